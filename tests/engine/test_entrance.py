@@ -70,21 +70,19 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Entrance]:
         story.up("plain", ecsEnabled="true")
         story.up("own certificate", certificateArn=ARN)
         story.up("domain", certificateArn="", **DOMAIN)
-        story.up("plain again", **NO_DOMAIN)
-        story.up("scaling", maxCount="4", scaleRequestsPerTarget="500")
+        story.up("plain again, scaling", maxCount="4", scaleRequestsPerTarget="500", **NO_DOMAIN)
         story.scaler_wants(3)
         more = {"minCount": "2", "maxCount": "6", "scaleCpuTarget": "0"}
-        story.up("scaled out", taskMemory="1024", cpuArchitecture="ARM64", **more)
-        story.up("hours", schedule=HOURS)
+        more |= {"taskMemory": "1024", "cpuArchitecture": "ARM64", "schedule": HOURS}
+        story.up("scaled out, hours", **more)
         with hooks.LOCK:  # the stop of the hours falls due
             schedule.run_due(OFFICE, OFFICE + timedelta(hours=12))
         story.up("at night", taskMemory="512", cpuArchitecture="X86_64", imageRevision="2")
         story.up("hours off at night", schedule="")
-        story.up("scaling off", maxCount="0")
+        story.up("scaling off, spot, no nat", maxCount="0", fargateSpot="true", natStrategy="none")
         story.scaler_wants(3)
         story.up("another count by hand")
         story.keep("refreshed", stack.pulumi.update("up", stack.name, "--refresh"))
-        story.up("spot, no nat", fargateSpot="true", natStrategy="none")
         url = story.seen["own certificate"].page
         settings = login_settings(stack.calls, provider, url, "secret-of-may")
         back = {"fargateSpot": "false", "natStrategy": "single", "certificateArn": ARN}
@@ -121,15 +119,15 @@ def test_the_page_is_where_the_setting_says(story):
         "plain": plain,
         "own certificate": plain.replace("http:", "https:"),
         "domain": "https://app.example.com",
-        "plain again": plain,
+        "plain again, scaling": plain,
     }
 
 
 COUNTS = {
-    "scaled out": 3,
+    "scaled out, hours": 3,
     "at night": 0,
     "hours off at night": 2,
-    "scaling off": 1,
+    "scaling off, spot, no nat": 1,
     "another count by hand": 3,
     "refreshed": 1,
 }
@@ -137,7 +135,7 @@ COUNTS = {
 
 def test_an_update_leaves_the_count_to_who_scales_and_takes_it_back_with_scaling(story):
     assert {name: story.seen[name].count for name in COUNTS} == COUNTS
-    assert "runs: 3 of 3 tasks" in story.said("scaled out")
+    assert "runs: 3 of 3 tasks" in story.said("scaled out, hours")
     night = story.said("at night")
     assert "the desired count is 0, so there is nothing to wait for" in night
 
@@ -148,7 +146,7 @@ def test_a_count_that_somebody_else_has_set_is_told(story):
 
 
 def test_capacity_follows_the_setting(story):
-    names = ("spot, no nat", "login, on demand")
+    names = ("scaling off, spot, no nat", "login, on demand")
     assert [story.seen[name].providers for name in names] == [["FARGATE_SPOT"], ["FARGATE"]]
 
 

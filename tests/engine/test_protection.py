@@ -108,6 +108,14 @@ def test_nothing_around_a_protected_resource_is_replaced(protected, name):
     assert "it is currently marked for protection" in protected.attempt("up", *targets)
 
 
+def test_a_change_that_would_replace_the_database_is_refused(protected):
+    protected.stack.edit("infra/database.py", "db_name=self.db_name,", 'db_name="another",')
+    said = protected.attempt("up")
+    protected.stack.edit("infra/database.py", 'db_name="another",', "db_name=self.db_name,")
+    assert "unprotect" in said
+    assert "careapp:infra:Database$aws:rds/instance:Instance" in said
+
+
 def test_what_the_program_no_longer_declares_stays_whole(protected):
     stack = protected.stack
     for edit in EDITS.values():

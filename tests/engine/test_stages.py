@@ -45,14 +45,6 @@ def test_another_target_group_is_led_to_and_the_rule_goes_before_the_former_one(
     assert len(set(journey.groups)) == 1
 
 
-def test_a_change_that_would_replace_a_protected_database_is_refused(journey):
-    assert "unprotect" in journey.refused["replace the database"]
-    assert (
-        "careapp:infra:Database$aws:rds/instance:Instance"
-        in journey.refused["replace the database"]
-    )
-
-
 def test_bad_settings_are_refused_all_at_once_and_without_a_traceback(journey):
     said = journey.refused["bad settings"]
     assert "taskCpu" in said
@@ -63,7 +55,7 @@ def test_bad_settings_are_refused_all_at_once_and_without_a_traceback(journey):
 def test_destroy_leaves_nothing(journey):
     did = journey.did["destroy"]
     assert journey.left == []
-    assert did.deleted == journey.did["unprotected"].unchanged + journey.did["unprotected"].updated
+    assert did.deleted == journey.did["stage 1"].created
     assert (did.created, did.updated, did.replaced) == (0, 0, 0)
 
 

@@ -22,12 +22,11 @@ def vary(terraform: Terraform, plain: Json) -> Json:
         for name, body in named.items()
         for key, value in body.items()
     }
-    for choose in (one_of, lambda _, before: before):
-        terraform.configure((replaced(plain, other), []))
-        lines = terraform.file.read_text().splitlines()
-        for line, words in terraform.invalid().items():
-            kind, name, key = place = argument(lines, line)
-            other[place] = choose(words, plain[kind][name][key])
+    terraform.configure((replaced(plain, other), []))
+    lines = terraform.file.read_text().splitlines()
+    for line, words in terraform.invalid().items():
+        kind, name, key = place = argument(lines, line)
+        other[place] = one_of(words, plain[kind][name][key])
     return replaced(plain, other)
 
 
@@ -50,13 +49,15 @@ def one_of(words: str, before: Any) -> Any:
 
 
 def another(value: Any) -> Any:
-    """Return another value of the same form; a document and a block stay."""
+    """Return another value of the same form, of a document with other numbers; a block stays."""
     if isinstance(value, bool):
         return not value
     if isinstance(value, int):
         return value + 1
-    if not isinstance(value, str) or not value or value[0] in "{[":
+    if not isinstance(value, str) or not value:
         return value
+    if value[0] in "{[":
+        return re.sub(r"(?<=[:, ])\d+(?=[,}\]])", lambda found: str(int(found[0]) + 1), value)
     if re.fullmatch(r"10\.[\d.]+/\d+", value):
         return f"11{value[2:]}"
     return value[:-1] + ("1" if value[-1] != "1" else "2")

@@ -34,7 +34,7 @@ def stage_1(*keys):
     return ("prod", "ecsEnabled=false", *(word for key in keys for word in variants("prod")[key]))
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="module")
 def written():
     """Run the program for every setting at the same time; the records of all runs."""
     for each in LEAVING_OUT.values():
