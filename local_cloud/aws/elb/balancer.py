@@ -32,7 +32,7 @@ from local_cloud.aws.elb.login import Login, config_of
 from local_cloud.aws.elb.metrics import Traffic, balanced
 from local_cloud.aws.elb.proxy import Client
 from local_cloud.aws.elb.targets import Target, Targets, choose
-from local_cloud.aws.elb.upstream import CONNECT_SECONDS, SHORTEST_TIMEOUT, Upstream
+from local_cloud.aws.elb.upstream import CONNECT_SECONDS, SHORTEST_TIMEOUT, Pool, Upstream
 from local_cloud.aws.hooks import Hooking
 from local_cloud.aws.names import host_names_of
 from local_cloud.clock import Clock
@@ -68,8 +68,8 @@ class Forwarding:
         self._turns: dict[str, int] = {}
         self._credits: dict[tuple[tuple[str, int], ...], dict[str, int]] = {}
         self._addresses: dict[tuple[Target, int], tuple[float, TaskAddress | None]] = {}
-        shorter = max(clock.wall(CONNECT_SECONDS), SHORTEST_TIMEOUT)
-        self._connect_seconds = min(CONNECT_SECONDS, shorter)
+        limit = min(CONNECT_SECONDS, max(clock.wall(CONNECT_SECONDS), SHORTEST_TIMEOUT))
+        self.pool = Pool(limit)
 
     async def decide(self, view: View, request: Request) -> Answer | Upstream:
         """Return the balancer's own response, or a target to forward to."""
@@ -105,8 +105,7 @@ class Forwarding:
             return error_answer(503)
         turn = self._turns[group] = self._turns.get(group, -1) + 1
         target = registered[usable[turn % len(usable)]]
-        address = self.address(target, target.port)
-        return Upstream(group, address, self._connect_seconds, _speaks_tls(group))
+        return Upstream(self.pool, target, self.address(target, target.port), _speaks_tls(group))
 
     def _next_group(self, weights: Mapping[str, int]) -> str:
         """Return the next target group, in exact shares of the weights (smooth weighted round robin)."""
@@ -228,6 +227,7 @@ class Balancer:
         async with self._changing:
             for each in list(self._listening.values()):
                 await self._close(each)
+            self.forwarding.pool.close()
 
     def describe(self) -> list[dict[str, object]]:
         """Return the listeners for ``cloud status``; those with HTTPS have the authority's file."""

@@ -7,7 +7,7 @@ import logging
 import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import suppress
+from contextlib import aclosing, suppress
 
 import h11
 
@@ -29,6 +29,7 @@ from local_cloud.machine.problems import PROBLEMS
 CHUNK = 65536
 CONNECT_SECONDS = 10.0
 """Seconds after which an ALB that cannot connect answers 504 (ELB user guide, troubleshooting)."""
+KEPT = 32
 
 
 class NoAnswer(Exception):
@@ -55,13 +56,18 @@ def unverified_tls() -> ssl.SSLContext:
 
 
 class Wire:
-    """A connection to a target, for one exchange."""
+    """A connection to a target."""
 
     def __init__(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tls: bool
     ) -> None:
         self.reader, self.writer, self.tls = reader, writer, tls
         self.http = h11.Connection(h11.CLIENT)
+
+    @property
+    def usable(self) -> bool:
+        """Return whether the target has kept it open."""
+        return not self.reader.at_eof() and not self.writer.is_closing()
 
     def close(self) -> None:
         """Close it. A TLS session is aborted: closing it would wait for the target, which may not answer."""
@@ -72,23 +78,60 @@ class Wire:
                 self.writer.close()
 
 
-async def _connect(address: TaskAddress, tls: bool, seconds: float) -> Wire:
-    """Open a connection, with ``tls`` a TLS session on it. Raises NoAnswer, NoTls or TooSlow."""
-    try:
-        async with asyncio.timeout(seconds):
-            reader, writer = await address.connect()
-    except TimeoutError:
-        raise TooSlow from None
-    except OSError:
-        raise NoAnswer from None
-    if tls:
+class Pool:
+    """Idle connections to targets."""
+
+    def __init__(self, connect_seconds: float) -> None:
+        self.connect_seconds = connect_seconds
+        self._context = unverified_tls()
+        self._free: dict[tuple[TaskAddress, bool], list[Wire]] = {}
+
+    def take(self, address: TaskAddress, tls: bool) -> Wire | None:
+        """Return an idle connection that is still open, or None."""
+        kept = self._free.get((address, tls), [])
+        while kept:
+            wire = kept.pop()
+            if wire.usable:
+                return wire
+            wire.close()
+        return None
+
+    async def connect(self, address: TaskAddress, tls: bool) -> Wire:
+        """Open a connection, with ``tls`` a TLS session on it. Raises NoAnswer, NoTls or TooSlow."""
         try:
-            async with asyncio.timeout(seconds):
-                await writer.start_tls(unverified_tls())
+            async with asyncio.timeout(self.connect_seconds):
+                reader, writer = await address.connect()
+        except TimeoutError:
+            raise TooSlow from None
+        except OSError:
+            raise NoAnswer from None
+        if tls:
+            await self._secure(writer)
+        return Wire(reader, writer, tls)
+
+    async def _secure(self, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(self.connect_seconds):
+                await writer.start_tls(self._context)
         except OSError:  # TimeoutError and ssl.SSLError are OSErrors.
             writer.close()
             raise NoTls from None
-    return Wire(reader, writer, tls)
+
+    def give_back(self, address: TaskAddress, wire: Wire) -> None:
+        """Keep a connection after its exchange, if both sides allow it."""
+        kept = self._free.setdefault((address, wire.tls), [])
+        if wire.http.our_state is h11.DONE and wire.http.their_state is h11.DONE and wire.usable:
+            wire.http.start_next_cycle()
+            if len(kept) < KEPT:
+                kept.append(wire)
+                return
+        wire.close()
+
+    def close(self) -> None:
+        for kept in self._free.values():
+            for wire in kept:
+                wire.close()
+        self._free.clear()
 
 
 class Upstream:
@@ -98,10 +141,10 @@ class Upstream:
     """
 
     def __init__(
-        self, group: str, address: TaskAddress | None, connect_seconds: float, tls: bool = False
+        self, pool: Pool, target: Target, address: TaskAddress | None, tls: bool = False
     ) -> None:
-        self.group, self._address = group, address
-        self._connect_seconds, self._tls = connect_seconds, tls
+        self._pool, self._target, self._address, self._tls = pool, target, address, tls
+        self.group = target.group
         self.headers: list[tuple[bytes, bytes]] = []
         """Headers about the user, in the place of those with the same names that the client sent."""
         self.asked_at: float | None = None
@@ -112,9 +155,49 @@ class Upstream:
     ) -> AsyncGenerator[h11.Event, None]:
         """Send ``request`` and yield the response's events. Raises NoAnswer or TooSlow."""
         if self._address is None:
-            await asyncio.sleep(self._connect_seconds)
+            await asyncio.sleep(self._pool.connect_seconds)
             raise TooSlow
-        wire = await _connect(self._address, self._tls, self._connect_seconds)
+        self._target.in_flight += 1
+        try:
+            async with aclosing(self._attempts(self._address, request, body, idle)) as events:
+                async for event in events:
+                    yield event
+        finally:
+            self._target.in_flight -= 1
+
+    async def _attempts(
+        self, address: TaskAddress, request: h11.Request, body: AsyncIterator[bytes], idle: float
+    ) -> AsyncGenerator[h11.Event, None]:
+        # The target may be closing an idle connection, so only an idempotent request is sent on
+        # one.
+        kept = None
+        if request.method in (b"GET", b"HEAD"):
+            kept = self._pool.take(address, self._tls)
+        if kept is not None:
+            begun = False
+            try:
+                async with aclosing(self._once(address, kept, request, body, idle)) as events:
+                    async for event in events:
+                        begun = True
+                        yield event
+                return
+            except NoAnswer:
+                if begun:
+                    raise
+        self.asked_at = None
+        wire = await self._pool.connect(address, self._tls)
+        async with aclosing(self._once(address, wire, request, body, idle)) as events:
+            async for event in events:
+                yield event
+
+    async def _once(
+        self,
+        address: TaskAddress,
+        wire: Wire,
+        request: h11.Request,
+        body: AsyncIterator[bytes],
+        idle: float,
+    ) -> AsyncGenerator[h11.Event, None]:
         self.asked_at = time.monotonic()
         sending = asyncio.ensure_future(_send(wire, request, body))
         try:
@@ -127,6 +210,9 @@ class Upstream:
                     break
             if sending.done():
                 sending.result()
+                self._pool.give_back(address, wire)
+            else:
+                wire.close()
         except (OSError, h11.RemoteProtocolError, h11.LocalProtocolError):
             raise NoAnswer from None
         finally:
@@ -134,7 +220,8 @@ class Upstream:
                 sending.cancel()
             with suppress(BaseException):
                 await sending
-            wire.close()
+            if wire.http.our_state is not h11.IDLE:
+                wire.close()
 
 
 async def _send(wire: Wire, request: h11.Request, body: AsyncIterator[bytes]) -> None:

@@ -13,7 +13,8 @@ import pytest
 
 from local_cloud.aws import acm, hooks
 from local_cloud.aws.elb.listener import lowest_tls
-from local_cloud.aws.elb.upstream import NoTls, Upstream
+from local_cloud.aws.elb.targets import Target
+from local_cloud.aws.elb.upstream import NoTls, Pool, Upstream
 from local_cloud.machine.authority import Authority
 from local_cloud.machine.namespaces import TaskAddress
 from local_cloud.tests.dataplane.declarations import DECLARED
@@ -167,10 +168,12 @@ def asked(context: ssl.SSLContext | None, answer: bytes = ANSWER) -> list[str]:
     async def one() -> list[str]:
         server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
         place = TaskAddress(*server.sockets[0].getsockname(), None)
-        upstream = Upstream("group", place, 2, tls=True)
+        pool = Pool(2)
+        upstream = Upstream(pool, Target("group", "10.0.0.1", 3000, 0), place, tls=True)
         try:
             return [type(event).__name__ async for event in upstream.exchange(REQUEST, body(), 5)]
         finally:
+            pool.close()
             server.close()
 
     return asyncio.run(one())

@@ -20,8 +20,8 @@ from local_cloud.aws.ecs.metrics import Rules, Tasks
 from local_cloud.aws.elb.listener import View, error_answer
 from local_cloud.aws.elb.metrics import HostCounts, Traffic
 from local_cloud.aws.elb.proxy import Client
-from local_cloud.aws.elb.targets import Health, Targets
-from local_cloud.aws.elb.upstream import Upstream
+from local_cloud.aws.elb.targets import Health, Target, Targets
+from local_cloud.aws.elb.upstream import Pool, Upstream, Wire
 from local_cloud.aws.rds.metrics import processors
 from local_cloud.clock import Clock
 from local_cloud.cloud.publisher import Publisher
@@ -123,14 +123,28 @@ def nowhere() -> Iterator[TaskAddress]:
         yield TaskAddress(*closed.getsockname(), None)
 
 
-def test_target_that_is_not_reached_is_counted_as_such(nowhere):
-    async def target() -> Upstream:
-        return Upstream(GROUP, nowhere, 1)
+async def without_connection(place: TaskAddress, *kept: Wire) -> Upstream:
+    pool = Pool(1)
+    pool._free[place, False] = list(kept)
+    return Upstream(pool, Target(GROUP, "10.0.0.1", 3000, 0), place)
 
+
+async def with_dead_connection(place: TaskAddress) -> Upstream:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter):
+        await reader.read(1)
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    kept = await asyncio.open_connection(*server.sockets[0].getsockname())
+    return await without_connection(place, Wire(*kept, False))
+
+
+@pytest.mark.parametrize("target", [without_connection, with_dead_connection])
+def test_target_that_is_not_reached_is_counted_as_such(target, nowhere):
     counts = {("HTTPCode_ELB_5XX_Count", ALB): 1}
     for name in ("RequestCount", "TargetConnectionErrorCount"):
         counts |= {(name, ALB): 1, (name, TARGETS): 1}
-    assert answered(target) == counts
+    assert answered(lambda: target(nowhere)) == counts
 
 
 def test_response_of_the_balancer_s_own_is_no_request():
