@@ -94,6 +94,7 @@ def _release(prefix: Path) -> list[int]:
 
 
 def python_of(root: Path) -> Python:
+    """Return the Python of a root."""
     if not (named := root / PYTHON).is_file():
         return OWN
     prefix, name = named.read_text().split("\n")

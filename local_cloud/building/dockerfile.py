@@ -39,8 +39,6 @@ PYTHON = re.compile(
 VERSION = re.compile(r":(?:\S*python)?(\d+\.\d+)")
 UV_IMAGE = re.compile(r"(?:\S+/)?uv(?:[:@]\S+)?")
 RUNNING = "{}.{}".format(*sys.version_info)
-ARCHIVE = re.compile(r".*(\*|\.(tar|tgz|tar\.(gz|bz2|xz)))")
-"""What ADD unpacks, or may unpack, and COPY does not."""
 LAST_LINES = 15
 OTHER_PYTHON = re.compile(
     r"requires? a different python|the current Python version .* does not satisfy"
@@ -88,6 +86,7 @@ class Copy:
     stage: Stage | None = None
     mode: str = ""
     text: str | None = None
+    unpacks: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -354,9 +353,8 @@ class _Reader:
                 stage = _noted(stage, note(line.place, f"{line.word} {source}"))
             else:
                 kept.append(source)
-        if line.word == "ADD" and any(map(ARCHIVE.fullmatch, kept)):
-            raise ValueError(rest)
-        return _with(stage, replace(made, sources=tuple(kept))) if kept else stage
+        unpacks = line.word == "ADD"
+        return _with(stage, replace(made, sources=tuple(kept), unpacks=unpacks)) if kept else stage
 
     def taken(self, line: Instruction, copy: Copy, origin: str) -> Copy | None:
         """Return a copy from the stage that ``origin`` names; None for another image than uv's, which is left out."""
@@ -440,6 +438,7 @@ def _expanded(text: str, known: Mapping[str, str]) -> str:
 
 
 def _pairs(text: str) -> dict[str, str]:
+    """Return the variables of an ENV."""
     first, *rest = words = shlex.split(text)
     if "=" in first:
         return {name: value for name, _, value in (word.partition("=") for word in words)}

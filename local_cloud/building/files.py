@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import cache
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from local_cloud.building.dockerfile import Copy
 
 WILDCARDS = "*?["
+ARCHIVE = re.compile(r".*\.(tar|tgz|tar\.(gz|bz2|xz))")
 
 
 def sent(context: Path) -> list[str]:
@@ -167,6 +170,15 @@ def write(root: Path, target: str, text: str) -> None:
     place.unlink(missing_ok=True)
     place.write_text(text)
     own(place)
+
+
+def unpack(archive: Path, root: Path, target: str) -> None:
+    """Unpack an archive of the context in a folder of an image."""
+    make_folder(root, target)
+    with tarfile.open(archive) as files:
+        files.extractall(within(root, target), filter="data")
+    for each in within(root, target).rglob("*"):
+        own(each)
 
 
 def make_folder(root: Path, path: str) -> None:

@@ -273,7 +273,11 @@ class _Build:
             files.make_folder(root, copy.target)
         if copy.stage is None:
             for target, source in files.copied(self.context, copy):
-                files.put(source, root, target, mode=copy.mode)
+                if copy.unpacks and files.ARCHIVE.fullmatch(source.name):
+                    folder = copy.target if copy.target.endswith("/") else target
+                    files.unpack(source, root, folder)
+                else:
+                    files.put(source, root, target, mode=copy.mode)
             return
         origin = self.stage(copy.stage)
         lacks = []
@@ -375,7 +379,7 @@ class _Build:
 
 def _write(steps: Iterable[Step]) -> bool:
     """Return whether one of the steps may write into files of the root: they must not be those of another root."""
-    return any(isinstance(step, Run) for step in steps)
+    return any(isinstance(step, Run) or (isinstance(step, Copy) and step.unpacks) for step in steps)
 
 
 def _leave_out(root: Path, key: str, text: str) -> None:

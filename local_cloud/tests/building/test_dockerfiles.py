@@ -51,8 +51,6 @@ REFUSED = {
     "FROM python SA x": f"1: FROM python SA x: {UNREADABLE}",
     "FROM python\nCOPPY . .": f"2: COPPY . .: {UNREADABLE}",
     "FROM python\nCOPY --parents a b /": f"2: COPY --parents a b /: {UNREADABLE}",
-    "FROM python\nADD site.tar.gz /": f"2: ADD site.tar.gz /: {UNREADABLE}",
-    "FROM python\nADD dist/* /": f"2: ADD dist/* /: {UNREADABLE}",
     "FROM python\nWORKDIR": f"2: WORKDIR: {UNREADABLE}",
     "FROM python\nCOPY x": f"2: COPY x: {UNREADABLE}",
     "FROM python\nENV A": f"2: ENV A: {UNREADABLE}",
