@@ -25,10 +25,7 @@ FILTER = re.compile("filter '.*?'")
 """What moto says of a filter that it lacks."""
 LACKING = {
     *(("cloudwatch", "GetMetricStatistics"), ("cloudwatch", "ListMetrics")),
-    *(("ec2", "CreateCustomerGateway"), ("ec2", "CreateDhcpOptions")),
-    *(("ec2", "DeleteManagedPrefixList"), ("ec2", "DescribeVpcEndpointServices")),
-    *(("ec2", "ModifyManagedPrefixList"), ("service-quotas", "ListServiceQuotas")),
-    *(("rds", "DescribeDBEngineVersions"), ("rds", "DescribeOrderableDBInstanceOptions")),
+    ("service-quotas", "ListServiceQuotas"),
 }
 """Calls that moto answers otherwise than AWS. They are refused by name."""
 Params = dict[str, Any]

@@ -270,7 +270,11 @@ class Databases:
                 self._modified(same)
 
     def _rotation(self) -> Callable[..., Any]:
-        """Return RotateSecret: moto's, but for a secret that RDS manages, which is rotated at once or not at all."""
+        """Return RotateSecret: moto's, but for a secret that RDS manages.
+
+        Without RotateImmediately the rotation waits for the next window, and only its schedule changes (API
+        reference, RotateSecret). moto would make an empty version AWSCURRENT.
+        """
         moto = SecretsManagerBackend.rotate_secret
 
         def rotate_secret(
@@ -288,9 +292,10 @@ class Databases:
                     *(backend, secret_id, client_request_token),
                     *(rotation_lambda_arn, rotation_rules, rotate_immediately),
                 )
-            if rotation_rules or not rotate_immediately:
-                raise NotImplementedError
-            version = self._rotate(instance, client_request_token)
+            patches.keep_schedule(secret, rotation_rules)
+            version = None
+            if rotate_immediately:
+                version = self._rotate(instance, client_request_token)
             return secret.to_short_dict(version_id=version)
 
         return rotate_secret

