@@ -1,7 +1,7 @@
 """A stack with a bastion that deploys as a canary: its database, and no user meets a version whose page fails.
 
-The database through the bastion: a query, a tunnel, a restore, a rule that is missing. The canary under load, also where
-`pulumi up` is killed before it answers.
+The database through the bastion: a query, a tunnel, a restore, a rule that is missing. The canary under load, also
+where `pulumi up` is killed before it answers.
 """
 
 import json
