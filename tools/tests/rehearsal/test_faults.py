@@ -3,18 +3,23 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from html import escape
+from types import SimpleNamespace
 from urllib.parse import quote
 from urllib.request import urlopen
 
 import pytest
 
+from local_cloud.engine.pulumi import PulumiFailed
 from local_cloud.paths import ROOT
 from local_cloud.run.client import Options
 from stack.file import StackError, read
 from tools.diagnosis.known_causes import KNOWN
+from tools.rehearsal import fixes
 from tools.rehearsal.faults import FAULTS, Edit, FaultError
 from tools.rehearsal.rehearse import _check_root, check_settings, print_edits
+from tools.rehearsal.stages import Rehearsal, RehearsalFailed, Report
 from tools.tests.doctor.recorded import ALL
 from tools.tests.rehearsal.conftest import UP
 from tools.tests.rehearsal.mistakes import MISTAKES
@@ -56,6 +61,27 @@ def test_edit_is_taken_back_and_refused_where_it_no_longer_fits(tmp_path):
         edit.apply(tmp_path)
     edit.revert(tmp_path)
     assert file.read_text() == "x = 1\n"
+
+
+@pytest.mark.parametrize(("name", "here"), [("login-secret", True), ("login-issuer", False)])
+def test_login_of_a_fault_is_at_the_provider_here_if_there_is_one(name, here):
+    run, asked = Rehearsal(None, "poc", lambda: SimpleNamespace(time=None), print), []
+    run._set_all, run._register_login = list, asked.append
+    run.make_mistake(replace(FAULTS[name], manual_change=None), ROOT, "calls")
+    assert asked == ["calls"] * here
+
+
+def test_cure_that_ecs_must_retry_ends_with_an_up_that_succeeds(monkeypatch):
+    ups = [PulumiFailed(["up"], 255)] * 2
+    retry = {"text": "", "commands": ["./careapp retry"], "then": False}
+    told = {"findings": [{"fixes": [retry]}]}
+    monkeypatch.setattr(fixes, "_up", lambda _: ups.pop())
+    monkeypatch.setattr(fixes, "_doctor", lambda *_: told)
+    done = {"type": lambda *_: SimpleNamespace(returncode=0), "wait_for_page": lambda: 200}
+    run = SimpleNamespace(say=print, report=Report(diagnosis=told), **done)
+    with pytest.raises(RehearsalFailed, match="`pulumi up` still fails"):
+        fixes.apply_fix(run, FAULTS["login-secret"], ROOT)
+    assert ups == []
 
 
 def test_the_cause_of_a_fault_is_a_finding_that_is_recorded():
@@ -146,6 +172,7 @@ def test_while_a_fault_stands_the_shell_has_its_program_and_mending_it_is_green(
     with open_terminal(tmp_path) as terminal:
         terminal.meanwhile = examine
         check_command(terminal, command, JAPANESE)
+    assert "careapp: stage2 が失敗しました: pulumi up" in terminal.said
     assert "すべて削除されました" in terminal.said
 
 
