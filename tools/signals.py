@@ -51,8 +51,8 @@ def interrupts_wait() -> Iterator[None]:
                 signal.signal(kind, lambda *signalled: arrived.append(signalled))
         yield
     finally:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)
         while arrived:
             number, frame = arrived.pop()
             before[number](number, frame)

@@ -21,8 +21,7 @@ REFUSED = (
     r"|\((AccessDenied|403)\) when calling the \w*(Objects?(V2)?|MultipartUpload|UploadPart) operation"
 )
 MOVED = r"AuthorizationHeaderMalformed|PermanentRedirect|IllegalLocationConstraint"
-REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
-"""ECS sets both, unless the task definition has them (ECS developer guide, "Amazon ECS environment variables")."""
+REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")  # ECS sets both where the task definition does not.
 FILES = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject")
 
 
