@@ -332,7 +332,7 @@ def jobs(group: str) -> tuple[Alarm, ...]:
     return (
         Alarm(
             name="jobs-missed",
-            description="A run of a job could not be started; ./careapp doctor names the cause",
+            description="A run of a job could not be started; see ./careapp jobs and ./careapp doctor",
             metrics=scheduler.one("InvocationDroppedCount", "Sum"),
             limit=0,
             periods=1,

@@ -9,10 +9,13 @@ import yaml
 from pulumi_policy import ResourceValidationArgs, StackValidationArgs, StackValidationPolicy
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
 
+from local_cloud.engine.pulumi import Changes, Pulumi
+from local_cloud.run.client import RunningCloud
 from policy import CONTROLS, controls
 from policy.controls import as_policy, left_out
 from tests.documents.controls import page
 from tests.support.declared import ROOT, document, resource
+from tools.rehearsal.stages import Rehearsal
 
 BY_ID = {control.id: control for control in CONTROLS}
 
@@ -209,3 +212,13 @@ def test_every_deploy_of_the_workflows_passes_the_pack():
     ups = re.findall(r"run: (pulumi up .*)", "".join(file.read_text() for file in files))
     assert ups
     assert [words for words in ups if "--policy-pack policy" not in words] == []
+
+
+def test_a_rehearsal_passes_the_pack_but_where_it_lifts_the_protection(monkeypatch):
+    asked = []
+    monkeypatch.setattr(Pulumi, "update", lambda *words: asked.append(words[3:]) or Changes())
+    monkeypatch.setattr(Pulumi, "run", lambda *_: "")
+    run = Rehearsal(Pulumi(ROOT, {}), "prod", RunningCloud, lambda _: None)
+    run._stage("stage1")
+    run._turn_protection_off()
+    assert asked == [("--policy-pack", "policy"), ()]

@@ -35,7 +35,7 @@ THROTTLED = {
 
 OPT_IN = {"OptInRequired", "RegionDisabledException", "SubscriptionRequiredException"}
 
-MISSING = re.compile(r"NotFound|NoSuch|DoesNotExist")
+MISSING = re.compile(r"NotFound|NoSuch|DoesNotExist|^404$")  # HEAD has no body with a code.
 
 UNKNOWN = re.compile(r"^Unable to describe task definition")
 """How ECS says that there is none: its code, ClientException, means many things."""

@@ -39,6 +39,7 @@ class Price:
     key: str
     """E.g. ``nat-hour``, or with a kind ``rds-hour:db.t4g.micro``."""
     usd: float
+    per: str
     page: str
     """AWS's public page that says so."""
     checked: str
@@ -77,8 +78,8 @@ class PriceBook:
             raise NoPrice("the price table has no {key}; --live asks AWS", key=key)
         today = date.today().isoformat()
         checked = str(_of(entry.get("checked"), kind) or "") if live is None else today
-        page = entry["page"]
-        return Price(key=key, usd=usd, page=page, checked=checked, live=live is not None)
+        page, per = entry["page"], entry["per"]
+        return Price(key=key, usd=usd, per=per, page=page, checked=checked, live=live is not None)
 
     def filters(self, key: str) -> list[tuple[str, dict[str, str]]]:
         """Return services and filters by which the API may have a price; none where it has no usage type."""

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any
 
 from stack.statements import secret_arn
-from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.snapshot.records import read_existing
 
@@ -49,9 +48,6 @@ class Bucket:
     name: str
     exists: bool = True
 
-
-NO_BUCKET = ("404", "NoSuchBucket")
-"""S3's codes for no such bucket: a response to HEAD has no body with a code (API reference, HeadBucket)."""
 
 MANIFESTS = [
     "application/vnd.oci.image.index.v1+json",
@@ -147,13 +143,8 @@ def _secret(session: Session, arn: str) -> Secret:
 
 def bucket(session: Session, name: str) -> Bucket:
     """Return the bucket. Raises AwsProblem."""
-    try:
-        session.call("s3", "head_bucket", Bucket=name)
-    except AwsProblem as problem:
-        if problem.code in NO_BUCKET:
-            return Bucket(name=name, exists=False)
-        raise
-    return Bucket(name=name)
+    found = read_existing(lambda: session.call("s3", "head_bucket", Bucket=name))
+    return Bucket(name=name, exists=found is not None)
 
 
 def role(session: Session, arn: str) -> Role | None:

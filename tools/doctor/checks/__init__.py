@@ -71,6 +71,7 @@ CHECKS: tuple[CheckOf, ...] = (
     databases.address,
     connections.open_connections,
     uploads.bucket,
+    uploads.region,
     uploads.task_role,
     containers.memory,
     containers.crash,

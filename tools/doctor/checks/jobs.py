@@ -62,8 +62,7 @@ def role(case: Case) -> Iterator[Finding]:
     known = [each for each in jobs.schedules.values() if each]
     for arn in dict.fromkeys(each.role for each in known):
         mine = [each for each in known if each.role == arn]
-        finding = _role_denied(case, jobs, arn, mine)
-        if finding:
+        if finding := _role_denied(case, jobs, arn, mine):
             yield finding
             return
 

@@ -1,4 +1,4 @@
-"""Check the bucket for the app's files: that it exists, and what the task role may do with it."""
+"""Check the bucket for the app's files: that it exists, where it is, and what the task role may do with it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from tools.i18n import t
 
 BUCKET_MISSING = Facts("uploads-bucket-missing", 48, {TASKS_NODE}, certain=True)
 ROLE_REFUSED = Facts("uploads-role-refused", 48, {TASKS_NODE}, certain=True)
+ANOTHER_REGION = Facts("uploads-another-region", 49, {TASKS_NODE}, certain=True)
 
 NO_BUCKET = r"NoSuchBucket|specified bucket does not exist"
 REFUSED = (
     r"not authorized to perform: s3:"
     r"|\((AccessDenied|403)\) when calling the \w*(Objects?(V2)?|MultipartUpload|UploadPart) operation"
 )
+MOVED = r"AuthorizationHeaderMalformed|PermanentRedirect|IllegalLocationConstraint"
+REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")  # ECS sets both where the task definition does not.
 FILES = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject")
 
 
@@ -35,6 +38,22 @@ def bucket(case: Case) -> Iterator[Finding]:
         fixes=(case.refresh(t("Let Pulumi create it, without the files that were in it:")),),
         evidence=case.matching_lines(NO_BUCKET),
     )  # fmt: skip
+
+
+def region(case: Case) -> Iterator[Finding]:
+    """Check that the app asks for its files in the stack's region."""
+    here, known = case.now.region, case.definition.environment if case.definition else {}
+    own, lines = [e for e in REGIONS if known.get(e, here) != here], case.matching_lines(MOVED)
+    if case.now.uploads.value and (own or lines):
+        rm = (f"pulumi config rm --path appVariables.{e} -s {case.now.names.stack}" for e in own)
+        yield Finding(
+            ANOTHER_REGION,
+            kind="cause" if lines else "warning",
+            title=t("The app asks for its files in another region than the bucket's"),
+            why=t("S3 answers in {region} alone; addresses signed for another region fail.", region=here),
+            fixes=(case.deploy(t("Make the app's client for AWS_REGION as ECS sets it, and deploy:"), *rm),),
+            evidence=(*(f"{e}={known[e]}" for e in own), *lines),
+        )  # fmt: skip
 
 
 def task_role(case: Case) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from stack.file import StackError
 from tools import command_line
 from tools.aws.session import Session
 from tools.i18n import Refused, t
+from tools.tests.conftest import client
 
 
 class Broken(Refused):
@@ -186,6 +187,14 @@ def test_credentials_that_only_the_provider_would_use_are_refused(run, folder, c
     assert "aws:assumeRoles: gives credentials to the provider only" in complaint
     assert "`pulumi config rm aws:assumeRoles`" in complaint
     assert "roleArn" not in complaint
+
+
+@pytest.mark.usefixtures("account")
+def test_pages_are_all_read(session):
+    for index in range(60):
+        client("logs").create_log_group(logGroupName=f"group-{index}")
+    found = session.all("logs", "describe_log_groups", "logGroups", logGroupNamePrefix="group-")
+    assert len(found) == 60
 
 
 def test_a_session_takes_the_environment_s_region_where_the_stack_file_has_none(monkeypatch):

@@ -44,7 +44,9 @@ def test_a_setting_that_changes_the_cost_is_shown_with_the_difference(call):
     assert "natStrategy=none, poc stage 2: -48.91 a month, -0.0670 an hour" in shown
     found = json.loads(call(stages, "-c", "natStrategy=none", "--json")[1])
     assert found["changes"]["poc stage 1"] == pytest.approx(-48.91)
-    assert found["columns"][0]["items"][1]["price"]["page"].startswith("https://aws.amazon.com/")
+    price = found["columns"][0]["items"][1]["price"]
+    assert price["page"].startswith("https://aws.amazon.com/")
+    assert price["per"] in ("h", "GB")
 
 
 def test_an_unpriced_resource_is_listed_with_exit_code_1(call):

@@ -24,6 +24,7 @@ from tools.doctor.checks import network_path
 from tools.snapshot import vpc
 from tools.snapshot.vpc import Permission
 from tools.tests import stacks as a
+from tools.tests.conftest import client
 from tools.tests.doctor.variants.network import ANYWHERE, OPEN, acl
 from tools.tests.doctor.variants.network import entry as rule
 from tools.tests.doctor.variants.network import with_acls as network
@@ -152,6 +153,40 @@ def test_two_rules_for_one_acl_get_numbers_of_their_own():
     near, far = acl_ends(net, ["public-1", "public-2"]), acl_ends(net, ["private-1"])
     (fix,) = network_path.acl_fixes(acl_denials(net, near, far, 3000, WIDE), net)
     assert [shlex.split(each)[7] for each in fix.commands] == ["19", "18"]
+
+
+def test_the_fix_lets_through_what_the_acl_dropped(stack):
+    """Against an account: EC2's own shapes, and the command's values as a call."""
+    ec2, everything = client("ec2"), {"Protocol": "-1", "CidrBlock": "0.0.0.0/0"}
+    acl = ec2.create_network_acl(VpcId=stack.vpc)["NetworkAcl"]["NetworkAclId"]
+    mine = {"NetworkAclId": acl, "RuleAction": "allow"}
+    ec2.create_network_acl_entry(**mine, **everything, RuleNumber=100, Egress=True)
+    chosen = [{"Name": "association.subnet-id", "Values": [stack.private_a]}]
+    [before] = ec2.describe_network_acls(Filters=chosen)["NetworkAcls"]
+    [old] = [each for each in before["Associations"] if each["SubnetId"] == stack.private_a]
+    place = {"AssociationId": old["NetworkAclAssociationId"], "NetworkAclId": acl}
+    moved = ec2.replace_network_acl_association(**place)["NewAssociationId"]
+    try:
+        net, [dropped] = dropped_now(stack)
+        assert (dropped.acl, dropped.direction, dropped.number) == (acl, "ingress", None)
+        [fix] = network_path.acl_fixes([dropped], net)
+        words = shlex.split(fix.commands[0])
+        assert words[3:7] == ["--network-acl-id", acl, "--ingress", "--rule-number"]
+        ports = {key: int(value) for key, value in (p.split("=") for p in words[11].split(","))}
+        ec2.create_network_acl_entry(
+            **mine, RuleNumber=int(words[7]), Protocol="6", PortRange=ports, CidrBlock=words[13],
+            Egress=False,
+        )  # fmt: skip
+        assert dropped_now(stack)[1] == ()
+    finally:
+        back = {"AssociationId": moved, "NetworkAclId": before["NetworkAclId"]}
+        ec2.replace_network_acl_association(**back)
+
+
+def dropped_now(stack):
+    net = vpc.network(stack.session, stack.vpc)
+    near, far = acl_ends(net, [stack.public_a]), acl_ends(net, [stack.private_a])
+    return net, acl_denials(net, near, far, 3000, WIDE)
 
 
 @pytest.mark.parametrize(

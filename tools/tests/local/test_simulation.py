@@ -1,7 +1,10 @@
 """Simulated roll-outs whose times and peaks are what the arithmetic says."""
 
+from types import SimpleNamespace
+
 import pytest
 
+from local_cloud.aws.hooks import Refused
 from stack.shifting import DeploymentSettings
 from tests.benchmarks import scale
 
@@ -17,6 +20,21 @@ STOPPED = 16
 def without_managed_policies(monkeypatch):
     """Leave out IAM's managed policies: they take seconds to load, and no simulated task has one."""
     monkeypatch.setenv("MOTO_IAM_LOAD_MANAGED_POLICIES", "false")
+
+
+def test_run_task_is_called_twenty_times_a_second():
+    cluster = dict.fromkeys(("cluster_name", "cluster_arn"), "arn:aws:ecs:r:1:cluster/main")
+    others = {"launch_type": "FARGATE", "capacity_provider_strategy": None, "group": None}
+    record = SimpleNamespace(**cluster, **others, network_configuration={})
+    definition = SimpleNamespace(arn="app:1", family="app", cpu="256", memory="512")
+    with scale.account():
+        simulation = scale.Simulation(1, ROLLING)
+        for _ in range(20):
+            simulation.scheduler.run(record, definition, 1, "me")
+        with pytest.raises(Refused, match="Rate exceeded"):
+            simulation.scheduler.run(record, definition, 1, "me")
+        simulation.clock.seconds += 0.05
+        assert len(simulation.scheduler.run(record, definition, 1, "me")) == 1
 
 
 @pytest.mark.slow

@@ -96,6 +96,13 @@ def test_the_log_shows_no_value_in_any_encoding(stored, run, calls):
     assert len(reads(calls)) == 2
 
 
+@pytest.mark.usefixtures("stored")
+def test_events_mask_values(run):
+    said = run("events", "--logs", "--json")[1]
+    texts = [each["text"] for each in json.loads(said)["events"] if each["kind"] == "log"]
+    assert tuple(texts[-len(LINES) :]) == MASKED
+
+
 @pytest.mark.usefixtures("stored", "denied")
 def test_a_log_without_values_is_masked_by_patterns_and_says_so(run):
     code, out, said = run("logs", "-n", str(len(LINES)))

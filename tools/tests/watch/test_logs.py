@@ -2,6 +2,7 @@
 
 import json
 import time
+import weakref
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -20,7 +21,7 @@ class Written:
 
     def __init__(self, *ages, page=7):
         self.stamps = sorted(int((time.time() - age) * 1000) for age in ages)
-        self.page, self.asked = page, []
+        self.page, self.asked, self.read = page, [], 0
 
     def call(self, _service, operation, **_params):
         assert operation == "describe_log_streams"
@@ -34,6 +35,7 @@ class Written:
         yield {"events": []}
         while chosen:
             page, chosen = chosen[: self.page], chosen[self.page :]
+            self.read += len(page)
             yield {"events": [event(each) for each in page]}
 
 
@@ -68,6 +70,24 @@ def test_a_log_of_a_year_is_not_read_for_its_last_lines():
     assert len(last(session, 20, pattern="x")) == 20
     [asked] = session.asked
     assert asked["startTime"] > (time.time() - 61) * 1000
+
+
+def test_no_more_lines_are_held_than_requested(monkeypatch):
+    held, line = weakref.WeakSet(), logs._line
+    most = []
+
+    def counted(raw):
+        made = line(raw)
+        held.add(made)
+        most.append(len(held))
+        return made
+
+    monkeypatch.setattr(logs, "_line", counted)
+    found = last(Written(*(each / 100 for each in range(3000)), page=100), 10, pattern="x")
+    assert (len(found), max(most) <= 12) == (10, True)
+    session = Written(*range(1, 500), page=100)
+    next(iter(logs.read(session, NAMES, LogQuery(since=timedelta(hours=1)))))
+    assert session.read == 100
 
 
 @pytest.fixture
