@@ -24,6 +24,7 @@ from stack.file import StackError
 from tools.rehearsal import rehearse
 from tools.rehearsal.faults import FAULTS
 from tools.rehearsal.rehearse import Plan, PlannedRehearsal, _new_project
+from tools.rehearsal.stages import Report
 from tools.tests.rehearsal.surroundings import OWN, make_bare
 from tools.tests.rehearsal.test_mistakes import SEED
 from tools.tests.stacks import choices
@@ -99,6 +100,13 @@ PLAN = Plan(stack="poc", leave=True, until="stage1", report=None, fault=None, me
 def test_until_stage_1_leaves_stage_2_out(tmp_path):
     run = SimpleNamespace(stage1=lambda *_: None)
     assert PlannedRehearsal(run, PLAN, tmp_path, None, Home(tmp_path))._deploy() == 0
+
+
+def test_a_rehearsal_whose_cloud_has_ended_destroys_nothing_and_exits_1(tmp_path, capsys):
+    run = SimpleNamespace(stage1=lambda *_: None, report=Report())
+    assert PlannedRehearsal(run, PLAN, tmp_path, None, Home(tmp_path)).execute() == 1
+    assert "all resources in it are lost" in capsys.readouterr().err
+    assert "the local cloud has ended" in run.report.error
 
 
 def test_a_rehearsal_after_a_killed_cloud_says_that_its_stacks_are_gone(tmp_path, capsys):
