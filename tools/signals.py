@@ -34,14 +34,22 @@ def terminations_raise() -> Iterator[None]:
 
 
 @contextmanager
-def interrupts_wait() -> Iterator[None]:
-    """Hold Ctrl-C and terminations back until the block ends.
+def interrupts_wait() -> Iterator[Callable[[], None]]:
+    """Hold Ctrl-C and terminations back until the yielded function is called, or the block ends.
 
     What is started inside is so given to what ends it before they raise. Python calls handlers in
     its main thread only; in another thread the block changes nothing.
     """
     before: dict[int, Callable[[int, FrameType | None], object]] = {}
     arrived: list[tuple[int, FrameType | None]] = []
+
+    def deliver() -> None:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
+        while arrived:
+            number, frame = arrived.pop()
+            before[number](number, frame)
+
     main = threading.current_thread() is threading.main_thread()
     try:
         for kind in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if main else ():
@@ -49,13 +57,12 @@ def interrupts_wait() -> Iterator[None]:
                 before[kind] = handler
                 # Not a mask: what is started would inherit that.
                 signal.signal(kind, lambda *signalled: arrived.append(signalled))
-        yield
+        yield deliver
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        while arrived:
-            number, frame = arrived.pop()
-            before[number](number, frame)
+        try:
+            deliver()
+        finally:  # A signal that raised between two handlers has left the second one.
+            deliver()
 
 
 @contextmanager

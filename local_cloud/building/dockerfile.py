@@ -404,6 +404,8 @@ class _Reader:
         fields = dict(each.partition("=")[::2] for each in value.split(","))
         target = fields.get("target") or fields.get("dst") or fields.get("destination") or ""
         kind, copied = fields.get("type", "bind"), None
+        if kind in ("secret", "ssh") and fields.get("required", "false") != "false":
+            raise ValueError(kind)
         if kind == "bind":
             source = fields.get("source") or fields.get("src") or "/"
             copied = Copy(place=line.place, word="RUN --mount", sources=(source,), target="/0")

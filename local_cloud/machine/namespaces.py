@@ -48,6 +48,7 @@ class Namespace:
             raise NoNamespace("nsenter of Linux's util-linux is not on PATH")
         self._program, self._lock = program, threading.Lock()
         self._mounts: list[int] = []
+        self._awaited = 0
         self._line, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
         self._line.settimeout(START_SECONDS)
         with theirs:
@@ -90,7 +91,12 @@ class Namespace:
         """Return the descriptor with which the holder answers."""
         with self._lock:
             self._line.sendall(request)
-            said, sent, _, _ = socket.recv_fds(self._line, 1024, 1)
+            self._awaited += 1
+            while self._awaited:  # More than one where the answers to others came too late.
+                said, sent, _, _ = socket.recv_fds(self._line, 1024, 1)
+                self._awaited -= 1
+                if self._awaited and sent:
+                    os.close(sent[0])
         if not sent:
             raise NoNamespace(said.decode() or "the namespace's holder has ended")
         return sent[0]

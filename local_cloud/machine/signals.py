@@ -59,7 +59,10 @@ def interrupts_wait() -> Iterator[Callable[[], None]]:
                 signal.signal(kind, lambda *signalled: arrived.append(signalled))
         yield deliver
     finally:
-        deliver()
+        try:
+            deliver()
+        finally:  # A signal that raised between two handlers has left the second one.
+            deliver()
 
 
 def run_in_front(command: Sequence[str], environment: Mapping[str, str], folder: Path) -> int:

@@ -224,7 +224,7 @@ class EcsApi:
                 raise hooks.Refused(
                     "InvalidParameterException", "Unable to Start a service that is still Draining."
                 )
-        shifting.check(params, self._scheduler.speed)
+        shifting.check(params, self._scheduler.speed, {})
         record = records.create_service(params)
         try:
             return {"service": self._scheduler.adopt(record).record}
@@ -237,8 +237,8 @@ class EcsApi:
         managed = self._service(params)
         if managed.service.status != "ACTIVE":
             raise hooks.Refused("ServiceNotActiveException", "Service was not ACTIVE.")
-        shifting.check(params, self._scheduler.speed)
         record, service = managed.record, managed.service
+        shifting.check(params, self._scheduler.speed, record.deployment_configuration)
         now = service.primary.revision.task_definition
         ecs = hooks.backend("ecs")
         definition = ecs.describe_task_definition(params.get("taskDefinition") or now)

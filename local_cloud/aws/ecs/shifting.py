@@ -29,16 +29,20 @@ differ, nothing is ended here."""
 
 
 def steps_of(declared: Mapping[str, Any]) -> tuple[Step, ...]:
-    """Return the steps of a deployment configuration in the API's form; none of a rolling one."""
+    """Return the steps of a deployment configuration in the API's form; none of a rolling one.
+
+    The defaults are those of the API reference, CanaryConfiguration and LinearConfiguration.
+    """
     last = Step(ALL, MINUTE * int(declared.get("bakeTimeInMinutes") or 0))
     match declared.get("strategy"):
         case "CANARY":
             given = declared["canaryConfiguration"]
-            wait = MINUTE * int(given["canaryBakeTimeInMinutes"])
-            return (Step(round(given["canaryPercent"]), wait), last)
+            wait = MINUTE * int(given.get("canaryBakeTimeInMinutes", 10))
+            return (Step(round(given.get("canaryPercent", 5)), wait), last)
         case "LINEAR":
             given = declared["linearConfiguration"]
-            percent, wait = given["stepPercent"], MINUTE * int(given["stepBakeTimeInMinutes"])
+            percent = given.get("stepPercent", 10)
+            wait = MINUTE * int(given.get("stepBakeTimeInMinutes", 6))
             count = math.ceil(ALL / percent) - 1
             return (*(Step(round(percent * each), wait) for each in range(1, count + 1)), last)
         case "BLUE_GREEN":
@@ -167,15 +171,19 @@ PROPAGATION = 15.0
 """AWS's seconds in which ECS does not know a new role: between the 2 s and the 29 s of pulumi/pulumi-awsx#927."""
 
 
-def check(params: hooks.Params, speed: float) -> None:
-    """Refuse a strategy without what it needs: two used target groups, and a role that may change the rule.
+def check(params: hooks.Params, speed: float, kept: Mapping[str, Any]) -> None:
+    """Refuse a strategy without what it needs: its steps, two used target groups, a role that may change the rule.
 
-    ``speed`` is that of AWS's clock.
+    ``speed`` is that of AWS's clock, and ``kept`` the service's own deployment configuration.
     """
     configuration = params.get("deploymentConfiguration") or {}
     strategy = configuration.get("strategy", "ROLLING")
     if strategy != "ROLLING":
         stages.check(configuration)
+    steps = f"{strategy.lower()}Configuration"
+    if strategy in ("CANARY", "LINEAR") and not {**kept, **configuration}.get(steps):
+        words = f"{steps} is required with the deployment strategy {strategy}."
+        raise hooks.Refused("InvalidParameterException", words)
     for each in params.get("loadBalancers") or []:
         given = each.get("advancedConfiguration")
         if strategy != "ROLLING" and not given:

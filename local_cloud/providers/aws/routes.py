@@ -26,10 +26,12 @@ DESTINATIONS = {
 }
 """The destination of an inline route, and EC2's parameter."""
 TARGETS = {
+    "carrierGatewayId": "CarrierGatewayId",
     "egressOnlyGatewayId": "EgressOnlyInternetGatewayId",
     "gatewayId": "GatewayId",
     "natGatewayId": "NatGatewayId",
     "networkInterfaceId": "NetworkInterfaceId",
+    "transitGatewayId": "TransitGatewayId",
     "vpcEndpointId": "VpcEndpointId",
     "vpcPeeringConnectionId": "VpcPeeringConnectionId",
 }

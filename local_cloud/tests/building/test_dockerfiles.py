@@ -70,6 +70,9 @@ REFUSED = {
     "FROM python\nCOPY none.txt /\nRUN --mount=source=nothing,target=/r x": (
         f"2: COPY none.txt: {NO_FILE}\nsite/Dockerfile:3: RUN --mount nothing: {NO_FILE}"
     ),
+    "FROM python\nRUN --mount=type=secret,id=a,required=true x": (
+        f"2: RUN --mount=type=secret,id=a,required=true x: {UNREADABLE}"
+    ),
     "FROM python\nCOPY debug.log /": f"2: COPY debug.log: {NO_FILE}",  # .dockerignore has it
     "FROM python\nADD out /": f"2: ADD out: {NO_FILE}",  # it leads out of the context
     "": " the first instruction must be FROM",

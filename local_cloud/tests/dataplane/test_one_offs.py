@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from local_cloud.aws.ecs.containers import OUT_OF_MEMORY
 from local_cloud.aws.s3 import rules
 from local_cloud.tests.dataplane.conftest import own_mounts
 from local_cloud.tests.dataplane.declarations import (
@@ -148,6 +149,13 @@ def test_s3_gives_a_task_what_its_role_allows(running):
     assert "(AccessDenied) when calling the PutObject operation: User: " in last
     assert f"assumed-role/task/{arn.rpartition('/')[2]} is not authorized" in last
     assert 'on resource: "arn:aws:s3:::app-uploads/secret/one" because no identity-based' in last
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="memory is read on Linux")
+def test_memory_beyond_the_declared_ends_in_137_with_the_reason(running):
+    task = ended(running, "python3", "-c", "import time; held = b'x' * (600 << 20); time.sleep(60)")
+    assert end(task) == (*OVER, 137)
+    assert task["containers"][0]["reason"] == OUT_OF_MEMORY
 
 
 def test_task_that_ignores_sigterm_is_killed_with_137(running):

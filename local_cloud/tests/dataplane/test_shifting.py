@@ -9,6 +9,8 @@ from collections import Counter
 
 import pytest
 
+from local_cloud.aws.ecs.shifting import steps_of
+from local_cloud.aws.ecs.state import Step
 from local_cloud.tests.dataplane.conftest import at_speed
 from local_cloud.tests.dataplane.declarations import DEPLOYMENT
 from local_cloud.tests.dataplane.stack import loaded, refusal, until
@@ -285,6 +287,25 @@ def test_role_that_is_new_or_may_not_change_the_rule_is_refused(shifting):
     narrow = shifting.shifting_role("narrow", ids["rule"], f"{ids['test-rule']}x")
     problem = refused(shifting, CANARY, shifting.shifting(roleArn=narrow))
     assert "not authorized to perform: elasticloadbalancing:Modify" in problem.message
+
+
+@pytest.mark.parametrize("strategy", [CANARY, LINEAR])
+def test_strategy_without_its_own_configuration_is_refused(shifting, strategy):
+    bare = {name: value for name, value in strategy.items() if not name.endswith("Configuration")}
+    problem = refused(shifting, bare, shifting.shifting())
+    assert (problem.code, "Configuration is required" in problem.message) == (
+        "InvalidParameterException",
+        True,
+    )
+
+
+def test_steps_have_the_defaults_of_the_api_reference():
+    canary = steps_of({"strategy": "CANARY", "canaryConfiguration": {"canaryPercent": 20.0}})
+    linear = steps_of({"strategy": "LINEAR", "linearConfiguration": {"stepPercent": 50.0}})
+    assert (canary, linear) == (
+        (Step(20, 600), Step(100, 0)),
+        (Step(50, 360), Step(100, 0)),
+    )
 
 
 def test_strategy_without_a_second_target_group_is_refused(shifting):

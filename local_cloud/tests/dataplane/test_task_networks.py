@@ -1,9 +1,15 @@
 """A task's network namespace, and its address on a machine that refuses namespaces."""
 
+import os
+import signal
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 
 from local_cloud.aws.ecs import starts
 from local_cloud.machine import namespaces
+from local_cloud.machine.roots import Bind
 from local_cloud.tests.dataplane.conftest import at_speed, own_networks, run_as_nobody
 
 own = pytest.mark.skipif(not own_networks(), reason="this machine refuses network namespaces")
@@ -98,3 +104,18 @@ def test_namespace_that_has_ended_is_an_error_of_the_connection():
     namespace.close()
     waiting = starts.Container(lambda: None, "10.0.0.4", [3000], namespace)
     assert waiting.started({}) is False, "not an error of the thread that looks at the task"
+
+
+@own
+def test_an_answer_that_comes_too_late_is_that_of_no_other_request(monkeypatch):
+    monkeypatch.setattr(namespaces, "ANSWER_SECONDS", 0.2)
+    with closing(namespaces.Namespace(["10.0.16.4"])) as namespace:
+        os.kill(namespace._holder.pid, signal.SIGSTOP)
+        with pytest.raises(TimeoutError):
+            namespace.new_socket()
+        os.kill(namespace._holder.pid, signal.SIGCONT)
+        namespace._line.settimeout(5)
+        with pytest.raises(namespaces.NoNamespace, match="No such file"):
+            namespace.mount([Bind(Path("/none"), Path("/"), writable=False)])
+        with namespace.new_socket() as made:
+            made.bind(("10.0.16.4", 0))

@@ -87,3 +87,20 @@ def test_held_signals_are_those_that_python_handles_in_the_main_thread():
     thread.start()
     thread.join()
     assert entered == [signal.default_int_handler]
+
+
+def test_interrupt_between_two_handlers_leaves_none_that_holds(monkeypatch):
+    before, change = signal.getsignal(signal.SIGTERM), signal.signal
+
+    def interrupted(kind, handler):
+        change(kind, handler)
+        if handler is signal.default_int_handler:
+            monkeypatch.undo()
+            signal.raise_signal(kind)
+
+    with terminations_raise():
+        raising = signal.getsignal(signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt), interrupts_wait():
+            monkeypatch.setattr(signal, "signal", interrupted)
+        assert signal.getsignal(signal.SIGTERM) is raising
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import urllib.request
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,6 +25,7 @@ from stack.file import StackError
 from tools.rehearsal import rehearse
 from tools.rehearsal.faults import FAULTS
 from tools.rehearsal.rehearse import Plan, PlannedRehearsal, _new_project
+from tools.rehearsal.stages import Rehearsal, Report
 from tools.tests.rehearsal.surroundings import OWN, make_bare
 from tools.tests.rehearsal.test_mistakes import SEED
 from tools.tests.stacks import choices
@@ -99,6 +101,28 @@ PLAN = Plan(stack="poc", leave=True, until="stage1", report=None, fault=None, me
 def test_until_stage_1_leaves_stage_2_out(tmp_path):
     run = SimpleNamespace(stage1=lambda *_: None)
     assert PlannedRehearsal(run, PLAN, tmp_path, None, Home(tmp_path))._deploy() == 0
+
+
+def test_a_rehearsal_whose_cloud_has_ended_destroys_nothing_and_exits_1(tmp_path, capsys):
+    run = SimpleNamespace(stage1=lambda *_: None, report=Report())
+    assert PlannedRehearsal(run, PLAN, tmp_path, None, Home(tmp_path)).execute() == 1
+    assert "all resources in it are lost" in capsys.readouterr().err
+    assert "the local cloud has ended" in run.report.error
+
+
+@pytest.mark.parametrize(("begun", "seconds"), [(-1, 95), (1, None)])
+def test_the_time_on_aws_is_that_since_the_roll_out_of_the_mistake(tmp_path, begun, seconds):
+    (tmp_path / "Pulumi.yaml").write_text("name: careapp\n")
+    rolled_out = datetime(2026, 1, 1, tzinfo=UTC)
+    facts = SimpleNamespace(time=rolled_out + timedelta(seconds=95))
+    run = Rehearsal(SimpleNamespace(folder=tmp_path), "poc", lambda: facts, lambda _: None)
+    run.begun = rolled_out + timedelta(seconds=begun)
+    answers = {
+        "describe_services": {"services": [{"serviceName": "any"}]},
+        "list_service_deployments": {"serviceDeployments": [{"createdAt": rolled_out}]},
+    }
+    run.measure_on_aws(lambda _, operation, __: answers[operation])
+    assert run.report.aws_seconds == seconds
 
 
 def test_a_rehearsal_after_a_killed_cloud_says_that_its_stacks_are_gone(tmp_path, capsys):

@@ -46,6 +46,12 @@ def test_a_stranger_without_an_answer_is_as_it_must_be(tmp_path, listener, monke
     )
 
 
+@pytest.mark.parametrize("client", ["", "198.51.100.7", "192.0.2.9"])
+def test_who_is_allowed_is_asked_as_ever(tmp_path, listener, client):
+    """The last one is in the made-up content of the prefix list."""
+    assert not rehearsal(tmp_path, listener, client, [])._keeps_stranger_out()
+
+
 def test_a_stranger_with_an_answer_is_a_failure(tmp_path, listener, monkeypatch):
     monkeypatch.setattr(stages.Page, "get", lambda *_, **__: (200, "hello", ""))
     with pytest.raises(RehearsalFailed, match=r"answers 200 to 203\.0\.113\.9, which is not in"):
