@@ -23,6 +23,7 @@ from tools.rollout.judge import WARM_UP_SECONDS, asks, judge_rollout, reasons
 from tools.rollout.look import Answer, Look, Reader
 from tools.rollout.say import Log
 from tools.rollout.verdict import SETTLE_READS, End, History, Outcome, Patience, Terms, Verdict
+from tools.snapshot import page as pages
 from tools.snapshot import verdicts
 from tools.snapshot.gather import Inquiry
 from tools.snapshot.records import Deletion, PauseHook
@@ -172,19 +173,36 @@ async def _keep(diagnosis: Diagnosis, reader: Reader, log: Log) -> None:
 
 
 async def causes(
-    reader: Reader, log: Log, counts: Collection[int], gone: Sequence[Deletion] = ()
+    reader: Reader,
+    log: Log,
+    counts: Collection[int],
+    gone: Sequence[Deletion] = (),
+    desired: int = 1,
 ) -> str:
     """Return the doctor's screen when it finds a cause behind healthy targets, else "".
 
     ``gone`` is what this update will delete: rules for other clients than allowedCidrs are there until then. The
-    revision runs: a doctor that fails or may not read everything is shown and does not make `pulumi up` red.
+    revision runs: a doctor that fails or may not read everything is shown and does not make `pulumi up` red, but a
+    page that fails does, where the service is to run tasks.
     """
     diagnosis = await _settled(reader, log, counts)
     if diagnosis and reasons(diagnosis, counts):
         return plain(diagnosis)
     if diagnosis:
         say.warnings(diagnosis, log, closes=any("Ingress" in each.kind for each in gone))
-    return ""
+    return await _failing_page(reader, log) if desired and not diagnosis else ""
+
+
+async def _failing_page(reader: Reader, log: Log) -> str:
+    """Return what the page answers where it fails, without the doctor's rules; else ""."""
+    from tools.doctor.checks.running import answer
+
+    try:
+        page = await asyncio.to_thread(pages.page_before, reader.settings)
+    except AwsProblem as problem:
+        log.lasting(say.not_requested(problem))
+        return ""
+    return str(answer(page.path, page.status)) if page and page.fails else ""
 
 
 async def causes_after_deletion(
@@ -208,20 +226,22 @@ async def causes_after_deletion(
 async def _settled(
     reader: Reader, log: Log, counts: Collection[int], gone: Sequence[Deletion] = ()
 ) -> Diagnosis | None:
-    """Return the diagnosis on which two agree; a page that only answers 503 has time to warm up.
+    """Return the diagnosis on which two agree, or in which the page works; one that only answers 503 may warm up.
 
-    AWS is eventually consistent. None where the doctor failed, which is logged.
+    AWS is eventually consistent, and without a healthy target or an answer of AWS the doctor requests no page. None
+    where the doctor failed, which is logged.
     """
-    begun, second = time.monotonic(), False
+    begun, shown = time.monotonic(), Counter[bool]()
     ask = partial(reader.diagnose, gone=gone)
     try:
         async for diagnosis in reads_in_thread(ask, Pace.of(), log.lasting):
             blocking = reasons(diagnosis, counts)
             early = time.monotonic() - begun < WARM_UP_SECONDS
-            warming_up = early and all(each.facts.warms_up for each in blocking)
-            if not blocking or (second and not warming_up):
+            warming_up = blocking and early and all(each.facts.warms_up for each in blocking)
+            shown[bool(blocking)] += 1
+            works = diagnosis.page and not blocking
+            if works or (shown[bool(blocking)] > 1 and not warming_up):
                 return diagnosis
-            second = True
     except Exception as mistake:
         log.lasting(say.undiagnosed(mistake))
     return None

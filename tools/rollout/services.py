@@ -78,7 +78,7 @@ async def follow_all(
             await _end(Reader(mine, own), ResourceLog(service), changes)
     reader = replace(reader, inquiry=replace(reader.inquiry, workers=deployed))
     gone = tuple(_pending(changes))
-    if why := await gate.causes(reader, log, counts, gone):
+    if why := await gate.causes(reader, log, counts, gone, end.view.desired):
         worked = changes.page_worked
         raise RolloutFailed(say.running_with_a_cause(end, expected, why, page_worked=worked))
     if gone and (why := await gate.causes_after_deletion(reader, log, counts, gone)):
