@@ -26,7 +26,7 @@ from tools.rollout.verdict import SETTLE_READS, End, History, Outcome, Patience,
 from tools.snapshot import page as pages
 from tools.snapshot import verdicts
 from tools.snapshot.gather import Inquiry
-from tools.snapshot.records import Deletion, PauseHook
+from tools.snapshot.records import Deletion, PauseHook, read_part
 from tools.waiting import Changes, Shown, may_pass, reads_in_thread
 
 
@@ -80,9 +80,8 @@ class Turns:
     terms: Terms
     log: Log
     history: History = field(default_factory=History)
-    refused: Counter[str] = field(
-        default_factory=Counter
-    )  # how often ECS has refused a hook's answer
+    refused: Counter[str] = field(default_factory=Counter)
+    """How often ECS has refused a hook's answer."""
 
     async def take(self, seen: Look) -> Verdict:
         """Ask what the look has to ask, judge it, and let ECS go on. Raises AwsProblem where AWS refuses that."""
@@ -168,40 +167,34 @@ async def _keep(diagnosis: Diagnosis, reader: Reader, log: Log) -> None:
     try:
         await asyncio.to_thread(verdicts.keep, session, names, kept.line(first))
     except AwsProblem as problem:
-        text = t("./careapp doctor will not know this cause: {problem}", problem=problem.text)
-        log.lasting(text)
+        log.lasting(t("./careapp doctor will not know this cause: {problem}", problem=problem.text))
 
 
 async def causes(
-    reader: Reader,
-    log: Log,
-    counts: Collection[int],
-    gone: Sequence[Deletion] = (),
-    desired: int = 1,
+    reader: Reader, log: Log, counts: Collection[int], gone: Sequence[Deletion] = (), tasks: int = 1
 ) -> str:
     """Return the doctor's screen when it finds a cause behind healthy targets, else "".
 
     ``gone`` is what this update will delete: rules for other clients than allowedCidrs are there until then. The
     revision runs: a doctor that fails or may not read everything is shown and does not make `pulumi up` red, but a
-    page that fails does, where the service is to run tasks.
+    page that fails does, where the desired count ``tasks`` is not 0.
     """
     diagnosis = await _settled(reader, log, counts)
     if diagnosis and reasons(diagnosis, counts):
         return plain(diagnosis)
     if diagnosis:
         say.warnings(diagnosis, log, closes=any("Ingress" in each.kind for each in gone))
-    return await _failing_page(reader, log) if desired and not diagnosis else ""
+    return await _failing_page(reader, log) if tasks and not diagnosis else ""
 
 
 async def _failing_page(reader: Reader, log: Log) -> str:
     """Return what the page answers where it fails, without the doctor's rules; else ""."""
     from tools.doctor.checks.running import answer
 
-    try:
-        page = await asyncio.to_thread(pages.page_before, reader.settings)
-    except AwsProblem as problem:
-        log.lasting(say.not_requested(problem))
-        return ""
+    part = await asyncio.to_thread(read_part, pages.page_before, reader.settings)
+    if part.problem:
+        log.lasting(t("the page was not requested: {problem}", problem=part.problem.text))
+    page = part.value
     return str(answer(page.path, page.status)) if page and page.fails else ""
 
 
@@ -228,8 +221,7 @@ async def _settled(
 ) -> Diagnosis | None:
     """Return the diagnosis on which two agree, or in which the page works; one that only answers 503 may warm up.
 
-    AWS is eventually consistent, and without a healthy target or an answer of AWS the doctor requests no page. None
-    where the doctor failed, which is logged.
+    AWS is eventually consistent, and without a healthy target no page is requested. None where the doctor failed.
     """
     begun, shown = time.monotonic(), Counter[bool]()
     ask = partial(reader.diagnose, gone=gone)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from tools.aws.errors import AwsProblem
 from tools.diagnosis.findings import PAGE_PART, Diagnosis, Finding, Unread, try_again
 from tools.i18n import Text, joined, t, verbatim
 from tools.rollout.look import Expected
@@ -277,13 +276,9 @@ def warnings(diagnosis: Diagnosis, log: Log, *, closes: bool) -> None:
         log.lasting(text)
     for unread in diagnosis.unread:
         if unread.part == PAGE_PART:
-            log.lasting(not_requested(unread.problem))
+            log.lasting(t("the page was not requested: {problem}", problem=unread.problem.text))
     if diagnosis.page:
         log.lasting(diagnosis.page)
-
-
-def not_requested(problem: AwsProblem) -> Text:
-    return t("the page was not requested: {problem}", problem=problem.text)
 
 
 def _warned(finding: Finding) -> Text:

@@ -107,7 +107,6 @@ def _pending(changes: Changes) -> Iterator[Deletion]:
         old = Deletion(each["type"], urn.rpartition("::")[2], each["outputs"])
         key = (old.kind, old.name)
         new = changes.created.get(key)
-        if key not in changes.declared or (
-            new is not None and Deletion(*key, new).identity != old.identity
-        ):
+        replaced = new is not None and Deletion(*key, new).identity != old.identity
+        if replaced or key not in changes.declared:
             yield old

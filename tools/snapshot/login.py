@@ -144,11 +144,8 @@ def _ask(
     except (OSError, http.client.HTTPException, ValueError) as problem:
         where, why = url.partition("?")[0], str(problem)
         text = t("{url} cannot be reached from here: {why}.", url=where, why=why)
-        way_out, reason = (
-            t("Run the command where it can be reached."),
-            getattr(problem, "reason", problem),
-        )
-        # A wrong name stays wrong; a DNS server that does not answer may do so the next time.
-        unknown = isinstance(reason, socket.gaierror) and reason.errno != socket.EAI_AGAIN
-        kind = "refused" if unknown or isinstance(reason, UnicodeError) else "unreachable"
-        raise AwsProblem(kind, text, way_out) from None
+        way_out = t("Run the command where it can be reached.")
+        reason = getattr(problem, "reason", problem)
+        # A wrong name stays wrong; where no DNS server answers (EAI_AGAIN), one may the next time.
+        wrong = isinstance(reason, UnicodeError) or getattr(reason, "errno", 0) == socket.EAI_NONAME
+        raise AwsProblem("refused" if wrong else "unreachable", text, way_out) from None

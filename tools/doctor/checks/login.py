@@ -74,10 +74,7 @@ def not_asked(case: Case) -> Iterator[Finding]:
             "Everybody gets the page {path}: the load balancer asks for no login", path=page.path
         ),
         why=t("loginIssuer is set, and {path} is none of publicPaths.", path=page.path),
-        seen=(
-            answer(page.path, page.status),
-            *((problem.text,) if problem else ()),
-        ),
+        seen=(answer(page.path, page.status), *((problem.text,) if problem else ())),
         # What may have passed by now changes no setting.
         fixes=correct if problem and not problem.temporary else (again, *correct),
     )
