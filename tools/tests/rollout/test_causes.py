@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -43,7 +44,7 @@ def gate(monkeypatch):
     """Asks the gate for causes while the doctor sees one snapshot after the other; the screen, and what is told."""
     monkeypatch.setenv("CAREAPP_POLL_SECONDS", "0.001")
 
-    def found(*snapshots, counts=(1,), gone=(), warm_up=0.05):
+    def found(*snapshots, counts=(1,), gone=(), warm_up=0.05, tasks=1):
         looks, log = list(snapshots), Told()
         monkeypatch.setattr(gate_loop, "WARM_UP_SECONDS", warm_up)
 
@@ -51,7 +52,7 @@ def gate(monkeypatch):
             return judge(looks.pop(0) if len(looks) > 1 else looks[0])
 
         reader = Reader(EXPECTED, Inquiry(None, None), diagnose)
-        screen = asyncio.run(gate_loop.causes(reader, log, counts, gone))
+        screen = asyncio.run(gate_loop.causes(reader, log, counts, gone, tasks))
         return screen, [*log.lastings, *(f"warning: {each}" for each in log.warnings)]
 
     return found
@@ -105,23 +106,21 @@ def test_what_leaves_it_green_is_told(gate):
 
 
 @pytest.mark.parametrize(
-    ("answer", "red"),
+    ("answer", "tasks", "red"),
     [
-        (a.page(), ""),
-        (None, ""),
-        (UNREACHABLE, ""),
-        (a.page(500), "GET / answers 500."),
-        (a.page(0), "GET / does not answer."),
+        (a.page(), 1, ""),
+        (None, 1, ""),
+        (UNREACHABLE, 1, ""),
+        (a.page(500), 1, "GET / answers 500."),
+        (a.page(0), 1, "GET / does not answer."),
+        (a.page(503), 0, ""),
     ],
 )
-def test_doctor_that_fails_is_told_and_the_page_alone_decides(gate, monkeypatch, answer, red):
-    def page(_):
-        if isinstance(answer, AwsProblem):
-            raise answer
-        return answer
-
-    monkeypatch.setattr(gate_loop.pages, "page_before", page)
-    screen, [told, *more] = gate(None)
+def test_doctor_that_fails_is_told_and_the_page_alone_decides(
+    gate, monkeypatch, answer, tasks, red
+):
+    monkeypatch.setattr(gate_loop.pages, "page_before", Mock(side_effect=[answer]))
+    screen, [told, *more] = gate(None, tasks=tasks)
     assert (screen, told.startswith("The diagnosis itself failed (")) == (red, True)
     assert more == ["the page was not requested: AWS did not return it."] * (answer is UNREACHABLE)
 
