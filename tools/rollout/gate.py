@@ -14,7 +14,7 @@ from tools.aws.errors import AwsProblem
 from tools.aws.pace import Pace
 from tools.diagnosis import kept
 from tools.diagnosis.catalogue import OUTCOME
-from tools.diagnosis.findings import Diagnosis, Fix
+from tools.diagnosis.findings import PAGE_PART, Diagnosis, Fix
 from tools.diagnosis.screen import plain
 from tools.i18n import Text, t
 from tools.rollout import say
@@ -184,7 +184,8 @@ async def causes(
         return plain(diagnosis)
     if diagnosis:
         say.warnings(diagnosis, log, closes=any("Ingress" in each.kind for each in gone))
-    return await _failing_page(reader, log) if tasks and not diagnosis else ""
+    asked = diagnosis and (diagnosis.page or PAGE_PART in [each.part for each in diagnosis.unread])
+    return await _failing_page(reader, log) if tasks and not asked else ""
 
 
 async def _failing_page(reader: Reader, log: Log) -> str:

@@ -43,6 +43,7 @@ ENGLISH = a.page(ended_at="http://careapp-poc-alb.example/en/")
 def gate(monkeypatch):
     """Asks the gate for causes while the doctor sees one snapshot after the other; the screen, and what is told."""
     monkeypatch.setenv("CAREAPP_POLL_SECONDS", "0.001")
+    monkeypatch.setattr(gate_loop.pages, "page_before", lambda _: None)
 
     def found(*snapshots, counts=(1,), gone=(), warm_up=0.05, tasks=1):
         looks, log = list(snapshots), Told()
@@ -119,7 +120,8 @@ def test_what_leaves_it_green_is_told(gate):
 def test_doctor_that_fails_is_told_and_the_page_alone_decides(
     gate, monkeypatch, answer, tasks, red
 ):
-    monkeypatch.setattr(gate_loop.pages, "page_before", Mock(side_effect=[answer]))
+    monkeypatch.setattr(gate_loop.pages, "page_before", Mock(side_effect=[answer] * 2))
+    assert gate(NOT_READ, tasks=tasks)[0] == red, "AWS has not answered for its targets"
     screen, [told, *more] = gate(None, tasks=tasks)
     assert (screen, told.startswith("The diagnosis itself failed (")) == (red, True)
     assert more == ["the page was not requested: AWS did not return it."] * (answer is UNREACHABLE)
