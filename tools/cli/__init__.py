@@ -61,11 +61,8 @@ def version(context: click.Context, _option: click.Parameter, asked: bool) -> No
     if not asked:
         return
     number = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    commit = (
-        git(ROOT, "rev-parse", "--short", "HEAD")
-        if git(ROOT, "rev-parse", "--show-prefix") == ""
-        else None
-    )
+    own = git(ROOT, "rev-parse", "--show-prefix") == ""
+    commit = git(ROOT, "rev-parse", "--short", "HEAD") if own else None
     click.echo(verbatim(f"careapp {number}{f' ({commit})' if commit else ''}"))
     context.exit()
 

@@ -174,9 +174,7 @@ async def undo(
 
     def work() -> Text:
         deployment = find(session, names, first=first)
-        if deployment is None:
-            return _ended(session, names)
-        if not stop(session, deployment):
+        if deployment is None or not stop(session, deployment):
             return _ended(session, names)
         if deployment.first:
             return t(

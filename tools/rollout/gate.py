@@ -14,7 +14,7 @@ from tools.aws.errors import AwsProblem
 from tools.aws.pace import Pace
 from tools.diagnosis import kept
 from tools.diagnosis.catalogue import OUTCOME
-from tools.diagnosis.findings import Diagnosis, Fix
+from tools.diagnosis.findings import PAGE_PART, Diagnosis, Fix
 from tools.diagnosis.screen import plain
 from tools.i18n import Text, t
 from tools.rollout import say
@@ -23,9 +23,10 @@ from tools.rollout.judge import WARM_UP_SECONDS, asks, judge_rollout, reasons
 from tools.rollout.look import Answer, Look, Reader
 from tools.rollout.say import Log
 from tools.rollout.verdict import SETTLE_READS, End, History, Outcome, Patience, Terms, Verdict
+from tools.snapshot import page as pages
 from tools.snapshot import verdicts
 from tools.snapshot.gather import Inquiry
-from tools.snapshot.records import Deletion, PauseHook
+from tools.snapshot.records import Deletion, PauseHook, read_part
 from tools.waiting import Changes, Shown, may_pass, reads_in_thread
 
 
@@ -79,9 +80,8 @@ class Turns:
     terms: Terms
     log: Log
     history: History = field(default_factory=History)
-    refused: Counter[str] = field(
-        default_factory=Counter
-    )  # how often ECS has refused a hook's answer
+    refused: Counter[str] = field(default_factory=Counter)
+    """How often ECS has refused a hook's answer."""
 
     async def take(self, seen: Look) -> Verdict:
         """Ask what the look has to ask, judge it, and let ECS go on. Raises AwsProblem where AWS refuses that."""
@@ -167,24 +167,36 @@ async def _keep(diagnosis: Diagnosis, reader: Reader, log: Log) -> None:
     try:
         await asyncio.to_thread(verdicts.keep, session, names, kept.line(first))
     except AwsProblem as problem:
-        text = t("./careapp doctor will not know this cause: {problem}", problem=problem.text)
-        log.lasting(text)
+        log.lasting(t("./careapp doctor will not know this cause: {problem}", problem=problem.text))
 
 
 async def causes(
-    reader: Reader, log: Log, counts: Collection[int], gone: Sequence[Deletion] = ()
+    reader: Reader, log: Log, counts: Collection[int], gone: Sequence[Deletion] = (), tasks: int = 1
 ) -> str:
     """Return the doctor's screen when it finds a cause behind healthy targets, else "".
 
     ``gone`` is what this update will delete: rules for other clients than allowedCidrs are there until then. The
-    revision runs: a doctor that fails or may not read everything is shown and does not make `pulumi up` red.
+    revision runs: a doctor that fails or may not read everything is shown and does not make `pulumi up` red, but a
+    page that fails does, where the desired count ``tasks`` is not 0.
     """
     diagnosis = await _settled(reader, log, counts)
     if diagnosis and reasons(diagnosis, counts):
         return plain(diagnosis)
     if diagnosis:
         say.warnings(diagnosis, log, closes=any("Ingress" in each.kind for each in gone))
-    return ""
+    asked = diagnosis and (diagnosis.page or PAGE_PART in [each.part for each in diagnosis.unread])
+    return await _failing_page(reader, log) if tasks and not asked else ""
+
+
+async def _failing_page(reader: Reader, log: Log) -> str:
+    """Return what the page answers where it fails, without the doctor's rules; else ""."""
+    from tools.doctor.checks.running import answer
+
+    part = await asyncio.to_thread(read_part, pages.page_before, reader.settings)
+    if part.problem:
+        log.lasting(t("the page was not requested: {problem}", problem=part.problem.text))
+    page = part.value
+    return str(answer(page.path, page.status)) if page and page.fails else ""
 
 
 async def causes_after_deletion(
@@ -208,20 +220,21 @@ async def causes_after_deletion(
 async def _settled(
     reader: Reader, log: Log, counts: Collection[int], gone: Sequence[Deletion] = ()
 ) -> Diagnosis | None:
-    """Return the diagnosis on which two agree; a page that only answers 503 has time to warm up.
+    """Return the diagnosis on which two agree, or in which the page works; one that only answers 503 may warm up.
 
-    AWS is eventually consistent. None where the doctor failed, which is logged.
+    AWS is eventually consistent, and without a healthy target no page is requested. None where the doctor failed.
     """
-    begun, second = time.monotonic(), False
+    begun, shown = time.monotonic(), Counter[bool]()
     ask = partial(reader.diagnose, gone=gone)
     try:
         async for diagnosis in reads_in_thread(ask, Pace.of(), log.lasting):
             blocking = reasons(diagnosis, counts)
             early = time.monotonic() - begun < WARM_UP_SECONDS
-            warming_up = early and all(each.facts.warms_up for each in blocking)
-            if not blocking or (second and not warming_up):
+            warming_up = blocking and early and all(each.facts.warms_up for each in blocking)
+            shown[bool(blocking)] += 1
+            works = diagnosis.page and not blocking
+            if works or (shown[bool(blocking)] > 1 and not warming_up):
                 return diagnosis
-            second = True
     except Exception as mistake:
         log.lasting(say.undiagnosed(mistake))
     return None

@@ -41,15 +41,12 @@ def refuse_outage(settings: Settings, changes: Changes) -> None:
     else:
         why = t("it does not answer {path}.", path=health.path)
     if status == 0:
-        pulumi.log.warn(
-            str(
-                t(
-                    "healthPath or healthMatcher changes, and it is not known whether the version that runs passes "
-                    "the new check: {why}",
-                    why=why,
-                )
-            )
+        text = t(
+            "healthPath or healthMatcher changes, and it is not known whether the version that runs passes "
+            "the new check: {why}",
+            why=why,
         )
+        pulumi.log.warn(str(text))
     elif before is not None and status is not None and not matches(status, after.matcher):
         raise pulumi.RunError(str(_refusal(before, after, status)))
 

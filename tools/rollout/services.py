@@ -78,7 +78,7 @@ async def follow_all(
             await _end(Reader(mine, own), ResourceLog(service), changes)
     reader = replace(reader, inquiry=replace(reader.inquiry, workers=deployed))
     gone = tuple(_pending(changes))
-    if why := await gate.causes(reader, log, counts, gone):
+    if why := await gate.causes(reader, log, counts, gone, end.view.desired):
         worked = changes.page_worked
         raise RolloutFailed(say.running_with_a_cause(end, expected, why, page_worked=worked))
     if gone and (why := await gate.causes_after_deletion(reader, log, counts, gone)):
@@ -107,7 +107,6 @@ def _pending(changes: Changes) -> Iterator[Deletion]:
         old = Deletion(each["type"], urn.rpartition("::")[2], each["outputs"])
         key = (old.kind, old.name)
         new = changes.created.get(key)
-        if key not in changes.declared or (
-            new is not None and Deletion(*key, new).identity != old.identity
-        ):
+        replaced = new is not None and Deletion(*key, new).identity != old.identity
+        if replaced or key not in changes.declared:
             yield old

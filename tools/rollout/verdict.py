@@ -152,16 +152,14 @@ def judge_ecs(seen: Look, history: History, terms: Terms) -> tuple[Verdict, Hist
 def judge_view(view: Rollout, expected: Expected, *, sure: bool) -> Verdict:
     """Judge one read. Until `sure`, ECS may not show the service or the deployment yet."""
     mine, primary, names = view.deployment, view.primary, expected.names
+    if view.service is None and not sure:
+        return going(t("ECS does not show the service yet"))
     if view.service is None:
         text = t(
             "service {service} does not exist any more; it was deleted outside of this stack",
             service=names.service,
         )
-        return (
-            Verdict(Outcome.DELETED, text)
-            if sure
-            else going(t("ECS does not show the service yet"))
-        )
+        return Verdict(Outcome.DELETED, text)
     if mine is not None and mine.rollout == "FAILED":
         return _given_up(view, mine.reason)
     if mine is not None and mine.primary:
@@ -321,6 +319,5 @@ def _in_time(
             "{revision} was rolled out, but does not recover within {minutes} min: {why}", **values
         )
         return Verdict(Outcome.BECAME_UNHEALTHY, text)
-    return Verdict(
-        Outcome.TOO_LATE, t("{revision} does not run after {minutes} min: {why}", **values)
-    )
+    text = t("{revision} does not run after {minutes} min: {why}", **values)
+    return Verdict(Outcome.TOO_LATE, text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import socket
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -67,7 +68,9 @@ def read_document(issuer: str) -> None:
     if status != 200 or other != issuer:
         why = t("its issuer is {other!r}", other=str(other)) if status == 200 else f"HTTP {status}"
         text = t("{url} cannot be used: {why}.", url=url, why=why)
-        raise AwsProblem("unreachable", text, t("Correct loginIssuer."))
+        if status >= 500:
+            raise AwsProblem("unreachable", text, t("Try again in a minute."))
+        raise AwsProblem("refused", text, t("Correct loginIssuer."))
 
 
 def provider(session: Session, oidc: Oidc, secret: str, url: str) -> Provider:
@@ -142,4 +145,7 @@ def _ask(
         where, why = url.partition("?")[0], str(problem)
         text = t("{url} cannot be reached from here: {why}.", url=where, why=why)
         way_out = t("Run the command where it can be reached.")
-        raise AwsProblem("unreachable", text, way_out) from None
+        reason = getattr(problem, "reason", problem)
+        # A wrong name stays wrong; where no DNS server answers (EAI_AGAIN), one may the next time.
+        wrong = isinstance(reason, UnicodeError) or getattr(reason, "errno", 0) == socket.EAI_NONAME
+        raise AwsProblem("refused" if wrong else "unreachable", text, way_out) from None

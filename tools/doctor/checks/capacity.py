@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from stack import sizes
 from stack.service import CPU_UNITS, MEMORY_BY_CPU
@@ -199,8 +200,10 @@ def too_few_tasks(case: Case) -> Iterator[Finding]:
     events = Fix(
         t("See what happened, in order:"), (f"./careapp events -s {case.now.names.stack}",)
     )
+    # Without a healthy one the page is not requested, so it is not known to work.
+    none = not (case.process or healthy)
     yield Finding(
-        TOO_FEW_TASKS,
+        replace(TOO_FEW_TASKS, blocks=True, warms_up=True) if none else TOO_FEW_TASKS,
         title=t("{running} of {desired} tasks run", running=case.serving, desired=service.desired)
         if case.process
         else t("{healthy} of {desired} tasks healthy", healthy=healthy, desired=service.desired),

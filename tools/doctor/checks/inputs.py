@@ -201,9 +201,7 @@ def _no_key(case: Case, name: str, arn: str, key: str, keys: frozenset[str] | No
 def log_group(case: Case) -> Iterator[Finding]:
     """Check that the task definition's log group exists: Fargate does not create it."""
     definition, logs = case.definition, case.now.logs.value
-    if definition is None or not definition.log_group or logs is None:
-        return
-    if logs.exists:
+    if definition is None or not definition.log_group or logs is None or logs.exists:
         return
     yield Finding(
         LOG_GROUP_MISSING,

@@ -65,22 +65,18 @@ def not_asked(case: Case) -> Iterator[Finding]:
     problem, stack = case.now.login.problem, case.now.names.stack
     off = (f'pulumi config set {key} "" -s {stack}' for key in LOGIN_KEYS)
     # The program reads the provider's document before it makes a rule.
-    correct = t("Correct loginIssuer, or turn the login off until the provider can be read:")
+    text = t("Correct loginIssuer, or turn the login off until the provider can be read:")
+    correct = (Fix(text, (*off, f"pulumi up -s {stack}")),) if problem else ()
+    again = case.refresh(t("Let Pulumi restore the rule:"))
     yield Finding(
         LOGIN_NOT_ASKED,
         title=t(
             "Everybody gets the page {path}: the load balancer asks for no login", path=page.path
         ),
         why=t("loginIssuer is set, and {path} is none of publicPaths.", path=page.path),
-        seen=(
-            answer(page.path, page.status),
-            *((problem.text,) if problem else ()),
-        ),
-        fixes=(
-            Fix(correct, (*off, f"pulumi up -s {stack}"))
-            if problem
-            else case.refresh(t("Let Pulumi restore the rule:")),
-        ),
+        seen=(answer(page.path, page.status), *((problem.text,) if problem else ())),
+        # What may have passed by now changes no setting.
+        fixes=correct if problem and not problem.temporary else (again, *correct),
     )
 
 

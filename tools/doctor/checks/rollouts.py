@@ -161,10 +161,7 @@ def _once_more(case: Case, ends: list[str], mistake: Raised | None) -> tuple[Fix
     otherwise = t(
         "If the cause lay outside of the app, as a lock in the database does, and is fixed, let ECS try again:"
     )
-    return (
-        case.deploy(text),
-        case.deploy(otherwise, case.retry_command),
-    )
+    return (case.deploy(text), case.deploy(otherwise, case.retry_command))
 
 
 def _gone_back(case: Case, wanted: str) -> tuple[Text, Text]:

@@ -65,8 +65,8 @@ class Running:
         done = subprocess.run(
             [*words, *more], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
         )
-        said = f"{command}: exit {done.returncode}\n{done.stdout}{done.stderr}"
-        return said if done.returncode else ""
+        self.said = f"{command}: exit {done.returncode}\n{done.stdout}{done.stderr}"
+        return self.said if done.returncode else ""
 
     def deploy(self) -> str:
         """Why `pulumi up` is red; empty when it is green."""

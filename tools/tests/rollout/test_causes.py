@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -25,6 +26,9 @@ from tools.tests.rollout.rollout_answers import EXPECTED
 UNREACHABLE = AwsProblem("unreachable", t("AWS did not return it."), t("Try again."))
 WELL, WARMING = a.stack(), a.stack(page=a.page(503))
 FAILING, STOPPED = a.stack(page=a.page(500)), a.database(status="stopped")
+INITIAL = (replace(a.HEALTHY["targets"][0], state="initial", reason="Elb.InitialHealthChecking"),)
+# ECS replaces the only task: no target is healthy, so the doctor requests no page.
+REPLACED, NOT_READ = (a.stack(targets=each, page=None) for each in (INITIAL, UNREACHABLE))
 CLOSED = a.stack(network=a.network(groups=a.groups(db_in=())))
 WITHOUT_DATABASE = replace(SITUATIONS["app-database-away"], page=Part(a.page(503)))
 DIED = [a.ended("Essential container in task exited", name * 32, code=1) for name in "bc"]
@@ -39,8 +43,9 @@ ENGLISH = a.page(ended_at="http://careapp-poc-alb.example/en/")
 def gate(monkeypatch):
     """Asks the gate for causes while the doctor sees one snapshot after the other; the screen, and what is told."""
     monkeypatch.setenv("CAREAPP_POLL_SECONDS", "0.001")
+    monkeypatch.setattr(gate_loop.pages, "page_before", lambda _: None)
 
-    def found(*snapshots, counts=(1,), gone=(), warm_up=0.05):
+    def found(*snapshots, counts=(1,), gone=(), warm_up=0.05, tasks=1):
         looks, log = list(snapshots), Told()
         monkeypatch.setattr(gate_loop, "WARM_UP_SECONDS", warm_up)
 
@@ -48,7 +53,7 @@ def gate(monkeypatch):
             return judge(looks.pop(0) if len(looks) > 1 else looks[0])
 
         reader = Reader(EXPECTED, Inquiry(None, None), diagnose)
-        screen = asyncio.run(gate_loop.causes(reader, log, counts, gone))
+        screen = asyncio.run(gate_loop.causes(reader, log, counts, gone, tasks))
         return screen, [*log.lastings, *(f"warning: {each}" for each in log.warnings)]
 
     return found
@@ -78,6 +83,7 @@ GREEN = {
     "page not requested": [a.stack(page=None)],
     "page out of reach": [a.stack(page=UNREACHABLE)],
     "page warms up": [*[WARMING] * 5, WELL],
+    "task is replaced": [*[REPLACED] * 5, WELL],
     "page finds its database": [*[WITHOUT_DATABASE] * 5, WELL],
     "page works, and a third look would fail": [WARMING, WELL, FAILING],
     "tasks died before": [a.stack(tasks=(a.task(), *DIED))],
@@ -100,9 +106,25 @@ def test_what_leaves_it_green_is_told(gate):
     said.check(Path(__file__).parent / "green.txt", {each: partial(told, each) for each in GREEN})
 
 
-def test_doctor_that_fails_is_told_and_leaves_it_green(gate):
-    screen, [told] = gate(None)
-    assert (screen, told.startswith("The diagnosis itself failed (")) == ("", True)
+@pytest.mark.parametrize(
+    ("answer", "tasks", "red"),
+    [
+        (a.page(), 1, ""),
+        (None, 1, ""),
+        (UNREACHABLE, 1, ""),
+        (a.page(500), 1, "GET / answers 500."),
+        (a.page(0), 1, "GET / does not answer."),
+        (a.page(503), 0, ""),
+    ],
+)
+def test_doctor_that_fails_is_told_and_the_page_alone_decides(
+    gate, monkeypatch, answer, tasks, red
+):
+    monkeypatch.setattr(gate_loop.pages, "page_before", Mock(side_effect=[answer] * 2))
+    assert gate(NOT_READ, tasks=tasks)[0] == red, "AWS has not answered for its targets"
+    screen, [told, *more] = gate(None, tasks=tasks)
+    assert (screen, told.startswith("The diagnosis itself failed (")) == (red, True)
+    assert more == ["the page was not requested: AWS did not return it."] * (answer is UNREACHABLE)
 
 
 @pytest.mark.parametrize(
@@ -111,6 +133,11 @@ def test_doctor_that_fails_is_told_and_leaves_it_green(gate):
         ([CLOSED, CLOSED], 0, "[cause] The tasks cannot reach the database"),
         ([FAILING, FAILING, WELL], 0, "1. [cause] The page / answers with error 500"),
         ([WARMING], 0.05, "1. [cause] The page / answers with error 503"),
+        # What does not show the page takes no failure of it back.
+        ([FAILING, REPLACED, FAILING], 60, "1. [cause] The page / answers with error 500"),
+        ([REPLACED, FAILING], 60, "1. [cause] The page / answers with error 500"),
+        ([NOT_READ, FAILING], 60, "1. [cause] The page / answers with error 500"),
+        ([REPLACED], 0.05, "1. [what happened] 0 of 1 tasks healthy"),
         # A 503 with a deeper cause has no time to warm up.
         ([a.stack(page=a.page(503), database=STOPPED)] * 2 + [WELL], 60, "[cause] The database is stopped"),
         ([SITUATIONS["scaled-to-zero"]], 0, "[cause] The service is set to run no task"),

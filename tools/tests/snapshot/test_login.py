@@ -1,5 +1,10 @@
 """The provider of the login, asked as the load balancer asks it: a real one on loopback."""
 
+import io
+import socket
+from unittest.mock import Mock
+from urllib.error import HTTPError, URLError
+
 import pytest
 
 from tests.support.identity import identity_provider
@@ -72,3 +77,20 @@ def test_a_document_that_the_program_cannot_use_is_a_problem(provider, issuer, w
     with pytest.raises(AwsProblem) as problem:
         login.read_document(issuer.format(issuer=provider.issuer))
     assert why.format(issuer=provider.issuer) in str(problem.value)
+    assert not problem.value.temporary
+
+
+@pytest.mark.parametrize(
+    ("error", "passes"),
+    [
+        (URLError(socket.gaierror(socket.EAI_NONAME, "Name or service not known")), False),
+        (URLError(socket.gaierror(socket.EAI_AGAIN, "Temporary failure")), True),
+        (TimeoutError("timed out"), True),
+        (HTTPError("https://login.example.com", 503, "", {}, io.BytesIO()), True),
+    ],
+)
+def test_what_is_wrong_with_a_document_may_pass(monkeypatch, error, passes):
+    monkeypatch.setattr("urllib.request.OpenerDirector.open", Mock(side_effect=error))
+    with pytest.raises(AwsProblem) as problem:
+        login.read_document("https://login.example.com")
+    assert problem.value.temporary is passes

@@ -15,6 +15,7 @@ from tools.tests.doctor.job_runs import MAY, run, schedule
 
 QUIET = {"service": a.service(desired=0, running=0)}
 STOPPED = a.database(status="stopped", pause=Pause(a.NOW))
+NO_PROVIDER = AwsProblem("refused", t("AWS did not return it."), t("Try again."))
 UNREACHABLE = AwsProblem("unreachable", t("AWS did not return it."), t("Try again."))
 PAUSED = {**QUIET, "database": STOPPED}
 PROVISIONING = a.task(status="PROVISIONING", started=None, health="UNKNOWN", address="")
@@ -167,7 +168,8 @@ VARIANTS = {
     "uploads-another-region: the app's client": s.with_bucket(logs=a.logs(a=[MOVED])),
     "nothing: a login": s.logs_in(),
     "nothing: a login whose secret may not be read": s.logs_in(replace(s.PROVIDER, error="")),
-    "login-not-asked: its provider cannot be read": replace(NOT_ASKED, login=Part(problem=UNREACHABLE)),
+    "login-not-asked: its provider does not answer": replace(NOT_ASKED, login=Part(problem=UNREACHABLE)),
+    "login-not-asked: its provider cannot be read": replace(NOT_ASKED, login=Part(problem=NO_PROVIDER)),
     "nothing: a public page beside a login": replace(NOT_ASKED, settings=PUBLIC),
     "deploy-command-failed: its last lines": s.not_deployed(s.command_task(3), logs=a.logs(b=UPGRADE)),
     "deploy-command-failed: a lock": s.not_deployed(s.command_task(1), settings=BASTION, logs=a.logs(b=[LOCKED])),
