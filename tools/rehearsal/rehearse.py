@@ -171,7 +171,7 @@ class PlannedRehearsal:
         error = self.run.fail(fault)
         print_error(error)
         self.run.measure_on_aws(self.calls)
-        fixes.diagnose(self.run)
+        self.run.report.diagnosis = fixes.diagnosis(self.run)
         if self.plan.mend:
             fixes.require_failure(self.run)
             fixes.apply_fix(self.run, fault, self.source)
