@@ -13,7 +13,6 @@ from local_cloud.run import shell as commands
 from local_cloud.run.client import CloudError
 from local_cloud.run.options import options
 from local_cloud.run.project import PROJECT_FILES
-from local_cloud.text import t
 
 region_option = click.option(
     "--region", help="The AWS region of the local cloud; a new one needs it."
@@ -25,11 +24,9 @@ def choose(region: str | None) -> commands.RegionChoice:
 
     def missing() -> str:
         raise CloudError(
-            t(
-                "No local cloud runs for {folder} yet: name the region of the program's stacks, "
-                "like --region eu-west-1.",
-                folder=str(starter.current().folder),
-            )
+            "No local cloud runs for {folder} yet: name the region of the program's stacks, "
+            "like --region eu-west-1.",
+            folder=str(starter.current().folder),
         )
 
     return commands.RegionChoice(region, missing)
@@ -47,7 +44,7 @@ def main() -> None:
     starter.use(starter.own(folder))
     if not any((folder / name).is_file() for name in PROJECT_FILES):
         raise CloudError(
-            t("{folder} has no Pulumi.yaml: go to the folder of a program.", folder=str(folder))
+            "{folder} has no Pulumi.yaml: go to the folder of a program.", folder=str(folder)
         )
 
 

@@ -51,9 +51,13 @@ def member_name(shape: StructureShape, name: str) -> str | None:
 
 def to_shape(shape: Shape, value: Any) -> Any:
     """Return ``value`` converted to ``shape``. Raises ``UnknownInput`` for a name that the shape does not have."""
-    for kind, convert in CONVERSIONS:
-        if isinstance(shape, kind):
-            return convert(shape, value)
+    match shape:
+        case StructureShape():
+            return _structure(shape, value)
+        case ListShape():
+            return _list(shape, value)
+        case MapShape():
+            return {name: to_shape(shape.value, inner) for name, inner in value.items()}
     return SCALARS.get(shape.type_name, lambda same: same)(value)
 
 
@@ -79,26 +83,11 @@ def _list(shape: Any, value: Any) -> list[Any]:
     return [to_shape(shape.member, item) for item in value]
 
 
-def _map(shape: Any, value: Any) -> Values:
-    return {name: to_shape(shape.value, inner) for name, inner in value.items()}
-
-
-CONVERSIONS: tuple[tuple[type[Shape], Callable[[Any, Any], Any]], ...] = (
-    (StructureShape, _structure),
-    (ListShape, _list),
-    (MapShape, _map),
-)
-
-
-def _boolean(value: Any) -> bool:
-    return value if isinstance(value, bool) else str(value).lower() == "true"
-
-
 SCALARS: dict[str, Callable[[Any], Any]] = {
     "string": lambda value: str(value).lower() if isinstance(value, bool) else _text(value),
     "integer": int,
     "long": int,
-    "boolean": _boolean,
+    "boolean": lambda value: str(value).lower() == "true",
     "double": float,
     "float": float,
 }

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import secrets
 import ssl
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
@@ -143,12 +141,7 @@ class IdentityProvider:
 
     def _tls(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        certificate, key = self.authority.issue([NAME, LOOPBACK])
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "provider.pem"
-            file.touch(mode=0o600)
-            file.write_bytes(certificate + key)
-            context.load_cert_chain(file)
+        self.authority.certify(context, [NAME, LOOPBACK])
         return context
 
     def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:

@@ -24,10 +24,11 @@ from tools.i18n import DOMAIN, LOCALE
 
 MARKS = {"t", "Invalid"}
 REFUSALS = {
-    *("Refused", "StackError", "Missing", "NoPrice"),
-    *("RehearsalFailed", "FaultError", "DevFailed"),
+    *("Refused", "StackError", "Missing", "NoPrice", "RehearsalFailed", "FaultError", "DevFailed"),
+    *("CloudError", "EngineError", "NoInterpreter", "NoSuchProgram", "PostgresFailed"),
+    *("DockerfileError", "RunFailed", "NoDocker"),
 }
-"""Errors that are raised with what ``t`` takes, or with a text. The local cloud's Refused is another one."""
+"""Errors that are raised with what ``t`` takes, or with a text; in the local cloud Refused is AWS's, too."""
 LITERAL = re.compile(r'"(?:[^"\\]|\\.)*"')
 SOURCES = tuple(
     ROOT / "tools" / each.name for each in (ROOT / "tools").iterdir() if each.name != "tests"
@@ -47,7 +48,7 @@ def by_file(places: Sequence[Path] = SOURCES) -> Iterator[list[str]]:
             if "tests" in file.relative_to(place).parts:
                 continue
             tree = ast.parse(file.read_text())
-            names = MARKS if place.name == "local_cloud" else MARKS | REFUSALS
+            names = MARKS | REFUSALS - ({"Refused"} if place.name == "local_cloud" else set())
             yield [text for _, text in sorted((*marked(tree, file.name, names), *helps(tree)))]
 
 

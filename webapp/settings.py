@@ -87,26 +87,13 @@ def _refusal(name: str, value: str, rule: ValueError) -> str:
     return f"{name} is {shown!a}, which is not {rule}"
 
 
-def _number(value: str, low: int, high: int, what: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,6}", value) or not low <= int(value) <= high:
-        raise ValueError(f"{what} ({low} to {high})")
-    return int(value)
+def _up_to(high: int, what: str) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,6}", value) or not 1 <= int(value) <= high:
+            raise ValueError(f"{what} (1 to {high})")
+        return int(value)
 
-
-def _port(value: str) -> int:
-    return _number(value, 1, 65535, "a port")
-
-
-def _workers(value: str) -> int:
-    return _number(value, 1, MAX_WORKERS, "a number of workers")
-
-
-def _keep_alive(value: str) -> int:
-    return _number(value, 1, MAX_KEEP_ALIVE, "a number of seconds")
-
-
-def _pool_size(value: str) -> int:
-    return _number(value, 1, MAX_POOL_SIZE, "a number of connections")
+    return parse
 
 
 def _one_of(*choices: str) -> Callable[[str], str]:
@@ -176,15 +163,16 @@ def _readable_file(value: str) -> Path:
 
 VARIABLES: Mapping[str, tuple[str, Callable[[str], Any], str | None]] = {
     "bind_host": ("BIND_HOST", _address, "0.0.0.0"),  # noqa: S104
-    "port": ("PORT", _port, "3000"),
-    "workers": ("WEB_CONCURRENCY", _workers, "1"),
-    "keep_alive": ("KEEP_ALIVE_SECONDS", _keep_alive, "2"),  # gunicorn's own default
+    "port": ("PORT", _up_to(65535, "a port"), "3000"),
+    "workers": ("WEB_CONCURRENCY", _up_to(MAX_WORKERS, "a number of workers"), "1"),
+    # The default is gunicorn's own.
+    "keep_alive": ("KEEP_ALIVE_SECONDS", _up_to(MAX_KEEP_ALIVE, "a number of seconds"), "2"),
     "log_level": ("LOG_LEVEL", _one_of("debug", "info", "warning", "error", "critical"), "info"),
     "version": ("APP_VERSION", _printable, "unversioned"),
     "db_host": ("DB_HOST", _host, None),
-    "db_port": ("DB_PORT", _port, "5432"),
+    "db_port": ("DB_PORT", _up_to(65535, "a port"), "5432"),
     "db_name": ("DB_NAME", _identifier, None),
-    "db_pool_size": ("DB_POOL_SIZE", _pool_size, "4"),
+    "db_pool_size": ("DB_POOL_SIZE", _up_to(MAX_POOL_SIZE, "a number of connections"), "4"),
     "db_user": ("DB_USER", _identifier, None),
     "db_password": ("DB_PASSWORD", str, None),
     "db_secret_arn": ("DB_SECRET_ARN", _secret_arn, None),

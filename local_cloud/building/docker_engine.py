@@ -32,7 +32,7 @@ def decide(tasks: str, base: str | None) -> tuple[bool, Text]:
         return True, t("Tasks run as containers: a Docker engine answers.")
     if tasks == "docker":
         raise NoDocker(
-            t("--tasks docker: {why}; start an engine, or use --tasks process", why=problem)
+            "--tasks docker: {why}; start an engine, or use --tasks process", why=problem
         )
     return False, t("Tasks run as processes of the image's own command: {why}.", why=problem)
 

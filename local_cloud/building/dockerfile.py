@@ -424,7 +424,7 @@ class _Reader:
 
 
 def _without_from(place: str) -> DockerfileError:
-    return DockerfileError(t("{file}: the first instruction must be FROM", file=place))
+    return DockerfileError("{file}: the first instruction must be FROM", file=place)
 
 
 def _expanded(text: str, known: Mapping[str, str]) -> str:

@@ -89,7 +89,7 @@ class Layers:
     def check(self) -> None:
         """Raise ``RunFailed`` after ``stop``."""
         if self._stopped:
-            raise RunFailed(t("the build was stopped"))
+            raise RunFailed("the build was stopped")
 
     def build(self, stage: Stage, context: Path, *, runs: bool = True) -> Built:
         """Return the root of a stage. Raises ``RunFailed``.

@@ -80,14 +80,12 @@ class _Search:
         if cli:
             return cli
         raise EngineError(
-            t(
-                "no usable pulumi ({wanted}) was found:\n  - {roads}\n"
-                "Install Pulumi (https://www.pulumi.com/docs/install/) so that `pulumi` is on PATH, "
-                "or set {variable} to the path of a pulumi executable.",
-                wanted=REQUIRED,
-                roads=joined("\n  - ", self.problems),
-                variable=variable,
-            )
+            "no usable pulumi ({wanted}) was found:\n  - {roads}\n"
+            "Install Pulumi (https://www.pulumi.com/docs/install/) so that `pulumi` is on PATH, "
+            "or set {variable} to the path of a pulumi executable.",
+            wanted=REQUIRED,
+            roads=joined("\n  - ", self.problems),
+            variable=variable,
         )
 
     def _forced(self, variable: str, cli: Path) -> Path:
@@ -95,7 +93,7 @@ class _Search:
             version_of(cli, self.environ)
         except EngineUnavailable as problem:
             raise EngineError(
-                t("{variable}: {why}; correct it or unset it", variable=variable, why=said(problem))
+                "{variable}: {why}; correct it or unset it", variable=variable, why=said(problem)
             ) from problem
         try:
             return usable(cli, self.environ)

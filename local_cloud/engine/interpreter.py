@@ -14,7 +14,7 @@ from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 
-from local_cloud.text import Refused, t
+from local_cloud.text import Refused
 
 LOCKS = ("uv.lock", "pyproject.toml")
 """The virtual environment that `toolchain: uv` has without a name is `.venv` beside the nearest of these."""
@@ -31,12 +31,10 @@ def find(info: Any, environment: Mapping[str, str]) -> Path:
     toolchain = str(options.get("toolchain") or "pip").lower()
     if toolchain not in ("pip", "uv"):
         raise NoInterpreter(
-            t(
-                "toolchain: {toolchain} is not supported in the local cloud. Create the virtual "
-                "environment with it, and name that in Pulumi.yaml: toolchain: pip, virtualenv: "
-                "FOLDER",
-                toolchain=toolchain,
-            )
+            "toolchain: {toolchain} is not supported in the local cloud. Create the virtual "
+            "environment with it, and name that in Pulumi.yaml: toolchain: pip, virtualenv: "
+            "FOLDER",
+            toolchain=toolchain,
         )
     named = str(options.get("virtualenv") or "")
     if not named and toolchain == "pip":
@@ -47,11 +45,9 @@ def find(info: Any, environment: Mapping[str, str]) -> Path:
         return python
     make = f"python3 -m venv {folder} && {python} -m pip install -r requirements.txt"
     raise NoInterpreter(
-        t(
-            "virtualenv: {folder} is no virtual environment. Make it in the program's folder: {make}",
-            folder=str(folder),
-            make="uv sync" if toolchain == "uv" else make,
-        )
+        "virtualenv: {folder} is no virtual environment. Make it in the program's folder: {make}",
+        folder=str(folder),
+        make="uv sync" if toolchain == "uv" else make,
     )
 
 
@@ -61,7 +57,7 @@ def _on_path(environment: Mapping[str, str]) -> Path:
         if found := shutil.which(name, path=environment.get("PATH", "")):
             return Path(found)
     raise NoInterpreter(
-        t("Pulumi.yaml names no virtualenv, and neither python3 nor python is on PATH.")
+        "Pulumi.yaml names no virtualenv, and neither python3 nor python is on PATH."
     )
 
 

@@ -89,14 +89,17 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
     def Run(self, request: Any, context: Any) -> Any:
         """Run the program to its end and send its output to the engine line by line."""
         engine = request.args[0] if request.args else self._engine
+        settings = {
+            "project": request.project,
+            "stack": request.stack,
+            "organization": request.organization or "organization",
+            "monitor": request.monitor_address,
+            "engine": engine,
+            "parallel": request.parallel,
+            "dry_run": request.dryRun,
+        }
         wanted = RunRequest(
-            project=request.project,
-            stack=request.stack,
-            organization=request.organization or "organization",
-            monitor=request.monitor_address,
-            engine=engine,
-            parallel=request.parallel,
-            preview=request.dryRun,
+            settings=settings,
             program=request.info.entry_point or "__main__.py",
             config=dict(request.config),
             secret_keys=tuple(request.configSecretKeys),

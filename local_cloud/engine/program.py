@@ -40,13 +40,8 @@ COLLECTING = threading.Lock()
 
 @dataclass(frozen=True, kw_only=True)
 class RunRequest:
-    project: str
-    stack: str
-    organization: str
-    monitor: str
-    engine: str
-    parallel: int
-    preview: bool
+    settings: dict[str, Any]
+    """What Pulumi's runtime is configured with."""
     program: str
     config: dict[str, str]
     secret_keys: tuple[str, ...]
@@ -131,22 +126,12 @@ def run(wanted: RunRequest) -> int:
     pulumi.log.debug = lambda *_, **__: None
     pulumi.get = checked(pulumi.get, wanted.outputs)  # type: ignore[assignment]
     pulumi.runtime.set_all_config(wanted.config, list(wanted.secret_keys))
-    pulumi.runtime.configure(
-        pulumi.runtime.Settings(
-            monitor=wanted.monitor,
-            engine=wanted.engine,
-            project=wanted.project,
-            stack=wanted.stack,
-            parallel=wanted.parallel,
-            dry_run=wanted.preview,
-            organization=wanted.organization,
-        )
-    )
+    pulumi.runtime.configure(pulumi.runtime.Settings(**wanted.settings))
     # A failed program leaves Pulumi's futures unobserved, and asyncio would report each of them.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    executor = ThreadPoolExecutor(max(wanted.parallel, 1) * 4)
+    executor = ThreadPoolExecutor(max(wanted.settings["parallel"], 1) * 4)
     loop.set_default_executor(executor)
     try:
         loop.run_until_complete(pulumi.runtime.run_in_stack(lambda: _execute(wanted.program)))

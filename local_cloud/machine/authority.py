@@ -27,9 +27,15 @@ class Authority:
         context.load_verify_locations(self.path)
         return context
 
+    def certify(self, context: ssl.SSLContext, names: Sequence[str]) -> None:
+        """Give a server's context a certificate for ``names``, for new connections."""
+        self._issue(names).configure_cert(context)
+
     def issue(self, names: Sequence[str]) -> tuple[bytes, bytes]:
         """Return a certificate for ``names`` (DNS names or IP addresses) and its key, both PEM."""
-        issued = self._authority.issue_cert(
-            *names, common_name=names[0][:64], not_after=datetime.now(UTC) + LIFETIME
-        )
+        issued = self._issue(names)
         return issued.cert_chain_pems[0].bytes(), issued.private_key_pem.bytes()
+
+    def _issue(self, names: Sequence[str]) -> trustme.LeafCert:
+        lasts = datetime.now(UTC) + LIFETIME
+        return self._authority.issue_cert(*names, common_name=names[0][:64], not_after=lasts)

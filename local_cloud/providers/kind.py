@@ -197,6 +197,11 @@ def on_change(apply: Apply, *inputs: str) -> Setting:
     return Setting(inputs=inputs, apply=apply, on_create=False)
 
 
+def again(create: Callable[[Calls, Kind, Values], str], *inputs: str) -> Setting:
+    """Return the setting that ``create`` changes, as it writes over what is there."""
+    return on_change(lambda made: create(made.calls, made.kind, made.inputs), *inputs)
+
+
 def whole(operation: str, *inputs: str) -> Setting:
     """Return the setting that sends everything when one of ``inputs`` changes, because ``operation`` needs it."""
 

@@ -113,11 +113,9 @@ def start(home: Home, options: Options) -> RunningCloud:
     """Start a local cloud and wait until it answers. Raises ``CloudError``; then its process has ended."""
     if find(home):
         raise CloudError(
-            t(
-                "a local cloud already runs in {folder}: {cloud} stop ends it",
-                folder=str(home.folder),
-                cloud=starter.current().cloud,
-            )
+            "a local cloud already runs in {folder}: {cloud} stop ends it",
+            folder=str(home.folder),
+            cloud=starter.current().cloud,
         )
     home.folder.mkdir(parents=True, exist_ok=True)
     home.facts.unlink(missing_ok=True)
@@ -141,14 +139,12 @@ def _wait_until_started(home: Home, child: subprocess.Popen[str]) -> RunningClou
         if found:
             return found
         if child.poll() is not None:
-            raise CloudError(t("the local cloud did not start: {why}", why=_start_error(home)))
+            raise CloudError("the local cloud did not start: {why}", why=_start_error(home))
         time.sleep(0.05)
     raise CloudError(
-        t(
-            "the local cloud does not answer after {seconds:.0f} s; see {log}",
-            seconds=START_LIMIT,
-            log=str(home.log),
-        )
+        "the local cloud does not answer after {seconds:.0f} s; see {log}",
+        seconds=START_LIMIT,
+        log=str(home.log),
     )
 
 
@@ -165,13 +161,11 @@ def stop(home: Home) -> bool:
                 return True
             time.sleep(0.05)
     raise CloudError(
-        t(
-            "the local cloud (process {pid}) does not end after {seconds:.0f} s; see {log}, "
-            "then end it with: kill -9 {pid}",
-            pid=found.pid,
-            seconds=STOP_LIMIT,
-            log=str(home.log),
-        )
+        "the local cloud (process {pid}) does not end after {seconds:.0f} s; see {log}, "
+        "then end it with: kill -9 {pid}",
+        pid=found.pid,
+        seconds=STOP_LIMIT,
+        log=str(home.log),
     )
 
 

@@ -72,16 +72,14 @@ class RegionChoice:
             return
         started = starter.current()
         raise CloudError(
-            t(
-                "the local cloud runs in {running}, not in {wanted}. Start a second one beside it: "
-                "{home}=FOLDER {shell} --region {wanted}; or end this one and its stacks: "
-                "{cloud} stop",
-                running=running,
-                wanted=self.named or "",
-                home=started.home_variable,
-                shell=started.inside,
-                cloud=started.cloud,
-            )
+            "the local cloud runs in {running}, not in {wanted}. Start a second one beside it: "
+            "{home}=FOLDER {shell} --region {wanted}; or end this one and its stacks: "
+            "{cloud} stop",
+            running=running,
+            wanted=self.named or "",
+            home=started.home_variable,
+            shell=started.inside,
+            cloud=started.cloud,
         )
 
 
@@ -108,18 +106,16 @@ def shell(command: list[str], flags: CloudFlags, choice: RegionChoice) -> int:
     choice.check(region)
     if facts and flags.client not in ("", facts.options.client):
         raise CloudError(
-            t(
-                "the local cloud runs without --from {client}; end it and its stacks: {cloud} stop",
-                client=flags.client,
-                cloud=starter.current().cloud,
-            )
+            "the local cloud runs without --from {client}; end it and its stacks: {cloud} stop",
+            client=flags.client,
+            cloud=starter.current().cloud,
         )
     project = current_project(home, running=facts is not None)
     project.prepare()
     words = command or [os.environ.get("SHELL", "/bin/sh")]
     if not _is_installed(words[0], project):
         raise NoSuchProgram(
-            t("{program}: no such program; name one that is on PATH.", program=words[0])
+            "{program}: no such program; name one that is on PATH.", program=words[0]
         )
     engine = find_or_get()
     if facts is None:

@@ -1,7 +1,5 @@
 """AWS's service authorization reference: the actions, and the ARNs' forms of the resources that they know."""
 
-from __future__ import annotations
-
 import fnmatch
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """What all tests of the local cloud have: a starter of their own, and a clock in UTC."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 

@@ -63,10 +63,11 @@ def verbatim(words: str) -> Text:
 
 
 class Refused(click.ClickException):
-    """A command cannot go on: its text says why and what to do."""
+    """A command cannot go on: its text says why and what to do. It is raised with a text, or with what `t` takes."""
 
-    def __init__(self, text: object) -> None:
-        super().__init__(text)  # type: ignore[arg-type]
+    def __init__(self, text: str | Text, /, **values: object) -> None:
+        whole = text if isinstance(text, Text) else Text(text, tuple(values.items()))
+        super().__init__(whole)  # type: ignore[arg-type]
 
     def format_message(self) -> str:
         """Return its text, in the language of this moment."""

@@ -29,12 +29,8 @@ def exit_codes() -> dict[str, str]:
     return {
         name: _paragraph(command) or _paragraph(known[name.rpartition(" ")[0]])
         for name, command in known.items()
-        if not _only_groups(command)
+        if not isinstance(command, click.Group) or command.invoke_without_command
     }
-
-
-def _only_groups(command: click.Command) -> bool:
-    return isinstance(command, click.Group) and not command.invoke_without_command
 
 
 def _paragraph(command: click.Command) -> str:

@@ -1,7 +1,5 @@
 """All stacks' declarations by HashiCorp's own provider, once in a local cloud of its own."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """What Pulumi declares of each stack, in a process of its own, and what it does when all settings change."""
 
-from __future__ import annotations
-
 import json
 from multiprocessing.connection import Connection
 from pathlib import Path

@@ -1,7 +1,5 @@
 """HashiCorp's AWS provider applies what the program declares, in the local cloud, and plans what our stand-ins plan."""
 
-from __future__ import annotations
-
 from collections import Counter
 from typing import get_args
 

@@ -1,7 +1,5 @@
 """A Pulumi state's AWS resources as Terraform's JSON: the same inputs, with references where AWS chose a value."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """Another value of every argument, as far as the provider's schemas take one."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

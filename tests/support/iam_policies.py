@@ -1,7 +1,5 @@
 """What a policy allows, by IAM's evaluation and AWS's service authorization reference."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping

@@ -166,15 +166,13 @@ class OneOff:
         return str(self.asked["taskDefinition"]).rpartition("/")[2]
 
     def described(self) -> Params:
-        status = "STOPPED"
         return {
             "taskArn": self.arn,
             "taskDefinitionArn": self.asked["taskDefinition"],
             "startedBy": self.asked["startedBy"],
-            "lastStatus": status,
-            "desiredStatus": status,
+            **dict.fromkeys(("lastStatus", "desiredStatus"), "STOPPED"),
             "stoppedReason": "Essential container in task exited",
-            "containers": [{"name": "app", "lastStatus": status, "exitCode": self.exit_code}],
+            "containers": [{"name": "app", "lastStatus": "STOPPED", "exitCode": self.exit_code}],
         }
 
 
@@ -364,18 +362,6 @@ class LocalStack:
         return json.loads(self.state())["checkpoint"]["latest"].get("resources") or []
 
 
-def forget_other_stacks() -> None:
-    """Empty moto, which lives as long as the process: revisions are counted, names are taken."""
-    for service in TOUCHED:
-        get_backend(service).clear()
-
-
-def rename(source: Path, project: str) -> None:
-    """Name a copy of the program as its user would."""
-    file = source / "Pulumi.yaml"
-    file.write_text(re.sub("^name: .*", f"name: {project}", file.read_text()))
-
-
 @contextlib.contextmanager
 def local_stack(
     folder: Path, stack: str = "poc", region: str = REGION, project: str = "careapp"
@@ -383,13 +369,16 @@ def local_stack(
     """The stand-ins without a data plane: roll-outs succeed at once, unless a test wants another end."""
     source, home = folder / "source", Home(folder / "home")
     copy_program(source)
-    rename(source, project)
+    program = source / "Pulumi.yaml"
+    program.write_text(re.sub("^name: .*", f"name: {project}", program.read_text()))
     for file in source.glob("Pulumi.*.yaml"):
         file.write_text(file.read_text().replace(f"aws:region: {REGION}", f"aws:region: {region}"))
     # One line for every request would bury what a failing test has to say.
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     with contextlib.ExitStack() as stops:
-        forget_other_stacks()
+        # moto lives as long as the process: revisions are counted, names are taken.
+        for service in TOUCHED:
+            get_backend(service).clear()
         calls, builder = start_api(region, folder / "images", False, stops, mounts=False)
         ecs = stops.enter_context(scripted_ecs())
         variables = local_cloud_environment(calls.endpoint, region, home.facts)

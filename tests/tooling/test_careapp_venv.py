@@ -177,14 +177,10 @@ def test_shims_that_fail_and_old_pythons_are_passed_over(tree):
     assert f"--python {PYTHON} " in (tree.base / "uv").read_text()
 
 
-def pythons(tree: Tree, body: str) -> None:
-    for name in ("3.11", "3.12", "3.13", "3.14", "3", ""):
-        tree.executable(f"python{name}", body)
-    del tree.env["PYTHON"]
-
-
 def test_without_a_fitting_python_each_one_found_is_named_with_its_reason(tree):
-    pythons(tree, "echo 9 /usr/bin/python3.9")
+    for name in ("3.11", "3.12", "3.14", "3", ""):
+        tree.executable(f"python{name}", "echo 9 /usr/bin/python3.9")
+    del tree.env["PYTHON"]
     tree.executable("python3.13", "exit 127")
     (tree.executable.folder / "uv").unlink()
     no_pip = f'case "$*" in *ensurepip*) exit 1 ;; *) echo 11 {tree.executable.folder}/python3.11 ;; esac'

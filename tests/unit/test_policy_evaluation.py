@@ -34,10 +34,7 @@ def deny(action, resource="*", **more):
     return {"Effect": "Deny", "Action": action, "Resource": resource, **more}
 
 
-@pytest.mark.parametrize(
-    ("statements", "decision"),
-    CASES["decided"],
-)
+@pytest.mark.parametrize(("statements", "decision"), CASES["decided"])
 def test_an_allow_is_needed_and_an_explicit_deny_wins(statements, decision):
     assert decide([{"Statement": statements}], READ, RDS_SECRET) == decision
     one_each = [policy(each) for each in statements]
@@ -54,10 +51,7 @@ def test_an_action_without_a_resource_needs_a_star():
     assert not permits([policy(allow("ecr:*", "arn:one"))], "ecr:GetAuthorizationToken", "*")
 
 
-@pytest.mark.parametrize(
-    ("condition", "fulfilled"),
-    CASES["conditions"],
-)
+@pytest.mark.parametrize(("condition", "fulfilled"), CASES["conditions"])
 def test_the_local_cloud_compares_the_conditions_of_a_statement_with_the_request(
     condition, fulfilled
 ):
@@ -74,10 +68,7 @@ def test_an_operator_that_is_not_evaluated_is_an_error():
         local_clouds.decide(granted, READ, RDS_SECRET, {})
 
 
-@pytest.mark.parametrize(
-    ("principal", "trusted"),
-    CASES["trusted"],
-)
+@pytest.mark.parametrize(("principal", "trusted"), CASES["trusted"])
 def test_a_trust_policy_names_the_service(principal, trusted):
     statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal}
     assert trusts({"Statement": [statement]}, "ecs-tasks.amazonaws.com") is trusted

@@ -38,9 +38,7 @@ def checked(result: CheckResult) -> Iterator[Line]:
             t("TLS"),
             t(
                 "{tls}, {cipher}; certificate and name verified against {authorities}",
-                tls=result.tls,
-                cipher=result.cipher,
-                authorities=result.authorities,
+                **vars(result),
             ),
         ),
         (t("Server"), verbatim(result.version)),

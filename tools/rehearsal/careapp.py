@@ -91,13 +91,11 @@ def hold_folder(home: Home) -> Iterator[None]:
         except BlockingIOError:
             lock.seek(0)
             raise CloudError(
-                t(
-                    "a rehearsal (process {pid}) runs in {folder}: end it with Ctrl-C where it was "
-                    "started, or give this one a folder of its own: "
-                    "CAREAPP_HOME=FOLDER ./careapp rehearse",
-                    pid=lock.read().strip(),
-                    folder=str(home.folder),
-                )
+                "a rehearsal (process {pid}) runs in {folder}: end it with Ctrl-C where it was "
+                "started, or give this one a folder of its own: "
+                "CAREAPP_HOME=FOLDER ./careapp rehearse",
+                pid=lock.read().strip(),
+                folder=str(home.folder),
             ) from None
         lock.truncate(0)
         lock.write(f"{os.getpid()}\n")
@@ -111,11 +109,9 @@ def refuse_to_stop(home: Home) -> None:
         return
     pid = home.owner.read_text().strip()
     raise CloudError(
-        t(
-            "a rehearsal (process {pid}) runs in {folder}, and this is its local cloud: Ctrl-C where "
-            "it was started destroys the stack and stops the local cloud; kill {pid} stops both "
-            "without destroying",
-            pid=pid,
-            folder=str(home.folder),
-        )
+        "a rehearsal (process {pid}) runs in {folder}, and this is its local cloud: Ctrl-C where "
+        "it was started destroys the stack and stops the local cloud; kill {pid} stops both "
+        "without destroying",
+        pid=pid,
+        folder=str(home.folder),
     )

@@ -31,11 +31,6 @@ def changes(fault: Fault, source: Path) -> Iterator[tuple[str, list[str]]]:
         yield f"{source / file}:{line}", [x for x in diff if not x.startswith(marks)]
 
 
-def diagnose(run: Rehearsal) -> None:
-    """Report the diagnosis of ``./careapp doctor``. Raises ``RehearsalFailed`` when it finds no cause."""
-    run.report.diagnosis = _doctor(run, CAUSE_FOUND)
-
-
 VISITS, LONGEST = 20, 180.0
 """Visits of the page between two diagnoses, and seconds of this machine until the doctor has to find a cause."""
 
@@ -79,7 +74,7 @@ def apply_fix(run: Rehearsal, fault: Fault, source: Path) -> None:
         run.report.mend["edited"].append(key)
     if not (_run_commands(run, commands) or _succeeds(run)):
         # ECS may have given the deployment up before the fix: then the doctor says to try again.
-        again = _first_fix(_doctor(run, CAUSE_FOUND))
+        again = _first_fix(diagnosis(run))
         more = [command for each in again for command in each["commands"]]
         run.report.mend["commands"] += more
         if not _run_commands(run, more):
@@ -104,9 +99,9 @@ def _up(run: Rehearsal, *more: str) -> PulumiFailed | None:
     return None
 
 
-def _first_fix(diagnosis: dict[str, Any]) -> list[dict[str, Any]]:
+def _first_fix(found: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the first finding's first fix and the fixes that continue it, without the alternatives."""
-    first, *others = diagnosis["findings"][0]["fixes"]
+    first, *others = found["findings"][0]["fixes"]
     return [first, *(each for each in others if each["then"])]
 
 
@@ -165,7 +160,7 @@ def _succeeds(run: Rehearsal, *, required: bool = False) -> bool:
 
 def _check_success(run: Rehearsal) -> None:
     status = run.wait_for_page()
-    _doctor(run, HEALTHY)
+    diagnosis(run, HEALTHY)
     if run.report.mend is not None:
         run.report.mend |= {"green": True, "page": status}
     run.say(
@@ -173,7 +168,8 @@ def _check_success(run: Rehearsal) -> None:
     )
 
 
-def _doctor(run: Rehearsal, expected: int) -> dict[str, Any]:
+def diagnosis(run: Rehearsal, expected: int = CAUSE_FOUND) -> dict[str, Any]:
+    """Return the diagnosis of ``./careapp doctor``. Raises ``RehearsalFailed`` for another exit code."""
     doctor = run.careapp("doctor", "--json")
     if doctor.returncode != expected:
         raise RehearsalFailed(
@@ -182,5 +178,5 @@ def _doctor(run: Rehearsal, expected: int) -> dict[str, Any]:
             expected=expected,
             words=f"{doctor.stdout}{doctor.stderr}",
         )
-    diagnosis: dict[str, Any] = json.loads(doctor.stdout)
-    return diagnosis
+    found: dict[str, Any] = json.loads(doctor.stdout)
+    return found

@@ -139,10 +139,8 @@ class PlannedRehearsal:
         if not client.find(self.home):
             return self._failed(
                 client.CloudError(
-                    t(
-                        "the local cloud has ended, and all resources in it are lost; see {log}",
-                        log=str(self.home.log),
-                    )
+                    "the local cloud has ended, and all resources in it are lost; see {log}",
+                    log=str(self.home.log),
                 )
             )
         try:
@@ -173,7 +171,7 @@ class PlannedRehearsal:
         error = self.run.fail(fault)
         print_error(error)
         self.run.measure_on_aws(self.calls)
-        fixes.diagnose(self.run)
+        self.run.report.diagnosis = fixes.diagnosis(self.run)
         if self.plan.mend:
             fixes.require_failure(self.run)
             fixes.apply_fix(self.run, fault, self.source)
@@ -267,12 +265,10 @@ def _rehearse(plan: Plan, settings: Settings, flags: CloudFlags, home: Home) -> 
     engine = find_or_get()
     if client.find(home):
         raise client.CloudError(
-            t(
-                "a local cloud already runs in {folder}, and a rehearsal needs its own: "
-                "./careapp cloud stop ends it (and what is in it), or give the rehearsal another "
-                "folder: CAREAPP_HOME=FOLDER ./careapp rehearse",
-                folder=str(home.folder),
-            )
+            "a local cloud already runs in {folder}, and a rehearsal needs its own: "
+            "./careapp cloud stop ends it (and what is in it), or give the rehearsal another "
+            "folder: CAREAPP_HOME=FOLDER ./careapp rehearse",
+            folder=str(home.folder),
         )
     options = flags.options(settings.region)
     _check_root(options, plan.fault)

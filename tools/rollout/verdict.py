@@ -215,20 +215,14 @@ def _missing_part(view: Rollout, mine: Deployment) -> Text | None:
     if mine.running < view.desired or len(running) < view.desired:
         ready = min(mine.running, len(running))
         return t("{ready} of {desired} tasks run", ready=ready, desired=view.desired)
-    healthy = view.serving
-    if healthy < view.desired and view.process:
-        return t(
-            "{ready} of {desired} tasks have run for {seconds} seconds without a failure",
-            ready=healthy,
-            desired=view.desired,
-            seconds=STABLE_SECONDS,
-        )
-    if healthy < view.desired:
-        return t(
-            "{ready} of {desired} tasks are healthy in the target group",
-            ready=healthy,
-            desired=view.desired,
-        )
+    if (healthy := view.serving) < view.desired:
+        values = {"ready": healthy, "desired": view.desired, "seconds": STABLE_SECONDS}
+        if view.process:
+            return t(
+                "{ready} of {desired} tasks have run for {seconds} seconds without a failure",
+                **values,
+            )
+        return t("{ready} of {desired} tasks are healthy in the target group", **values)
     if traffic := view.traffic:
         return shifted(traffic, view.revision)
     if view.bakes:
@@ -266,22 +260,20 @@ def _is_newer(one: str, other: str) -> bool:
 
 
 def _runs(view: Rollout) -> Text:
+    values: dict[str, str | float] = {"revision": view.revision, "desired": view.desired}
+    values["seconds"] = STABLE_SECONDS
     if view.desired == 0:
         return t(
             "{revision} is deployed; the desired count is 0, so there is nothing to wait for",
-            revision=view.revision,
+            **values,
         )
     if view.process:
         return t(
             "{revision} runs: {desired} of {desired} tasks, for {seconds} seconds at least",
-            revision=view.revision,
-            desired=view.desired,
-            seconds=STABLE_SECONDS,
+            **values,
         )
     return t(
-        "{revision} runs: {desired} of {desired} tasks, all healthy in the target group",
-        revision=view.revision,
-        desired=view.desired,
+        "{revision} runs: {desired} of {desired} tasks, all healthy in the target group", **values
     )
 
 

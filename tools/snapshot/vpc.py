@@ -227,14 +227,10 @@ def _acl(raw: dict[str, Any]) -> Acl:
 
 
 def _table(subnet: str, tables: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    main: dict[str, Any] = {}
-    for table in tables:
-        for each in table.get("Associations", ()):
-            if each.get("SubnetId") == subnet:
-                return table
-            if each.get("Main"):
-                main = table
-    return main
+    """Return the subnet's own route table, or else the VPC's main one."""
+    pairs = [(each, table) for table in tables for each in table.get("Associations", ())]
+    own = [table for each, table in pairs if each.get("SubnetId") == subnet]
+    return next(iter([*own, *(table for each, table in pairs if each.get("Main"))]), {})
 
 
 def _route(raw: dict[str, Any]) -> Route:

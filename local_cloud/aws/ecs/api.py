@@ -13,13 +13,6 @@ from local_cloud.aws.ecs.scheduler import Managed, Scheduler
 from local_cloud.aws.ecs.state import BREAKER, Deployment, Service
 from local_cloud.aws.hooks import Hooking
 
-ROLLBACKS = {
-    "REQUESTED": "ROLLBACK_REQUESTED",
-    "IN_PROGRESS": "ROLLBACK_IN_PROGRESS",
-    "SUCCESSFUL": "ROLLBACK_SUCCESSFUL",
-    "FAILED": "ROLLBACK_FAILED",
-    "NO_CANDIDATE": "ROLLBACK_FAILED",
-}
 NO_CANDIDATE = "No rollback candidate was found to run the rollback."
 STOPPED = "Service deployment stopped because the circuit breaker threshold was exceeded."
 STOPPED_BY_ALARM = "Service deployment stopped because of one or more active alarms."
@@ -34,9 +27,10 @@ Source: ECS developer guide, "Stopping Amazon ECS service deployments".
 def deployment_status(deployment: Deployment) -> tuple[str, str | None]:
     """Return the status and reason of a service deployment (API reference, ServiceDeployment)."""
     if deployment.rollback is not None:
+        if deployment.rollback == "NO_CANDIDATE":
+            return "ROLLBACK_FAILED", NO_CANDIDATE
         reason = deployment.failure.status if deployment.failure else None
-        reason = NO_CANDIDATE if deployment.rollback == "NO_CANDIDATE" else reason
-        return ROLLBACKS[deployment.rollback], reason
+        return f"ROLLBACK_{deployment.rollback}", reason
     if deployment.superseded:
         return "STOPPED", SUPERSEDED
     if deployment.rollout == "FAILED":

@@ -8,6 +8,7 @@ import uuid
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
@@ -339,14 +340,10 @@ class Scheduler:
     def turn(self, patience: float) -> None:
         """Process the events of all services and carry out the actions. Waits real seconds for a first event."""
         gathered: dict[Managed, list[ecs_state.Event]] = {}
-        try:
-            managed, event = self._happened.get(timeout=patience)
-            gathered.setdefault(managed, []).append(event)
+        with suppress(queue.Empty):
             while True:
-                managed, event = self._happened.get_nowait()
+                managed, event = self._happened.get(timeout=0 if gathered else patience)
                 gathered.setdefault(managed, []).append(event)
-        except queue.Empty:
-            pass
         with PROBLEMS.caught("the scheduler's targets and listeners"):
             self._targets.expire()
             self._network.refresh()

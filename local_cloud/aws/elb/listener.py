@@ -5,13 +5,11 @@ from __future__ import annotations
 import http
 import re
 import ssl
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from fnmatch import fnmatchcase
 from ipaddress import ip_address, ip_network
-from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote
 
@@ -238,12 +236,7 @@ def secure(
 ) -> None:
     """Set the certificate for ``names`` and this machine, and the declared policy, for new connections."""
     context.minimum_version = lowest_tls(declared.policy or "")
-    certificate, key = authority.issue([*names, *LOCAL_NAMES])
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "listener.pem"
-        path.touch(mode=0o600)
-        path.write_bytes(certificate + key)
-        context.load_cert_chain(path)
+    authority.certify(context, [*names, *LOCAL_NAMES])
 
 
 def lowest_tls(policy: str) -> ssl.TLSVersion:

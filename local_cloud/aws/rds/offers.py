@@ -25,8 +25,8 @@ _overlap = utils.get_overlap_between_two_date_ranges
 def install() -> None:
     """Replace moto's defaults of an instance, and its comparison of windows. The hooks are registered by the import."""
     DBInstance.default_engine_versions[ENGINE] = VERSION
-    DBInstance.engine_version = property(_version, _set_version)  # type: ignore[assignment]
-    DBInstance.allocated_storage = property(_storage, _set_storage)  # type: ignore[assignment]
+    DBInstance.engine_version = property(lambda made: vars(made)["_engine_version"], _set_version)  # type: ignore[assignment]
+    DBInstance.allocated_storage = property(lambda made: vars(made)[_size], _set_storage)  # type: ignore[assignment]
     DBInstance.iops = _given_or_gp3(_iops, 0)  # type: ignore[assignment]
     DBInstance.storage_throughput = _given_or_gp3("_storage_throughput", 1)  # type: ignore[assignment]
     utils.get_overlap_between_two_date_ranges = _real_overlap  # type: ignore[assignment]
@@ -37,18 +37,10 @@ def _real_overlap(*times: Any) -> int:
     return _overlap(*times) or -1
 
 
-def _version(instance: DBInstance) -> str:
-    return str(vars(instance)["_engine_version"])
-
-
 def _set_version(instance: DBInstance, version: str) -> None:
     """Set the version. Of a major version RDS runs its newest minor version."""
     whole = instance.engine == ENGINE and version == MAJOR
     vars(instance)["_engine_version"] = VERSION if whole else version
-
-
-def _storage(instance: DBInstance) -> int:
-    return int(vars(instance)[_size])
 
 
 def _set_storage(instance: DBInstance, size: Any) -> None:

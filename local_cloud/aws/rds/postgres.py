@@ -19,7 +19,7 @@ from psycopg import sql
 
 from local_cloud.machine.postgres import programs
 from local_cloud.machine.processes import Account, unprivileged_account
-from local_cloud.text import Refused, t
+from local_cloud.text import Refused
 
 ADMIN = "rdsadmin"
 """RDS's own superuser. The master user is not a superuser (RDS user guide, PostgreSQL roles)."""
@@ -157,7 +157,7 @@ class Postgres:
         while self._recovers():
             if time.monotonic() > deadline:
                 raise PostgresFailed(
-                    t("PostgreSQL in {folder} is still in recovery", folder=str(self.folder))
+                    "PostgreSQL in {folder} is still in recovery", folder=str(self.folder)
                 )
             time.sleep(0.1)
         self._recovery = {}
@@ -249,12 +249,10 @@ class Postgres:
         log = self.data / "server.log"
         text = log.read_text(errors="replace") if log.exists() else ""
         return PostgresFailed(
-            t(
-                "PostgreSQL's {program} failed in {folder}: {words}",
-                program=Path(command[0]).name,
-                folder=str(self.folder),
-                words="\n".join(filter(None, (last_lines(words), last_lines(text)))),
-            )
+            "PostgreSQL's {program} failed in {folder}: {words}",
+            program=Path(command[0]).name,
+            folder=str(self.folder),
+            words="\n".join(filter(None, (last_lines(words), last_lines(text)))),
         )
 
 

@@ -20,16 +20,12 @@ def install() -> None:
     """Replace two of moto's functions and an attribute. The hooks are registered by the import."""
     DBInstance.save_automated_backup = save_automated_backup  # type: ignore[method-assign,assignment]
     RDSBackend.modify_db_subnet_group = modify_db_subnet_group  # type: ignore[method-assign]
-    DBInstance.dbi_resource_id = property(_resource_id, _new_resource_id)  # type: ignore[assignment]
-
-
-def _resource_id(instance: DBInstance) -> str:
-    return str(instance.__dict__["resource"])
+    DBInstance.dbi_resource_id = property(lambda made: vars(made)["resource"], _new_resource_id)  # type: ignore[assignment]
 
 
 def _new_resource_id(instance: DBInstance, _: str) -> None:
     """Set an id of its own; moto gives each instance the same one."""
-    instance.__dict__["resource"] = f"db-{base64.b32encode(os.urandom(20)).decode()[:26]}"
+    vars(instance)["resource"] = f"db-{base64.b32encode(os.urandom(20)).decode()[:26]}"
 
 
 GOING_OFF = ("stopping", "stopped", "starting")

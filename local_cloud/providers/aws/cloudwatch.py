@@ -8,7 +8,7 @@ from local_cloud.providers.kind import (
     Setting,
     Subject,
     Values,
-    on_change,
+    again,
     regular,
     renamed,
     whole,
@@ -107,10 +107,6 @@ def _aim(calls: Calls, _: Kind, inputs: Values) -> str:
     return f"{inputs['rule']}-{inputs['targetId']}"
 
 
-def _aim_again(subject: Subject) -> None:
-    _aim(subject.calls, subject.kind, subject.inputs)
-
-
 def _look_target(subject: Subject) -> Values | None:
     listed = subject.calls("events", "list_targets_by_rule", {"Rule": subject.inputs["rule"]})
     wanted = [each for each in listed["Targets"] if each["Id"] == subject.inputs["targetId"]]
@@ -132,7 +128,7 @@ TARGET = Kind(
     on_delete=_remove_target,
     replaces=frozenset({"rule", "targetId", "eventBusName"}),
     ignored={"rule": "sent by _aim"},
-    settings=(on_change(_aim_again, "arn", "inputTransformer"),),
+    settings=(again(_aim, "arn", "inputTransformer"),),
     autoname="targetId",
     fixed_name="",
 )

@@ -171,21 +171,17 @@ def _definition_in_ecs(subject: Subject, found: Values) -> Any:
 
 def _network_in_ecs(subject: Subject, found: Values) -> Values | None:
     """Return the network configuration in ECS as an input: the program's own where ECS has the same."""
+
+    def form(network: Values, public: bool) -> Values:
+        lists = {name: sorted(network.get(name) or ()) for name in ("securityGroups", "subnets")}
+        return {"assignPublicIp": public, **lists}
+
     declared: Values | None = subject.inputs.get("networkConfiguration")
     held = found.get("networkConfiguration", {}).get("awsvpcConfiguration")
     if declared is None or held is None:
         return declared
-    now = {
-        "assignPublicIp": held.get("assignPublicIp") == "ENABLED",
-        "securityGroups": sorted(held["securityGroups"]),
-        "subnets": sorted(held["subnets"]),
-    }
-    same = {
-        "assignPublicIp": bool(declared.get("assignPublicIp")),
-        "securityGroups": sorted(declared.get("securityGroups") or ()),
-        "subnets": sorted(declared.get("subnets") or ()),
-    }
-    return declared if now == same else now
+    now = form(held, held.get("assignPublicIp") == "ENABLED")
+    return declared if now == form(declared, bool(declared.get("assignPublicIp"))) else now
 
 
 STEADY_SECONDS = 120.0

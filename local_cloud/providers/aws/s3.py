@@ -13,7 +13,16 @@ from urllib.parse import urlencode
 from pulumi.runtime.rpc import _special_asset_sig, _special_sig_key
 
 from local_cloud.calls import Calls, to_shape
-from local_cloud.providers.kind import Kind, Setting, Subject, Values, on_change, regular
+from local_cloud.providers.kind import (
+    Kind,
+    Setting,
+    Subject,
+    Values,
+    again,
+    on_change,
+    regular,
+    renamed,
+)
 from local_cloud.providers.lifecycle import tag_list
 
 DEFAULT_REGION = "us-east-1"
@@ -79,9 +88,6 @@ def _part(
         calls("s3", f"put_{what}", {"Bucket": given["bucket"], member: value})
         return str(given["bucket"])
 
-    def put_again(subject: Subject) -> None:
-        put(subject.calls, subject.kind, subject.inputs)
-
     delete = what.removesuffix("_configuration") if "lifecycle" in what else what
     ends = more or {"delete": f"delete_{delete}"}
     return Kind(
@@ -94,7 +100,7 @@ def _part(
         found="@",
         replaces=frozenset({"bucket"}),
         ignored={"bucket": "sent by put"},
-        settings=(on_change(put_again, *inputs),),
+        settings=(again(put, *inputs),),
         absent=("NoSuchBucket", absent),
         **ends,
     )
@@ -106,11 +112,7 @@ def _closed(inputs: Values) -> Values:
 
 def _lifecycle(inputs: Values) -> Values:
     """Convert the two names that S3 spells differently."""
-    names = {"id": "ID"}
-    rules = [
-        {names.get(name, name): value for name, value in rule.items()} for rule in inputs["rules"]
-    ]
-    return {"rules": rules}
+    return {"rules": [renamed({"id": "ID"})(rule) for rule in inputs["rules"]]}
 
 
 CLOSED = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
@@ -229,14 +231,6 @@ def _upload(calls: Calls, kind: Kind, inputs: Values) -> str:
     return str(inputs["key"])
 
 
-def _upload_again(subject: Subject) -> None:
-    _upload(subject.calls, subject.kind, subject.inputs)
-
-
-def _put_acl(subject: Subject) -> None:
-    subject.call("put_object_acl", ACL=subject.inputs["acl"])
-
-
 OBJECT_ACLS = {
     "aws:s3/bucketObject:BucketObject": "private",
     "aws:s3/bucketObjectv2:BucketObjectv2": "",
@@ -259,8 +253,8 @@ OBJECTS = tuple(
             "forceDestroy": "removes a legal hold, which the stand-in cannot set",
         },
         settings=(
-            on_change(_upload_again, *CONTENTS, *TRIGGERS, *HEADERS),
-            on_change(_put_acl, "acl"),
+            again(_upload, *CONTENTS, *TRIGGERS, *HEADERS),
+            on_change(lambda made: made.call("put_object_acl", ACL=made.inputs["acl"]), "acl"),
             on_change(partial(_tag, operation="put_object_tagging"), "tags"),
         ),
         autoname="key",

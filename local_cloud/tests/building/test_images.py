@@ -152,37 +152,33 @@ def test_a_dockerfile_is_run_by_its_shell(context, text, command, expected):
     assert said(image, command) == expected.format(name=base.find_python("3.13").name)
 
 
-@pytest.mark.parametrize(
-    ("text", "left_out"),
-    [
-        (
-            "RUN apt-get update && apt-get install -y libpq-dev && rm -rf /var/lib/apt/lists/* && apt-get clean\n",
-            ["3: left out without Docker: RUN apt-get update; apt-get install -y libpq-dev"],
-        ),
-        ("COPY reset.sh /\n", []),
-        ("COPY reset.sh /\nRUN sh /reset.sh\n", ["4: left out without Docker: RUN npm run reset"]),
-        (
-            "RUN apt-get install -y gettext\nRUN msgfmt-of-it x && echo done >/app/done\n",
-            [
-                "3: left out without Docker: RUN apt-get install -y gettext",
-                "4: left out without Docker: RUN msgfmt-of-it x",
-            ],
-        ),
-        (
-            "RUN curl -o /bin/wait https://host.invalid/wait && chmod +x /bin/wait\n",
-            [
-                "3: left out without Docker: RUN curl -o /bin/wait https://host.invalid/wait; chmod +x /bin/wait"
-            ],
-        ),
-    ],
-    ids=[
-        "the system's packages",
-        "a script that no line runs",
-        "a script",
-        "a program of such a package",
-        "a file",
-    ],
-)
+LEFT_OUT = {
+    "the system's packages": (
+        "RUN apt-get update && apt-get install -y libpq-dev && rm -rf /var/lib/apt/lists/* && apt-get clean\n",
+        ["3: left out without Docker: RUN apt-get update; apt-get install -y libpq-dev"],
+    ),
+    "a script that no line runs": ("COPY reset.sh /\n", []),
+    "a script": (
+        "COPY reset.sh /\nRUN sh /reset.sh\n",
+        ["4: left out without Docker: RUN npm run reset"],
+    ),
+    "a program of such a package": (
+        "RUN apt-get install -y gettext\nRUN msgfmt-of-it x && echo done >/app/done\n",
+        [
+            "3: left out without Docker: RUN apt-get install -y gettext",
+            "4: left out without Docker: RUN msgfmt-of-it x",
+        ],
+    ),
+    "a file": (
+        "RUN curl -o /bin/wait https://host.invalid/wait && chmod +x /bin/wait\n",
+        [
+            "3: left out without Docker: RUN curl -o /bin/wait https://host.invalid/wait; chmod +x /bin/wait"
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "left_out"), LEFT_OUT.values(), ids=list(LEFT_OUT))
 def test_what_cannot_be_installed_here_is_said_with_its_line(context, text, left_out):
     (context / "reset.sh").write_text("npm run reset\n")
     image = built(context, APP.replace("3.13", base.OWN.version) + text + CMD)

@@ -15,13 +15,7 @@ from local_cloud.providers.aws import OUTPUTS, ec2
 from local_cloud.providers.aws.provider import AwsServicer
 from local_cloud.providers.kind import CHOSEN
 from local_cloud.providers.servicer import struct, values
-from local_cloud.tests.providers.conftest import (
-    ACCOUNT,
-    REGION,
-    kind,
-    recorded,
-    unique,
-)
+from local_cloud.tests.providers.conftest import ACCOUNT, REGION, kind, recorded, unique
 from local_cloud.tests.providers.test_stories import Story
 
 VPC = "aws:ec2/vpc:Vpc"

@@ -13,11 +13,7 @@ from local_cloud.aws import models
 from local_cloud.aws.elb.login import SIGNER
 from local_cloud.cloud.api import PUBLIC_KEYS
 from local_cloud.providers.aws import KINDS
-from local_cloud.tests.providers.conftest import (
-    definition,
-    recorded,
-    refused,
-)
+from local_cloud.tests.providers.conftest import definition, recorded, refused
 from local_cloud.tests.providers.test_stories import Story
 
 REFUSED = recorded("refused")

@@ -122,42 +122,33 @@ def _acls_deny(case: Case, network: Network, denials: tuple[AclDenial, ...]) -> 
 
 
 def _no_internet(cut_off: NoInternet, network: Network) -> Text:
-    known = network.subnets.get(cut_off.subnet)
-    subnet, target = f"{cut_off.subnet} ({known.name})" if known else cut_off.subnet, cut_off.target
+    known, target = network.subnets.get(cut_off.subnet), cut_off.target
+    subnet = f"{cut_off.subnet} ({known.name})" if known else cut_off.subnet
+    values = {"subnet": subnet, "target": target}
     match cut_off.why:
         case "no-route":
-            table = known.table if known else ""
+            values["table"] = known.table if known else ""
             return t(
-                "Subnet {subnet}: its route table {table} has no route to 0.0.0.0/0.",
-                subnet=subnet,
-                table=table,
+                "Subnet {subnet}: its route table {table} has no route to 0.0.0.0/0.", **values
             )
         case "blackhole" | "nat-missing":
             return t(
                 "Subnet {subnet}: its route to 0.0.0.0/0 leads to {target}, which does not exist.",
-                subnet=subnet,
-                target=target,
+                **values,
             )
         case "nat-state":
             nat = network.nats[target]
-            return t(
-                "Subnet {subnet}: its NAT gateway {target} is {state}. {failure}",
-                subnet=subnet,
-                target=target,
-                state=nat.state,
-                failure=nat.failure,
-            )
+            values |= {"state": nat.state, "failure": nat.failure}
+            return t("Subnet {subnet}: its NAT gateway {target} is {state}. {failure}", **values)
         case "nat-private":
             return t(
                 "Subnet {subnet}: its NAT gateway {target} is in a subnet that has no route to an internet gateway.",
-                subnet=subnet,
-                target=target,
+                **values,
             )
     return t(
         "Subnet {subnet} leads to the internet gateway {target}, which serves only tasks with a "
         "public address, and assignPublicIp is DISABLED.",
-        subnet=subnet,
-        target=target,
+        **values,
     )
 
 

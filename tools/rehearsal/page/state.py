@@ -216,13 +216,7 @@ def _check(case: Case) -> Text:
     return t(
         "{protocol} {path}, expects {matcher}; every {interval} s, at most {timeout} s; "
         "healthy after {healthy}, unhealthy after {unhealthy}",
-        protocol=check.protocol,
-        path=check.path,
-        matcher=check.matcher,
-        interval=check.interval,
-        timeout=check.timeout,
-        healthy=check.healthy,
-        unhealthy=check.unhealthy,
+        **vars(check),
     )
 
 
@@ -292,12 +286,7 @@ def state(seen: Moment) -> dict[str, Any]:
         "project": seen.work.project,
         "stacks": list(seen.stacks),
         "chosen": seen.work.stack,
-        "verdict": {
-            "tone": summary.tone,
-            "word": str(summary.word),
-            "headline": str(summary.headline),
-            "detail": str(summary.detail),
-        },
+        "verdict": {name: str(each) for name, each in vars(summary).items()},
         "begin": begin(seen.work.stack) if summary is EMPTY else [],
         "engine": {"busy": seen.work.busy, "resources": seen.work.resources},
         "stage": stages.NOTHING,

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -66,17 +66,12 @@ class EngineWork:
         file = self._backend / "stacks" / self.project / f"{stack}.json"
         resources, pending = _checkpoint(file, _changed(file))
         lock = next(self._locks(stack), None)
+        work = Work(project=self.project, stack=stack, resources=resources)
         if lock is None:
-            return Work(project=self.project, stack=stack, resources=resources)
+            return work
         done = self._done.setdefault(lock, set())
         done |= pending
-        return Work(
-            project=self.project,
-            stack=stack,
-            busy=True,
-            removing=done == {DELETING},
-            resources=resources,
-        )
+        return replace(work, busy=True, removing=done == {DELETING})
 
     def _locks(self, stack: str) -> Iterator[str]:
         """The locks whose engine still lives: one that was killed leaves its lock behind."""

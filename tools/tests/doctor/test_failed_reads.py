@@ -1,7 +1,5 @@
 """A read that fails never says that something is not there: the doctor and the status say what was not read."""
 
-from __future__ import annotations
-
 from collections import Counter
 from contextlib import suppress
 from itertools import cycle

@@ -21,10 +21,6 @@ def given(command):
     return words[words.index("--policy-name") + 1], json.loads(words[-1])
 
 
-def allows_all(role, snapshot):
-    return not lacking(role, execution_needs(Case.of(snapshot), snapshot.newest.value))
-
-
 def bare(*policies, boundary=None):
     return Role(arn="arn:role/x", trust=a.TRUST, policies=policies, boundary=boundary)
 
@@ -32,18 +28,19 @@ def bare(*policies, boundary=None):
 def test_of_a_role_without_a_policy_the_first_fix_gives_all_that_is_needed():
     main = a.definition(secrets={"A": f"{a.SECRET}:a::", "B": f"{SECOND}:b::"})
     snapshot = a.stack(main=main, execution=bare())
-    lacking = [each for each in judge(snapshot).causes if "role-cannot" in each.id]
-    assert [each.id for each in lacking] == [
+    causes = [each for each in judge(snapshot).causes if "role-cannot" in each.id]
+    assert [each.id for each in causes] == [
         "execution-role-cannot-secret",
         "execution-role-cannot-log",
         "execution-role-cannot-pull",
     ]
-    for each in lacking:
+    needs = execution_needs(Case.of(snapshot), snapshot.newest.value)
+    for each in causes:
         _, document = given(each.fixes[0].commands[0])
-        assert allows_all(bare(document), snapshot)
-    said = [str(each) for each in lacking[0].seen]
+        assert not lacking(bare(document), needs)
+    said = [str(each) for each in causes[0].seen]
     assert [SECOND in said[0], SECOND in said[1]] == [False, True]
-    assert len(lacking[2].seen) == 4
+    assert len(causes[2].seen) == 4
 
 
 def test_only_what_is_lacking_is_given_and_never_in_the_place_of_what_was_given():

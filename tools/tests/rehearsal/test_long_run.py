@@ -1,7 +1,5 @@
 """Fifty stages of a program in one local cloud, which ends with what it had after the first five."""
 
-from __future__ import annotations
-
 import sys
 import time
 from contextlib import suppress

@@ -352,10 +352,8 @@ def secure(server, authority, tmp_path, monkeypatch):
     """Serves HTTPS with a certificate for a name, and is what a local cloud's facts lead to."""
 
     def serve(name, trusted=True, is_open=True):
-        certificate, key = authority.issue([name])
-        (tmp_path / "server.pem").write_bytes(certificate + key)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(tmp_path / "server.pem")
+        authority.certify(context, [name])
         server.socket = context.wrap_socket(
             server.socket, server_side=True, do_handshake_on_connect=False
         )

@@ -58,10 +58,6 @@ def connections(count, *declared, tasks=1, other=None, **changes):
     )
 
 
-def scaled_in(seconds):
-    return a.ended("Scaling activity", stopped=a.at(seconds))
-
-
 OLD = s.trace("ZeroDivisionError: of a fault that is repaired")
 SLOW = '{"level": "warning", "message": "the database took too long", "reason": "canceling"}'
 AFTER_A_FAULT = [*OLD, s.asked("/", 500), s.asked("/", 200)]
@@ -173,7 +169,8 @@ VARIANTS = {
     "nothing: as many connections as a pool": connections(8),
     "connection-leak: one more than a pool": connections(9),
     "connection-leak: one more than three pools": connections(21, tasks=3),
-    "tasks-die, connection-leak: a task that stopped before": connections(14, other=scaled_in(-310)),
+    "tasks-die, connection-leak: a task that stopped before": connections(
+        14, other=a.ended("Scaling activity", stopped=a.at(-310))),
     "connection-leak: one more than a pool and a worker": connections(
         7 + WORKER.sizes.other_connections, WORKER),
     "nothing: connections below 80 %": connections(NEARLY - 1, OTHER_APP),

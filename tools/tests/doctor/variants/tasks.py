@@ -1,7 +1,5 @@
 """Tasks that crash, do not start, were stopped or rolled back; their permissions, images and secrets."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 
