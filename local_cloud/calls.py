@@ -3,8 +3,6 @@
 Pulumi's ``cidrBlock`` is ``CidrBlock`` in AWS. The names are matched by botocore's input shapes, so that they need
 not be listed, and botocore checks the parameters."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Print the headings, lines, notes and progress of commands."""
 
-from __future__ import annotations
-
 import os
 import sys
 import threading

@@ -1,7 +1,5 @@
 """The paths of a local cloud's files and of the cache."""
 
-from __future__ import annotations
-
 import fcntl
 import hashlib
 import os

@@ -3,8 +3,6 @@
 Its words for users are anything whose ``str()`` is to be shown.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

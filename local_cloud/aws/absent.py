@@ -3,8 +3,6 @@
 moto's server would answer their calls with an HTML page, which no client of AWS can read.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from flask import Flask

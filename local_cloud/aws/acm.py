@@ -5,8 +5,6 @@ user's account but not in the local cloud. The rehearsal therefore creates the z
 read or gets a record, and a certificate of the region when a listener uses it.
 """
 
-from __future__ import annotations
-
 import secrets
 import string
 from typing import Any

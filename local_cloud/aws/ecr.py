@@ -1,7 +1,5 @@
 """ECR's rule for immutable tags, for which moto has another error code."""
 
-from __future__ import annotations
-
 from local_cloud.aws.hooks import ACCOUNT, Params, Refused, backend, before
 
 

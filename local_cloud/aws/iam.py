@@ -1,7 +1,5 @@
 """The policies of roles in moto, and the check of tasks' API calls against them."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """KMS where moto differs from AWS: the defaults of a key (API reference, CreateKey)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from moto.kms.models import KmsBackend

@@ -4,8 +4,6 @@ botocore's client checks none of the patterns and enumerations, and moto few of 
 that AWS does not keep to.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ The local cloud's shell sets `http_proxy` and `https_proxy` to it, which curl an
 clients read. A listener's port on this machine differs from the declared one, which would need
 root."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """IAM's rules about managed policies, boundaries and trust policies that moto lacks."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

@@ -4,8 +4,6 @@ Tools that judge a program's policies decide by code of their own, or they would
 pattern is compared stands in both alike, and one table of cases tries both.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, TypeAlias

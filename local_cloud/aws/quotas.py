@@ -1,7 +1,5 @@
 """Service Quotas of Fargate and EC2, which moto lacks, in addition to those of VPC."""
 
-from __future__ import annotations
-
 import uuid
 from datetime import UTC, datetime
 from typing import Any

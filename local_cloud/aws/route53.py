@@ -5,8 +5,6 @@ issue 732 (other values), jenkins-x/terraform-aws-eks-jx issue 63 (exists), hash
 aws/aws-sdk-java issue 1996 (beside a CNAME).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A rule of Secrets Manager that moto lacks."""
 
-from __future__ import annotations
-
 from local_cloud.aws.hooks import Params, Refused, backend, before
 
 

@@ -1,7 +1,5 @@
 """A rule of SNS that moto lacks: what a topic's policy must be."""
 
-from __future__ import annotations
-
 import json
 
 from local_cloud.aws.hooks import Params, Refused, before

@@ -5,8 +5,6 @@ Its Python is one of this machine of the same version, or else the one that runs
 delete files there. Programs that install what this machine cannot are one stub.
 """
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """Builds an image, pushes it to the local cloud's ECR, and keeps how a task runs it."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

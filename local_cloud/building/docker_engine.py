@@ -1,7 +1,5 @@
 """Decides whether tasks run as containers: only with a Docker engine that answers."""
 
-from __future__ import annotations
-
 import subprocess
 
 from local_cloud.console import Progress

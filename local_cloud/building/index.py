@@ -3,8 +3,6 @@
 They are variables of the processes alone. Nothing of them is in an image.
 """
 
-from __future__ import annotations
-
 import configparser
 import os
 import re

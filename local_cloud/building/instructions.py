@@ -1,7 +1,5 @@
 """Splits a Dockerfile into its instructions: comments, continued lines, heredocs and flags (Dockerfile reference)."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field

@@ -4,8 +4,6 @@ A state of a root is kept by a hash of all that made it: the last one, and those
 the newest of them. Nothing in a root names its place, so that it can be moved.
 """
 
-from __future__ import annotations
-
 import fcntl
 import hashlib
 import json

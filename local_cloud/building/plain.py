@@ -3,8 +3,6 @@
 All packages that they give to pip are in one venv beside the image's files.
 """
 
-from __future__ import annotations
-
 import fcntl
 import hashlib
 import json

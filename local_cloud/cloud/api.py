@@ -1,7 +1,5 @@
 """The AWS API of the local cloud: moto's server in this process, and the parts of moto that the rehearsal uses."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterable
 from importlib import metadata

@@ -1,7 +1,5 @@
 """The data plane: starts, stops and describes the databases, load balancers, tasks and metrics together."""
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 from collections.abc import Callable

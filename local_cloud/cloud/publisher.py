@@ -1,7 +1,5 @@
 """Publishes the services' measurements to CloudWatch every minute of AWS time."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 from local_cloud.aws import hooks

@@ -1,7 +1,5 @@
 """SSM Session Manager's port forwarding: its targets, and a loopback port that security groups apply to."""
 
-from __future__ import annotations
-
 import secrets
 import socket
 import uuid

@@ -1,7 +1,5 @@
 """Builds the `pulumi` CLI from the Go module proxy, with the versions that local_cloud/gomod/ locks."""
 
-from __future__ import annotations
-
 import importlib.util
 import os
 import re

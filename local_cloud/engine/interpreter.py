@@ -3,8 +3,6 @@
 The rules are those of Pulumi's own language host (pulumi/pulumi, sdk/python/toolchain, pip.go and uv.go).
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import sys

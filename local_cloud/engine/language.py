@@ -5,8 +5,6 @@ same protocol: a process of the program's own Python, with the program's folder 
 and its output sent to the engine.
 """
 
-from __future__ import annotations
-
 import os
 import subprocess
 import threading

@@ -3,8 +3,6 @@
 It follows ``pulumi-language-python-exec`` of Pulumi's Python SDK, which is not in its wheel.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import gc

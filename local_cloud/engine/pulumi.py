@@ -1,7 +1,5 @@
 """Runs ``pulumi`` as from a terminal, and reads the changes from the engine's event log."""
 
-from __future__ import annotations
-
 import json
 import signal
 import subprocess

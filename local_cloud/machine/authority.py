@@ -1,7 +1,5 @@
 """The rehearsal's certificate authority, which issues the certificates of the database and of HTTPS listeners."""
 
-from __future__ import annotations
-
 import ssl
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """A small process that cleans up processes, containers and folders after the local cloud was killed."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil

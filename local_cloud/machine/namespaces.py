@@ -7,8 +7,6 @@ namespace in which it was created, whichever process uses it (network_namespaces
 Each of its containers has a mount namespace whose root is its image's folder (`roots.py`, mount_namespaces(7)).
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import shutil

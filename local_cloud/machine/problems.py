@@ -1,7 +1,5 @@
 """Exceptions of work that nobody waits for: each is logged once, and is in ``cloud status`` until the work succeeds."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Users and processes of this machine: the user that runs tasks and databases, and the CPU and memory they use."""
 
-from __future__ import annotations
-
 import os
 import pwd
 import shutil

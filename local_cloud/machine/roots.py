@@ -4,8 +4,6 @@ Of this machine they see programs and libraries only, read-only: /usr, and the f
 An image whose /usr has links (`building/base.py`) has this machine's below ``MACHINE``.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Iterable, Iterator

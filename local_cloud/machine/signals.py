@@ -1,7 +1,5 @@
 """Signals, for commands that hold a resource open or wait for another program."""
 
-from __future__ import annotations
-
 import signal
 import subprocess
 import threading

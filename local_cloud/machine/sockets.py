@@ -1,7 +1,5 @@
 """The data plane's event loop, and listeners that forward connections if security groups allow them."""
 
-from __future__ import annotations
-
 import asyncio
 import secrets
 import socket

@@ -1,7 +1,5 @@
 """The stand-in for pulumi-docker: it builds ``Image`` and pushes it to the local cloud's ECR."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

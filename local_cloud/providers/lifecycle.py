@@ -1,7 +1,5 @@
 """Create, read, change, tag and delete a resource by its ``Kind``."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Pulumi's provider protocol as all stand-ins implement it."""
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Start, find and stop the local cloud's process."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

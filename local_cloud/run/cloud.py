@@ -1,7 +1,5 @@
 """The process of the local cloud."""
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import gc

@@ -1,7 +1,5 @@
 """The options of every command that can start a local cloud."""
 
-from __future__ import annotations
-
 import math
 from gettext import gettext
 from ipaddress import IPv4Address

@@ -1,7 +1,5 @@
 """The project folder in which ``pulumi`` runs, and the variables that connect it to the local cloud."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

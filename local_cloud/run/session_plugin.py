@@ -4,8 +4,6 @@ It uses the standard library only, because it starts with every tunnel. It conne
 loopback, not by AWS's encrypted WebSocket: it sends the session's token, then the bytes.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

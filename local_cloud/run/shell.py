@@ -1,7 +1,5 @@
 """The commands that start, stop and show a local cloud, and that run another command in it."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """The stand-ins for AWS's API and for the providers, with which the engine runs a program; nothing runs in them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The sentences of the local cloud: English, unless the program that starts it translates them (`starter.Starter`)."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Evaluates every minute the alarms that moto only stores (CloudWatch user guide, "Evaluating an alarm")."""
 
-from __future__ import annotations
-
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """CloudWatch Logs where moto differs from AWS: the order of events, filter patterns, and the logs of tasks."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from typing import IO, Any

@@ -1,7 +1,5 @@
 """CloudWatch's metric calls, since moto keeps every value for ever and has no percentiles and no metric math."""
 
-from __future__ import annotations
-
 import ast
 import math
 import operator

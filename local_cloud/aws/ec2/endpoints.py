@@ -1,7 +1,5 @@
 """The services of VPC endpoints: which there are, for moto's own answer fails."""
 
-from __future__ import annotations
-
 import hashlib
 
 from moto.ec2.models.vpcs import AWS_ENDPOINT_SERVICES, COVERED_ENDPOINT_SERVICES

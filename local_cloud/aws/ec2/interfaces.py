@@ -1,7 +1,5 @@
 """The network interfaces that EC2 makes for NAT gateways and VPC endpoints; moto's lie outside their subnet."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from moto.ec2.models import EC2Backend

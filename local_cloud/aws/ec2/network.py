@@ -1,7 +1,5 @@
 """Reads the declared network from moto's EC2 state, and creates the network interfaces of tasks."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any

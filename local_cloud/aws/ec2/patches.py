@@ -1,7 +1,5 @@
 """Replaces parts of moto's EC2: what it makes and describes otherwise than AWS."""
 
-from __future__ import annotations
-
 from inspect import signature
 from typing import Any
 

@@ -1,7 +1,5 @@
 """AWS's rules for VPCs, security groups and prefix lists that moto lacks: resources in use, and changes of rules."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any

@@ -1,7 +1,5 @@
 """The ECS calls that the scheduler answers instead of moto, and the service-deployments API, which moto lacks."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 

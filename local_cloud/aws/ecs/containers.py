@@ -1,7 +1,5 @@
 """A running container: a process group of this machine, or a container of the local Docker engine."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

@@ -4,8 +4,6 @@ An image is a folder of this machine, and the root of a process's mount namespac
 readonlyRootFilesystem is (ECS API reference, ContainerDefinition). /tmp and the task's volumes are the task's own.
 """
 
-from __future__ import annotations
-
 import os
 import posixpath
 import re

@@ -1,7 +1,5 @@
 """Fargate's launch rates, as token buckets (ECS developer guide, "AWS Fargate throttling quotas")."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 LAUNCHES_A_MINUTE, LAUNCHED_AT_ONCE = 500, 100

@@ -1,7 +1,5 @@
 """Measures a service's metrics as ECS publishes them (ECS Developer Guide, Container Insights), and EventBridge's."""
 
-from __future__ import annotations
-
 import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Gives tasks their network interface and address, and serves the task metadata endpoint (version 4) there."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import json

@@ -6,8 +6,6 @@ declared database's certificate, and to no other file. An app that uses another 
 AWS.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import os

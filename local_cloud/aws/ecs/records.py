@@ -1,7 +1,5 @@
 """Services and tasks in moto's objects: reads what was declared and writes the scheduler's state."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from copy import copy
 from datetime import datetime

@@ -1,7 +1,5 @@
 """AWS's rules for ECS that moto lacks: clusters, capacity providers, task definitions and services."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Starts a task's containers, runs their health checks, and stops them."""
 
-from __future__ import annotations
-
 import re
 import signal
 import threading

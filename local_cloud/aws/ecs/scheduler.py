@@ -1,7 +1,5 @@
 """Runs the service scheduler: passes it the events of tasks and carries out its actions."""
 
-from __future__ import annotations
-
 import queue
 import threading
 import uuid

@@ -1,7 +1,5 @@
 """The service scheduler's step: which tasks it starts and stops, and the deployment circuit breaker."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from local_cloud.aws.ecs import shifting, stages

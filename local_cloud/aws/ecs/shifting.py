@@ -6,8 +6,6 @@ tasks (ECS developer guide, "Amazon ECS canary deployments", "How canary deploym
 blue/green).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import replace

@@ -4,8 +4,6 @@ Sources: ECS developer guide, "Lifecycle hooks for Amazon ECS service deployment
 service deployments", "Continuing service deployments"; botocore, DeploymentLifecycleHook.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 

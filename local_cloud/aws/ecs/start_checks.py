@@ -1,7 +1,5 @@
 """Fargate's checks before a container starts: registry, image, secrets, log streams, with its error messages."""
 
-from __future__ import annotations
-
 import json
 import uuid
 from collections.abc import Callable

@@ -8,8 +8,6 @@ the circuit breaker. A start that only waits, for example in a sleep, runs at th
 AWS's clock than here, never shorter. So does work beyond LONGEST seconds, for an app that never listens.
 """
 
-from __future__ import annotations
-
 import socket
 import threading
 import time

@@ -1,7 +1,5 @@
 """The life cycle of a task: how it starts, becomes unhealthy, and stops, with ECS's messages."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field

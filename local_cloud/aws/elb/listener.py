@@ -1,7 +1,5 @@
 """A listener as declared in moto: its TLS, its rules, and its responses without a target."""
 
-from __future__ import annotations
-
 import http
 import re
 import ssl

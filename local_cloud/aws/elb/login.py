@@ -4,8 +4,6 @@ Source, unless another is given: ELB user guide, "Authenticate users using an Ap
 are not used: then the session lasts until it times out, as ELB's does with a provider that has none.
 """
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import binascii

@@ -3,8 +3,6 @@
 A count is published only if it is not zero, RequestCount and RequestCountPerTarget also while there are targets.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar

@@ -1,7 +1,5 @@
 """One client connection of a listener: forwards requests and responses as streams with changed headers."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 import secrets

@@ -1,7 +1,5 @@
 """AWS's rules for load balancers, listeners and target groups that moto lacks."""
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any

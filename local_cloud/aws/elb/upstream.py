@@ -1,7 +1,5 @@
 """The balancer's connections to targets, with one exchange at a time on each, and the health checks."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import ssl

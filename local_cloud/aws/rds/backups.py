@@ -1,7 +1,5 @@
 """Snapshots and the archived write-ahead log of DB instances, and the instances that are restored from them."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable, Collection
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Runs a PostgreSQL server for every DB instance, with the parameters that it accepts."""
 
-from __future__ import annotations
-
 import queue
 import threading
 from collections.abc import Callable, Mapping

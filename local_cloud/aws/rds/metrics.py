@@ -4,8 +4,6 @@ FreeableMemory is left out: the server shares this machine's memory, and its buf
 of those on RDS.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import time

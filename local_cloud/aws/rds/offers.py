@@ -1,7 +1,5 @@
 """What RDS offers for PostgreSQL: engine versions, instance classes, master user names, and sizes of storage."""
 
-from __future__ import annotations
-
 from importlib import metadata
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Replaces parts of moto's RDS: an instance's status, endpoint, master password and managed secret."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

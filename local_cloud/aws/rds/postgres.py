@@ -1,7 +1,5 @@
 """One PostgreSQL server process, its configuration, and its master user with RDS's rights."""
 
-from __future__ import annotations
-
 import secrets
 import shutil
 import socket

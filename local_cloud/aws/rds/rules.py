@@ -1,7 +1,5 @@
 """AWS's rules for databases that moto lacks: changes, snapshots, subnet groups and the service-linked role."""
 
-from __future__ import annotations
-
 import base64
 import os
 from datetime import UTC, datetime, timedelta

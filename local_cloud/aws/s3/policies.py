@@ -1,7 +1,5 @@
 """S3's rules for the names and policies of buckets, which moto lacks."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Mapping

@@ -3,8 +3,6 @@
 Source of the actions: Amazon S3 User Guide, "Required permissions for Amazon S3 API operations".
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache

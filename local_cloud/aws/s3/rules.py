@@ -5,8 +5,6 @@ It evaluates no condition keys, so that a Deny for requests without TLS would de
 In the local cloud every request counts as one with TLS.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar

@@ -7,8 +7,6 @@ Application Auto Scaling's user guide, "Scaling activities", and of the AWS CLI'
 "describe-scaling-activities".
 """
 
-from __future__ import annotations
-
 import re
 import uuid
 from dataclasses import dataclass, field

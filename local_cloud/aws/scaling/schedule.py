@@ -1,7 +1,5 @@
 """Scheduled actions of Application Auto Scaling."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile

@@ -1,7 +1,5 @@
 """Invokes the targets of schedules that are due, repeats what failed, and counts both."""
 
-from __future__ import annotations
-
 import logging
 from collections import Counter
 from collections.abc import Iterator

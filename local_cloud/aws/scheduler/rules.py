@@ -3,8 +3,6 @@
 Where AWS does not document a message, it says the same in the local cloud's words.
 """
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 

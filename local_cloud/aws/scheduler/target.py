@@ -4,8 +4,6 @@ Sources: EventBridge Scheduler User Guide, "Using templated targets" and "Adding
 Guide, "Amazon ECS EventBridge IAM Role".
 """
 
-from __future__ import annotations
-
 import json
 import uuid
 from collections.abc import Iterator

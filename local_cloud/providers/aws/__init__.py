@@ -1,7 +1,5 @@
 """The resource types of the aws provider that the stand-in has, by service."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from local_cloud.providers.aws import (

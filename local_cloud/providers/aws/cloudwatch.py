@@ -1,7 +1,5 @@
 """CloudWatch's alarms and dashboards, log groups, and EventBridge's rules with their targets."""
 
-from __future__ import annotations
-
 from local_cloud.calls import Calls
 from local_cloud.providers.kind import (
     Kind,

@@ -1,7 +1,5 @@
 """Certificates, waiting until they are issued, and records of a hosted zone."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 

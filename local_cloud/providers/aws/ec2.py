@@ -1,7 +1,5 @@
 """VPCs with their parts, flow logs and EC2 instances."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """Image repositories."""
 
-from __future__ import annotations
-
 from local_cloud.providers.kind import Kind, Subject, modify, regular, renamed
 
 

@@ -1,7 +1,5 @@
 """Cluster, task definition and service."""
 
-from __future__ import annotations
-
 import json
 import time
 from threading import Event

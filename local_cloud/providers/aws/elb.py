@@ -1,7 +1,5 @@
 """Load balancers, target groups, listeners and their rules."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from local_cloud.providers.kind import (

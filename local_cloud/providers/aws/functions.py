@@ -1,7 +1,5 @@
 """The functions of the aws provider that the stand-in has, each as a call of AWS's API."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Callable, Mapping
 from typing import Any

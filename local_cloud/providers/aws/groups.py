@@ -1,7 +1,5 @@
 """Security groups and their rules."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Roles, their policies and managed policies."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """Encryption keys."""
 
-from __future__ import annotations
-
 from local_cloud.providers.kind import Setting, Subject, Values, modify, on_change, regular
 
 LONGEST = 30

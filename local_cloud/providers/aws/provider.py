@@ -1,7 +1,5 @@
 """The stand-in for the aws provider: boto3 creates each resource in the local cloud."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The database instance, its subnets and its parameters."""
 
-from __future__ import annotations
-
 from threading import Event
 
 from local_cloud.calls import Calls

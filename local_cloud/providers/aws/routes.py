@@ -1,7 +1,5 @@
 """Route tables, their routes and associations, and the VPC endpoints that add routes to them."""
 
-from __future__ import annotations
-
 import hashlib
 from typing import Any
 

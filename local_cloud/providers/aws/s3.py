@@ -1,7 +1,5 @@
 """Buckets, the resources that are settings of a bucket, and objects."""
 
-from __future__ import annotations
-
 import base64
 import re
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Application Auto Scaling: the range of a service's count, policies and scheduled actions."""
 
-from __future__ import annotations
-
 from local_cloud.providers.kind import Kind, modify, renamed
 
 SCOPE = {"ServiceNamespace": "serviceNamespace", "ScalableDimension": "scalableDimension"}

@@ -3,8 +3,6 @@
 Which inputs replace a resource: terraform-provider-aws, internal/service/scheduler/schedule.go and schedule_group.go.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from local_cloud.providers.kind import Values, regular, whole

@@ -1,7 +1,5 @@
 """Secrets of Secrets Manager and their values."""
 
-from __future__ import annotations
-
 import base64
 import json
 

@@ -1,7 +1,5 @@
 """Topics, their policies and their subscriptions."""
 
-from __future__ import annotations
-
 import json
 
 from local_cloud.aws.hooks import ACCOUNT

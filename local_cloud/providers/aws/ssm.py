@@ -1,7 +1,5 @@
 """Parameters of Systems Manager."""
 
-from __future__ import annotations
-
 from local_cloud.providers.kind import Kind, Subject, Values, on_change, path
 from local_cloud.providers.lifecycle import tag_list
 
