@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -20,7 +21,7 @@ from tools.i18n import Text, t
 from tools.rollout import say
 from tools.rollout.act import go_on, undo
 from tools.rollout.judge import WARM_UP_SECONDS, asks, judge_rollout, reasons
-from tools.rollout.look import Answer, Look, Reader
+from tools.rollout.look import Answer, Look, Reader, is_deregistered
 from tools.rollout.say import Log
 from tools.rollout.verdict import SETTLE_READS, End, History, Outcome, Patience, Terms, Verdict
 from tools.snapshot import page as pages
@@ -123,7 +124,7 @@ class Turns:
 async def _why(end: End, reader: Reader, log: Log) -> str:
     """Roll a version back that is to be stopped, and return the text that a failed roll-out ends with."""
     verdict, expected, settings = end.verdict, reader.expected, reader.settings
-    back = None
+    deregistered, back = False, None
     diagnosis: Diagnosis | Text | None = verdict.diagnosis
     if verdict.stop:
         first = verdict.outcome is Outcome.CERTAIN
@@ -137,10 +138,15 @@ async def _why(end: End, reader: Reader, log: Log) -> str:
     if diagnosis is None and verdict.outcome is not Outcome.REPLACED:  # that is the cause
         log.moment(t("it failed; reading the cause"))
         diagnosis = await asyncio.to_thread(_diagnose, reader)
+        # An error here must not hide the failed roll-out.
+        with contextlib.suppress(AwsProblem):
+            deregistered = await asyncio.to_thread(
+                is_deregistered, reader.session, expected.definition
+            )
     if isinstance(diagnosis, Diagnosis):
         await _keep(diagnosis, reader, log)
     cause = plain(diagnosis) if isinstance(diagnosis, Diagnosis) else str(diagnosis or "")
-    return say.failed(end, expected, cause, back=back)
+    return say.failed(end, expected, cause, deregistered=deregistered, back=back)
 
 
 def _diagnose(reader: Reader) -> Diagnosis | Text:
