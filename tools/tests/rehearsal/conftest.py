@@ -178,3 +178,11 @@ def deployed(folder: Path, *commands: tuple[str, ...]) -> Iterator[Careapp]:
         yield careapp
     finally:
         careapp.run("cloud", "stop")
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Careapp]:
+    """A local cloud with both stages up; one after the other: test_runbook."""
+    on = ("pulumi", "config", "set", "ecsEnabled", "true")
+    with deployed(tmp_path_factory.mktemp("running"), on, UP) as careapp:
+        yield careapp

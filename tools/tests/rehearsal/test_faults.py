@@ -76,7 +76,7 @@ def test_cure_that_ecs_must_retry_ends_with_an_up_that_succeeds(monkeypatch):
     retry = {"text": "", "commands": ["./careapp retry"], "then": False}
     told = {"findings": [{"fixes": [retry]}]}
     monkeypatch.setattr(fixes, "_up", lambda _: ups.pop())
-    monkeypatch.setattr(fixes, "_doctor", lambda *_: told)
+    monkeypatch.setattr(fixes, "diagnosis", lambda *_: told)
     done = {"type": lambda *_: SimpleNamespace(returncode=0), "wait_for_page": lambda: 200}
     run = SimpleNamespace(say=print, report=Report(diagnosis=told), **done)
     with pytest.raises(RehearsalFailed, match="`pulumi up` still fails"):

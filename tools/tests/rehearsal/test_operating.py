@@ -14,7 +14,7 @@ import pytest
 from local_cloud.calls import Calls
 from local_cloud.paths import ROOT
 from local_cloud.tests.dataplane.stack import until
-from tools.tests.rehearsal.conftest import UP, deployed
+from tools.tests.rehearsal.conftest import UP
 from tools.tests.rehearsal.load import broken, definition, failed, load
 
 NOT_MEASURED = {("AWS/RDS", "FreeableMemory")}
@@ -31,14 +31,6 @@ WHEN_IT_HAPPENS = {
 STACK = "careapp-poc"
 DAY = timedelta(days=1)
 """The rehearsal's clock is ahead of the wall's."""
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    """A local cloud with both stages up; one after the other: test_runbook."""
-    on = ("pulumi", "config", "set", "ecsEnabled", "true")
-    with deployed(tmp_path_factory.mktemp("running"), on, UP) as careapp:
-        yield careapp
 
 
 @pytest.fixture
