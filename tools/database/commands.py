@@ -38,7 +38,9 @@ def checked(result: CheckResult) -> Iterator[Line]:
             t("TLS"),
             t(
                 "{tls}, {cipher}; certificate and name verified against {authorities}",
-                **vars(result),
+                tls=result.tls,
+                cipher=result.cipher,
+                authorities=result.authorities,
             ),
         ),
         (t("Server"), verbatim(result.version)),

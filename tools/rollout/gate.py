@@ -26,6 +26,7 @@ from tools.rollout.say import Log
 from tools.rollout.verdict import SETTLE_READS, End, History, Outcome, Patience, Terms, Verdict
 from tools.snapshot import page as pages
 from tools.snapshot import verdicts
+from tools.snapshot.elb import answer
 from tools.snapshot.gather import Inquiry
 from tools.snapshot.records import Deletion, PauseHook, read_part
 from tools.waiting import Changes, Shown, may_pass, reads_in_thread
@@ -196,8 +197,6 @@ async def causes(
 
 async def _failing_page(reader: Reader, log: Log) -> str:
     """Return what the page answers where it fails, without the doctor's rules; else ""."""
-    from tools.doctor.checks.running import answer
-
     part = await asyncio.to_thread(read_part, pages.page_before, reader.settings)
     if part.problem:
         log.lasting(t("the page was not requested: {problem}", problem=part.problem.text))

@@ -13,6 +13,7 @@ from stack.login import ports
 from stack.names import TEST_RULE_PRIORITY
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
+from tools.i18n import Text, t
 from tools.shared.aws_rules import matches
 
 
@@ -125,6 +126,13 @@ class Balancer:
     subnets: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     listeners: tuple[Listener, ...] = ()
+
+
+def answer(path: str, status: int | None) -> Text:
+    """Return what a path answers in a sentence; 0 is no answer."""
+    if not status:
+        return t("GET {path} does not answer.", path=path)
+    return t("GET {path} answers {status}.", path=path, status=status)
 
 
 @dataclass(frozen=True, kw_only=True)

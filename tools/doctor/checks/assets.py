@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from tools.diagnosis.case import Case
 from tools.diagnosis.catalogue import PAGE, TASKS_NODE, Facts
 from tools.diagnosis.findings import Finding
-from tools.doctor.checks.running import NO_PAGE, answer
+from tools.doctor.checks.running import NO_PAGE
 from tools.i18n import t
+from tools.snapshot.elb import answer
 
 PAGE_LOST_ASSETS = Facts("page-lost-assets", 66, {TASKS_NODE}, NO_PAGE, subject=PAGE)
 PAGE_ASSETS_FAIL = Facts("page-assets-fail", 67, {TASKS_NODE}, NO_PAGE)

@@ -117,19 +117,24 @@ def _corrected(
     case: Case, finding: Finding, wrong: Mapping[str, tuple[str, str]], *, drifts: bool = False
 ) -> Iterator[Finding]:
     """Yield the finding of variables of the task definition, each with its value and the right one, if there is one."""
-    if not wrong or case.definition is None:
+    definition = case.definition
+    if not wrong or definition is None:
         return
-    text = t("{variable} is {now} in {revision}; the database has {right}.")
-    set_ = t(
+    correction = t(
         "Set {values} in infra/container.py, and deploy:",
         values=", ".join(f"{name}={right}" for name, (_, right) in wrong.items()),
     )
-    shared = ("revision", case.definition.revision)
     seen = tuple(
-        replace(text, values=(("variable", name), ("now", now), ("right", right), shared))
+        t(
+            "{variable} is {now} in {revision}; the database has {right}.",
+            variable=name,
+            now=now,
+            revision=definition.revision,
+            right=right,
+        )
         for name, (now, right) in wrong.items()
     )
-    yield replace(finding, seen=seen, fixes=case.correct_program(set_, drifts=drifts))
+    yield replace(finding, seen=seen, fixes=case.correct_program(correction, drifts=drifts))
 
 
 def other_secrets(case: Case) -> Mapping[str, str]:

@@ -9,9 +9,9 @@ from tools.diagnosis.case import Case
 from tools.diagnosis.catalogue import BALANCER_NODE, INTERNET, Facts
 from tools.diagnosis.findings import Finding, Fix
 from tools.diagnosis.reachability import ANYWHERE, Side, missing_rules
-from tools.doctor.checks.running import answer
 from tools.i18n import t, verbatim
 from tools.snapshot import elb
+from tools.snapshot.elb import answer
 from tools.snapshot.login import CLIENT_SECRET_FILE
 
 LOGIN_CUT_OFF = Facts("login-cut-off", 31, {BALANCER_NODE}, certain=True)

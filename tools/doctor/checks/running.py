@@ -22,7 +22,7 @@ from tools.diagnosis.log_lines import Raised, Request, errors, parsed, raised, r
 from tools.doctor.checks import health, logged
 from tools.doctor.checks.logged import APP_RAISES
 from tools.i18n import Text, joined, t, verbatim
-from tools.snapshot.elb import PageAnswer
+from tools.snapshot.elb import PageAnswer, answer
 from tools.snapshot.records import Task
 from tools.snapshot.task_logs import AWAY, MIGRATED, UNMIGRATED, LogLine
 
@@ -354,10 +354,3 @@ def page_answer(case: Case) -> Text | None:
 def _database(page: PageAnswer) -> Text | None:
     """Return the status of /health/db in a sentence, where an app has it and it fails."""
     return None if page.database in (None, 200, 404) else answer("/health/db", page.database)
-
-
-def answer(path: str, status: int | None) -> Text:
-    """Return what a path answers in a sentence; 0 is no answer."""
-    if not status:
-        return t("GET {path} does not answer.", path=path)
-    return t("GET {path} answers {status}.", path=path, status=status)
