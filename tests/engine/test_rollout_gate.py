@@ -137,7 +137,7 @@ def test_red_is_one_readable_block_that_says_why(story, name):
     assert seen.error.replace("\n    ", "\n").startswith(begin)
     assert [each for each in more if each not in seen.error] == []
     assert seen.said.count("    error: ") == 1
-    for wrong in ("Traceback", "unhandled", "The diagnosis itself failed"):
+    for wrong in ("Traceback", "unhandled", "careapp itself failed"):
         assert wrong not in seen.said
 
 

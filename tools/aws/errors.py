@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import traceback
+from http.client import HTTPException
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tools.i18n import Text, language, t, verbatim
@@ -50,7 +53,8 @@ IDENTITY = re.compile(r"(?:User|user): (?P<who>arn:\S+)")
 class AwsProblem(Exception):
     """An AWS call that failed, or could not be made.
 
-    ``kind`` is one of credentials, expired, region, unreachable, denied, missing, throttled, refused.
+    ``kind`` is one of credentials, expired, region, unreachable, denied, missing, throttled, refused, own. ``own`` is
+    a mistake of careapp itself.
     ``message`` is AWS's own message, if there is one.
     """
 
@@ -73,6 +77,26 @@ class AwsProblem(Exception):
 
     def __str__(self) -> str:
         return self.as_text()
+
+
+NETWORK = ("httpx", "httpcore", "urllib3")
+"""Packages whose exceptions say that an answer did not come, or broke off."""
+
+
+def problem_of(error: Exception) -> AwsProblem:
+    """Return the problem of any error: AWS's as it is, the network's, or a mistake of careapp itself, named as that."""
+    if isinstance(error, AwsProblem):
+        return error
+    what = f"{type(error).__name__}: {error}"
+    if isinstance(error, (OSError, HTTPException)) or type(error).__module__.startswith(NETWORK):
+        text = t("The answer did not come, or broke off ({why}).", why=what)
+        return AwsProblem("unreachable", text, t("Try again."))
+    for frame in traceback.extract_tb(error.__traceback__)[-1:]:
+        what = f"{what}; {Path(frame.filename).name}:{frame.lineno}"
+    text = t("careapp itself failed here ({why}).", why=what)
+    return AwsProblem(
+        "own", text, t("That is a defect of careapp, not of the stack: please report it.")
+    )
 
 
 def log_in(profile: str | None, command: str = "aws sso login") -> Text:

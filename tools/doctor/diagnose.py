@@ -75,11 +75,12 @@ def mask_values(diagnosis: Diagnosis, settings: Settings, session: Session) -> D
 
 def judge(now: Snapshot) -> Diagnosis:
     case = Case.of(now)
+    findings, failed = checks.run(case)
     return Diagnosis(
         names=now.names.prefix,
         stage=stages.described(case),
-        findings=checks.run(case),
-        unread=_unread(now),
+        findings=findings,
+        unread=(*_unread(now), *failed),
         unfinished=any(each.unfinished for each in (case, *case.workers)),
         page=running.page_answer(case),
         checked=(

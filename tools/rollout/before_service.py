@@ -8,11 +8,11 @@ import pulumi
 from pulumi.resource import DependencyResource
 
 from stack.settings import Settings
-from tools.aws.errors import AwsProblem
+from tools.aws.errors import problem_of
 from tools.aws.pace import Pace
 from tools.aws.session import Session
 from tools.diagnosis.screen import plain
-from tools.i18n import t, verbatim
+from tools.i18n import t
 from tools.rollout import deploy_command
 from tools.rollout.log import ResourceLog, RolloutFailed
 from tools.rollout.look import ask_doctor
@@ -67,7 +67,7 @@ def _request_page(settings: Settings, changes: Changes) -> list[pulumi.ResourceH
         try:
             changes.page_before = await asyncio.to_thread(page_before, settings)
         except Exception as mistake:
-            why = mistake.text if isinstance(mistake, AwsProblem) else verbatim(repr(mistake))
+            why = problem_of(mistake).text
             text = t("it is not known whether the page worked before this update: {why}", why=why)
             ResourceLog(DependencyResource(given.urn)).lasting(text)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from tools.aws.errors import problem_of
 from tools.diagnosis.findings import PAGE_PART, Diagnosis, Finding, Unread, try_again
 from tools.i18n import Text, joined, t, verbatim
 from tools.rollout.look import Expected
@@ -253,9 +254,8 @@ def _what_to_do(end: End, expected: Expected) -> Text:
 
 
 def undiagnosed(mistake: Exception) -> Text:
-    """Return that the doctor itself failed, with the error."""
-    why = f"{type(mistake).__name__}: {mistake}"
-    return t("The diagnosis itself failed ({why}); try `./careapp doctor`.", why=why)
+    """Return why there is no diagnosis: AWS's problem, or a mistake of careapp itself."""
+    return t("There is no diagnosis. {problem}", problem=problem_of(mistake).as_text())
 
 
 def runs_now(now: Deployment) -> Text:

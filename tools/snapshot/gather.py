@@ -229,9 +229,9 @@ class _Reader:
         return reader
 
     def read(self, names: Iterable[str]) -> dict[str, Any]:
-        """Return these parts, after all of them have been asked for."""
-        futures = {name: getattr(self, name) for name in names}
-        return {name: each.result() for name, each in futures.items()}
+        """Return these parts, after all of them have been asked for; one that fails is one part that was not read."""
+        asked = {name: read_part(getattr, self, name) for name in names}
+        return {name: each.value.result() if each.value else each for name, each in asked.items()}
 
     def snapshot(self, names: Iterable[str]) -> Snapshot:
         parts = self.read(names)
@@ -334,7 +334,11 @@ class _Reader:
 
     @property
     def expected(self) -> str | None:
-        """Return the ARN of the task definition that is expected to run: for the status what ECS deploys."""
+        """Return the ARN of the task definition that is expected to run; None where a part that tells it failed."""
+        return read_part(self._expected).value
+
+    def _expected(self) -> str | None:
+        # For the status what ECS deploys.
         if self.full:
             return self.definition.arn if self.definition else None
         return self.running.primary.definition if self.running and self.running.primary else None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from tools.aws.errors import AwsProblem
+from tools.aws.errors import AwsProblem, problem_of
 
 T = TypeVar("T")
 
@@ -44,19 +44,21 @@ class Part(Generic[T]):
 
 
 def read_part(question: Callable[..., T | None], *arguments: Any) -> Part[T]:
-    """Return the answer as a part; a missing resource is an answer too."""
+    """Return the answer as a part; a missing resource is an answer too, and every exception a problem of this part."""
     try:
-        return Part(question(*arguments))
-    except AwsProblem as problem:
-        return Part() if problem.kind == "missing" else Part(problem=problem)
+        return Part(read_existing(question, *arguments))
+    except Exception as error:
+        return Part(problem=problem_of(error))
 
 
 def read_existing(question: Callable[..., T | None], *arguments: Any) -> T | None:
     """Return the answer, or None for a missing resource. Raises AwsProblem of every other kind."""
-    part = read_part(question, *arguments)
-    if part.problem:
-        raise part.problem
-    return part.value
+    try:
+        return question(*arguments)
+    except AwsProblem as problem:
+        if problem.kind == "missing":
+            return None
+        raise
 
 
 @dataclass(frozen=True)

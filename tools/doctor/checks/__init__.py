@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from tools.diagnosis import kept
 from tools.diagnosis.case import Case
-from tools.diagnosis.findings import Finding, Fix, ranked
+from tools.diagnosis.findings import Finding, Fix, Unread, ranked
 from tools.doctor.checks import (
     assets,
     capacity,
@@ -31,6 +31,7 @@ from tools.doctor.checks import (
     workers,
 )
 from tools.i18n import t
+from tools.snapshot.records import read_part
 
 CheckOf = Callable[[Case], Iterable[Finding]]
 
@@ -95,13 +96,27 @@ CHECKS: tuple[CheckOf, ...] = (
 )
 
 
-def run(case: Case) -> tuple[Finding, ...]:
-    """Return the findings of all checks, the root cause first."""
-    all_ = [each for check in CHECKS for each in check(case)]
+def run(case: Case) -> tuple[tuple[Finding, ...], tuple[Unread, ...]]:
+    """Return the findings of all checks, the root cause first, and the checks that failed themselves."""
+    parts = {check: read_part(_findings, check, case) for check in CHECKS}
+    all_ = [each for part in parts.values() for each in part.value or ()]
     findings = ranked([each for each in all_ if not stages.is_expected(each, case)])
     causes = [each for each in findings if each.kind == "cause"]
     shown = [each.at(case.now.place) for one in findings for each in _shown(one, causes)]
-    return ranked([_tried(each, case) for each in shown])
+    failed = (
+        Unread(t("the check {name}", name=_name(check)), part.problem)
+        for check, part in parts.items()
+        if part.problem
+    )
+    return ranked([_tried(each, case) for each in shown]), tuple(failed)
+
+
+def _findings(check: CheckOf, case: Case) -> list[Finding]:
+    return [*check(case)]
+
+
+def _name(check: CheckOf) -> str:
+    return f"{check.__module__.rpartition('.')[2]}.{check.__name__}"
 
 
 def _tried(finding: Finding, case: Case) -> Finding:

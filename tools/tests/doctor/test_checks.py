@@ -10,6 +10,7 @@ from stack import sizes
 from stack.file import StackError
 from stack.settings import Settings
 from tools.diagnosis.case import Case
+from tools.doctor import checks
 from tools.doctor.checks import stages
 from tools.doctor.diagnose import PARTS, judge
 from tools.snapshot import cloudwatch
@@ -118,3 +119,18 @@ def test_defaults_of_a_wrong_stack_file_are_not_called_declared(wrong):
     assert findings(a.stack(error.value.usable, service=five, group=checked, **FIVE)) == ()
     off = a.stack(error.value.usable, group=a.target_group(enabled=False))
     assert [each.id for each in findings(off)] == ["health-check-drifted"]
+
+
+def test_a_check_that_fails_is_one_check_and_named_as_careapp_s_own_mistake(monkeypatch):
+    def broken(_):
+        raise KeyError("x")
+
+    broken.__module__, broken.__name__ = "tools.doctor.checks.inputs", "image"
+    monkeypatch.setattr(checks, "CHECKS", (broken, *checks.CHECKS))
+    diagnosis = judge(a.stack(database=None))
+    assert [each.id for each in diagnosis.causes] == ["database-missing"]
+    [failed] = diagnosis.unread
+    assert (str(failed.part), failed.problem.kind) == ("the check inputs.image", "own")
+    told = failed.problem.as_text()
+    assert told.startswith("careapp itself failed here (KeyError: 'x'; test_checks.py:")
+    assert told.endswith("That is a defect of careapp, not of the stack: please report it.")

@@ -123,7 +123,7 @@ def test_doctor_that_fails_is_told_and_the_page_alone_decides(
     monkeypatch.setattr(gate_loop.pages, "page_before", Mock(side_effect=[answer] * 2))
     assert gate(NOT_READ, tasks=tasks)[0] == red, "AWS has not answered for its targets"
     screen, [told, *more] = gate(None, tasks=tasks)
-    assert (screen, told.startswith("The diagnosis itself failed (")) == (red, True)
+    assert (screen, told.startswith("There is no diagnosis. careapp itself")) == (red, True)
     assert more == ["the page was not requested: AWS did not return it."] * (answer is UNREACHABLE)
 
 

@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
+from http.client import IncompleteRead
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -14,11 +15,11 @@ from stack.settings import Settings
 from tests.support.delivery import Delivery, arn, iam
 from tests.support.iam_policies import Call, allowed, calls_of
 from tools.aws.errors import AwsProblem
-from tools.doctor.diagnose import diagnose
+from tools.doctor.diagnose import PARTS, diagnose
 from tools.i18n import t
 from tools.snapshot import page, task_inputs
 from tools.snapshot.cloudwatch import Measured, Minute
-from tools.snapshot.gather import Inquiry, gather, overview
+from tools.snapshot.gather import Inquiry, _Reader, gather, overview
 from tools.snapshot.records import Part
 from tools.snapshot.remains import remains
 from tools.snapshot.task_inputs import Bucket
@@ -190,3 +191,19 @@ def test_the_deploy_role_lets_the_doctor_see_all_that_it_looks_at(stack, folder,
     # It may read no secret of the app: patterns alone mask those in the job's summary, which says so.
     refused = {call.action for call in asked if not allowed(documents, call)}
     assert refused == {"secretsmanager:GetSecretValue"}
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "said"),
+    [
+        ("tasks", KeyError("x"), "careapp itself failed here (KeyError: 'x'; "),
+        ("definitions", TypeError("no"), "careapp itself failed here (TypeError: no; "),
+        ("quota", IncompleteRead(b""), "The answer did not come, or broke off (IncompleteRead: "),
+    ],
+)
+def test_a_part_that_fails_is_one_part(stack, folder, monkeypatch, name, wrong, said):
+    monkeypatch.setattr(_Reader, name, property(Mock(side_effect=wrong)))
+    diagnosis = diagnose(Inquiry(Settings.read("poc", folder), stack.session))
+    unread = {str(each.part): each.problem.as_text() for each in diagnosis.unread}
+    assert unread[str(PARTS[name])].startswith(said)
+    assert str(PARTS["database"]) in map(str, diagnosis.checked)
