@@ -70,5 +70,42 @@ def test_an_operator_that_is_not_evaluated_is_an_error():
 
 @pytest.mark.parametrize(("principal", "trusted"), CASES["trusted"])
 def test_a_trust_policy_names_the_service(principal, trusted):
-    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal}
-    assert trusts({"Statement": [statement]}, "ecs-tasks.amazonaws.com") is trusted
+    assert trust(principal=principal) is trusted
+
+
+def trust(condition=None, principal=None, *more):
+    """Whether ECS of the account 123456789012 may assume a role; None where that is not known."""
+    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal or ECS}
+    statement |= {"Condition": condition} if condition else {}
+    found = trusts({"Statement": [statement, *more]}, ECS["Service"], SENT)
+    return getattr(found, "verdict", found)
+
+
+ECS = {"Service": "ecs-tasks.amazonaws.com"}
+SENT = {
+    "aws:SourceAccount": "123456789012",
+    "aws:SourceArn": "arn:aws:ecs:ap-northeast-1:123456789012:*",
+}
+
+
+@pytest.mark.parametrize(("condition", "trusted"), CASES["trusted if"])
+def test_a_trust_policy_s_conditions_count(condition, trusted):
+    """The local cloud has no unknown condition: it refuses such a policy, or knows that ECS does not send the key."""
+    if trusted is not None or trusts is doctors.trusts:
+        assert trust(condition) is trusted
+    if trusts is doctors.trusts:
+        denied = {"Effect": "Deny", "Action": "sts:*", "Principal": "*", "Condition": condition}
+        assert trust(None, None, denied) is (None if trusted is None else not trusted)
+
+
+def test_what_a_trust_hangs_on_is_named():
+    condition = {"StringEquals": {"aws:SourceAccount": ["1", "2"], "aws:PrincipalOrgID": "o-1"}}
+    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": ECS}
+    found = doctors.trusts(
+        {"Statement": statement | {"Condition": condition}}, ECS["Service"], SENT
+    )
+    assert found.verdict is False
+    assert [(each.words, each.fulfilled) for each in found.conditions] == [
+        ("StringEquals aws:SourceAccount: 1, 2", False),
+        ("StringEquals aws:PrincipalOrgID: o-1", None),
+    ]

@@ -6,7 +6,8 @@ in both alike.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, TypeAlias
 
@@ -31,15 +32,87 @@ def decide(
     return decision
 
 
-def trusts(trust_policy: Document, service: str) -> bool:
-    """Return whether a role's trust policy lets an AWS service assume the role, its conditions fulfilled."""
+@dataclass(frozen=True)
+class Condition:
+    """A condition of a statement in words, and whether the request fulfils it: None where that is not judged here."""
+
+    words: str
+    fulfilled: bool | None
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Whether a trust policy lets a service assume a role, None where a condition decides that is not judged here.
+
+    ``conditions`` are those of the statements about the service that are not known to be fulfilled.
+    """
+
+    verdict: bool | None
+    conditions: tuple[Condition, ...] = ()
+
+
+def trusts(trust_policy: Document, service: str, context: Mapping[str, str]) -> Trust:
+    """Return whether a role's trust policy lets an AWS service assume the role.
+
+    ``context`` has the condition keys that the service sends. Source: IAM User Guide, "Policy evaluation logic".
+    """
+    held: dict[str, list[bool | None]] = {"Allow": [], "Deny": []}
+    open_: list[Condition] = []
     for statement in listed(trust_policy.get("Statement", ())):
         principal = statement.get("Principal", {})
         services = listed(principal.get("Service", ())) if isinstance(principal, Mapping) else "*"
         assumes = _matches(statement.get("Action", ()), "sts:assumerole", fold=True)
-        if statement.get("Effect") == "Allow" and assumes and {service, "*"} & {*services}:
-            return True
-    return False
+        if assumes and {service, "*"} & {*services}:
+            conditions = [*_conditions(statement.get("Condition", {}), context)]
+            held[statement["Effect"]].append(_all(each.fulfilled for each in conditions))
+            open_ += [each for each in conditions if not each.fulfilled]
+    allowed = True if True in held["Allow"] else None if None in held["Allow"] else False
+    denied = True in held["Deny"]
+    verdict = _all([allowed, None if None in held["Deny"] and not denied else not denied])
+    return Trust(verdict, tuple(open_))
+
+
+def _all(values: Iterable[bool | None]) -> bool | None:
+    """Return False with any False, else None with any None, else True."""
+    known = [*values]
+    return False if False in known else None if None in known else True
+
+
+def _conditions(
+    block: Mapping[str, Mapping[str, Any]], context: Mapping[str, str]
+) -> Iterator[Condition]:
+    sent = {key.lower(): value for key, value in context.items()}
+    for operator, keys in block.items():
+        for key, expected in keys.items():
+            values = [*map(str, listed(expected))]
+            words = f"{operator} {key}: {', '.join(values)}"
+            yield Condition(words, _compare(operator, values, sent.get(key.lower())))
+
+
+def _compare(operator: str, expected: list[str], value: str | None) -> bool | None:
+    """Return whether a value fulfils a condition; None for a key that is not known, an operator that is not compared
+    here, or a policy variable.
+    """
+    name = operator.removesuffix("IfExists")
+    compared = COMPARED.get(name.replace("Not", ""))
+    if value is None or compared is None or any("${" in each for each in expected):
+        return None
+    return any(compared(each, value) for each in expected) != ("Not" in name)
+
+
+def _is_like_arn(pattern: str, arn: str) -> bool:
+    # A wildcard does not reach over one of the first five colons.
+    patterns, parts = pattern.split(":", 5), arn.split(":", 5)
+    return len(patterns) == len(parts) and all(map(_matches, patterns, parts))
+
+
+COMPARED: Mapping[str, Callable[[str, str], bool]] = {
+    "StringEquals": lambda expected, value: expected == value,
+    "StringEqualsIgnoreCase": lambda expected, value: expected.lower() == value.lower(),
+    "StringLike": lambda pattern, value: _matches(pattern, value),
+    **dict.fromkeys(("ArnEquals", "ArnLike"), _is_like_arn),
+}
+"""IAM User Guide, "IAM JSON policy elements: Condition operators": ArnEquals takes wildcards as ArnLike does."""
 
 
 def _decide(policies: Iterable[Document], action: str, resource: str) -> str:

@@ -229,6 +229,12 @@ TRUST = {
 }
 
 
+def trust_if(**conditions):
+    """A trust policy for ECS with a condition for each operator: its key and value."""
+    block = {operator: {key: value} for operator, (key, value) in conditions.items()}
+    return {"Statement": [{**TRUST["Statement"][0], "Condition": block}]}
+
+
 def role(*statements, trust=TRUST, boundary=None):
     made = statements or (TOKEN, PULL, WRITE, READ)
     return Role(arn="arn:role/careapp-poc-execution", trust=trust, policies=(policy(*made),),

@@ -268,13 +268,13 @@ def unexplained(case: Case) -> Iterator[Finding]:
     reasons = reasons or tuple(dict.fromkeys(each.reason for each in never if each.reason))
     cause = logged_cause(reasons)
     if cause and cause.known.about == "system":
-        yield logged.of_log(case, cause, (verbatim(reasons[0].partition(":")[0]),), reasons)
+        yield logged.of_log(case, cause, (verbatim(reasons[0].partition(": ")[0]),), reasons)
     elif reasons:
         yield Finding(
             TASK_CANNOT_START,
             title=t("The tasks cannot start"),
             why=t("ECS gives the reason below."),
-            seen=(verbatim(reasons[0].partition(":")[0]),),
+            seen=(verbatim(reasons[0].partition(": ")[0]),),
             fixes=(
                 Fix(t("Fix the cause in the message. If it is fixed already, let ECS try again.")),
                 *case.then_retry(),

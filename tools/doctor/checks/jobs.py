@@ -16,8 +16,9 @@ from tools.doctor.checks.containers import EXIT_CODES
 from tools.doctor.checks.permissions import Need
 from tools.i18n import Text, t
 from tools.screen import short_time
-from tools.shared.policy_evaluation import trusts
+from tools.shared.policy_evaluation import Trust, trusts
 from tools.snapshot.jobs import Jobs, Run, Schedule, differences
+from tools.snapshot.task_inputs import Role
 
 # A job that fails leaves the page as it is.
 Of = partial(Facts, places={WHOLE}, subject=JOB, blocks=False)
@@ -72,10 +73,8 @@ def _role_denied(case: Case, jobs: Jobs, arn: str, schedules: list[Schedule]) ->
     if role is None:
         seen: tuple[Text, ...] = (t("The role {role} does not exist.", role=name),)
         fixes: tuple[Fix, ...] = (case.restore(),)
-    elif not trusts(role.trust, SCHEDULER):
-        why = t("The trust policy of {role} does not let {service} assume it.",
-                  role=name, service=SCHEDULER)  # fmt: skip
-        seen, fixes = (why,), (case.restore(),)
+    elif (trust := _trust(case, role, schedules[0])).verdict is False:
+        seen, fixes = tuple(permissions.distrust(name, SCHEDULER, trust)), (case.restore(),)
     else:
         needs = dict.fromkeys(need for each in schedules for need in _needs(jobs, each))
         lacks = permissions.lacking(role, list(needs))
@@ -93,6 +92,11 @@ def _role_denied(case: Case, jobs: Jobs, arn: str, schedules: list[Schedule]) ->
         seen=seen,
         fixes=fixes,
     )
+
+
+def _trust(case: Case, role: Role, schedule: Schedule) -> Trust:
+    group = f"schedule-group/{case.now.names.prefix}"
+    return trusts(role.trust, SCHEDULER, permissions.sent(schedule.definition, "scheduler", group))
 
 
 def _needs(jobs: Jobs, schedule: Schedule) -> Iterator[Need]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stack.statements import secret_arn
 from tools.diagnosis.case import Case
-from tools.diagnosis.catalogue import IMAGE, LOGS, SECRETS, START, Facts
+from tools.diagnosis.catalogue import IMAGE, LOGS, SECRETS, START, TASKS_NODE, Facts
 from tools.diagnosis.findings import Finding, Fix
 from tools.doctor.checks.databases import other_secrets
 from tools.i18n import Text, t
@@ -18,6 +19,7 @@ from tools.shared.policy_evaluation import (
     DENIED,
     NOT_ALLOWED,
     NOT_IN_BOUNDARY,
+    Trust,
     decide,
     trusts,
 )
@@ -29,6 +31,9 @@ EXECUTION_ROLE_MISSING = Facts(
 )
 EXECUTION_ROLE_NOT_TRUSTED = Facts(
     "execution-role-not-trusted", 24, {IMAGE, SECRETS, LOGS}, subject=START, certain=True
+)
+TASK_ROLE_NOT_TRUSTED = Facts(
+    "task-role-not-trusted", 24, {TASKS_NODE}, subject=START, certain=True
 )
 LACKING = {
     # After what does not exist: no role may write a log group that is missing.
@@ -64,8 +69,16 @@ def execution_role(case: Case) -> Iterator[Finding]:
     if definition is None or case.now.execution.problem:
         return
     role = case.now.execution.value
-    if role is None or not trusts(role.trust, ECS_TASKS):
-        yield _not_assumed(case, definition, role)
+    if role is None:
+        yield _missing(case, definition)
+    elif finding := _not_assumed(
+        case,
+        definition,
+        role,
+        EXECUTION_ROLE_NOT_TRUSTED,
+        t("ECS cannot assume the execution role"),
+    ):
+        yield finding
     else:
         lacks = lacking(role, execution_needs(case, definition))
         for purpose in dict.fromkeys(each.need.purpose for each in lacks):
@@ -155,17 +168,12 @@ def verdict(role: str, lack: Lack) -> Text:
     return t("No policy of {role} allows {action} on {resource}.", **named)
 
 
-def _not_assumed(case: Case, definition: Definition, role: Role | None) -> Finding:
-    seen = t(
-        "{revision} names {role}.",
-        revision=definition.revision,
-        role=definition.execution_role or "-",
-    )
-    if role:
-        seen = t(
-            "The trust policy of {role} does not let ecs-tasks.amazonaws.com assume it.",
-            role=role.arn.rpartition("/")[2],
-        )
+ASSUMES = t(
+    "ECS assumes this role to pull the image and read the secrets; without it no task starts."
+)
+
+
+def _missing(case: Case, definition: Definition) -> Finding:
     # Where none is named, another try of the same task definition would fail, too.
     corrected = case.correct_program(
         t(
@@ -173,23 +181,96 @@ def _not_assumed(case: Case, definition: Definition, role: Role | None) -> Findi
         ),
         drifts=False,
     )
+    seen = t(
+        "{revision} names {role}.",
+        revision=definition.revision,
+        role=definition.execution_role or "-",
+    )
     return Finding(
-        EXECUTION_ROLE_NOT_TRUSTED if role else EXECUTION_ROLE_MISSING,
-        title=t("ECS cannot assume the execution role")
-        if role
-        else t("The task definition's execution role does not exist"),
-        why=t(
-            "ECS assumes this role to pull the image and read the secrets; without it no task starts."
-        ),
+        EXECUTION_ROLE_MISSING,
+        title=t("The task definition's execution role does not exist"),
+        why=ASSUMES,
         seen=(seen,),
         fixes=(case.restore(), *case.then_retry()) if definition.execution_role else corrected,
         evidence=case.stop_reasons(REFUSED),
     )
 
 
+def _not_assumed(
+    case: Case, definition: Definition, role: Role, facts: Facts, title: Text
+) -> Finding | None:
+    """Return the finding of a role that ECS cannot assume for a task; None for another one.
+
+    A condition that is not judged here counts as unfulfilled only where ECS says that it could not assume the role.
+    """
+    name = role.arn.rpartition("/")[2]
+    trust = trusts(role.trust, ECS_TASKS, sent(definition.arn, "ecs", "*"))
+    refused = case.stop_reasons(rf"unable to assume the role '\S*{re.escape(name)}'")
+    if trust.verdict or (trust.verdict is None and not refused):
+        return None
+    text = t(
+        "Or correct the trust policy where the program declares it (infra/iam.py), and deploy:"
+    )
+    return Finding(
+        facts if trust.verdict is False else replace(facts, certain=False),
+        title=title,
+        why=ASSUMES
+        if facts is EXECUTION_ROLE_NOT_TRUSTED
+        else t("ECS assumes this role for the app's own calls of AWS; without it no task starts."),
+        seen=tuple(distrust(name, ECS_TASKS, trust)),
+        fixes=(
+            case.restore(),
+            *case.then_retry(),
+            *((case.deploy(text),) if trust.conditions else ()),
+        ),
+        evidence=refused,
+    )
+
+
+def sent(definition: str, service: str, source: str) -> dict[str, str]:
+    """Return the condition keys that a service sends when it assumes a role for the tasks of a definition.
+
+    ECS names no cluster ("use the wildcard to specify all clusters"). Source: ECS developer guide, "Task IAM role";
+    EventBridge Scheduler user guide, "Confused deputy prevention".
+    """
+    arn, partition, _, region, account, *_ = definition.split(":")
+    where = f"{arn}:{partition}:{service}:{region}:{account}:{source}"
+    return {"aws:SourceAccount": account, "aws:SourceArn": where}
+
+
+def distrust(role: str, service: str, trust: Trust) -> Iterator[Text]:
+    """Yield why a role's trust policy does not let a service assume it, with the conditions on which that hangs."""
+    if trust.verdict is False:
+        yield t(
+            "The trust policy of {role} does not let {service} assume it.",
+            role=role,
+            service=service,
+        )
+    for each in trust.conditions:
+        if each.fulfilled is False:
+            yield t(
+                "{service} does not fulfil its condition {words}.",
+                service=service,
+                words=each.words,
+            )
+        else:
+            yield t(
+                "Whether {service} fulfils its condition {words} is not known here.",
+                service=service,
+                words=each.words,
+            )
+
+
 def task_role(case: Case) -> Iterator[Finding]:
-    """Check that the task role may read the database's secret, which RDS rotates."""
-    arn = case.definition.environment.get("DB_SECRET_ARN") if case.definition else None
+    """Check that ECS may assume the task role, and that it may read the database's secret, which RDS rotates."""
+    role, definition = case.now.task_role.value, case.definition
+    if definition is None:
+        return
+    title = t("ECS cannot assume the task role")
+    if role and (finding := _not_assumed(case, definition, role, TASK_ROLE_NOT_TRUSTED, title)):
+        yield finding
+        return
+    arn = definition.environment.get("DB_SECRET_ARN")
     if not arn or "DB_SECRET_ARN" in other_secrets(case):
         return
     yield from by_task_role(

@@ -191,6 +191,8 @@ SITUATIONS = {
     "task-https-closed": a.stack(network=rules(app_out=(a.permission(5432, ["sg-db"]),))),
     "execution-role-missing": a.stack(execution=None),
     "execution-role-not-trusted": a.stack(execution=a.role(trust={"Statement": []})),
+    "task-role-not-trusted": a.stack(
+        task_role=a.role(a.READ, trust=a.trust_if(StringEquals=("aws:SourceAccount", "210987654321")))),
     "execution-role-cannot-pull": a.stack(execution=a.role(a.TOKEN, a.WRITE, a.READ)),
     "execution-role-cannot-log": a.stack(execution=a.role(a.TOKEN, a.PULL, a.READ)),
     "execution-role-cannot-secret": a.stack(execution=a.role(a.TOKEN, a.PULL, a.WRITE)),

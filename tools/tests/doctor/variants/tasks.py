@@ -89,6 +89,10 @@ def bare(*statements, boundary=None):
     )
 
 
+NOT_ASSUMED = (
+    f"ECS was unable to assume the role '{a.definition().execution_role}' that was provided for this task. Please "
+    "verify that the role being passed has the proper trust relationship"
+)
 DENY = {"Effect": "Deny", "Action": "ecr:*", "Resource": a.ECR_ARN}
 OTHER_IMAGE = a.definition(image=f"{a.IMAGE.partition('/')[0]}/other:1")
 
@@ -212,6 +216,15 @@ VARIANTS = {
     "rolled-back: by an alarm of the old version": rolled_back(ALARMED, ended_by=Alarmed((ALARM,), True)),
     "roll-out-going-on: a canary over an older version": canary(True),
     "roll-out-going-on: a canary alone": canary(False),
+    "execution-role-not-trusted: another account": a.stack(
+        execution=a.role(trust=a.trust_if(StringEquals=("aws:SourceAccount", "210987654321")))),
+    "execution-role-not-trusted: a condition that is not judged": s.never_started(
+        NOT_ASSUMED, execution=a.role(trust=a.trust_if(StringEquals=("aws:PrincipalOrgID", "o-1")))),
+    "nothing: this account and region, and a condition that is not judged": a.stack(
+        execution=a.role(trust=a.trust_if(
+            StringEquals=("aws:SourceAccount", a.ACCOUNT), ArnLike=("aws:SourceArn", f"{a.ECS}:*"),
+            IpAddress=("aws:SourceIp", "10.0.0.0/8")))),
+    "task-cannot-start: a reason with an ARN": s.never_started(NOT_ASSUMED),
     "execution-role-cannot-pull: no token": a.stack(execution=bare(a.PULL, a.WRITE, a.READ)),
     "execution-role-cannot-secret: a boundary": a.stack(
         execution=bare(a.TOKEN, a.PULL, a.WRITE, a.READ, boundary=a.policy(a.TOKEN, a.PULL, a.WRITE))),
