@@ -14,7 +14,7 @@ import httpx
 
 from tools.aws import local_cloud
 from tools.i18n import t
-from tools.snapshot.elb import Balancer, Unreachable
+from tools.snapshot.elb import HEADERS, Balancer, Unreachable
 
 CONNECT_SECONDS = 2.5
 """How long an address of the load balancer may take to accept a connection, and then to answer the TLS handshake."""
@@ -24,12 +24,6 @@ REDIRECTS = 20
 
 MOST_BYTES = 1 << 20
 """How much of a page is read: enough to see an answer that breaks off or stalls."""
-
-HEADERS = {
-    "User-Agent": "careapp-doctor",
-    "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
-}
-"""What a browser accepts; httpx adds the encodings that it decodes."""
 
 UNKNOWN_ISSUER = range(18, 22)
 """OpenSSL's codes for a certificate whose issuer is not known here (x509_vfy.h), as behind a
@@ -47,6 +41,7 @@ class Response:
     ended_at: str = ""
     leads_to: str = ""
     endless: bool = False
+    by_balancer: bool = False
     html: str = ""
 
     def assets(self) -> Iterator[str]:
@@ -97,6 +92,8 @@ class Browser:
             ended_at=str(answer.url),
             leads_to=str(there.url) if there and follow and not following else "",
             endless=following is not None,
+            # So begins the header of what a load balancer answers itself; it passes on that of a task.
+            by_balancer=answer.headers.get("Server", "").startswith("awselb/"),
             html=text,
         )
 

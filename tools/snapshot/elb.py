@@ -56,10 +56,14 @@ class Target:
 
 @dataclass(frozen=True)
 class Condition:
-    """A rule's condition; ``field`` is ELB's name, one of ``values`` must match."""
+    """A rule's condition; ``field`` is ELB's name, one of ``values`` must match; ``name`` is that of a header."""
 
     field: str
     values: tuple[str, ...]
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name or self.field}: {', '.join(self.values)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +87,7 @@ class Rule:
     """A listener's rule: the target groups that it forwards to, or its other action.
 
     A target group that a forwarding rule gives the weight 0 gets no request, and is not among them.
-    They are in the order of their weights, the largest first.
+    They are in the order of their weights, the largest first. ``status`` is that of a fixed response or redirect.
     """
 
     priority: str
@@ -92,6 +96,7 @@ class Rule:
     conditions: tuple[Condition, ...] = ()
     arn: str = ""
     login: Oidc | None = None
+    status: int = 0
 
     @property
     def default(self) -> bool:
@@ -144,6 +149,7 @@ class PageAnswer:
     end. ``login`` says that the load balancer asks who the user is, so that nothing of the page was seen.
     ``database`` is the status of ``/health/db``, None where that was not asked. ``assets`` are the statuses of its
     stylesheets and scripts by their paths, and ``assets_before`` those of before this update, where that is known.
+    ``by_balancer`` says that the load balancer itself gave the answer, by its header ``Server: awselb/2.0``.
     """
 
     url: str
@@ -157,6 +163,7 @@ class PageAnswer:
     tries: int = 1
     login: bool = False
     database: int | None = None
+    by_balancer: bool = False
     assets: Mapping[str, int] = field(default_factory=dict)
     assets_before: Mapping[str, int] = field(default_factory=dict)
 
@@ -226,7 +233,8 @@ def target_group(session: Session, name: str) -> TargetGroup | None:
 def busiest(balancer: Balancer | None, groups: Sequence[TargetGroup]) -> TargetGroup:
     """Return the target group to which a rule forwards most requests of users; the first one without such a rule."""
     rules = [rule for each in balancer.listeners for rule in each.rules] if balancer else []
-    first = [rule.groups[0] for rule in rules if rule.groups and fitting(rule, None) is not False]
+    plain = PageRequest(None)
+    first = [rule.groups[0] for rule in rules if rule.groups and fitting(rule, plain) is not False]
     return next((each for each in groups if each.arn in first), groups[0])
 
 
@@ -317,9 +325,12 @@ def _rule(raw: dict[str, Any]) -> Rule:
         shares = forward.get("TargetGroups", ())
         by_weight = sorted(shares, key=lambda each: -each.get("Weight", 1))
         groups += [each["TargetGroupArn"] for each in by_weight if each.get("Weight", 1)]
+    last = actions[-1] if actions else {}
+    own = last.get("FixedResponseConfig") or last.get("RedirectConfig") or {}
     return Rule(
         priority=raw["Priority"],
-        action=actions[-1]["Type"] if actions else "",
+        action=last.get("Type", ""),
+        status=int(own.get("StatusCode", "0").removeprefix("HTTP_")),
         groups=tuple(dict.fromkeys(each for each in groups if each)),
         conditions=tuple(_condition(each) for each in raw.get("Conditions", ())),
         arn=raw.get("RuleArn", ""),
@@ -349,11 +360,29 @@ def _condition(raw: dict[str, Any]) -> Condition:
     if regular := config.get("RegexValues") or raw.get("RegexValues"):
         return Condition(REGEX, tuple(regular))
     values = config.get("Values") or raw.get("Values", ())
-    return Condition(raw["Field"], tuple(str(each) for each in values))
+    if raw["Field"] == "query-string":
+        values = [f"{each.get('Key', '*')}={each['Value']}" for each in values]
+    return Condition(raw["Field"], tuple(map(str, values)), config.get("HttpHeaderName", ""))
 
 
 OIDC = "authenticate-oidc"
-PATH, METHOD = "/", "GET"
+METHOD = "GET"
+HEADERS = {
+    # All browsers' begin so: a rule for them must match this, too.
+    "User-Agent": "Mozilla/5.0 (compatible; careapp-doctor)",
+    "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+}
+"""What is sent with a request for the page, as a browser does; httpx adds the encodings that it decodes."""
+
+
+@dataclass(frozen=True)
+class PageRequest:
+    """What a rule looks at in a request for the page; ``host`` is None where it is not known."""
+
+    host: str | None
+    path: str = "/"
+    query: str = ""
+
 
 EVERYBODY = "0.0.0.0/0"
 
@@ -382,43 +411,51 @@ def test_value(balancer: Balancer) -> str | None:
     return None
 
 
-def answering(listener: Listener, host: str | None, group: str) -> Rule | None:
-    """Return the rule that handles a plain request to the page; ``host`` is None where it is not known.
+def answering(
+    listener: Listener, request: PageRequest, group: str, answered: int = 0
+) -> Rule | None:
+    """Return the rule that handles a request for the page.
 
     A rule that may or may not match counts as matching only if it forwards to ``group``: a false alarm
-    is worse here than a missed one.
+    is worse here than a missed one. Where the load balancer itself has ``answered`` with a status, the one whose
+    response has that status does instead.
     """
     for rule in sorted(
         listener.rules, key=lambda each: (each.default, each.default or int(each.priority))
     ):
-        fits = fitting(rule, host)
-        if fits or (fits is None and group in rule.groups):
+        fits, likely = fitting(rule, request), group in rule.groups
+        if fits or (fits is None and (rule.status == answered if answered else likely)):
             return rule
     return None
 
 
-def fitting(rule: Rule, host: str | None) -> bool | None:
-    """Return whether a plain request to the page matches all conditions; None where that is not known."""
-    met = [_met(each, host) for each in rule.conditions]
+def fitting(rule: Rule, request: PageRequest) -> bool | None:
+    """Return whether a request for the page matches all conditions; None where that is not known."""
+    met = [_met(each, request) for each in rule.conditions]
     if False in met:
         return False
     return None if None in met else True
 
 
-def _met(condition: Condition, host: str | None) -> bool | None:
-    values = condition.values
+def _met(condition: Condition, request: PageRequest) -> bool | None:
+    """Return whether a request meets a condition (ELB user guide, "Condition types"): paths alone count the case."""
+    values, host = condition.values, request.host
+    folded = [each.lower() for each in values]
     match condition.field:
         case "path-pattern":
-            return _matches(values, PATH)
+            return _matches(values, request.path)
         case "host-header":
-            wanted = [each.lower() for each in values]
-            return "*" in wanted or (None if host is None else _matches(wanted, host.lower()))
+            return "*" in folded or (None if host is None else _matches(folded, host.lower()))
         case "http-request-method":
             return METHOD in values
         case "source-ip":
             return True if EVERYBODY in values else None
-        case "http-header" | "query-string":
-            return False
+        case "http-header":
+            sent = {name.lower(): value.lower() for name, value in HEADERS.items()}
+            name = condition.name.lower()
+            return name in sent and _matches(folded, sent[name])
+        case "query-string":
+            return any(_matches(folded, each.lower()) for each in request.query.split("&"))
     return None
 
 

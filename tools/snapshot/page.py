@@ -146,6 +146,7 @@ def _visit(browser: Browser, login: LoginSettings, page: PageAnswer) -> PageAnsw
         ended_at=answer.ended_at,
         leads_to=answer.leads_to,
         endless=answer.endless,
+        by_balancer=answer.by_balancer,
         login=login.protects(page.path) and is_login(answer.leads_to, login),
         assets=_load_assets(browser, answer),
     )

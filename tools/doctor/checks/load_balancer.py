@@ -13,7 +13,7 @@ from tools.diagnosis.reachability import default_route
 from tools.doctor.checks import health_checks, stages
 from tools.i18n import t
 from tools.snapshot import elb
-from tools.snapshot.elb import Balancer, Listener, Rule, TargetGroup
+from tools.snapshot.elb import Balancer, Listener, PageRequest, Rule, TargetGroup
 from tools.snapshot.vpc import Network
 
 NO_LISTENER = Facts("no-listener", 30, {INTERNET}, certain=True, outside=True)
@@ -69,33 +69,39 @@ def forwarding(case: Case) -> Iterator[Finding]:
     balancer, group = case.now.balancer.value, case.now.group.value
     if balancer is None or group is None:
         return
-    listener, host = elb.serving(balancer), _host(case, balancer)
+    listener, request = elb.serving(balancer), _request(case, balancer)
+    page = case.now.page.value
+    answered = page.status if page and page.missing and page.by_balancer else 0
     rules = listener.rules if listener else ()
     if case.service is None:
         before = [
             each for each in rules if not each.default and int(each.priority) <= RULE_PRIORITY
         ]
-        first = next((each for each in before if _is_in_the_way(each, host, group)), None)
+        first = next((each for each in before if _is_in_the_way(each, request, group)), None)
     else:
-        first = elb.answering(listener, host, group.arn) if listener else None
+        first = elb.answering(listener, request, group.arn, answered) if listener else None
     if first is not None and group.arn in first.groups:
         return
     if listener is not None and first is not None and not first.default:
         yield _in_the_way(case, listener, first, group)
     ours = [each for each in rules if group.arn in each.groups]
-    if case.service and all(elb.fitting(each, host) is False for each in ours):
-        yield _none_forwards(case, balancer, listener, group)
+    if case.service and all(elb.fitting(each, request) is False for each in ours):
+        yield _none_forwards(case, balancer, listener, request.path, group)
 
 
-def _is_in_the_way(rule: Rule, host: str | None, group: TargetGroup) -> bool:
+def _is_in_the_way(rule: Rule, request: PageRequest, group: TargetGroup) -> bool:
     taken = int(rule.priority) == RULE_PRIORITY
-    return group.arn not in rule.groups and (taken or bool(elb.fitting(rule, host)))
+    return group.arn not in rule.groups and (taken or bool(elb.fitting(rule, request)))
 
 
-def _host(case: Case, balancer: Balancer) -> str | None:
-    """Return the host name of the page; None with a certificate whose domain is not known."""
-    https = case.now.settings.https
-    return https.domain or (None if https.certificate_arn else balancer.dns)
+def _request(case: Case, balancer: Balancer) -> PageRequest:
+    """Return the request for the page, at the end of its redirects; with a certificate whose domain is not known
+    without a host.
+    """
+    https, page = case.now.settings.https, case.now.page.value
+    host = https.domain or (None if https.certificate_arn else balancer.dns)
+    url = urlsplit(page.ended_at or page.url if page else case.now.settings.health.smoke_path)
+    return PageRequest(host, url.path or "/", url.query)
 
 
 def _in_the_way(case: Case, listener: Listener, rule: Rule, group: TargetGroup) -> Finding:
@@ -112,7 +118,7 @@ def _in_the_way(case: Case, listener: Listener, rule: Rule, group: TargetGroup) 
                 "forward to {group}.",
                 priority=rule.priority,
                 listener=_label(listener),
-                action=rule.action,
+                action="; ".join((rule.action, *map(str, rule.conditions))),
                 group=group.name,
             ),
         ),
@@ -128,7 +134,7 @@ def _in_the_way(case: Case, listener: Listener, rule: Rule, group: TargetGroup) 
 
 
 def _none_forwards(
-    case: Case, balancer: Balancer, listener: Listener | None, group: TargetGroup
+    case: Case, balancer: Balancer, listener: Listener | None, path: str, group: TargetGroup
 ) -> Finding:
     return Finding(
         NO_RULE_FORWARDS,
@@ -138,11 +144,12 @@ def _none_forwards(
         ),
         seen=(
             t(
-                "Listener {listener} of {balancer}: {count} rule, and it does not forward / to {group}.",
-                "Listener {listener} of {balancer}: {count} rules, none of which forwards / to {group}.",
+                "Listener {listener} of {balancer}: {count} rule, and it does not forward {path} to {group}.",
+                "Listener {listener} of {balancer}: {count} rules, none of which forwards {path} to {group}.",
                 listener=_label(listener) if listener else "-",
                 balancer=balancer.name,
                 count=len(listener.rules) if listener else 0,
+                path=path,
                 group=group.name,
             ),
         ),

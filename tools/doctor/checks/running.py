@@ -22,7 +22,7 @@ from tools.diagnosis.log_lines import Raised, Request, errors, parsed, raised, r
 from tools.doctor.checks import health, logged
 from tools.doctor.checks.logged import APP_RAISES
 from tools.i18n import Text, joined, t, verbatim
-from tools.snapshot.elb import PageAnswer, answer
+from tools.snapshot.elb import PageAnswer, answer, serving
 from tools.snapshot.records import Task
 from tools.snapshot.task_logs import AWAY, MIGRATED, UNMIGRATED, LogLine
 
@@ -272,6 +272,8 @@ def _seen(page: PageAnswer) -> Iterator[Text]:
     )
     if page.followed:
         yield t("That is the answer of {url}, after redirects.", url=page.ended_at)
+    if page.by_balancer:
+        yield t("The load balancer itself gives it (Server: awselb/2.0), and not the app.")
     if database := _database(page):
         yield database
 
@@ -287,6 +289,8 @@ def _fixes(case: Case, page: PageAnswer) -> tuple[Fix, ...]:
             "Have the app send the encoding that its header names, or no such header, and deploy:"
         )
         return (case.deploy(text), other)
+    if page.by_balancer and page.status not in FAILED_TARGET and not page.leads_to:
+        return (_read_rules(case), other)
     if (page.status >= 500 and not page.followed) or not (page.status or page.moves):
         log = case.read_log()
         mend = t("Fix the error in the app's log, and deploy:")
@@ -310,6 +314,25 @@ def _fixes(case: Case, page: PageAnswer) -> tuple[Fix, ...]:
     meant = t("If users should get {status} there, allow it:", status=page.status)
     allowed = case.configure("smokeMatcher", f"{page.matcher},{page.status}", meant)
     return (case.deploy(mend), *((allowed,) if page.status < 400 else ()), other)
+
+
+FAILED_TARGET = (502, 503, 504)
+"""What a load balancer answers itself where the app does not, or not in HTTP (ELB user guide, "Troubleshoot")."""
+
+
+def _read_rules(case: Case) -> Fix:
+    """Return the fix of what the load balancer answers in the app's place, by what the doctor does not judge."""
+    text = t(
+        "A rule whose condition is not judged here answers in the app's place, or a web ACL of AWS WAF. See which, and "
+        "have it let this page pass:"
+    )
+    balancer = case.now.balancer.value
+    listener = serving(balancer) if balancer else None
+    commands = (
+        f"aws elbv2 describe-rules --listener-arn {listener.arn}" if listener else "",
+        f"aws wafv2 get-web-acl-for-resource --resource-arn {balancer.arn}" if balancer else "",
+    )
+    return Fix(text, tuple(filter(None, commands)))
 
 
 def _https(case: Case, page: PageAnswer) -> Iterator[Fix]:

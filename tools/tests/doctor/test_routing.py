@@ -33,6 +33,8 @@ def test_rules_and_certificates_are_read_as_elb_and_acm_write_them():
         Condition("host-header", ("a.example",)),
         Condition("path-pattern", ("/x", "/y")),
         Condition("regex", ("^x",)),
+        Condition("http-header", ("*bot*",), "User-Agent"),
+        Condition("query-string", ("a=1", "*=x")),
     )
 
 

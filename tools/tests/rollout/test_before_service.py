@@ -124,7 +124,11 @@ def test_what_it_cannot_find_out_is_told_and_stops_no_update(noted):
     head = "it is not known whether the page worked before this update: "
     away = AwsProblem("unreachable", t("It cannot be reached."), t("Try."))
     assert noted(away) == (False, [f"{head}It cannot be reached."])
-    assert noted(ValueError("oops")) == (False, [f"{head}ValueError('oops')"])
+    worked, [told] = noted(ValueError("oops"))
+    assert (worked, told.partition("; ")[0]) == (
+        False,
+        f"{head}careapp itself failed here (ValueError: oops",
+    )
 
 
 def test_the_wait_is_longer_than_iam_takes_and_says_what_it_waits_for(made, log, monkeypatch):

@@ -248,6 +248,15 @@ def test_the_request_accepts_only_encodings_that_it_decodes(server):
     assert (given[0]["Accept-Encoding"], given[0]["Accept"][:9]) == ("gzip, deflate", "text/html")
 
 
+@pytest.mark.parametrize(("header", "own"), [("awselb/2.0", True), ("gunicorn", False)])
+def test_an_answer_of_the_load_balancer_itself_is_known_by_its_header(
+    server, monkeypatch, header, own
+):
+    monkeypatch.setattr(Answering, "version_string", lambda _: header)
+    server.answers = [403]
+    assert (ask(server).status, ask(server).by_balancer) == (403, own)
+
+
 def test_a_stream_without_end_is_read_to_a_limit(server, monkeypatch):
     def stream(pause):
         def answer(answering):

@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from tools.snapshot.elb import Certificate, Condition, Listener, Rule
+from tools.snapshot.records import Part
 from tools.snapshot.vpc import Acl, AclEntry, Endpoint, Nat, Permission
 from tools.tests import stacks as a
 from tools.tests.doctor.situations import NO_ROUTE, crashed, named, rules
@@ -88,7 +89,10 @@ OWN_CERTIFICATE = a.choices(certificateArn=CERTIFICATE)
 
 
 def rule(number, *conditions, action="fixed-response", groups=()):
-    made = tuple(Condition(field, tuple(values)) for field, values in conditions)
+    made = tuple(
+        Condition(field.partition("=")[0], tuple(values), field.partition("=")[2])
+        for field, values in conditions
+    )
     return Rule(priority=str(number), action=action, groups=groups, conditions=made,
                 arn=f"arn:rule-{number}")  # fmt: skip
 
@@ -100,6 +104,13 @@ def ours(number, *conditions):
 def listening(*rules, settings=None):
     # Whatever the settings are, users open the one listener.
     return replace(a.stack(settings, balancer=a.entrance(*rules)), output_url="http://page")
+
+
+def by_itself(given):
+    """The load balancer answers the page with 403, and a rule with this status and condition is the first."""
+    status, condition = given
+    now = listening(replace(rule(1, condition), status=status), OURS, DEFAULT)
+    return replace(now, page=Part(a.page(403, by_balancer=True)))
 
 
 def described(number, conditions, action="fixed-response", groups=()):
@@ -187,6 +198,14 @@ VARIANTS = {
     **named("certificate-not-valid", {each: each for each in BAD}, certified),
     "balancer-missing: stage 1": a.stage1(balancer=None),
     "nothing: a load balancer that cannot be read": a.stack(balancer=a.DENIED),
+    **named("rule-in-the-way", {
+        "it answered itself, by an address": (403, ("source-ip", ("203.0.113.0/24",))),
+        "it answered itself, by a regular expression": (403, ("regex", ("^/.*$",)))}, by_itself),
+    "page-errors: the load balancer itself, by what is not known": by_itself((404, ("regex", ("x",)))),
+    "page-errors: the load balancer itself, as no task answers": a.stack(page=a.page(502, by_balancer=True)),
+    "rule-in-the-way: at the page's own path": replace(
+        listening(rule(1, ("path-pattern", ("/shop*",))), OURS, DEFAULT),
+        page=Part(a.page(403, path="/shop", url="http://careapp-poc-alb.example/shop", by_balancer=True))),
     "no-listener: no listener at all": a.stack(balancer=replace(a.balancer(), listeners=())),
     "rule-in-the-way: in stage 1": a.stage1(balancer=a.entrance(
         rule("7", PAGE, action="redirect"), Rule(priority="default", action="fixed-response"))),
