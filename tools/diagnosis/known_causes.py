@@ -439,8 +439,9 @@ KNOWN = (
         t("The database has no free connection"),
         t("max_connections are open, by the tasks of this stack or by other clients."),
         t(
-            "End unneeded sessions, run fewer tasks, or set a larger "
-            "databaseInstanceClass. This lists the connections by user and address:"
+            "psql gets no connection now either. Restart the database, which ends all sessions and loses no data that "
+            "was committed; then list who takes the connections, and have the app close what it opens, run fewer "
+            "tasks, or set a larger databaseInstanceClass:"
         ),
         about="database",
         passes=True,

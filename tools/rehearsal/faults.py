@@ -402,7 +402,7 @@ _ALL = (
             APP, "    app = Flask(__name__)\n",
             '    open(os.path.join(os.path.dirname(__file__), "app.log"), "a").close()\n'), needs_read_only_root=True),
     # The clock runs 20 times as fast: 10 s are more than three minutes of AWS's time.
-    Fault("slow-start", "slow-start", t("the app waits for minutes before it listens, longer than the grace period"),
+    Fault("slow-start", "not-listening", t("the app waits for minutes before it listens, longer than the grace period"),
         edits=(before(GUNICORN, 'wsgi_app = "webapp.front:create_front()"', "import time; time.sleep(10)\n"),)),
     in_code("slow-health", "health-slow", t("/health takes longer than the health check waits"),
         before_health_answer("import asyncio; await asyncio.sleep(8)")),

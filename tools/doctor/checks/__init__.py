@@ -76,6 +76,7 @@ CHECKS: tuple[CheckOf, ...] = (
     uploads.task_role,
     containers.memory,
     containers.crash,
+    containers.workers_end,
     logged.named,
     running.database,
     running.migrations,

@@ -10,7 +10,7 @@ from tools.diagnosis.case import Case
 from tools.diagnosis.catalogue import CRASH, START, TASKS_NODE, Facts
 from tools.diagnosis.findings import Finding, Fix
 from tools.diagnosis.known_causes import LoggedCause, logged_cause, own_lines
-from tools.diagnosis.log_lines import RAISED, errors, killed_workers, raised
+from tools.diagnosis.log_lines import RAISED, errors, killed_workers, raised, replaced_workers
 from tools.doctor.checks import capacity, logged
 from tools.i18n import Text, joined, t, verbatim
 from tools.snapshot.records import Container, Definition, Sidecar, Task
@@ -132,6 +132,41 @@ def crash(case: Case) -> Iterator[Finding]:
             return
 
 
+AGAIN_AND_AGAIN = 3
+"""How often a worker must end and be replaced before that is no restart of its own."""
+NOT_EXITED = t(
+    "Have the app not end its own process while it is imported (sys.exit, raise SystemExit, a script's last line), and "
+    "deploy:"
+)
+
+
+def workers_end(case: Case) -> Iterator[Finding]:
+    """Find gunicorn's workers that end with code 0 again and again: its main process lives on, and nothing answers."""
+    for task in (*case.failed_tasks, *case.active_tasks) if case.failed_checks else ():
+        ends = replaced_workers(case.lines(task))
+        if len(ends) >= AGAIN_AND_AGAIN:
+            yield Finding(
+                PROCESS_ENDS,
+                title=t("gunicorn's workers end by themselves with code 0, before they answer"),
+                why=t(
+                    "gunicorn starts another one each time, which ends as well: no request is answered."
+                ),
+                seen=(
+                    t(
+                        "Task {task}: {count} workers ended and were replaced.",
+                        task=task.short,
+                        count=len(ends),
+                    ),
+                ),
+                fixes=(
+                    case.deploy(NOT_EXITED, case.logs_command("--previous")),
+                    *case.retry_if_fixed(),
+                ),
+                evidence=ends[-AGAIN_AND_AGAIN:],
+            )
+            return
+
+
 TOLD = (0, 137, 143)
 """Exit codes of a container that ECS tells to end, as it does to the others when an essential one has exited."""
 
@@ -204,10 +239,13 @@ def _crash(case: Case, task: Task, container: Container) -> Finding:
         title = joined(": ", (ENDS, *[verbatim(each) for each in found if RAISED.match(each)][-1:]))
     elif container.exit_code == 0:
         facts = PROCESS_ENDS
-        title = t("The app's process ends, and a service needs one that does not")
+        title = t(
+            "The app's process ends by itself with code 0, and a service needs one that does not"
+        )
         text = t(
             "Run a command that does not end, in the foreground (gunicorn without --daemon); appCommand or "
-            "workers.NAME.command sets it in place of the image's CMD, as compose does. Then deploy:"
+            "workers.NAME.command sets it in place of the image's CMD, as compose does. Where the app ends it "
+            "(sys.exit, raise SystemExit), correct that. Then deploy:"
         )
     fix = case.deploy(text, case.logs_command("--previous"))
     if mistake:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from stack.load_balancer import HEALTH_MATCHER
 from tools.diagnosis.case import Case
-from tools.diagnosis.catalogue import FORWARD, LOG, NO_DATA, TO_DATABASE, Facts
+from tools.diagnosis.catalogue import CRASH, FORWARD, LOG, NO_DATA, TO_DATABASE, Facts
 from tools.diagnosis.findings import Finding, Fix
 from tools.diagnosis.log_lines import asked_path
 from tools.i18n import Text, t
@@ -25,7 +25,7 @@ HEALTH_SLOW = Facts(
     "health-slow",
     64,
     {FORWARD},
-    {"balancer-cannot-reach-task", "out-of-memory", "app-raises", TO_DATABASE, LOG},
+    {"balancer-cannot-reach-task", "out-of-memory", "app-raises", TO_DATABASE, LOG, CRASH},
     repeats=True,
 )
 

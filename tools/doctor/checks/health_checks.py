@@ -29,7 +29,11 @@ CONTAINER_CHECK_FAILED = Facts("container-check-failed", 59, {TASKS_NODE}, {"out
 WRONG_ADDRESS = Facts("wrong-address", 60, {FORWARD}, certain=True)
 # An app that starts slowly refuses, too.
 WRONG_ADDRESS_LIKELY = Facts("wrong-address-likely", 64, {FORWARD}, NO_ANSWER, repeats=True)
+NOT_LISTENING = Facts("not-listening", 64, {FORWARD}, NO_ANSWER, repeats=True)
+# A line of the log shows when the app listened.
 SLOW_START = Facts("slow-start", 64, {FORWARD}, NO_ANSWER, repeats=True)
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 
 ROUND = 30
 """Seconds to which a proposed grace period is rounded up."""
@@ -38,7 +42,8 @@ SLACK = 1.25
 """By how much a later start may be slower than the one that was measured."""
 
 UNKNOWN = 300
-"""The shortest grace period in seconds that is proposed where no start was measured."""
+"""The shortest grace period in seconds that is proposed where no start was measured: an app that does not listen by
+then hangs."""
 
 ROLL_OUT = 300
 """Seconds that a roll-out takes besides the start: image, health checks, the end of the old tasks."""
@@ -72,9 +77,7 @@ def refused(case: Case) -> Iterator[Finding]:
         yield _elsewhere_likely(case, task, evidence)
         return
     for task in case.failed_tasks or case.active_tasks:
-        yield _not_allowed(case, task, evidence)
-        if task.ran:
-            yield replace(_elsewhere_likely(case, task, evidence), kind="warning")
+        yield _silent(case, task, evidence)
         return
 
 
@@ -143,9 +146,8 @@ def _elsewhere_likely(case: Case, task: Task, evidence: tuple[str, ...]) -> Find
     seen = [t("Task {task} runs, and its log does not say where the app listens.", task=task.short)]
     if task.health == "HEALTHY":
         seen.append(t("The container's own health check passes: the app answers inside the task."))
-    loopback = ("127.0.0.1", "localhost", "::1", "[::1]")
     environment = case.definition.environment if case.definition else {}
-    variables = [name for name, value in environment.items() if value in loopback]
+    variables = [name for name, value in environment.items() if value in LOOPBACK]
     return Finding(
         WRONG_ADDRESS_LIKELY,
         title=t("The app probably listens on 127.0.0.1, where the load balancer cannot reach it"),
@@ -221,7 +223,7 @@ def _late(case: Case, task: Task, heard: Listening, evidence: tuple[str, ...]) -
     if took > service.grace:
         seen = t("The app listened {took} s after its task's start.", took=round(took))
         checks = case.health_check.healthy * case.health_check.interval if case.health_check else 0
-        yield _slow(case, (seen,), took * SLACK + checks, (heard.line, *evidence))
+        yield _slow(case, seen, took * SLACK + checks, (heard.line, *evidence))
 
 
 def _own_check(case: Case, definition: Definition, evidence: tuple[str, ...]) -> Finding:
@@ -256,20 +258,89 @@ def _own_check(case: Case, definition: Definition, evidence: tuple[str, ...]) ->
     )
 
 
-def _not_allowed(case: Case, task: Task, evidence: tuple[str, ...]) -> Finding:
-    """The app never said that it listens: it was stopped before, or it does not say so."""
-    end = task.ended or max((each.at for each in case.lines(task)), default=None)
-    lived = (end - task.started).total_seconds() if end and task.started else 0.0
+def _silent(case: Case, task: Task, evidence: tuple[str, ...]) -> Finding:
+    """Return the finding of a task of which nothing shows whether, and where, a process listens: what fits, in order.
+
+    Of an app that else says where it listens, a task that does not has probably not begun to.
+    """
+    lines, port = case.lines(task), (case.service and case.service.port) or "-"
+    lived = ((task.ended or case.at) - task.started).total_seconds() if task.started else 0.0
+    environment = case.definition.environment if case.definition else {}
+    variables = [name for name, value in environment.items() if value in LOOPBACK]
+    elsewhere = _everywhere(case, variables) if variables else _at(case, port)
+    tells = _tells(case)
+    if later := _longer_by_now(case, task, lived):
+        fixes = (later, elsewhere)
+    else:
+        later = _later(case, lived)
+        fixes = (later, elsewhere) if tells and not variables else (elsewhere, later)
     seen = t(
-        "Task {task}: no process listened within {lived} s.", task=task.short, lived=round(lived)
+        "Task {task}: in {lived} s its log does not say that a process listens.",
+        task=task.short,
+        lived=round(lived),
     )
-    last = [each.text for each in case.lines(task) if containers.WORD.search(each.text)][-4:]
-    lines = tuple(dict.fromkeys((*errors(case.lines(task)), *last)))
+    last = [each.text for each in lines if containers.WORD.search(each.text)][-4:]
+    return Finding(
+        NOT_LISTENING,
+        title=t("Nothing shows that the app listens on port {port} of the task", port=port),
+        why=t(
+            "The load balancer connects to the task's private address ({address}), and is refused: the app listens on "
+            "127.0.0.1 only, on another port, or not yet.",
+            address=task.address or "-",
+        ),
+        seen=(seen, *((TELLS,) if tells else ()), *_pause(case, task)),
+        fixes=fixes,
+        evidence=(*dict.fromkeys((*errors(lines), *last)), *evidence),
+    )
+
+
+TELLS = t("This app says where it listens once it does: it has probably not begun to.")
+
+
+def _tells(case: Case) -> bool:
+    """Return whether the app is known to log where it listens: that in webapp/ does, or one of its tasks did."""
+    logs, service = case.now.logs.value, case.now.settings.service
+    own = case.now.settings.webapp and not service.command
+    return own or any(map(listening, logs.lines.values() if logs else ()))
+
+
+def _at(case: Case, port: int | str) -> Fix:
+    text = t(
+        "If it listens on 127.0.0.1 only, or on another port: have it listen on 0.0.0.0, all addresses of the task, "
+        "and on port {port}, which PORT has (gunicorn: bind; Flask and uvicorn: --host, --port), and deploy:",
+        port=port,
+    )
+    return case.deploy(text)
+
+
+def _needed(lived: float) -> int:
+    """Return the grace period to try, in seconds: how long the start would have taken is not known."""
+    return ceil(max(lived * 3, UNKNOWN) / ROUND) * ROUND
+
+
+def _longer_by_now(case: Case, task: Task, lived: float) -> Fix | None:
+    """Return the fix where the grace period was extended after the task had ended, and was not tried since."""
     grace = case.service.grace if case.service else 0
-    if lived >= grace >= UNKNOWN:
-        return _hangs(case, grace, (seen, *_pause(case, task)), (*lines, *evidence))
-    # How long it would have taken is not known: one generous period tells, and no second is needed.
-    return _slow(case, (seen, *_pause(case, task)), max(lived * 3, UNKNOWN), (*lines, *evidence))
+    if task.ended is None or _needed(lived) > grace:
+        return None
+    text = t("The service waits {grace} s by now. Let ECS try again:", grace=grace)
+    return Fix(text, (case.retry_command,))
+
+
+def _later(case: Case, lived: float) -> Fix:
+    """Return the fix of an app that has not begun to listen."""
+    grace = case.service.grace if case.service else 0
+    if lived >= max(grace, UNKNOWN):
+        text = t(
+            "If it has not begun to listen yet, it hangs: see where its log stops, correct what the app waits for, "
+            "and deploy:"
+        )
+        return case.deploy(text, case.logs_command("--previous"))
+    text = t(
+        "If it has not begun to listen yet: find the slow step in the log, and where the start cannot be faster, "
+        "extend the grace period:"
+    )
+    return _wait(case, text, _needed(lived))
 
 
 def _pause(case: Case, task: Task) -> tuple[Text, ...]:
@@ -291,56 +362,34 @@ def _pause(case: Case, task: Task) -> tuple[Text, ...]:
     )
 
 
-def _slow(case: Case, seen: tuple[Text, ...], needed: float, evidence: tuple[str, ...]) -> Finding:
+def _slow(case: Case, seen: Text, needed: float, evidence: tuple[str, ...]) -> Finding:
     grace = case.service.grace if case.service else 0
-    why = t(
-        "ECS ignores failed health checks for healthGracePeriod ({grace} s) after "
-        "the start of a task. Then it stops the task.",
-        grace=grace,
+    text = t(
+        "Find the slow step in the log. If the start cannot be faster, extend the grace period:"
     )
-    if needed <= grace:
-        why = t(
-            "The service waits {grace} s by now, and ECS has not tried again since.", grace=grace
-        )
     return Finding(
         SLOW_START,
         title=t("The app starts more slowly than ECS waits"),
-        why=why,
-        seen=seen,
-        fixes=(Fix(t("Let ECS try again:"), (case.retry_command,)),)
-        if needed <= grace
-        else (
-            _wait(case, ceil(needed / ROUND) * ROUND),
+        why=t(
+            "ECS ignores failed health checks for healthGracePeriod ({grace} s) after "
+            "the start of a task. Then it stops the task.",
+            grace=grace,
+        ),
+        seen=(seen,),
+        fixes=(
+            _wait(case, text, ceil(needed / ROUND) * ROUND),
             Fix(t("Or make the app listen sooner: move slow work behind the start.")),
         ),
         evidence=evidence,
     )
 
 
-def _hangs(case: Case, grace: int, seen: tuple[Text, ...], evidence: tuple[str, ...]) -> Finding:
-    text = t("See where its log stops, correct what the app waits for, and deploy:")
-    return Finding(
-        SLOW_START,
-        title=t("The app does not listen, however long ECS waits"),
-        why=t(
-            "healthGracePeriod is {grace} s: the app hangs rather than starts slowly.", grace=grace
-        ),
-        seen=seen,
-        fixes=(Fix(text, (case.logs_command("--previous"), *case.deploy(text).commands)),),
-        evidence=evidence,
-    )
-
-
-def _wait(case: Case, grace: int) -> Fix:
+def _wait(case: Case, text: Text, grace: int) -> Fix:
     """Return the fix with a longer grace period, and a roll-out timeout that includes it.
 
     A change of the service starts a new deployment (infra/service.py), so `pulumi up` is a try itself.
     """
-    fix = case.configure(
-        "healthGracePeriod",
-        str(grace),
-        t("Find the slow step in the log. If the start cannot be faster, extend the grace period:"),
-    )
+    fix = case.configure("healthGracePeriod", str(grace), text)
     minutes = ceil((grace + ROLL_OUT) / 60)
     if case.now.settings.rollout_minutes >= minutes:
         return fix

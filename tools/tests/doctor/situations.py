@@ -286,7 +286,10 @@ SITUATIONS = {
     "health-errors": a.unhealthy(f"{FAILED_WITH}: [500]"),
     "health-matcher": a.unhealthy(f"{FAILED_WITH}: [200]", group=a.target_group(matcher="204")),
     "health-slow": a.unhealthy("Request timed out", reason="Target.Timeout"),
-    "slow-start": a.failing(a.ended(ILL, code=143), service=a.going(events=(a.failed_check(),))),
+    "not-listening": a.failing(a.ended(ILL, code=143), service=a.going(events=(a.failed_check(),))),
+    "slow-start": a.unhealthy(
+        "Health checks failed",
+        logs=replace(a.logs(), lines={"a" * 32: (LogLine(a.at(-570 + 90), a.LISTENS),)})),
     "rolled-back": a.failing(rolled_back=True),
     "roll-out-failed": a.stack(service=a.service(deployments=(a.deployment(rollout="FAILED"),))),
     "roll-out-going-on": a.stack(

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from tools.snapshot.records import Part
-from tools.snapshot.task_logs import LogLine
 from tools.tests import stacks as a
 from tools.tests.doctor.logged import SAID
 from tools.tests.doctor.situations import FAILED_WITH, ILL, SITUATIONS, env, named, rules, trace
@@ -29,10 +28,21 @@ def given_up(*lines):
     return a.failing(a.ended(ILL, code=0), service=running, logs=a.logs(b=list(lines)))
 
 
+NO_LINES = a.logs()
+
+
 def waited(grace):
     """A task that did not listen in 330 s."""
-    task = a.ended(ILL, code=143, started=a.at(-400), stopping=a.at(-70), stopped=a.at(-60))
-    return a.failing(task, service=a.going(grace=grace, events=(a.failed_check(),)))
+    return quiet(grace, started=a.at(-400), stopping=a.at(-70), stopped=a.at(-60))
+
+
+def quiet(grace=60, logs=NO_LINES, main=None, settings=None, **task):
+    """A task that ends without a word of where it listens."""
+    service = a.going(grace=grace, events=(a.failed_check(),))
+    parts = {"main": main} if main else {}
+    return a.failing(
+        a.ended(ILL, code=143, **task), service=service, logs=logs, settings=settings, **parts
+    )
 
 
 FORGOTTEN = replace(given_up(), tasks=Part(()))
@@ -46,7 +56,17 @@ MATCHER = a.failing(
     a.ended(ILL, code=0),
     service=a.going("FAILED", events=(a.failed_check(f"{FAILED_WITH}: [200]"),)),
 )
-LATE = LogLine(a.at(-570 + 90), a.LISTENS)
+ENDS = [
+    line.format(pid)
+    for pid in range(7, 12)
+    for line in ("Booting worker with pid: {}", "Worker exiting (pid: {})")
+]
+HUNG = [
+    line
+    for pid in range(7, 12)
+    for line in (f"WORKER TIMEOUT (pid:{pid})", *ENDS[2 * (pid - 7) :][:2][::-1])
+]
+"""Workers of gunicorn that end by themselves, and that its main process ends."""
 VARIANTS = {
     "health-slow: without a check of the container": replace(
         SITUATIONS["health-slow"], definitions=Part(UNCHECKED)),
@@ -63,13 +83,22 @@ VARIANTS = {
     "health-path-missing: tasks that ECS has forgotten": FORGOTTEN,
     "roll-out-failed: events of an earlier roll-out": replace(
         FORGOTTEN, service=Part(replace(FORGOTTEN.service.value, events=(EARLIER,)))),
-    "slow-start: rolled back": replace(
+    "not-listening: rolled back": replace(
         ROLLED_BACK, service=Part(replace(ROLLED_BACK.service.value, events=(a.failed_check(),)))),
-    "slow-start: measured": silent(logs=replace(a.logs(), lines={"a" * 32: (LATE,)})),
-    "slow-start: errors before the last lines": silent(
+    "not-listening: another app": a.of_another_app(quiet()),
+    "not-listening: another app, whose earlier version said where it listens": a.of_another_app(
+        quiet(logs=a.logs(b=["connecting to the cache"], c=["Listening at: http://0.0.0.0:3000 (7)"]))),
+    "not-listening: another app, with a variable": a.of_another_app(quiet(main=env(BIND="127.0.0.1"))),
+    "not-listening: an appCommand": quiet(
+        settings=a.choices(appCommand="gunicorn --log-level error app:app")),
+    "process-ends: of gunicorn's workers": a.unhealthy(
+        "Request timed out", "Target.Timeout", lines=[a.LISTENS, *ENDS]),
+    "log-worker-timeout: workers that gunicorn ends": a.unhealthy(
+        "Request timed out", "Target.Timeout", lines=[a.LISTENS, *HUNG]),
+    "not-listening: errors before the last lines": silent(
         ["ERROR: the cache is cold", *("]", "(see https://example.com/errors)") * 4],
         tasks=(a.task(health="UNKNOWN"),)),
-    "slow-start: the load balancer and the container's check": a.failing(
+    "not-listening: the load balancer and the container's check": a.failing(
         a.ended("Task failed container health checks", code=143), service=a.going(events=(a.failed_check(),))),
     "port-mismatch: by the app's log": silent(["Listening at: http://0.0.0.0:8080 (7)"]),
     "port-mismatch: a socket against the app's words": silent(
@@ -83,10 +112,11 @@ VARIANTS = {
     "app-raises: on the health check's path": answers(500, lines=[a.LISTENS, *trace(NO_CACHE)]),
     "app-raises: again and again, before it listens": silent(
         [*trace(NO_CACHE)] * 3, tasks=(a.task(health="UNKNOWN"),)),
-    "slow-start: a grace period that is longer by now": a.failing(
+    "not-listening: a grace period that is longer by now": a.failing(
         a.ended(ILL, code=143), service=a.going("FAILED", grace=600, events=(a.failed_check(),))),
-    "slow-start: after a long grace period": waited(300),
-    "slow-start: not as long as the grace period": waited(600),
+    "not-listening: after a long grace period": waited(300),
+    "not-listening: another app, after a long grace period": a.of_another_app(waited(300)),
+    "not-listening: not as long as the grace period": waited(600),
     "health-check-drifted: off": a.stack(group=a.target_group(enabled=False)),
     "health-host: DJANGO_ALLOWED_HOSTS": answers(400, main=env(DJANGO_ALLOWED_HOSTS="www.example.com")),
     "health-host: SERVER_NAME": answers(404, main=env(SERVER_NAME="www.example.com")),
