@@ -215,10 +215,15 @@ def rules_of(calls: Calls, names: StackNames) -> list[dict[str, Any]]:
 
 def add_catch_all_rule(calls: Calls, names: StackNames) -> None:
     """Create a listener rule with a lower priority number that matches every path."""
-    answer = {"StatusCode": "404", "ContentType": "text/plain", "MessageBody": "not here"}
+    add_rule(calls, names, {"Field": "path-pattern", "Values": ["/*"]}, "404")
+
+
+def add_rule(calls: Calls, names: StackNames, condition: Mapping[str, Any], status: str) -> None:
+    """Create a listener rule with a lower priority number than the app's, and a fixed response."""
+    answer = {"StatusCode": status, "ContentType": "text/plain", "MessageBody": "not here"}
     rule = {
         "Priority": 1,
-        "Conditions": [{"Field": "path-pattern", "Values": ["/*"]}],
+        "Conditions": [condition],
         "Actions": [{"Type": "fixed-response", "FixedResponseConfig": answer}],
     }
     calls("elbv2", "create_rule", {**listeners_of(calls, names)[0], **rule})

@@ -328,6 +328,7 @@ def definition(session: Session, name: str) -> Definition:
         execution_role=raw.get("executionRoleArn") or "",
         task_role=raw.get("taskRoleArn") or "",
         image=container["image"],
+        command=tuple(container.get("command", ())),
         ports=tuple(each["containerPort"] for each in container.get("portMappings", ())),
         environment={each["name"]: each["value"] for each in container.get("environment", ())},
         secrets={each["name"]: each["valueFrom"] for each in container.get("secrets", ())},

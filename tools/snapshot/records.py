@@ -278,6 +278,8 @@ class Definition:
     execution_role: str
     task_role: str
     image: str
+    command: tuple[str, ...] = ()
+    """The words in place of the image's command."""
     ports: tuple[int, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)

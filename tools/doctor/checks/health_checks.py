@@ -299,8 +299,8 @@ TELLS = t("This app says where it listens once it does: it has probably not begu
 
 def _tells(case: Case) -> bool:
     """Return whether the app is known to log where it listens: that in webapp/ does, or one of its tasks did."""
-    logs, service = case.now.logs.value, case.now.settings.service
-    own = case.now.settings.webapp and not service.command
+    logs, definition = case.now.logs.value, case.definition
+    own = case.now.settings.webapp and not (definition and definition.command)
     return own or any(map(listening, logs.lines.values() if logs else ()))
 
 

@@ -158,6 +158,21 @@ def run(statement: str, calls: Calls, names: StackNames) -> None:
         session.execute(statement.encode())
 
 
+def trust_of_another_account(kind: str, calls: Calls, names: StackNames) -> None:
+    """Let ECS assume a role only for the tasks of another account."""
+    role = faults.role_of(calls, names, kind)
+    trust = role["AssumeRolePolicyDocument"]
+    trust["Statement"][0]["Condition"] = {"StringEquals": {"aws:SourceAccount": "210987654321"}}
+    who = {"RoleName": role["RoleName"], "PolicyDocument": json.dumps(trust)}
+    calls("iam", "update_assume_role_policy", who)
+
+
+def turn_browsers_away(calls: Calls, names: StackNames) -> None:
+    """Answer every browser with 403 by a rule before the app's."""
+    agents = {"HttpHeaderName": "User-Agent", "Values": ["Mozilla/*"]}
+    faults.add_rule(calls, names, {"Field": "http-header", "HttpHeaderConfig": agents}, "403")
+
+
 def lock_table(calls: Calls, names: StackNames) -> None:
     """Hold the lock of a table, as a forgotten psql does."""
     SESSIONS.append(connect(calls, names))
@@ -186,6 +201,10 @@ def start_database(calls: Calls, names: StackNames) -> None:
     calls("rds", "start_db_instance", {"DBInstanceIdentifier": names.database})
 
 
+SILENT = (
+    "from http.server import *; HTTPServer(('{}', {}), SimpleHTTPRequestHandler).serve_forever()"
+)
+"""A program that says nothing of where it listens."""
 ONLY_REHEARSED = {
     "another-secret": "the other team's secret is created once",
     "migration-fails": "the migration has run",
@@ -215,6 +234,8 @@ MISTAKES: tuple[Fault, ...] = (
     container("a command that is not there", command=["no-such-program"]),
     container("a command that ends", command=["python", "-c", "pass"]),
     container("a command that fails", command=["python", "-c", "raise SystemExit('no')"]),
+    container("a server on 127.0.0.1 that logs nothing", command=["python", "-c", SILENT.format("127.0.0.1", 3000)]),
+    container("a server on another port that logs nothing", command=["python", "-c", SILENT.format("", 3001)]),
     container(
         "a health check of another path",
         healthCheck={"command": ["CMD", "python", "-c", "raise SystemExit(1)"]}),
@@ -224,6 +245,7 @@ MISTAKES: tuple[Fault, ...] = (
     # The app and the settings.
     written("webapp/pages.py", "from flask import", "from flask import )"),
     written("webapp/pages.py", "from flask import", "raise RuntimeError('half done')\nfrom flask import"),
+    written("webapp/pages.py", "from flask import", "raise SystemExit(0)\nfrom flask import"),
     written("webapp/gunicorn.conf.py", "workers = settings.workers", "workers = 'two'"),
     written("webapp/gunicorn.conf.py", '"webapp.front:create_front()"', '"webapp.front:front()"'),
     setting("healthMatcher", "204"),
@@ -234,6 +256,10 @@ MISTAKES: tuple[Fault, ...] = (
     setting("natStrategy", "none"),
     # Rights, the secret, and what is on the way to the tasks.
     by_hand("the execution role without its policy", partial(delete_policy, "execution"), update=True),
+    by_hand(
+        "the execution role for another account", partial(trust_of_another_account, "execution"), update=True),
+    by_hand("the task role for another account", partial(trust_of_another_account, "task"), update=True),
+    by_hand("a rule for browsers", turn_browsers_away),
     by_hand("the task role without its policy", partial(delete_policy, "task"), update=True),
     by_hand("the secret without a password", partial(store_password, None), update=True),
     by_hand("the secret with another password", partial(store_password, "of-another"), update=True),
@@ -292,6 +318,7 @@ UNDO: Mapping[str, ManualChange] = {
     "the secret without a password": store_password_before,
     "the secret with another password": store_password_before,
     "rule-shadowed": delete_first_rule,
+    "a rule for browsers": delete_first_rule,
     "route-tables-swapped": leave_other_tables,
     "db-stopped": start_database,
     "health-needs-db": start_database,

@@ -36,13 +36,11 @@ def waited(grace):
     return quiet(grace, started=a.at(-400), stopping=a.at(-70), stopped=a.at(-60))
 
 
-def quiet(grace=60, logs=NO_LINES, main=None, settings=None, **task):
+def quiet(grace=60, logs=NO_LINES, main=None, **task):
     """A task that ends without a word of where it listens."""
     service = a.going(grace=grace, events=(a.failed_check(),))
     parts = {"main": main} if main else {}
-    return a.failing(
-        a.ended(ILL, code=143, **task), service=service, logs=logs, settings=settings, **parts
-    )
+    return a.failing(a.ended(ILL, code=143, **task), service=service, logs=logs, **parts)
 
 
 FORGOTTEN = replace(given_up(), tasks=Part(()))
@@ -90,7 +88,7 @@ VARIANTS = {
         quiet(logs=a.logs(b=["connecting to the cache"], c=["Listening at: http://0.0.0.0:3000 (7)"]))),
     "not-listening: another app, with a variable": a.of_another_app(quiet(main=env(BIND="127.0.0.1"))),
     "not-listening: an appCommand": quiet(
-        settings=a.choices(appCommand="gunicorn --log-level error app:app")),
+        main=a.definition(command=("gunicorn", "--log-level", "error", "app:app"))),
     "process-ends: of gunicorn's workers": a.unhealthy(
         "Request timed out", "Target.Timeout", lines=[a.LISTENS, *ENDS]),
     "log-worker-timeout: workers that gunicorn ends": a.unhealthy(
