@@ -6,7 +6,7 @@ in both alike.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, TypeAlias
@@ -33,43 +33,41 @@ def decide(
 
 
 @dataclass(frozen=True)
-class Condition:
-    """A condition of a statement in words, and whether the request fulfils it: None where that is not judged here."""
-
-    words: str
-    fulfilled: bool | None
-
-
-@dataclass(frozen=True)
 class Trust:
-    """Whether a trust policy lets a service assume a role, None where a condition decides that is not judged here.
+    """Whether a service may assume a role, None where a condition decides that is not judged here.
 
-    ``conditions`` are those of the statements about the service that are not known to be fulfilled.
+    ``conditions`` are those that are not known to be fulfilled, in words, with False for one that is known not to be.
     """
 
     verdict: bool | None
-    conditions: tuple[Condition, ...] = ()
+    conditions: Mapping[str, bool | None]
 
 
 def trusts(trust_policy: Document, service: str, context: Mapping[str, str]) -> Trust:
-    """Return whether a role's trust policy lets an AWS service assume the role.
+    """Return whether a role's trust policy lets an AWS service assume it that sends these condition keys.
 
-    ``context`` has the condition keys that the service sends. Source: IAM User Guide, "Policy evaluation logic".
+    Source: IAM User Guide, "Policy evaluation logic", "Condition operators".
     """
     held: dict[str, list[bool | None]] = {"Allow": [], "Deny": []}
-    open_: list[Condition] = []
+    sent = {key.lower(): value for key, value in context.items()}
+    conditions: dict[str, bool | None] = {}
     for statement in listed(trust_policy.get("Statement", ())):
         principal = statement.get("Principal", {})
         services = listed(principal.get("Service", ())) if isinstance(principal, Mapping) else "*"
         assumes = _matches(statement.get("Action", ()), "sts:assumerole", fold=True)
         if assumes and {service, "*"} & {*services}:
-            conditions = [*_conditions(statement.get("Condition", {}), context)]
-            held[statement["Effect"]].append(_all(each.fulfilled for each in conditions))
-            open_ += [each for each in conditions if not each.fulfilled]
-    allowed = True if True in held["Allow"] else None if None in held["Allow"] else False
-    denied = True in held["Deny"]
-    verdict = _all([allowed, None if None in held["Deny"] and not denied else not denied])
-    return Trust(verdict, tuple(open_))
+            met = {
+                f"{operator} {key}: {', '.join(map(str, listed(values)))}": _met(
+                    operator, listed(values), sent.get(key.lower())
+                )
+                for operator, keys in statement.get("Condition", {}).items()
+                for key, values in keys.items()
+            }
+            held[statement["Effect"]].append(_all(met.values()))
+            conditions |= {words: each for words, each in met.items() if not each}
+    allowed = next((each for each in (True, None) if each in held["Allow"]), False)
+    denied = (None if each is None else not each for each in held["Deny"])
+    return Trust(_all([allowed, *denied]), conditions)
 
 
 def _all(values: Iterable[bool | None]) -> bool | None:
@@ -78,24 +76,11 @@ def _all(values: Iterable[bool | None]) -> bool | None:
     return False if False in known else None if None in known else True
 
 
-def _conditions(
-    block: Mapping[str, Mapping[str, Any]], context: Mapping[str, str]
-) -> Iterator[Condition]:
-    sent = {key.lower(): value for key, value in context.items()}
-    for operator, keys in block.items():
-        for key, expected in keys.items():
-            values = [*map(str, listed(expected))]
-            words = f"{operator} {key}: {', '.join(values)}"
-            yield Condition(words, _compare(operator, values, sent.get(key.lower())))
-
-
-def _compare(operator: str, expected: list[str], value: str | None) -> bool | None:
-    """Return whether a value fulfils a condition; None for a key that is not known, an operator that is not compared
-    here, or a policy variable.
-    """
+def _met(operator: str, expected: Iterable[str], value: str | None) -> bool | None:
+    """Return whether a value meets a condition; None for a key, an operator or a policy variable not known here."""
     name = operator.removesuffix("IfExists")
     compared = COMPARED.get(name.replace("Not", ""))
-    if value is None or compared is None or any("${" in each for each in expected):
+    if value is None or compared is None or "${" in str(expected):
         return None
     return any(compared(each, value) for each in expected) != ("Not" in name)
 
@@ -104,15 +89,6 @@ def _is_like_arn(pattern: str, arn: str) -> bool:
     # A wildcard does not reach over one of the first five colons.
     patterns, parts = pattern.split(":", 5), arn.split(":", 5)
     return len(patterns) == len(parts) and all(map(_matches, patterns, parts))
-
-
-COMPARED: Mapping[str, Callable[[str, str], bool]] = {
-    "StringEquals": lambda expected, value: expected == value,
-    "StringEqualsIgnoreCase": lambda expected, value: expected.lower() == value.lower(),
-    "StringLike": lambda pattern, value: _matches(pattern, value),
-    **dict.fromkeys(("ArnEquals", "ArnLike"), _is_like_arn),
-}
-"""IAM User Guide, "IAM JSON policy elements: Condition operators": ArnEquals takes wildcards as ArnLike does."""
 
 
 def _decide(policies: Iterable[Document], action: str, resource: str) -> str:
@@ -144,6 +120,13 @@ def _matches(patterns: object, value: str, fold: bool = False) -> bool:
         if fnmatchcase(value, text):
             return True
     return False
+
+
+COMPARED: Mapping[str, Callable[[str, str], bool]] = {
+    "StringEquals": str.__eq__,
+    "StringLike": _matches,
+    **dict.fromkeys(("ArnEquals", "ArnLike"), _is_like_arn),
+}
 
 
 def listed(value: Any) -> list[Any]:

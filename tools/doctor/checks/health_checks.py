@@ -27,8 +27,6 @@ PORT_MISMATCH = Facts("port-mismatch", 58, {FORWARD}, certain=True)
 # The command fails as well where the app is only slow.
 CONTAINER_CHECK_FAILED = Facts("container-check-failed", 59, {TASKS_NODE}, {"out-of-memory", LOG})
 WRONG_ADDRESS = Facts("wrong-address", 60, {FORWARD}, certain=True)
-# An app that starts slowly refuses, too.
-WRONG_ADDRESS_LIKELY = Facts("wrong-address-likely", 64, {FORWARD}, NO_ANSWER, repeats=True)
 NOT_LISTENING = Facts("not-listening", 64, {FORWARD}, NO_ANSWER, repeats=True)
 # A line of the log shows when the app listened.
 SLOW_START = Facts("slow-start", 64, {FORWARD}, NO_ANSWER, repeats=True)
@@ -73,12 +71,9 @@ def refused(case: Case) -> Iterator[Finding]:
             yield from _wrong_address(case, task, heard, evidence)
             yield from _late(case, task, heard, evidence)
             return
-    for task in (each for each in case.active_tasks if each.health == "HEALTHY"):
-        yield _elsewhere_likely(case, task, evidence)
-        return
-    for task in case.failed_tasks or case.active_tasks:
-        yield _silent(case, task, evidence)
-        return
+    inside = [each for each in case.active_tasks if each.health == "HEALTHY"]
+    for task in (inside or case.failed_tasks or case.active_tasks)[:1]:
+        yield _silent(case, task, evidence, inside=bool(inside))
 
 
 def _elsewhere(case: Case, heard: Listening, evidence: tuple[str, ...]) -> Iterator[Finding]:
@@ -141,33 +136,12 @@ def _wrong_address(
     )
 
 
-def _elsewhere_likely(case: Case, task: Task, evidence: tuple[str, ...]) -> Finding:
-    """Return the finding of a task that runs and refuses the load balancer, and does not say where it listens."""
-    seen = [t("Task {task} runs, and its log does not say where the app listens.", task=task.short)]
-    if task.health == "HEALTHY":
-        seen.append(t("The container's own health check passes: the app answers inside the task."))
-    environment = case.definition.environment if case.definition else {}
-    variables = [name for name, value in environment.items() if value in LOOPBACK]
-    return Finding(
-        WRONG_ADDRESS_LIKELY,
-        title=t("The app probably listens on 127.0.0.1, where the load balancer cannot reach it"),
-        why=t(
-            "The load balancer connects to the task's private address ({address}), and is refused. "
-            "A check from inside the container may pass all the same.",
-            address=task.address or "-",
-        ),
-        seen=tuple(seen),
-        fixes=(_everywhere(case, variables),),
-        evidence=evidence,
-    )
-
-
 def _everywhere(case: Case, variables: list[str]) -> Fix:
     """Return the fix that makes the app listen on all addresses; it names the variables with another address."""
     stack, declared = case.now.names.stack, case.now.settings.service.variables
     text = t(
-        "Make the app listen on 0.0.0.0, all addresses of the task (gunicorn: bind; Flask "
-        "and uvicorn: --host), and deploy:"
+        "Have the app listen on 0.0.0.0, all addresses of the task, and on the port in PORT (gunicorn: bind; Flask and "
+        "uvicorn: --host, --port), and deploy:"
     )
     if variables:
         text = t(
@@ -258,28 +232,25 @@ def _own_check(case: Case, definition: Definition, evidence: tuple[str, ...]) ->
     )
 
 
-def _silent(case: Case, task: Task, evidence: tuple[str, ...]) -> Finding:
+def _silent(case: Case, task: Task, evidence: tuple[str, ...], *, inside: bool) -> Finding:
     """Return the finding of a task of which nothing shows whether, and where, a process listens: what fits, in order.
 
-    Of an app that else says where it listens, a task that does not has probably not begun to.
+    It answers ``inside`` where the container's own check passes. Of an app that else says where it listens, a task that
+    does not has probably not begun to.
     """
     lines, port = case.lines(task), (case.service and case.service.port) or "-"
     lived = ((task.ended or case.at) - task.started).total_seconds() if task.started else 0.0
     environment = case.definition.environment if case.definition else {}
     variables = [name for name, value in environment.items() if value in LOOPBACK]
-    elsewhere = _everywhere(case, variables) if variables else _at(case, port)
-    tells = _tells(case)
-    if later := _longer_by_now(case, task, lived):
-        fixes = (later, elsewhere)
-    else:
-        later = _later(case, lived)
-        fixes = (later, elsewhere) if tells and not variables else (elsewhere, later)
-    seen = t(
-        "Task {task}: in {lived} s its log does not say that a process listens.",
-        task=task.short,
-        lived=round(lived),
-    )
+    elsewhere, later, tells = _everywhere(case, variables), _later(case, task, lived), _tells(case)
+    first = later.commands == (case.retry_command,) or (tells and not variables)
     last = [each.text for each in lines if containers.WORD.search(each.text)][-4:]
+    seen = [t("Task {task}: in {lived} s its log does not say that a process listens.",
+              task=task.short, lived=round(lived))]  # fmt: skip
+    if inside:
+        seen.append(t("The container's own health check passes: the app answers inside the task."))
+    elif tells:
+        seen.append(t("This app says where it listens once it does: it has probably not begun to."))
     return Finding(
         NOT_LISTENING,
         title=t("Nothing shows that the app listens on port {port} of the task", port=port),
@@ -288,13 +259,10 @@ def _silent(case: Case, task: Task, evidence: tuple[str, ...]) -> Finding:
             "127.0.0.1 only, on another port, or not yet.",
             address=task.address or "-",
         ),
-        seen=(seen, *((TELLS,) if tells else ()), *_pause(case, task)),
-        fixes=fixes,
+        seen=(*seen, *_pause(case, task)),
+        fixes=(elsewhere,) if inside else (later, elsewhere) if first else (elsewhere, later),
         evidence=(*dict.fromkeys((*errors(lines), *last)), *evidence),
     )
-
-
-TELLS = t("This app says where it listens once it does: it has probably not begun to.")
 
 
 def _tells(case: Case) -> bool:
@@ -304,43 +272,24 @@ def _tells(case: Case) -> bool:
     return own or any(map(listening, logs.lines.values() if logs else ()))
 
 
-def _at(case: Case, port: int | str) -> Fix:
-    text = t(
-        "If it listens on 127.0.0.1 only, or on another port: have it listen on 0.0.0.0, all addresses of the task, "
-        "and on port {port}, which PORT has (gunicorn: bind; Flask and uvicorn: --host, --port), and deploy:",
-        port=port,
-    )
-    return case.deploy(text)
-
-
-def _needed(lived: float) -> int:
-    """Return the grace period to try, in seconds: how long the start would have taken is not known."""
-    return ceil(max(lived * 3, UNKNOWN) / ROUND) * ROUND
-
-
-def _longer_by_now(case: Case, task: Task, lived: float) -> Fix | None:
-    """Return the fix where the grace period was extended after the task had ended, and was not tried since."""
+def _later(case: Case, task: Task, lived: float) -> Fix:
+    """Return the fix of an app that has not begun to listen: how long that would have taken is not known."""
     grace = case.service.grace if case.service else 0
-    if task.ended is None or _needed(lived) > grace:
-        return None
-    text = t("The service waits {grace} s by now. Let ECS try again:", grace=grace)
-    return Fix(text, (case.retry_command,))
-
-
-def _later(case: Case, lived: float) -> Fix:
-    """Return the fix of an app that has not begun to listen."""
-    grace = case.service.grace if case.service else 0
+    needed = ceil(max(lived * 3, UNKNOWN) / ROUND) * ROUND
+    if task.ended and needed <= grace:
+        text = t("The service waits {grace} s by now. Let ECS try again:", grace=grace)
+        return Fix(text, (case.retry_command,))
     if lived >= max(grace, UNKNOWN):
         text = t(
-            "If it has not begun to listen yet, it hangs: see where its log stops, correct what the app waits for, "
-            "and deploy:"
+            "If it has not begun to listen yet, it hangs: see where its log stops, correct what the app waits for, and "
+            "deploy:"
         )
         return case.deploy(text, case.logs_command("--previous"))
     text = t(
         "If it has not begun to listen yet: find the slow step in the log, and where the start cannot be faster, "
         "extend the grace period:"
     )
-    return _wait(case, text, _needed(lived))
+    return _wait(case, text, needed)
 
 
 def _pause(case: Case, task: Task) -> tuple[Text, ...]:

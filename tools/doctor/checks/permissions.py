@@ -168,12 +168,11 @@ def verdict(role: str, lack: Lack) -> Text:
     return t("No policy of {role} allows {action} on {resource}.", **named)
 
 
-ASSUMES = t(
-    "ECS assumes this role to pull the image and read the secrets; without it no task starts."
-)
+ASSUMES = t("ECS assumes both roles of a task before it starts it; without one no task starts.")
 
 
 def _missing(case: Case, definition: Definition) -> Finding:
+    named = definition.execution_role
     # Where none is named, another try of the same task definition would fail, too.
     corrected = case.correct_program(
         t(
@@ -181,17 +180,12 @@ def _missing(case: Case, definition: Definition) -> Finding:
         ),
         drifts=False,
     )
-    seen = t(
-        "{revision} names {role}.",
-        revision=definition.revision,
-        role=definition.execution_role or "-",
-    )
     return Finding(
         EXECUTION_ROLE_MISSING,
         title=t("The task definition's execution role does not exist"),
         why=ASSUMES,
-        seen=(seen,),
-        fixes=(case.restore(), *case.then_retry()) if definition.execution_role else corrected,
+        seen=(t("{revision} names {role}.", revision=definition.revision, role=named or "-"),),
+        fixes=(case.restore(), *case.then_retry()) if named else corrected,
         evidence=case.stop_reasons(REFUSED),
     )
 
@@ -211,18 +205,13 @@ def _not_assumed(
     text = t(
         "Or correct the trust policy where the program declares it (infra/iam.py), and deploy:"
     )
+    declared = (case.deploy(text),) if trust.conditions else ()
     return Finding(
         facts if trust.verdict is False else replace(facts, certain=False),
         title=title,
-        why=ASSUMES
-        if facts is EXECUTION_ROLE_NOT_TRUSTED
-        else t("ECS assumes this role for the app's own calls of AWS; without it no task starts."),
+        why=ASSUMES,
         seen=tuple(distrust(name, ECS_TASKS, trust)),
-        fixes=(
-            case.restore(),
-            *case.then_retry(),
-            *((case.deploy(text),) if trust.conditions else ()),
-        ),
+        fixes=(case.restore(), *case.then_retry(), *declared),
         evidence=refused,
     )
 
@@ -240,25 +229,15 @@ def sent(definition: str, service: str, source: str) -> dict[str, str]:
 
 def distrust(role: str, service: str, trust: Trust) -> Iterator[Text]:
     """Yield why a role's trust policy does not let a service assume it, with the conditions on which that hangs."""
+    names = {"role": role, "service": service}
     if trust.verdict is False:
-        yield t(
-            "The trust policy of {role} does not let {service} assume it.",
-            role=role,
-            service=service,
-        )
-    for each in trust.conditions:
-        if each.fulfilled is False:
-            yield t(
-                "{service} does not fulfil its condition {words}.",
-                service=service,
-                words=each.words,
-            )
+        yield t("The trust policy of {role} does not let {service} assume it.", **names)
+    for words, met in trust.conditions.items():
+        if met is False:
+            yield t("{service} does not fulfil its condition {words}.", words=words, **names)
         else:
-            yield t(
-                "Whether {service} fulfils its condition {words} is not known here.",
-                service=service,
-                words=each.words,
-            )
+            yield t("Whether {service} fulfils its condition {words} is not known here.",
+                    words=words, **names)  # fmt: skip
 
 
 def task_role(case: Case) -> Iterator[Finding]:

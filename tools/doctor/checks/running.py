@@ -328,11 +328,10 @@ def _read_rules(case: Case) -> Fix:
     )
     balancer = case.now.balancer.value
     listener = serving(balancer) if balancer else None
-    commands = (
-        f"aws elbv2 describe-rules --listener-arn {listener.arn}" if listener else "",
-        f"aws wafv2 get-web-acl-for-resource --resource-arn {balancer.arn}" if balancer else "",
-    )
-    return Fix(text, tuple(filter(None, commands)))
+    if balancer is None or listener is None:
+        return Fix(text)
+    rules = f"aws elbv2 describe-rules --listener-arn {listener.arn}"
+    return Fix(text, (rules, f"aws wafv2 get-web-acl-for-resource --resource-arn {balancer.arn}"))
 
 
 def _https(case: Case, page: PageAnswer) -> Iterator[Fix]:

@@ -217,7 +217,6 @@ SITUATIONS = {
     "wrong-address": a.unhealthy(
         "Health checks failed", lines=["Listening at: http://127.0.0.1:3000 (7)"],
         main=env(BIND_HOST="127.0.0.1")),
-    "wrong-address-likely": a.unhealthy("Health checks failed", lines=["Booting"]),
     "balancer-cannot-reach-task": a.stack(network=rules(app_in=())),
     "task-cannot-reach-database": a.stack(network=rules(db_in=())),
     "rule-in-the-way": a.stack(

@@ -83,6 +83,7 @@ VARIANTS = {
         FORGOTTEN, service=Part(replace(FORGOTTEN.service.value, events=(EARLIER,)))),
     "not-listening: rolled back": replace(
         ROLLED_BACK, service=Part(replace(ROLLED_BACK.service.value, events=(a.failed_check(),)))),
+    "not-listening: it answers inside the task": silent(["Booting"]),
     "not-listening: another app": a.of_another_app(quiet()),
     "not-listening: another app, whose earlier version said where it listens": a.of_another_app(
         quiet(logs=a.logs(b=["connecting to the cache"], c=["Listening at: http://0.0.0.0:3000 (7)"]))),
