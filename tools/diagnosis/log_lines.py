@@ -29,22 +29,13 @@ def killed_workers(lines: Iterable[LogLine]) -> tuple[str, ...]:
     return tuple(workers)
 
 
-BOOTS = re.compile(r"Booting worker with pid: \d+")
-EXITS = re.compile(r"Worker exiting \(pid: (?P<pid>\d+)\)")
-"""What gunicorn's workers say at their start and their end; of code 0 its master says nothing (gunicorn/arbiter.py)."""
-
-
 def replaced_workers(lines: Iterable[LogLine]) -> tuple[str, ...]:
-    """Return the lines of gunicorn's workers that ended by themselves, and each was replaced by another one."""
-    ended, replaced, hung = [], [], set()
-    for text in (each.text for each in lines):
-        if match := HUNG.search(text):
-            hung.add(match["pid"])
-        elif (match := EXITS.search(text)) and match["pid"] not in hung:
-            ended.append(text)
-        elif BOOTS.search(text) and ended:
-            replaced.append(ended.pop())
-    return tuple(replaced)
+    """Return the lines of gunicorn's workers that started after another one had ended by itself."""
+    # Of a worker that ended with code 0 the main process says nothing (gunicorn/arbiter.py).
+    texts = [each.text for each in lines]
+    ends = [number for number, text in enumerate(texts) if "Worker exiting (pid" in text]
+    after = texts[ends[0] :] if ends and not any(map(HUNG.search, texts)) else []
+    return tuple(text for text in after if "Booting worker with pid" in text)
 
 
 LOCK_WAIT = "canceling statement due to lock timeout"

@@ -105,7 +105,7 @@ def run(case: Case) -> tuple[tuple[Finding, ...], tuple[Unread, ...]]:
     causes = [each for each in findings if each.kind == "cause"]
     shown = [each.at(case.now.place) for one in findings for each in _shown(one, causes)]
     failed = (
-        Unread(t("the check {name}", name=_name(check)), part.problem)
+        Unread(t("the check {name}", name=check.__name__), part.problem)
         for check, part in parts.items()
         if part.problem
     )
@@ -114,10 +114,6 @@ def run(case: Case) -> tuple[tuple[Finding, ...], tuple[Unread, ...]]:
 
 def _findings(check: CheckOf, case: Case) -> list[Finding]:
     return [*check(case)]
-
-
-def _name(check: CheckOf) -> str:
-    return f"{check.__module__.rpartition('.')[2]}.{check.__name__}"
 
 
 def _tried(finding: Finding, case: Case) -> Finding:

@@ -133,38 +133,29 @@ def crash(case: Case) -> Iterator[Finding]:
 
 
 AGAIN_AND_AGAIN = 3
-"""How often a worker must end and be replaced before that is no restart of its own."""
-NOT_EXITED = t(
-    "Have the app not end its own process while it is imported (sys.exit, raise SystemExit, a script's last line), and "
-    "deploy:"
-)
+"""How many workers must be replaced before that is no restart of its own."""
 
 
 def workers_end(case: Case) -> Iterator[Finding]:
     """Find gunicorn's workers that end with code 0 again and again: its main process lives on, and nothing answers."""
     for task in (*case.failed_tasks, *case.active_tasks) if case.failed_checks else ():
-        ends = replaced_workers(case.lines(task))
-        if len(ends) >= AGAIN_AND_AGAIN:
-            yield Finding(
-                PROCESS_ENDS,
-                title=t("gunicorn's workers end by themselves with code 0, before they answer"),
-                why=t(
-                    "gunicorn starts another one each time, which ends as well: no request is answered."
-                ),
-                seen=(
-                    t(
-                        "Task {task}: {count} workers ended and were replaced.",
-                        task=task.short,
-                        count=len(ends),
-                    ),
-                ),
-                fixes=(
-                    case.deploy(NOT_EXITED, case.logs_command("--previous")),
-                    *case.retry_if_fixed(),
-                ),
-                evidence=ends[-AGAIN_AND_AGAIN:],
-            )
-            return
+        started = replaced_workers(case.lines(task))
+        if len(started) < AGAIN_AND_AGAIN:
+            continue
+        text = t(
+            "Have the app not end its own process while it is imported (sys.exit, raise SystemExit, a script's last "
+            "line), and deploy:"
+        )
+        yield Finding(
+            PROCESS_ENDS,
+            title=t("gunicorn's workers end by themselves with code 0, before they answer"),
+            why=t(
+                "gunicorn starts another one each time, which ends as well: no request is answered."
+            ),
+            fixes=(case.deploy(text, case.logs_command("--previous")), *case.retry_if_fixed()),
+            evidence=last_lines(case, task),
+        )
+        return
 
 
 TOLD = (0, 137, 143)

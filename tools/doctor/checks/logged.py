@@ -170,8 +170,15 @@ def fix(case: Case, cause: LoggedCause) -> Fix:
 
 def _of_database(case: Case, cause: LoggedCause, database: Database | None) -> Fix:
     known, stack = cause.known, case.now.names.stack
-    if known.id == databases.FULL:
-        return Fix(cause.fix, (*_restarted(database), *case.psql(databases.WHO)))
+    if known.id == databases.FULL and database:
+        # RDS keeps slots for rds_superuser, so for its master user, which is the app's, too: it has taken them (AWS
+        # re:Post, "FATAL: remaining connection slots are reserved for non replicate superuser connections").
+        which = f"--db-instance-identifier {database.id}"
+        restart = (
+            f"aws rds reboot-db-instance {which}",
+            f"aws rds wait db-instance-available {which}",
+        )
+        return Fix(cause.fix, (*restart, *case.psql(databases.WHO)))
     if known.id in ("database-timeout", "database-slow"):
         return connections.end_transactions(case, cause.fix)
     if known.id == "wrong-password":
@@ -194,20 +201,6 @@ def _of_database(case: Case, cause: LoggedCause, database: Database | None) -> F
         declared = case.now.settings.service.variables
         return Fix(text, _set_to_stack_s(case, _with_host(declared, cause.what)))
     return case.deploy(cause.fix) if not known.passes else Fix(cause.fix)
-
-
-def _restarted(database: Database | None) -> tuple[str, ...]:
-    """Return the commands that restart the database.
-
-    The slots that RDS reserves are for rds_superuser, so for its master user, which is the app's own, too: it has taken
-    them (AWS re:Post, "FATAL: remaining connection slots are reserved for non replicate superuser connections").
-    """
-    which = f"--db-instance-identifier {database.id}" if database else ""
-    commands = (
-        f"aws rds reboot-db-instance {which}",
-        f"aws rds wait db-instance-available {which}",
-    )
-    return commands if database else ()
 
 
 def _is_out_of_time(case: Case, cause: LoggedCause, database: Database) -> bool:

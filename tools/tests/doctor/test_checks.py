@@ -125,12 +125,11 @@ def test_a_check_that_fails_is_one_check_and_named_as_careapp_s_own_mistake(monk
     def broken(_):
         raise KeyError("x")
 
-    broken.__module__, broken.__name__ = "tools.doctor.checks.inputs", "image"
     monkeypatch.setattr(checks, "CHECKS", (broken, *checks.CHECKS))
     diagnosis = judge(a.stack(database=None))
     assert [each.id for each in diagnosis.causes] == ["database-missing"]
     [failed] = diagnosis.unread
-    assert (str(failed.part), failed.problem.kind) == ("the check inputs.image", "own")
+    assert (str(failed.part), failed.problem.kind) == ("the check broken", "own")
     told = failed.problem.as_text()
     assert told.startswith("careapp itself failed here (KeyError: 'x'; test_checks.py:")
     assert told.endswith("That is a defect of careapp, not of the stack: please report it.")
