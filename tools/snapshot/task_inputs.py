@@ -7,6 +7,7 @@ import urllib.request
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from http.client import HTTPException
 from typing import Any
 
 from stack.statements import secret_arn
@@ -122,7 +123,7 @@ def _configured(session: Session, name: str, digest: str | None) -> tuple[str, .
     try:
         with urllib.request.urlopen(url, timeout=CONFIG_SECONDS) as answer:  # noqa: S310
             return (_platform(json.load(answer)),)
-    except (OSError, ValueError):
+    except (OSError, ValueError, HTTPException):
         return ()
 
 
