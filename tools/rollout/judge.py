@@ -116,14 +116,10 @@ def _with_falls(view: Rollout, history: History) -> History:
     healthy = {each.address for each in view.targets if each.state == "healthy"}
     served = {each.arn for each in view.active_tasks if each.address in healthy}
     failing = {each.arn for each in (*view.failed_tasks, *view.unhealthy_tasks)}
-    fallen = failing & history.served
+    fallen = history.served & failing
     shown = fallen - history.fallen or (fallen and not view.serving)
-    return replace(
-        history,
-        served=history.served | served,
-        fallen=frozenset(fallen),
-        falls=history.falls + bool(shown),
-    )
+    falls = history.falls + bool(shown)
+    return replace(history, served=history.served | served, fallen=fallen, falls=falls)
 
 
 def _by_falls(answer: Answer, view: Rollout) -> Verdict:

@@ -132,23 +132,19 @@ class Reader:
         if balancer is None or (by_rule and value is None):
             return Answer(page=t("the load balancer has no test rule, so no page was requested"))
         try:
-            return self._page(balancer, {TEST_HEADER: value} if value else {}, view.hook, again)
+            return self._page(balancer, value, view.hook, again)
         except AwsProblem as problem:
             if problem.kind != "unreachable":
                 raise
             return Answer(page=t("its page was not requested: {problem}", problem=problem.text))
 
     def _page(
-        self,
-        balancer: elb.Balancer,
-        headers: Mapping[str, str],
-        hook: PauseHook | None,
-        again: bool,
+        self, balancer: elb.Balancer, value: str | None, hook: PauseHook | None, again: bool
     ) -> Answer:
-        health, url = self.settings.health, self.expected.page_url
-        requests = SMOKE_REQUESTS if hook else 1
-        ask = partial(pages.page, balancer, self.settings, url, database=False)
+        health, requests = self.settings.health, SMOKE_REQUESTS if hook else 1
+        ask = partial(pages.page, balancer, self.settings, self.expected.page_url, database=False)
         before = ask() if hook else self.inquiry.page_before
+        headers = {TEST_HEADER: value} if value else {}
         page = ask(headers, requests, before, assets=not again)
         if page is None or not page.fails:
             text = t(

@@ -84,11 +84,14 @@ def page(
         url=f"{base}{path}", path=path, matcher=settings.health.smoke_matcher, tries=0
     )
     found = replace(found, assets_before=before.assets if before else {})
+
+    def visit(page: PageAnswer) -> PageAnswer:
+        return _visit(browser(), settings.login, page, assets)
+
     try:
-        visit = partial(_visit, login=settings.login, assets=assets)
-        found = _get_page(browser, visit, found)
+        found = _get_page(visit, found)
         while found.tries < requests and not found.fails:
-            found = visit(browser(), found)
+            found = visit(found)
         database = database and settings.webapp and not settings.login.protects(DATABASE_PATH)
         if found.status and database:
             answer = browser().get(f"{base}{DATABASE_PATH}", DATABASE_SECONDS)
@@ -133,14 +136,10 @@ def _unreachable(url: str, problem: Unreachable, settings: Settings) -> AwsProbl
     return AwsProblem("unreachable", text, way_out)
 
 
-def _get_page(
-    browser: Callable[[], Browser],
-    visit: Callable[[Browser, PageAnswer], PageAnswer],
-    page: PageAnswer,
-) -> PageAnswer:
+def _get_page(visit: Callable[[PageAnswer], PageAnswer], page: PageAnswer) -> PageAnswer:
     begun = time.monotonic()
     for tries in range(1, TRIES + 1):
-        page = visit(browser(), page)
+        page = visit(page)
         if not page.fails or time.monotonic() - begun >= _answer_seconds():
             break
         if tries < TRIES:
@@ -148,7 +147,7 @@ def _get_page(
     return page
 
 
-def _visit(browser: Browser, page: PageAnswer, login: LoginSettings, assets: bool) -> PageAnswer:
+def _visit(browser: Browser, login: LoginSettings, page: PageAnswer, assets: bool) -> PageAnswer:
     answer = browser.get(page.url, _answer_seconds())
     return replace(
         page,
