@@ -495,6 +495,22 @@ KNOWN = (
         passes=True,
     ),
     Known(
+        "worker-crash",
+        # gunicorn 27 (arbiter.py, reap_workers) and uWSGI 2.0; SIGKILL is the kernel's, for memory.
+        r"Worker \(pid:\d+\) was sent (?P<what>SIG(?:ABRT|BUS|FPE|ILL|SEGV|SYS|TRAP))\b"
+        r"|worker \d+ \(pid: \d+\) died, killed by (?P<uwsgi>signal (?:4|5|6|7|8|11|31))\b",
+        t("The app's process crashes in native code: {what}"),
+        t(
+            "It ends in the middle of its requests, which the load balancer answers with 502, and the server starts "
+            "another worker."
+        ),
+        t(
+            "Set appVariables.PYTHONFAULTHANDLER to 1, with which Python logs the line that was running, correct "
+            "that (os.abort, or a package in C), and deploy."
+        ),
+        passes=True,
+    ),
+    Known(
         "worker-timeout",
         r"WORKER TIMEOUT",
         t("The app hangs: gunicorn stopped a worker that did not respond"),

@@ -89,7 +89,9 @@ class Turns:
         """Ask what the look has to ask, judge it, and let ECS go on. Raises AwsProblem where AWS refuses that."""
         try:
             if question := asks(seen, self.history, self.terms):
-                answer = await asyncio.to_thread(self.reader.ask, question, seen.view)
+                again = self.history.page_at is not None and self.history.failing is None
+                ask = partial(self.reader.ask, question, seen.view, again=again)
+                answer = await asyncio.to_thread(ask)
                 seen = replace(seen, answer=answer)
             verdict, history = judge_rollout(seen, self.history, self.terms)
             if verdict.go_on and seen.answer:

@@ -24,6 +24,13 @@ WARM_UP_SECONDS = 30.0
 CRASHES = 2
 """Tasks of a worker that end by themselves before its roll-out has failed: one may end for a passing reason."""
 
+FALLS = 2
+"""Looks that show tasks fail after they were healthy, before that is the version's failure.
+
+ELB has failed such a task several times in a row (HealthSettings.unhealthy), and ECS replaces it; but one of several
+may fail for a reason of AWS's, such as its host. So a look counts that shows another task, or that still none serves.
+"""
+
 PAGE_SECONDS = 10.0
 """AWS's seconds between two requests for the page of a version that ECS can still roll back."""
 
@@ -57,6 +64,8 @@ def asks(seen: Look, history: History, terms: Terms) -> Question | None:
     view = seen.view
     if view.service is None or view.given_up:
         return None
+    if _with_falls(view, history).falls >= FALLS:
+        return Question.DOCTOR
     if hook := view.hook:
         return None if hook.id in history.answered else Question.TEST_PAGE
     if _fails(view, _failed(view, _older(view, history, terms))):
@@ -79,9 +88,11 @@ def judge_rollout(seen: Look, history: History, terms: Terms) -> tuple[Verdict, 
     verdict, history = judge_ecs(seen, history, terms)
     if (state := _state(view)) != history.state:
         history = replace(history, moved=seen.at, state=state)
-    history = replace(history, older=_older(view, history, terms))
+    history = _with_falls(view, replace(history, older=_older(view, history, terms)))
     if verdict.final or seen.answer is None:
         return verdict, history if question else replace(history, certain=frozenset())
+    if history.falls >= FALLS:
+        return _by_falls(seen.answer, view), history
     if question is Question.DOCTOR:
         return _by_doctor(seen.answer, verdict, seen, history, terms)
     return _by_page(seen.answer, verdict, seen, history, terms)
@@ -94,14 +105,51 @@ def _state(view: Rollout) -> object:
     return tasks, targets, view.deployment, view.traffic
 
 
-def _by_page(
-    answer: Answer, verdict: Verdict, seen: Look, history: History, terms: Terms
-) -> tuple[Verdict, History]:
-    """Judge healthy tasks by their page, and let ECS go on where it works; two answers have to agree.
+def _with_falls(view: Rollout, history: History) -> History:
+    """Return the history with the tasks that were healthy and fail, as long as ECS can still roll back.
+
+    Tasks of other deployments, and those that a person, scaling or Spot ends, are none of them. A worker has no target.
+    """
+    mine = view.deployment
+    if mine is None or not mine.primary or mine.rollout != "IN_PROGRESS":
+        return history
+    healthy = {each.address for each in view.targets if each.state == "healthy"}
+    served = {each.arn for each in view.active_tasks if each.address in healthy}
+    failing = {each.arn for each in (*view.failed_tasks, *view.unhealthy_tasks)}
+    fallen = history.served & failing
+    shown = fallen - history.fallen or (fallen and not view.serving)
+    falls = history.falls + bool(shown)
+    return replace(history, served=history.served | served, fallen=fallen, falls=falls)
+
+
+def _by_falls(answer: Answer, view: Rollout) -> Verdict:
+    """Judge a version whose tasks were healthy and fail; the cause says what the health check got, or the log."""
+    diagnosis = answer.diagnosis
+    causes = [each for each in diagnosis.causes if not each.process] if diagnosis else []
+    text = t("{revision}: its tasks were healthy, and then failed", revision=view.revision)
+    if causes:
+        text = joined(": ", (text, causes[0].title))
+    return _stopped(text, causes[0] if causes else None, diagnosis, view)
+
+
+def _stopped(
+    text: Text, cause: Finding | None, diagnosis: Diagnosis | None, view: Rollout
+) -> Verdict:
+    """Return the verdict on a version that has served and fails: ECS is to roll it back.
 
     Where the cause lies outside of the version and the old tasks are gone, the version before would fail as well: a
     rollback would only restart tasks.
     """
+    others = any(each.running for each in view.other_deployments)
+    if cause is None or not cause.facts.outside or others:
+        return Verdict(Outcome.WRONG, text, diagnosis, stop=True)
+    return Verdict(Outcome.OUTSIDE, joined(". ", (text, OUTSIDE)), diagnosis)
+
+
+def _by_page(
+    answer: Answer, verdict: Verdict, seen: Look, history: History, terms: Terms
+) -> tuple[Verdict, History]:
+    """Judge healthy tasks by their page, and let ECS go on where it works; two answers have to agree."""
     view, history = seen.view, replace(history, page_at=seen.at)
     worked = answer.worked or history.passed
     cause = _page_cause(answer.diagnosis, worked=worked) if answer.diagnosis else None
@@ -118,12 +166,7 @@ def _by_page(
         revision=terms.expected.revision,
         cause=cause.title,
     )
-    outside = cause.facts.outside and not any(each.running for each in view.other_deployments)
-    if outside:
-        text = joined(". ", (text, OUTSIDE))
-    outcome = Outcome.OUTSIDE if outside else Outcome.WRONG
-    diagnosis = answer.diagnosis
-    return Verdict(outcome=outcome, text=text, diagnosis=diagnosis, stop=not outside), history
+    return _stopped(text, cause, answer.diagnosis, view), history
 
 
 def _page_cause(diagnosis: Diagnosis, *, worked: bool) -> Finding | None:

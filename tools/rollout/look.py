@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import partial
 from typing import Any
 
 from stack.load_balancer import SMOKE_REQUESTS
@@ -112,10 +113,15 @@ class Reader:
         """Read the roll-out. Raises AwsProblem."""
         return look(self.session, self.expected)
 
-    def ask(self, question: Question, view: Rollout) -> Answer:
-        """Ask the doctor or the page. Raises AwsProblem, and what the doctor raises."""
+    def ask(self, question: Question, view: Rollout, *, again: bool = False) -> Answer:
+        """Ask the doctor or the page. Raises AwsProblem, and what the doctor raises.
+
+        ECS's alarms (infra/alarms.py) count what is requested through the load balancer. So the doctor requests
+        nothing, /health/db is never requested, and ``again``, where the page has answered, the page alone. A 5xx of
+        that is one of the two after which the gate itself lets ECS roll back.
+        """
         if question is Question.DOCTOR:
-            return Answer(diagnosis=self.diagnose())
+            return Answer(diagnosis=self.diagnose(page=Part()))
         health, by_rule = self.settings.health, question is Question.TEST_PAGE
         if view.hook and view.hook.first:
             return Answer(page=t("it is the first version: its page is requested once it runs"))
@@ -126,19 +132,20 @@ class Reader:
         if balancer is None or (by_rule and value is None):
             return Answer(page=t("the load balancer has no test rule, so no page was requested"))
         try:
-            return self._page(balancer, {TEST_HEADER: value} if value else {}, view.hook)
+            return self._page(balancer, value, view.hook, again)
         except AwsProblem as problem:
             if problem.kind != "unreachable":
                 raise
             return Answer(page=t("its page was not requested: {problem}", problem=problem.text))
 
     def _page(
-        self, balancer: elb.Balancer, headers: Mapping[str, str], hook: PauseHook | None
+        self, balancer: elb.Balancer, value: str | None, hook: PauseHook | None, again: bool
     ) -> Answer:
-        health, url = self.settings.health, self.expected.page_url
-        requests = SMOKE_REQUESTS if hook else 1
-        before = pages.page(balancer, self.settings, url) if hook else self.inquiry.page_before
-        page = pages.page(balancer, self.settings, url, headers, requests, before)
+        health, requests = self.settings.health, SMOKE_REQUESTS if hook else 1
+        ask = partial(pages.page, balancer, self.settings, self.expected.page_url, database=False)
+        before = ask() if hook else self.inquiry.page_before
+        headers = {TEST_HEADER: value} if value else {}
+        page = ask(headers, requests, before, assets=not again)
         if page is None or not page.fails:
             text = t(
                 "its page {path} answered {count} of {count} request",

@@ -119,6 +119,12 @@ class History:
     """When the page was requested last."""
     failing: float | None = None
     """This machine's clock at the first of the looks that in a row have found the page failing."""
+    served: frozenset[str] = frozenset()
+    """The deployment's tasks that the load balancer has called healthy."""
+    fallen: frozenset[str] = frozenset()
+    """Those of them that had failed at the last look."""
+    falls: int = 0
+    """How many looks have shown that."""
     answered: frozenset[str] = frozenset()
     """The hooks that were answered: ECS may show one for a moment longer."""
 

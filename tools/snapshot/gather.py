@@ -310,9 +310,14 @@ class _Reader:
         balancer, targets = self.balancer.result().value, self.targets.result().value or ()
         if balancer is None or all(each.state != "healthy" for each in targets):
             return _answered(Part())
-        inquiry = self.inquiry
+        inquiry, primary = self.inquiry, self.running.primary if self.running else None
         question = partial(
-            pages.page, balancer, self.settings, inquiry.url, before=inquiry.page_before
+            pages.page,
+            balancer,
+            self.settings,
+            inquiry.url,
+            before=inquiry.page_before,
+            database=primary is None or primary.rollout != "IN_PROGRESS",
         )
         return self._pool.submit(read_part, question)
 

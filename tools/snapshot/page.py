@@ -59,6 +59,9 @@ def page(
     headers: Mapping[str, str] | None = None,
     requests: int = 1,
     before: PageAnswer | None = None,
+    *,
+    assets: bool = True,
+    database: bool = True,
 ) -> PageAnswer | None:
     """Request ``smokePath`` with its stylesheets and scripts, and of the app in webapp/ the database's health.
 
@@ -67,6 +70,9 @@ def page(
     requested ``requests`` times, until it fails. ``before`` is the page before this update: with what answered then
     and does not now it fails. None where ``smokePath`` is empty. Raises AwsProblem where
     the load balancer cannot be reached from here: that is no fault of the page.
+
+    The alarms that ECS watches during a deployment count these requests like users'. So then ``database`` is False,
+    and the page is requested without its ``assets`` where they have answered.
     """
     path = settings.health.smoke_path
     if not path:
@@ -78,11 +84,16 @@ def page(
         url=f"{base}{path}", path=path, matcher=settings.health.smoke_matcher, tries=0
     )
     found = replace(found, assets_before=before.assets if before else {})
+
+    def visit(page: PageAnswer) -> PageAnswer:
+        return _visit(browser(), settings.login, page, assets)
+
     try:
-        found = _get_page(browser, settings.login, found)
+        found = _get_page(visit, found)
         while found.tries < requests and not found.fails:
-            found = _visit(browser(), settings.login, found)
-        if found.status and settings.webapp and not settings.login.protects(DATABASE_PATH):
+            found = visit(found)
+        database = database and settings.webapp and not settings.login.protects(DATABASE_PATH)
+        if found.status and database:
             answer = browser().get(f"{base}{DATABASE_PATH}", DATABASE_SECONDS)
             found = replace(found, database=answer.status)
         return found
@@ -125,10 +136,10 @@ def _unreachable(url: str, problem: Unreachable, settings: Settings) -> AwsProbl
     return AwsProblem("unreachable", text, way_out)
 
 
-def _get_page(browser: Callable[[], Browser], login: LoginSettings, page: PageAnswer) -> PageAnswer:
+def _get_page(visit: Callable[[PageAnswer], PageAnswer], page: PageAnswer) -> PageAnswer:
     begun = time.monotonic()
     for tries in range(1, TRIES + 1):
-        page = _visit(browser(), login, page)
+        page = visit(page)
         if not page.fails or time.monotonic() - begun >= _answer_seconds():
             break
         if tries < TRIES:
@@ -136,7 +147,7 @@ def _get_page(browser: Callable[[], Browser], login: LoginSettings, page: PageAn
     return page
 
 
-def _visit(browser: Browser, login: LoginSettings, page: PageAnswer) -> PageAnswer:
+def _visit(browser: Browser, login: LoginSettings, page: PageAnswer, assets: bool) -> PageAnswer:
     answer = browser.get(page.url, _answer_seconds())
     return replace(
         page,
@@ -148,7 +159,7 @@ def _visit(browser: Browser, login: LoginSettings, page: PageAnswer) -> PageAnsw
         endless=answer.endless,
         by_balancer=answer.by_balancer,
         login=login.protects(page.path) and is_login(answer.leads_to, login),
-        assets=_load_assets(browser, answer),
+        assets=_load_assets(browser, answer) if assets else {},
     )
 
 

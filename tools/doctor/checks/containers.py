@@ -71,15 +71,13 @@ PROGRAM_ERRORS = {
 def memory(case: Case) -> Iterator[Finding]:
     """Find tasks that ran out of memory, and gunicorn's workers that the kernel killed for it.
 
-    Where all is well again, those of the last hour, since the deployment has completed.
+    Where all is well again, those of the last hour, also of before ECS called the deployment completed.
     """
-    primary, steady = case.primary, case.steady
-    if primary is None or case.definition is None or not (steady or case.unsteady):
+    steady = case.steady
+    if case.definition is None or not (steady or case.unsteady):
         return
-    since = max(primary.updated, case.at - REMEMBERED) if steady else None
+    since = case.at - REMEMBERED if steady else None
     for task in (*case.failed_tasks, *case.active_tasks):
-        if steady and task.over and (task.ended is None or task.ended <= primary.updated):
-            continue
         full = [each for each in task.containers if each.reason.startswith("OutOfMemory")]
         lines = case.lines(task)
         killed = killed_workers(each for each in lines if since is None or each.at > since)

@@ -310,6 +310,63 @@ PAGES = {
     "shift: the hook": row(GOING, shifting("POST_TEST", 0, hook=PauseHook(deployment="arn", id="hook"))),
 }  # fmt: skip
 
+
+def falling(
+    healthy: Any = (),
+    unhealthy: Any = (),
+    ended: Any = (),
+    desired: int = 1,
+    rollout: str = "IN_PROGRESS",
+) -> Rollout:
+    """A deployment that ECS still watches, with its tasks by what the load balancer or ECS says of them."""
+    new = deployment(NEW, rollout, desiredCount=desired)
+    tasks = [task(n, startedBy="ecs-svc/1") for n in (*healthy, *unhealthy)]
+    tasks += [task(n, **STOPPED | {"stoppedReason": why}) for n, why in ended]
+    targets = [target(n) for n in healthy]
+    targets += [target(n, "unhealthy", "Target.ResponseCodeMismatch") for n in unhealthy]
+    return view(new, retired(OLD, 0), tasks=tasks, targets=targets, desired=desired)
+
+
+def fell(
+    outcome: Outcome, *looks: Rollout, causes: Any = "health-errors", stop: bool = False
+) -> Row:
+    return row(outcome, *looks, causes=causes, stop=stop)
+
+
+ELB_FAILED, SCALED = (
+    "Task failed ELB health checks in (target-group x)",
+    "Scaling activity initiated by x",
+)
+SERVED, FELL = falling([1]), falling(unhealthy=[1])
+SHIFTED, SHIFT_FELL = (
+    replace(each, service=replace(each.service, traffic=Traffic("PRODUCTION_TRAFFIC_SHIFT", 10.0)))
+    for each in (SERVED, FELL)
+)
+FALLS = {
+    "falls: none serves": fell(WRONG, STARTED, SERVED, FELL, FELL, stop=True),
+    "falls: none serves, and another starts": fell(
+        WRONG, SERVED, falling([], [], [(1, ELB_FAILED)]), falling([], [2], [(1, ELB_FAILED)]), stop=True
+    ),
+    "falls: a canary": fell(WRONG, SHIFTED, SHIFT_FELL, SHIFT_FELL, stop=True),
+    "falls: without a cause": fell(WRONG, SERVED, FELL, FELL, causes="", stop=True),
+    "falls: the one after the other": fell(
+        WRONG, SERVED, falling([2], [1]), falling([2], [], [(1, ELB_FAILED)]), falling([3], [2]), stop=True
+    ),
+    "falls: the same once more": fell(WRONG, SERVED, FELL, SERVED, SERVED, FELL, stop=True),
+    "falls: two of two": fell(
+        WRONG, falling([1, 2], desired=2), *[falling([], [1, 2], desired=2)] * 2, stop=True
+    ),
+    "falls: the database is away": fell(Outcome.OUTSIDE, SERVED, FELL, FELL, causes="database-away"),
+    "no fall: once": fell(GOING, SERVED, FELL, *[SERVED] * 3),
+    "no fall: one of two": fell(GOING, falling([1, 2], desired=2), *[falling([2], [1], desired=2)] * 4),
+    "no fall: never healthy": fell(GOING, falling(), *[FELL] * 4),
+    "no fall: scaled in": fell(GOING, SERVED, *[falling([2], [], [(1, SCALED)])] * 3),
+    "no fall: of the version before": fell(
+        GOING, SERVED, *[replace(SERVED, targets=(*SERVED.targets, replace(FELL.targets[0], address="10.0.64.9")))] * 3
+    ),
+    "no fall: completed": fell(GOING, SERVED, *[falling([], [1], rollout="COMPLETED")] * 3),
+}  # fmt: skip
+
 MAIL = replace(
     answers.EXPECTED,
     names=answers.EXPECTED.names.of_worker("mail"),
@@ -353,4 +410,4 @@ WORKERS = {
     "worker: two ended before": worker(GOING, TWO_ENDED, THREE),
     "worker: and two more": worker(CERTAIN, TWO_ENDED, THREE, FOUR),
 }
-ROWS = ECS | DOCTOR | PAGES | WORKERS
+ROWS = ECS | DOCTOR | PAGES | FALLS | WORKERS

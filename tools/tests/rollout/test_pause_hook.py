@@ -18,11 +18,11 @@ from tools.rollout.look import Look, Reader
 from tools.rollout.verdict import SETTLE_READS, Outcome, Terms
 from tools.snapshot import elb, page
 from tools.snapshot.gather import Inquiry
-from tools.snapshot.records import PauseHook, Traffic
+from tools.snapshot.records import Part, PauseHook, Traffic
 from tools.tests import stacks as a
 from tools.tests.conftest import Answering, Told
 from tools.tests.rollout import rollout_answers as answers
-from tools.tests.rollout.judge_rows import diagnosis
+from tools.tests.rollout.judge_rows import BAKES, FAILS, STARTING, diagnosis
 from tools.tests.rollout.rollout_answers import EXPECTED, NEW, OLD, deployment
 from tools.tests.snapshot import test_page
 from tools.tests.snapshot.test_page import SILENCE
@@ -87,8 +87,9 @@ class New:
         terms = Terms(expected=expected, patience=answers.PATIENCE)
         self.turns = Turns(reader, terms, self.told)
 
-    def judge(self, hook=HOOK):
-        verdict = asyncio.run(self.turns.take(Look(view=paused(hook), moment=time.monotonic())))
+    def judge(self, hook=HOOK, view=None, at=0.0):
+        look = Look(view=view or paused(hook), at=at, moment=time.monotonic())
+        verdict = asyncio.run(self.turns.take(look))
         return verdict if verdict.final else None
 
 
@@ -166,6 +167,27 @@ def test_a_stylesheet_that_the_new_version_lacks_fails_it(by_rule):
     assert "/app.css of the page / fails, and answered before this update" in str(verdict.text)
     by_rule.pages = {"/": links, "/app.css": test_page.answer(404)}
     assert New(by_rule).judge() is None
+
+
+@pytest.mark.parametrize(
+    ("looks", "paths", "doctor"),
+    [
+        ([paused(), paused()], [*["/", "/app.css"] * 11], []),
+        ([BAKES] * 5, [*["/", "/app.css"], *["/"] * 4], []),
+        ([STARTING, *[FAILS] * 2], [], [Part()] * 2),
+    ],
+    ids=["at the hook", "in the bake time", "tasks fail"],
+)
+def test_gate_requests_only_what_it_judges(by_rule, looks, paths, doctor):
+    """ECS's alarms count it: in the seen case the only 5xx were ours, of /health/db."""
+    links = test_page.html(b"<link rel=stylesheet href=/app.css>")
+    by_rule.pages, by_rule.database = {"/": links, "/app.css": test_page.answer(200)}, 500
+    asked = []
+    new = New(by_rule, diagnose=lambda inquiry: asked.append(inquiry.page) or diagnosis("crash"))
+    for number, view in enumerate(looks):
+        new.judge(view=view, at=10.0 * number)
+    assert [path for path, _ in by_rule.asked] == paths
+    assert (by_rule.probes, asked) == (0, doctor)
 
 
 def test_page_that_hangs_is_wrong_if_the_version_before_answers(by_rule, monkeypatch):

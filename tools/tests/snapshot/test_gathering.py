@@ -17,7 +17,7 @@ from tests.support.iam_policies import Call, allowed, calls_of
 from tools.aws.errors import AwsProblem
 from tools.doctor.diagnose import PARTS, diagnose
 from tools.i18n import t
-from tools.snapshot import page, task_inputs
+from tools.snapshot import ecs, page, task_inputs
 from tools.snapshot.cloudwatch import Measured, Minute
 from tools.snapshot.gather import Inquiry, _Reader, gather, overview
 from tools.snapshot.records import Part
@@ -25,6 +25,7 @@ from tools.snapshot.remains import remains
 from tools.snapshot.task_inputs import Bucket
 from tools.snapshot.vpc import network
 from tools.tests import said
+from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, client
 from tools.watch.status import lines as status_lines
 
@@ -85,15 +86,24 @@ def test_a_gateway_endpoint_is_no_route_to_the_internet(stack, session):
 
 @pytest.mark.usefixtures("folder")
 def test_the_page_is_asked_for_only_where_a_task_can_answer(stack, monkeypatch):
-    monkeypatch.setattr(page, "page", lambda *asked, before: (*asked, before))
+    monkeypatch.setattr(page, "page", lambda *asked, before, database: (*asked, before, database))
     settings = Settings.read("poc", Path())
     assert gather(Inquiry(settings, stack.session)).page == Part()
     target = [{"Id": "10.0.1.4", "Port": 3000}]
     client("elbv2").register_targets(TargetGroupArn=stack.group, Targets=target)
     try:
-        asked = gather(Inquiry(settings, stack.session, url="http://page", page_before="before"))
+        inquiry = Inquiry(settings, stack.session, url="http://page", page_before="before")
+        asked = gather(inquiry)
         assert [each.state for each in asked.targets.value] == ["healthy"]
-        assert asked.page == Part((asked.balancer.value, settings, "http://page", "before"))
+        visited = (asked.balancer.value, settings, "http://page", "before")
+        # While ECS deploys, its alarms count each request, and /health/db may answer 500.
+        assert (asked.service.value.primary.rollout, asked.page) == (
+            "IN_PROGRESS",
+            Part((*visited, False)),
+        )
+        completed = a.service(deployments=(a.deployment(rollout="COMPLETED"),))
+        monkeypatch.setattr(ecs, "service", lambda *_: completed)
+        assert gather(inquiry).page == Part((*visited, True))
         before = Part("before")
         assert gather(Inquiry(settings, stack.session, page=before)).page is before
     finally:

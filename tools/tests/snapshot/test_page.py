@@ -32,6 +32,7 @@ class Answering(BaseHTTPRequestHandler):
     def do_GET(self):
         server = self.server
         if self.path == page.DATABASE_PATH:
+            server.probes += 1
             return self.say(server.database)
         server.asked.append((self.path, self.headers["Host"]))
         if made := server.pages.get(self.path):
@@ -60,6 +61,7 @@ class Balancer(ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Answering)
         self.answers, self.database, self.asked, self.pages = [200], 404, [], {}
+        self.probes = 0
         self.released = threading.Event()
 
     def handle_error(self, *_):

@@ -206,7 +206,7 @@ VARIANTS = {
     "fargate-quota-small, out-of-memory: the largest task": starved(32768, 249856, **LARGE),
     "out-of-memory-later: a worker": leaking(-500, -60),
     "out-of-memory-later, tasks-die: a task": a.stack(tasks=(a.task(), DIED)),
-    "nothing: out of memory before the deployment": a.stack(
+    "out-of-memory-later: before the deployment had completed": a.stack(
         tasks=(a.task(), replace(DIED, stopping=a.at(-700), stopped=a.at(-690)))),
     "nothing: Spot took two tasks": a.stack(a.choices(fargateSpot="true"), tasks=(a.task(), *INTERRUPTED)),
     "rolled-back: by an alarm": rolled_back(ALARMED, TRIPPED, ended_by=Alarmed((ALARM,))),
