@@ -46,6 +46,9 @@ TASKS_READ = 2
 AWAY, BACK = "database away", "database connected"
 """What the app says when it loses the database and when it has it again (webapp/db.py)."""
 
+REFUSED = "the database takes no new connection"
+"""What it says each time that /health/db gets none, while the pages use those that are open (webapp/db.py)."""
+
 UNMIGRATED, MIGRATED = "cannot migrate the database", "database migrated"
 """What it says of a migration that fails, and when that has succeeded after all (webapp/migrations.py)."""
 

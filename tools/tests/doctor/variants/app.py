@@ -61,6 +61,12 @@ def connections(count, *declared, tasks=1, other=None, **changes):
 OLD = s.trace("ZeroDivisionError: of a fault that is repaired")
 SLOW = '{"level": "warning", "message": "the database took too long", "reason": "canceling"}'
 AFTER_A_FAULT = [*OLD, s.asked("/", 500), s.asked("/", 200)]
+WAITS = json.dumps(
+    json.loads(s.UNMIGRATED)
+    | {"level": "warning", "reason": "canceling statement due to lock timeout"}
+)
+NO_COLUMN = s.trace('psycopg.errors.UndefinedColumn: column "footer" does not exist')
+NEEDED = [WAITS, *[*NO_COLUMN, s.asked("/", 500)] * 3]
 SCALED = a.ended("Scaling activity initiated by (deployment ecs-svc/3)", code=0)
 IMAGE = "was unable to place a task. Reason: CannotPullContainerError: manifest not found."
 STEADY = "has reached a steady state."
@@ -134,6 +140,12 @@ VARIANTS = {
     "nothing: the database is back": said(s.LOST, s.FOUND),
     "app-database-away: away again": said(s.LOST, s.FOUND, s.LOST),
     "nothing: migrated at last": said(s.UNMIGRATED, s.MIGRATED),
+    "app-cannot-migrate: waits for a lock, and the page works": said(WAITS),
+    "app-cannot-migrate: waits for a lock, and the page needs it": said(*NEEDED, page=a.page(500)),
+    "app-cannot-migrate: waits for a lock, and requests need it": said(*NEEDED, page=None),
+    "app-cannot-migrate: waited for a lock, and was rolled back": a.failing(
+        SCALED, rolled_back=True, logs=a.logs(b=[a.LISTENS, *NEEDED])),
+    "nothing: the lock was given back": said(WAITS, s.MIGRATED),
     "app-cannot-migrate: with its consequences": said(s.UNMIGRATED, s.LOST, *UNAVAILABLE),
     "nothing: recovered": said(*[s.asked("/", 500)] * 50, s.asked("/", 200)),
     "app-requests-failed: one among many": said(
