@@ -139,11 +139,12 @@ class Migrator:
                 return
 
     def _migrate(self, connection: psycopg.Connection[Any]) -> None:
+        if not self._reported:
+            log.info("migrating the database")
         with connection:
             for name in apply(connection, self.migrations):
                 log.info("migration applied", extra={"migration": name})
-        if self._reported:
-            log.info("database migrated")
+        log.info("database migrated")
         self.done.set()
 
     def _report(self, error: Exception) -> None:

@@ -49,10 +49,11 @@ AWAY, BACK = "database away", "database connected"
 REFUSED = "the database takes no new connection"
 """What it says each time that /health/db gets none, while the pages use those that are open (webapp/db.py)."""
 
-UNMIGRATED, MIGRATED = "cannot migrate the database", "database migrated"
-"""What it says of a migration that fails, and when that has succeeded after all (webapp/migrations.py)."""
+MIGRATING, MIGRATED = "migrating the database", "database migrated"
+UNMIGRATED = "cannot migrate the database"
+"""What it says when it begins with its migrations, has ended, and when one fails (webapp/migrations.py)."""
 
-TURNS = ((AWAY, BACK), (UNMIGRATED, MIGRATED))
+TURNS = ((AWAY, BACK), (UNMIGRATED, MIGRATED), (MIGRATING, MIGRATED))
 
 Event = Mapping[str, Any]
 """A log event as CloudWatch Logs gives it."""

@@ -34,7 +34,7 @@ from tools.doctor.checks.logged import APP_RAISES
 from tools.i18n import Text, joined, t, verbatim
 from tools.snapshot.elb import PageAnswer, answer
 from tools.snapshot.records import Task
-from tools.snapshot.task_logs import AWAY, MIGRATED, REFUSED, UNMIGRATED, LogLine
+from tools.snapshot.task_logs import AWAY, MIGRATED, MIGRATING, REFUSED, UNMIGRATED, LogLine
 
 NO_PAGE = NO_DATA | {
     *("app-raises", "task-role-cannot-read-secret"),
@@ -107,8 +107,9 @@ def migrations(case: Case) -> Iterator[Finding]:
     """Find a migration that has not run, by the app's last word of it, also of tasks that a rollback has stopped."""
     stopped = [each for each in case.deployment_tasks if each.over and each.stop_code != EXITED]
     for task in (*case.active_tasks, *(stopped if case.given_up else ())):
-        lines = [e for e in case.lines(task) if UNMIGRATED in e.text or MIGRATED in e.text]
-        if lines and UNMIGRATED in lines[-1].text:
+        words = (MIGRATING, UNMIGRATED, MIGRATED)
+        lines = [each for each in case.lines(task) if any(word in each.text for word in words)]
+        if lines and MIGRATED not in lines[-1].text:
             yield _unmigrated(case, lines[-1])
             return
 
@@ -133,13 +134,21 @@ def _unmigrated(case: Case, line: LogLine) -> Finding:
         fixes=(case.grant(first, migrates=True) or case.deploy(text),),
         evidence=tuple(lines) or (line.text,),
     )
-    if LOCK_WAIT not in first:
-        return finding
-    title = t("Migration {name} waits for a lock of another session", name=name or "?")
-    fixes = (connections.end_transactions(case), *case.then_retry())
-    # As long as nothing fails for want of it, the next try may succeed.
+    # As long as nothing fails for want of it, what waits may succeed.
     kind = "cause" if case.given_up else "warning"
-    return replace(finding, kind=kind, title=title, fixes=fixes)
+    if LOCK_WAIT in first:
+        title = t("Migration {name} waits for a lock of another session", name=name or "?")
+        fixes = (connections.end_transactions(case), *case.then_retry())
+        return replace(finding, kind=kind, title=title, fixes=fixes)
+    if MIGRATING in line.text:
+        title = t("The app has not ended its migrations")
+        seen = t(
+            "It has begun with them. One takes long, or another session migrates or holds a lock."
+        )
+        text = t("Wait for the log line `database migrated`. This lists the open transactions:")
+        fixes = (Fix(text, case.psql(connections.OPEN)), *case.then_retry())
+        return replace(finding, kind=kind, title=title, seen=(seen,), fixes=fixes)
+    return finding
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from stack.database import max_connections
 from stack.sizes import NEAR, RESERVED_CONNECTIONS
+from tools.snapshot import task_logs
 from tools.snapshot.cloudwatch import Measured, Minute
 from tools.snapshot.records import Part
 from tools.snapshot.task_inputs import Role, Secret
@@ -67,6 +68,14 @@ WAITS = json.dumps(
 )
 NO_COLUMN = s.trace('psycopg.errors.UndefinedColumn: column "footer" does not exist')
 NEEDED = [WAITS, *[*NO_COLUMN, s.asked("/", 500)] * 3]
+
+
+def refused(reason, **changes):
+    """The page works, and /health/db gets no connection for a reason."""
+    line = json.dumps({"level": "error", "message": task_logs.REFUSED, "reason": reason})
+    return said(line, **{"page": a.page(database=500), **changes})
+
+
 SCALED = a.ended("Scaling activity initiated by (deployment ecs-svc/3)", code=0)
 IMAGE = "was unable to place a task. Reason: CannotPullContainerError: manifest not found."
 STEADY = "has reached a steady state."
@@ -145,6 +154,18 @@ VARIANTS = {
     "app-cannot-migrate: waits for a lock, and requests need it": said(*NEEDED, page=None),
     "app-cannot-migrate: waited for a lock, and was rolled back": a.failing(
         SCALED, rolled_back=True, logs=a.logs(b=[a.LISTENS, *NEEDED])),
+    "app-cannot-migrate: takes long, and the page works": said(s.MIGRATING),
+    "app-cannot-migrate: takes long, and the page needs it": said(
+        s.MIGRATING, *NEEDED[1:], page=a.page(500)),
+    "log-wrong-password: of new connections, and the page works": refused(
+        'FATAL: password authentication failed for user "postgres"'),
+    "log-too-many-connections: of others, and the page works": refused(
+        FULL, measured=Measured(connections=90)),
+    "log-too-many-connections: of its own pool, and the page works": refused(
+        FULL, measured=Measured(connections=6)),
+    "nothing: new connections are refused, and it is not known why": refused("it took 0.8 s"),
+    "nothing: new connections were refused": refused(REFUSED, page=a.page()),
+    "nothing: migrated at once": said(s.MIGRATING, s.MIGRATED),
     "nothing: the lock was given back": said(WAITS, s.MIGRATED),
     "app-cannot-migrate: with its consequences": said(s.UNMIGRATED, s.LOST, *UNAVAILABLE),
     "nothing: recovered": said(*[s.asked("/", 500)] * 50, s.asked("/", 200)),
