@@ -78,7 +78,7 @@ def _request_page(settings: Settings, changes: Changes) -> list[pulumi.ResourceH
         definition = inputs["taskDefinition"]
         try:
             page = changes.page_before = await asyncio.to_thread(page_before, settings)
-            if changes.page_worked:
+            if changes.page_worked and inputs.get("desiredCount") != 0:
                 session = Session(settings.region, settings.profile)
                 inquiry = Inquiry(
                     settings, session, definition, workers={}, page=Part(page), declared=inputs

@@ -99,21 +99,10 @@ CHECKS: tuple[CheckOf, ...] = (
 def run(case: Case) -> tuple[Finding, ...]:
     """Return the findings of all checks, the root cause first."""
     all_ = [each for check in CHECKS for each in check(case)]
-    all_ = [each for each in all_ if not stages.is_expected(each, case)]
-    findings = ranked([_promoted(each, all_) for each in all_])
+    findings = ranked([each for each in all_ if not stages.is_expected(each, case)])
     causes = [each for each in findings if each.kind == "cause"]
     shown = [each.at(case.now.place) for one in findings for each in _shown(one, causes)]
     return ranked([_tried(each, case) for each in shown])
-
-
-def _promoted(finding: Finding, findings: Iterable[Finding]) -> Finding:
-    """Return a warning as a cause where a cause names it among what explains it."""
-    explains = any(
-        finding.id in each.facts.explained_by and finding.process in ("", each.process)
-        for each in findings
-        if each.kind == "cause"
-    )
-    return replace(finding, kind="cause") if finding.kind == "warning" and explains else finding
 
 
 def _tried(finding: Finding, case: Case) -> Finding:

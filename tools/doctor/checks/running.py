@@ -134,21 +134,25 @@ def _unmigrated(case: Case, line: LogLine) -> Finding:
         fixes=(case.grant(first, migrates=True) or case.deploy(text),),
         evidence=tuple(lines) or (line.text,),
     )
-    # As long as nothing fails for want of it, what waits may succeed.
-    kind = "cause" if case.given_up else "warning"
+    if LOCK_WAIT not in first and MIGRATING not in line.text:
+        return finding
+    # It may still succeed: it is the cause only where something fails for want of it, with a database.
+    failing = [each for check in (failed_requests, page_fails) for each in check(case)]
+    explained = (
+        APP_CANNOT_MIGRATE.explains(each.facts) for each in failing if each.kind == "cause"
+    )
+    needed = any(explained) and not any(database(case))
+    finding = replace(finding, kind="cause" if needed or case.given_up else "warning")
     if LOCK_WAIT in first:
         title = t("Migration {name} waits for a lock of another session", name=name or "?")
         fixes = (connections.end_transactions(case), *case.then_retry())
-        return replace(finding, kind=kind, title=title, fixes=fixes)
-    if MIGRATING in line.text:
-        title = t("The app has not ended its migrations")
-        seen = t(
-            "It has begun with them. One takes long, or another session migrates or holds a lock."
-        )
-        text = t("Wait for the log line `database migrated`. This lists the open transactions:")
-        fixes = (Fix(text, case.psql(connections.OPEN)), *case.then_retry())
-        return replace(finding, kind=kind, title=title, seen=(seen,), fixes=fixes)
-    return finding
+        return replace(finding, title=title, fixes=fixes)
+    text = t("Wait for the log line `database migrated`. This lists the open transactions:")
+    seen = t("It has begun with them. One takes long, or another session migrates or holds a lock.")
+    fixes = (Fix(text, case.psql(connections.OPEN)), *case.then_retry())
+    return replace(
+        finding, title=t("The app has not ended its migrations"), seen=(seen,), fixes=fixes
+    )
 
 
 @dataclass(frozen=True)

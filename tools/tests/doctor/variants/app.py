@@ -157,6 +157,8 @@ VARIANTS = {
     "app-cannot-migrate: takes long, and the page works": said(s.MIGRATING),
     "app-cannot-migrate: takes long, and the page needs it": said(
         s.MIGRATING, *NEEDED[1:], page=a.page(500)),
+    "app-database-away: while it migrates": said(
+        s.MIGRATING, s.LOST, *UNAVAILABLE, page=a.page(503)),
     "log-wrong-password: of new connections, and the page works": refused(
         'FATAL: password authentication failed for user "postgres"'),
     "log-too-many-connections: of others, and the page works": refused(
