@@ -134,7 +134,7 @@ def test_password_changed_by_hand_shows_in_the_log_while_the_page_works(app, pos
         postgres.set_password(before)
     [line] = [each for each in capfd.readouterr().out.splitlines() if REFUSED in each]
     assert logged_cause([line]).known.id == "wrong-password"
-    comes_back(app)
+    eventually(lambda: database_health(app) == CONNECTED, 5, "a new connection")
 
 
 def test_no_certificate_but_one_for_the_database_s_name_is_trusted(
