@@ -180,7 +180,10 @@ class Database:
         try:
             with self.connect(PROBE_PATIENCE) as connection:
                 connection.execute("SELECT 1")
-        except Exception:
+        except Exception as error:
+            if not self._away.is_set():  # else _watch reports it
+                fields = {"host": self._settings.db_host, "reason": str(error).strip()}
+                log.error("the database takes no new connection", extra=fields)
             return False
         return True
 

@@ -139,11 +139,12 @@ class Migrator:
                 return
 
     def _migrate(self, connection: psycopg.Connection[Any]) -> None:
+        if not self._reported:
+            log.info("migrating the database")
         with connection:
             for name in apply(connection, self.migrations):
                 log.info("migration applied", extra={"migration": name})
-        if self._reported:
-            log.info("database migrated")
+        log.info("database migrated")
         self.done.set()
 
     def _report(self, error: Exception) -> None:
@@ -151,11 +152,10 @@ class Migrator:
         if str(error) == self._reported:
             return
         self._reported = str(error)
-        if isinstance(error, psycopg.errors.LockNotAvailable):
-            # Not an error: another transaction uses the table, and the migration is retried.
-            log.warning("a migration waits for a lock", extra={"reason": str(error)})
-            return
+        # Another transaction uses the table: that is no error of the migration.
+        waits = isinstance(error, psycopg.errors.LockNotAvailable)
         fields = {"reason": str(error)}
         if notes := getattr(error, "__notes__", None):
             fields["migration"] = notes[0]
-        log.error("cannot migrate the database", extra=fields, exc_info=error)
+        level = logging.WARNING if waits else logging.ERROR
+        log.log(level, "cannot migrate the database", extra=fields, exc_info=error)

@@ -19,6 +19,7 @@ from tests.webapp.dependencies import HOST, Postgres
 from tests.webapp.serving import (
     BACK,
     CONNECTED,
+    DISCONNECTED,
     Watch,
     ask,
     assert_away,
@@ -26,8 +27,10 @@ from tests.webapp.serving import (
     database_health,
     eventually,
 )
+from tools.diagnosis.known_causes import logged_cause
 from tools.diagnosis.log_lines import LOCK_WAIT
 from tools.doctor.checks import connections
+from tools.snapshot.task_logs import REFUSED, UNMIGRATED
 from webapp import db, migrations
 from webapp.migrations import Migrator
 
@@ -117,8 +120,21 @@ def test_a_crash_is_logged_once_and_so_is_the_return(app, postgres, capfd):
     postgres.start()
     comes_back(app)
     logged = [line for line in capfd.readouterr().out.splitlines() if '"request"' not in line]
-    assert ["database away" in logged[0], "database connected" in logged[1]] == [True, True]
-    assert len(logged) == 2
+    # /health/db is asked first.
+    told = ("the database takes no new connection", "database away", "database connected")
+    assert [each in line for each, line in zip(told, logged, strict=True)] == [True] * 3
+
+
+def test_password_changed_by_hand_shows_in_the_log_while_the_page_works(app, postgres, capfd):
+    before = postgres.password
+    postgres.set_password("another")
+    try:
+        assert (ask(app, "/")[0], database_health(app)) == (200, DISCONNECTED)
+    finally:
+        postgres.set_password(before)
+    [line] = [each for each in capfd.readouterr().out.splitlines() if REFUSED in each]
+    assert logged_cause([line]).known.id == "wrong-password"
+    eventually(lambda: database_health(app) == CONNECTED, 5, "a new connection")
 
 
 def test_no_certificate_but_one_for_the_database_s_name_is_trusted(
@@ -184,7 +200,9 @@ def test_a_migration_may_take_longer_than_a_page(app, tmp_path, caplog):
 
 
 @pytest.mark.slow
-def test_pages_are_answered_while_a_migration_waits_for_a_long_reader(app, postgres, tmp_path):
+def test_pages_are_answered_while_a_migration_waits_for_a_long_reader(
+    app, postgres, tmp_path, caplog
+):
     """Who asks for a table after ALTER TABLE waits behind it, though the reader would let them."""
     migrator = with_another(app, tmp_path, "ALTER TABLE visits ADD COLUMN note text")
     with postgres.connect() as reader:
@@ -197,6 +215,9 @@ def test_pages_are_answered_while_a_migration_waits_for_a_long_reader(app, postg
         assert not migrator.done.is_set()
         reader.execute("COMMIT")
     eventually(migrator.done.is_set, 5, "the migration")
+    [waited] = [each for each in caplog.records if each.message == UNMIGRATED]
+    assert (waited.levelname, waited.migration) == ("WARNING", "0003_more.sql")
+    assert LOCK_WAIT in waited.reason
     migrator.stop()
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from dataclasses import replace
 
 import pulumi
 from pulumi.resource import DependencyResource
@@ -11,16 +13,22 @@ from stack.settings import Settings
 from tools.aws.errors import problem_of
 from tools.aws.pace import Pace
 from tools.aws.session import Session
+from tools.diagnosis.catalogue import LOG, START, TO_DATABASE, Facts
+from tools.diagnosis.findings import Diagnosis
 from tools.diagnosis.screen import plain
 from tools.i18n import t
 from tools.rollout import deploy_command
 from tools.rollout.log import ResourceLog, RolloutFailed
 from tools.rollout.look import ask_doctor
+from tools.rollout.say import would_end
 from tools.snapshot import ecs
 from tools.snapshot.gather import Inquiry
 from tools.snapshot.page import page_before
-from tools.snapshot.records import read_part
+from tools.snapshot.records import Part, read_part, short
 from tools.waiting import Changes
+
+LOOKS = 3
+"""Diagnoses before an update goes on, as long as one shows a cause that the one before did not."""
 
 ROLE_SECONDS = 30.0
 """AWS's seconds for IAM to make a new role and its policy known: IAM is eventually consistent.
@@ -31,7 +39,7 @@ No call tells whether ECS knows a role. For the role of a task a second try afte
 
 
 def hooks(settings: Settings, changes: Changes) -> pulumi.ResourceHookBinding:
-    """Return the service's hooks: whether it is there, the page, the wait for the role that shifts, `deployCommand`."""
+    """Return the service's hooks: is it there, its page, new tasks, the role that shifts, `deployCommand`."""
     command = deploy_command.hooks(settings)
     wait = _wait_for_role() if settings.service.deployment.shifts else []
     page = _request_page(settings, changes) if settings.health.smoke_path else []
@@ -59,19 +67,61 @@ def _find_service(settings: Settings) -> pulumi.ResourceHook:
 def _request_page(settings: Settings, changes: Changes) -> list[pulumi.ResourceHook]:
     """Return the hook that notes whether the page works: the gate rolls an update back with which it fails.
 
-    The engine runs it only where the service changes. What it cannot find out stops no update: then the page
-    counts as one that did not work, and the gate rolls back only errors that are the version's own.
+    Where it works, the hook stops an update whose tasks could not serve: ECS would end those that do. By now the engine
+    has changed all that the service depends on, and registered its task definition. The engine runs it only where the
+    service changes. What it cannot find out stops no update: then the page counts as one that did not work, and the
+    gate rolls back only errors that are the version's own.
     """
 
     async def request(given: pulumi.ResourceHookArgs) -> None:
+        inputs, causes = given.new_inputs or {}, None
+        definition = inputs["taskDefinition"]
         try:
-            changes.page_before = await asyncio.to_thread(page_before, settings)
+            page = changes.page_before = await asyncio.to_thread(page_before, settings)
+            if changes.page_worked and inputs.get("desiredCount") != 0:
+                session = Session(settings.region, settings.profile)
+                inquiry = Inquiry(
+                    settings, session, definition, workers={}, page=Part(page), declared=inputs
+                )
+                causes = await asyncio.to_thread(_agreed, inquiry)
         except Exception as mistake:
             why = problem_of(mistake).text
-            text = t("it is not known whether the page worked before this update: {why}", why=why)
+            text = t(
+                "it is not known whether the page works, and new tasks would serve: {why}", why=why
+            )
             ResourceLog(DependencyResource(given.urn)).lasting(text)
+        if causes:
+            raise RolloutFailed(would_end(short(definition), plain(causes)))
 
     return [pulumi.ResourceHook("pageBefore", request)]
+
+
+def _agreed(inquiry: Inquiry) -> Diagnosis | None:
+    """Return the causes that keep new tasks from serving, as two diagnoses show them; None without one.
+
+    A log line comes seconds after what it tells of, and IAM is eventually consistent. Raises AwsProblem.
+    """
+    page, before = inquiry.page.value if inquiry.page else None, set[str]()
+    for _ in range(LOOKS):
+        diagnosis = ask_doctor(inquiry)
+        causes = tuple(each for each in diagnosis.causes if _keeps_from_serving(each.facts))
+        if agreed := tuple(each for each in causes if each.id in before):
+            return replace(diagnosis, findings=agreed, page=None)
+        if not causes and not (page and page.refused):
+            return None
+        before = {each.id for each in causes}
+        inquiry = replace(inquiry, page=None)
+        time.sleep(Pace.of().poll)
+    return None
+
+
+def _keeps_from_serving(facts: Facts) -> bool:
+    """Return whether a task that starts now does not serve, though those that run do.
+
+    What may pass, like a database that restarts, stops no update; what a running task's log says of new connections
+    does: the app in webapp/ has read its password again before.
+    """
+    return facts.subject == LOG or (facts.certain and facts.subject in (START, TO_DATABASE))
 
 
 def _wait_for_role() -> list[pulumi.ResourceHook]:

@@ -160,6 +160,20 @@ def would_delete(expected: Expected, diagnosis: str) -> str:
     return _block(str(head), diagnosis, str(after))
 
 
+def would_end(revision: str, diagnosis: str) -> str:
+    """Return the text of an update that was stopped before ECS replaced tasks that work by some that would not."""
+    head = t(
+        "{revision} was not deployed: the page works, but new tasks would not start, or not get their database, and "
+        "ECS would stop those that run",
+        revision=revision,
+    )
+    after = t(
+        "The service was not changed: its tasks go on serving. Each `pulumi up` that changes it is stopped here until "
+        "the cause is removed."
+    )
+    return _block(str(head), diagnosis, str(after))
+
+
 WEB_STAYS = t("The web service stays as it is: it is not rolled back with a worker.")
 
 

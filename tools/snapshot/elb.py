@@ -183,6 +183,11 @@ class PageAnswer:
         return self.status == 0 or self.endless or not matches(self.status, self.matcher)
 
     @property
+    def refused(self) -> bool:
+        """Return whether the app has ``/health/db`` and gets no new connection to its database."""
+        return self.database not in (None, 200, 404)
+
+    @property
     def failing_assets(self) -> dict[str, int]:
         """Return the stylesheets and scripts that do not answer, with their statuses."""
         return {path: status for path, status in self.assets.items() if not 200 <= status < 400}

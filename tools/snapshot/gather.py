@@ -153,6 +153,8 @@ class Inquiry:
     """The page before this update."""
     gone: Sequence[Deletion] = ()
     """What is judged as if it were deleted."""
+    declared: Mapping[str, Any] = field(default_factory=dict)
+    """The inputs of the service, with ``wanted``, where ECS has not got them yet: its new tasks are judged."""
     by_up: bool = False
     """Whether a `pulumi up` asks at its end, before it keeps its own verdict; with ``wanted`` it always does."""
 
@@ -250,7 +252,16 @@ class _Reader:
 
     @cached_property
     def service(self) -> Future[Part[Service]]:
-        return self._ask(ecs.service, self.names)
+        return self._ask(self._service)
+
+    def _service(self, session: Session) -> Service | None:
+        service, inputs = ecs.service(session, self.names), self.inquiry.declared
+        if service is None or not inputs:
+            return service
+        network = inputs["networkConfiguration"]
+        subnets, groups = tuple(network["subnets"]), tuple(network["securityGroups"])
+        public = bool(network.get("assignPublicIp"))
+        return replace(service, subnets=subnets, groups=groups, public_ip=public)
 
     @cached_property
     def tasks(self) -> Future[Part[tuple[Task, ...]]]:
@@ -391,10 +402,14 @@ class _Reader:
         """Ask whether the newest task definition was ever deployed, where the service's deployments lack it."""
         running, newest = self.running, self.newest.result().value
         # At the end of its `pulumi up` the program has deployed what it expects.
-        if running is None or newest is None or self.wanted is not None:
+        declared = self.inquiry.declared
+        done = self.wanted is not None and not declared
+        if running is None or newest is None or done:
             return _answered(Part())
-        if any(each.definition == newest.arn for each in running.deployments):
+        if any(each.definition == (self.wanted or newest.arn) for each in running.deployments):
             return _answered(Part())
+        if declared:
+            return _answered(Part(False))
         return self._ask(ecs.was_deployed, self.names, newest.arn)
 
     @cached_property

@@ -46,10 +46,14 @@ TASKS_READ = 2
 AWAY, BACK = "database away", "database connected"
 """What the app says when it loses the database and when it has it again (webapp/db.py)."""
 
-UNMIGRATED, MIGRATED = "cannot migrate the database", "database migrated"
-"""What it says of a migration that fails, and when that has succeeded after all (webapp/migrations.py)."""
+REFUSED = "the database takes no new connection"
+"""What it says each time that /health/db gets none, while the pages use those that are open (webapp/db.py)."""
 
-TURNS = ((AWAY, BACK), (UNMIGRATED, MIGRATED))
+MIGRATING, MIGRATED = "migrating the database", "database migrated"
+UNMIGRATED = "cannot migrate the database"
+"""What it says when it begins with its migrations, has ended, and when one fails (webapp/migrations.py)."""
+
+TURNS = ((AWAY, BACK), (UNMIGRATED, MIGRATED), (MIGRATING, MIGRATED))
 
 Event = Mapping[str, Any]
 """A log event as CloudWatch Logs gives it."""

@@ -79,6 +79,7 @@ CHECKS: tuple[CheckOf, ...] = (
     containers.workers_end,
     logged.named,
     running.database,
+    running.new_connections,
     running.migrations,
     running.failed_requests,
     containers.unexplained,

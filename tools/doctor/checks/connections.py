@@ -52,9 +52,8 @@ def open_connections(case: Case) -> Iterator[Finding]:
     count, limit = measured.connections if measured else None, databases.limit(case)
     if count is None or database is None or limit == 0:
         return
-    pools = _pools(case)
+    pools, leaks = _pools(case), are_of_others(case)
     near = count * 100 >= (limit - RESERVED_CONNECTIONS) * NEAR
-    leaks = 0 < pools < count
     if not (near or leaks):
         return
     title = t("The database has {count} connections of some {limit}", count=count, limit=limit)
@@ -80,6 +79,12 @@ def open_connections(case: Case) -> Iterator[Finding]:
             ),
         ),
     )  # fmt: skip
+
+
+def are_of_others(case: Case) -> bool:
+    """Return whether more connections are open than the pools of the stack's own tasks allow."""
+    measured = case.now.measured.value
+    return 0 < _pools(case) < ((measured.connections or 0) if measured else 0)
 
 
 def _pools(case: Case) -> int:

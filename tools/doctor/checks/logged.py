@@ -24,7 +24,7 @@ from tools.i18n.masking import names_a_secret
 from tools.screen import zoned_time
 from tools.snapshot.rds import Database
 from tools.snapshot.records import Task
-from tools.snapshot.task_logs import AWAY, BACK, LogLine
+from tools.snapshot.task_logs import AWAY, BACK, REFUSED, UNMIGRATED, LogLine
 
 APP_RAISES = Facts("app-raises", 63, {TASKS_NODE}, NO_DATA)
 
@@ -44,6 +44,8 @@ def _of_task(case: Case, task: Task) -> Iterator[Finding]:
     """Yield what the task's log names, if that can be why something fails now."""
     answers, mine = _page_fails(case) and not task.over, task in case.deployment_tasks
     lines = [each.text for each in current_lines(case, task, page=answers or not mine)]
+    # These have checks of their own, in running.
+    lines = [each for each in lines if UNMIGRATED not in each and REFUSED not in each]
     healthy = () if answers else case.serving_texts
     cause = logged_cause(lines, healthy)
     seen = t(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stack.image import APP_FOLDER
 from tools.diagnosis.case import Case
@@ -18,13 +18,23 @@ from tools.diagnosis.catalogue import (
     Facts,
 )
 from tools.diagnosis.findings import Finding, Fix
-from tools.diagnosis.log_lines import Raised, Request, errors, parsed, raised, requests
-from tools.doctor.checks import health, logged
+from tools.diagnosis.known_causes import logged_cause
+from tools.diagnosis.log_lines import (
+    LOCK_WAIT,
+    Raised,
+    Request,
+    errors,
+    parsed,
+    raised,
+    requests,
+)
+from tools.doctor.checks import connections, databases, health, logged
+from tools.doctor.checks.containers import EXITED
 from tools.doctor.checks.logged import APP_RAISES
 from tools.i18n import Text, joined, t, verbatim
 from tools.snapshot.elb import PageAnswer, answer, serving
 from tools.snapshot.records import Task
-from tools.snapshot.task_logs import AWAY, MIGRATED, UNMIGRATED, LogLine
+from tools.snapshot.task_logs import AWAY, MIGRATED, MIGRATING, REFUSED, UNMIGRATED, LogLine
 
 NO_PAGE = NO_DATA | {
     *("app-raises", "task-role-cannot-read-secret"),
@@ -73,10 +83,33 @@ def _lost(case: Case, task: Task, line: LogLine) -> Finding:
     )
 
 
+def new_connections(case: Case) -> Iterator[Finding]:
+    """Find why an app gets no new connection while its page works on those that are open: a new task has none.
+
+    Free ones may be lacking for its own pools only, which end with their tasks.
+    """
+    page = case.now.page.value
+    if page is None or page.missing or not page.refused:
+        return
+    status = answer("/health/db", page.database or 0)
+    for task in case.current_tasks:
+        lines = tuple(each.text for each in case.lines(task) if REFUSED in each.text)
+        cause = logged_cause(lines[-1:])
+        if cause is not None and cause.known.about == "database":
+            seen = t("Task {task} is running; this is in its log.", task=task.short)
+            finding = logged.of_log(case, cause, (seen, status), lines[-1:])
+            own = cause.known.id == databases.FULL and not connections.are_of_others(case)
+            yield replace(finding, kind="warning") if own else finding
+            return
+
+
 def migrations(case: Case) -> Iterator[Finding]:
-    for task in case.active_tasks:
-        lines = [e for e in case.lines(task) if UNMIGRATED in e.text or MIGRATED in e.text]
-        if lines and UNMIGRATED in lines[-1].text:
+    """Find a migration that has not run, by the app's last word of it, also of tasks that a rollback has stopped."""
+    stopped = [each for each in case.deployment_tasks if each.over and each.stop_code != EXITED]
+    for task in (*case.active_tasks, *(stopped if case.given_up else ())):
+        words = (MIGRATING, UNMIGRATED, MIGRATED)
+        lines = [each for each in case.lines(task) if any(word in each.text for word in words)]
+        if lines and MIGRATED not in lines[-1].text:
             yield _unmigrated(case, lines[-1])
             return
 
@@ -93,13 +126,32 @@ def _unmigrated(case: Case, line: LogLine) -> Finding:
     else:
         title = t("The app cannot migrate its database: {words}", words=first)
         text = t("Correct what PostgreSQL names, and deploy:")
-    return Finding(
+    finding = Finding(
         APP_CANNOT_MIGRATE,
         title=title,
         why=t("The app keeps running, but pages that need the migration fail."),
         seen=(t("It is tried again every few seconds, and fails each time."),),
         fixes=(case.grant(first, migrates=True) or case.deploy(text),),
         evidence=tuple(lines) or (line.text,),
+    )
+    if LOCK_WAIT not in first and MIGRATING not in line.text:
+        return finding
+    # It may still succeed: it is the cause only where something fails for want of it, with a database.
+    failing = [each for check in (failed_requests, page_fails) for each in check(case)]
+    explained = (
+        APP_CANNOT_MIGRATE.explains(each.facts) for each in failing if each.kind == "cause"
+    )
+    needed = any(explained) and not any(database(case))
+    finding = replace(finding, kind="cause" if needed or case.given_up else "warning")
+    if LOCK_WAIT in first:
+        title = t("Migration {name} waits for a lock of another session", name=name or "?")
+        fixes = (connections.end_transactions(case), *case.then_retry())
+        return replace(finding, title=title, fixes=fixes)
+    text = t("Wait for the log line `database migrated`. This lists the open transactions:")
+    seen = t("It has begun with them. One takes long, or another session migrates or holds a lock.")
+    fixes = (Fix(text, case.psql(connections.OPEN)), *case.then_retry())
+    return replace(
+        finding, title=t("The app has not ended its migrations"), seen=(seen,), fixes=fixes
     )
 
 
@@ -143,7 +195,7 @@ def _by_log(case: Case, failing: list[_Path]) -> Iterator[Finding]:
     cause = worst.failing >= FAILURES_IN_A_ROW
     status = worst.requests[-1].status
     lines = (each.text for each in _lines_of_failure(case, worst.path))
-    mistake = raised(each for each in lines if UNMIGRATED not in each)
+    mistake = raised(lines)
     title = t("{path} ends with {status}", path=worst.path, status=status)
     if mistake and status == 500:
         title = joined(": ", (title, mistake.text))
@@ -160,9 +212,13 @@ def _by_log(case: Case, failing: list[_Path]) -> Iterator[Finding]:
 
 
 def _lines_of_failure(case: Case, path: str) -> tuple[LogLine, ...]:
-    """Return the running tasks' lines, oldest first, since the last request for ``path`` that ended well."""
+    """Return the running tasks' lines, oldest first, since the last request for ``path`` that ended well.
+
+    Without those about a migration, which has a finding of its own.
+    """
     lines = sorted(case.running_lines, key=lambda each: each.at)
-    return tuple(logged.since_it_worked(case, path, lines))
+    kept = logged.since_it_worked(case, path, lines)
+    return tuple(each for each in kept if UNMIGRATED not in each.text)
 
 
 def _by_metrics(case: Case) -> Iterator[Finding]:
@@ -375,4 +431,4 @@ def page_answer(case: Case) -> Text | None:
 
 def _database(page: PageAnswer) -> Text | None:
     """Return the status of /health/db in a sentence, where an app has it and it fails."""
-    return None if page.database in (None, 200, 404) else answer("/health/db", page.database)
+    return answer("/health/db", page.database or 0) if page.refused else None

@@ -68,14 +68,7 @@ OTHER_SECRET = f"arn:aws:secretsmanager:{a.REGION}:{a.ACCOUNT}:secret:team-b/dat
 LOST = '{"level": "error", "message": "database away", "reason": "something that nobody knows"}'
 FOUND = '{"level": "info", "message": "database connected"}'
 UNMIGRATED = TRACES["not migrated"]
-MIGRATED = json.dumps(
-    {
-        "level": "error",
-        "message": "cannot migrate the database",
-        "reason": 'column "footer" does not exist\nLINE 1: SELECT footer',
-        "migration": "0003_footer.sql",
-    }
-)
+MIGRATING = '{"level": "info", "message": "migrating the database"}'
 MIGRATED = '{"level": "info", "message": "database migrated"}'
 
 

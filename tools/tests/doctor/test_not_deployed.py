@@ -71,6 +71,12 @@ def test_the_record_is_read_only_where_the_service_runs_another_revision(
     found = gather(Inquiry(settings, stack.session))
     assert (found.was_deployed, found.command_tasks) == (Part(False), Part(None))
     assert gather(Inquiry(settings, stack.session, stack.definition)).was_deployed == Part(None)
+    network = {"subnets": ["one"], "securityGroups": ["sg"], "assignPublicIp": True}
+    declared = {"networkConfiguration": network}
+    new = gather(Inquiry(settings, stack.session, newer, declared=declared))
+    service = new.service.value
+    assert (new.wanted, new.was_deployed) == (newer, Part(False))
+    assert (service.subnets, service.groups, service.public_ip) == (("one",), ("sg",), True)
     (folder / "Pulumi.poc.yaml").write_text(
         f"config:\n  aws:region: ap-northeast-1\n  careapp:deployCommand: {COMMAND}\n"
     )

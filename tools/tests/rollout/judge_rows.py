@@ -15,6 +15,7 @@ from tools.snapshot.records import Alarmed, PauseHook, Traffic
 from tools.snapshot.rollout import Rollout
 from tools.tests import stacks as a
 from tools.tests.doctor.situations import SITUATIONS
+from tools.tests.doctor.variants import VARIANTS
 from tools.tests.rollout import rollout_answers as answers
 from tools.tests.rollout.rollout_answers import (
     NEW,
@@ -106,7 +107,13 @@ CRASH = Finding(
     CRASH_UNKNOWN, title=verbatim("Worker mail: it ends"), why=verbatim(""), process="mail"
 )
 CRASHED = Diagnosis(names="", stage=verbatim(""), findings=(CRASH,), unread=())
-KNOWN = SITUATIONS | {"": a.stack(), "raises": RAISES, "no-database": NO_DATABASE}
+UNMIGRATED = VARIANTS["app-cannot-migrate: waits for a lock, and the page needs it"]
+KNOWN = SITUATIONS | {
+    "": a.stack(),
+    "raises": RAISES,
+    "no-database": NO_DATABASE,
+    "unmigrated": UNMIGRATED,
+}
 
 
 @cache
@@ -290,6 +297,7 @@ BAKES, SILENT, WORKED = baking(), "page-silent", {"page_worked": True}
 PAGES = {
     "wrong": row(WRONG, STARTING, BAKES, BAKES, causes="page-errors", stop=True),
     "wrong: the app raises": row(WRONG, STARTING, BAKES, BAKES, causes="raises", stop=True),
+    "wrong: a migration waits": row(WRONG, STARTING, BAKES, BAKES, causes="unmigrated", stop=True, **WORKED),
     "not wrong: it runs": row(RUNS, STARTING, WELL, WELL, causes="page-errors"),
     "not wrong: one starts": row(GOING, STARTING, *[baking(pendingCount=1)] * 3, causes="page-errors"),
     "not wrong: fails once": row(GOING, STARTING, BAKES, BAKES, causes=(SILENT, ""), **WORKED),

@@ -21,6 +21,7 @@ from tools.tests import said
 from tools.tests import stacks as a
 from tools.tests.conftest import Told
 from tools.tests.doctor.situations import SITUATIONS
+from tools.tests.doctor.variants import VARIANTS
 from tools.tests.rollout.rollout_answers import EXPECTED
 
 UNREACHABLE = AwsProblem("unreachable", t("AWS did not return it."), t("Try again."))
@@ -92,6 +93,7 @@ GREEN = {
     "parts not read that are not essential": [a.stack(quota=a.DENIED, alarms=a.DENIED)],
     "paused": [PAUSED],
     "a warning with its fix": [SITUATIONS["task-role-cannot-read-secret"]],
+    "a migration waits": [VARIANTS["app-cannot-migrate: waits for a lock, and the page works"]],
     "no task, as the stack file says": [SITUATIONS["scaled-to-zero"]],
 }  # fmt: skip
 

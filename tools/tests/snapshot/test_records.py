@@ -10,7 +10,7 @@ from tools.snapshot.records import Container, Sidecar
 from tools.snapshot.task_logs import LogLine, Logs
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, Answering, client
-from tools.tests.doctor.situations import FOUND, MIGRATED, UNMIGRATED, causes
+from tools.tests.doctor.situations import FOUND, MIGRATED, MIGRATING, UNMIGRATED, causes
 from tools.tests.rollout import rollout_answers as answers
 from tools.watch.logs import LogQuery, previous, stream_end
 
@@ -137,6 +137,8 @@ AWAY, STUCK = ["log-database-timeout"], ["app-cannot-migrate"]
         ("e", {"n10": FOUND, "n390": LOST}, AWAY),
         ("11", {"n10": UNMIGRATED, "n200": MIGRATED}, []),
         ("12", {"n10": UNMIGRATED}, STUCK),
+        ("14", {"n10": MIGRATING, "n200": MIGRATED}, []),
+        ("15", {"n10": MIGRATING, "n20": MIGRATED}, []),
         ("13", {"n9": LOST, "n10": UNMIGRATED, "n200": MIGRATED, "n390": FOUND}, []),
     ],
 )

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from stack.database import max_connections
 from stack.sizes import NEAR, RESERVED_CONNECTIONS
+from tools.snapshot import task_logs
 from tools.snapshot.cloudwatch import Measured, Minute
 from tools.snapshot.records import Part
 from tools.snapshot.task_inputs import Role, Secret
@@ -61,6 +62,20 @@ def connections(count, *declared, tasks=1, other=None, **changes):
 OLD = s.trace("ZeroDivisionError: of a fault that is repaired")
 SLOW = '{"level": "warning", "message": "the database took too long", "reason": "canceling"}'
 AFTER_A_FAULT = [*OLD, s.asked("/", 500), s.asked("/", 200)]
+WAITS = json.dumps(
+    json.loads(s.UNMIGRATED)
+    | {"level": "warning", "reason": "canceling statement due to lock timeout"}
+)
+NO_COLUMN = s.trace('psycopg.errors.UndefinedColumn: column "footer" does not exist')
+NEEDED = [WAITS, *[*NO_COLUMN, s.asked("/", 500)] * 3]
+
+
+def refused(reason, **changes):
+    """The page works, and /health/db gets no connection for a reason."""
+    line = json.dumps({"level": "error", "message": task_logs.REFUSED, "reason": reason})
+    return said(line, **{"page": a.page(database=500), **changes})
+
+
 SCALED = a.ended("Scaling activity initiated by (deployment ecs-svc/3)", code=0)
 IMAGE = "was unable to place a task. Reason: CannotPullContainerError: manifest not found."
 STEADY = "has reached a steady state."
@@ -134,6 +149,26 @@ VARIANTS = {
     "nothing: the database is back": said(s.LOST, s.FOUND),
     "app-database-away: away again": said(s.LOST, s.FOUND, s.LOST),
     "nothing: migrated at last": said(s.UNMIGRATED, s.MIGRATED),
+    "app-cannot-migrate: waits for a lock, and the page works": said(WAITS),
+    "app-cannot-migrate: waits for a lock, and the page needs it": said(*NEEDED, page=a.page(500)),
+    "app-cannot-migrate: waits for a lock, and requests need it": said(*NEEDED, page=None),
+    "app-cannot-migrate: waited for a lock, and was rolled back": a.failing(
+        SCALED, rolled_back=True, logs=a.logs(b=[a.LISTENS, *NEEDED])),
+    "app-cannot-migrate: takes long, and the page works": said(s.MIGRATING),
+    "app-cannot-migrate: takes long, and the page needs it": said(
+        s.MIGRATING, *NEEDED[1:], page=a.page(500)),
+    "app-database-away: while it migrates": said(
+        s.MIGRATING, s.LOST, *UNAVAILABLE, page=a.page(503)),
+    "log-wrong-password: of new connections, and the page works": refused(
+        'FATAL: password authentication failed for user "postgres"'),
+    "log-too-many-connections: of others, and the page works": refused(
+        FULL, measured=Measured(connections=90)),
+    "log-too-many-connections: of its own pool, and the page works": refused(
+        FULL, measured=Measured(connections=6)),
+    "nothing: new connections are refused, and it is not known why": refused("it took 0.8 s"),
+    "nothing: new connections were refused": refused(REFUSED, page=a.page()),
+    "nothing: migrated at once": said(s.MIGRATING, s.MIGRATED),
+    "nothing: the lock was given back": said(WAITS, s.MIGRATED),
     "app-cannot-migrate: with its consequences": said(s.UNMIGRATED, s.LOST, *UNAVAILABLE),
     "nothing: recovered": said(*[s.asked("/", 500)] * 50, s.asked("/", 200)),
     "app-requests-failed: one among many": said(
