@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tools.i18n import Text
-from tools.i18n.masking import mask
+from tools.i18n.masking import mask, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Line:
-    """A line of output, with its style on a terminal. Secrets are masked, unless it is to stay ``whole``."""
+    """A line of output, with its style on a terminal.
+
+    Secrets are masked, unless it is to stay ``whole``; control characters are shown as what they are.
+    """
 
     content: str | Text
     style: str = ""
@@ -28,7 +31,7 @@ class Line:
     @property
     def text(self) -> str:
         """Return what is printed."""
-        return str(self.content) if self.whole else mask(str(self.content))
+        return visible(str(self.content)) if self.whole else mask(str(self.content))
 
 
 def display(screen: Iterable[Line]) -> None:

@@ -13,6 +13,7 @@ from stack.names import StackNames
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.i18n import Refused, Text, t
+from tools.i18n.masking import visible
 from tools.snapshot import ecs, rds
 from tools.snapshot.jobs import BY_HAND
 from tools.snapshot.rds import GOING_OFF
@@ -145,7 +146,7 @@ class LogStream:
 
 
 def _print(line: str) -> None:
-    print(line, flush=True)
+    print(visible(line), flush=True)
 
 
 class Following:

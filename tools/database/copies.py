@@ -15,9 +15,6 @@ from tools.snapshot import rds
 from tools.snapshot.records import read_existing
 from tools.waiting import Waiting
 
-PURPOSE = "careapp:restored"
-"""The tag of an instance that was restored by a command: its source, in words for people."""
-
 LISTING = "aws rds describe-db-snapshots"
 
 STRIPED_GB = 400
@@ -225,21 +222,21 @@ def _storage(original: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tags(original: Mapping[str, Any], source: Source) -> list[dict[str, str]]:
-    """Return the stack's tags and PURPOSE. AWS reserves its own prefix; those of a pause are not copied."""
+    """Return the stack's tags and RESTORED. AWS reserves its own prefix; those of a pause are not copied."""
     kept = [
         each
         for each in original.get("TagList", ())
-        if not each["Key"].startswith("aws:") and each["Key"] not in (rds.AT, PURPOSE)
+        if not each["Key"].startswith("aws:") and each["Key"] not in (rds.AT, rds.RESTORED)
     ]
     # The characters that a tag's value may have (RDS user guide, "Tagging Amazon RDS resources").
     origin = source.snapshot or source.moment.isoformat()
-    return [*kept, {"Key": PURPOSE, "Value": origin}]
+    return [*kept, {"Key": rds.RESTORED, "Value": origin}]
 
 
 def purpose(instance: Mapping[str, Any]) -> str | None:
     """Return the source of an instance that a command restored; None for any other."""
     tags = {each["Key"]: each.get("Value", "") for each in instance.get("TagList", ())}
-    return tags.get(PURPOSE)
+    return tags.get(rds.RESTORED)
 
 
 def wait_until_available(session: Session, identifier: str, waiting: Waiting) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from stack.names import StackNames
 from tools.i18n import Refused, verbatim
 from tools.signals import run_in_front
+from tools.snapshot import rds
 
 INSTANCE = "aws:rds/instance:Instance"
 
@@ -82,13 +83,14 @@ class PulumiStack:
             )
 
     def _instance(self, exported: Mapping[str, Any]) -> dict[str, Any]:
-        # Without those that wait to be deleted.
+        # Without those that wait to be deleted. A refresh while the instance is renamed notes its name of then.
+        names = (self.names.database, rds.old_name(self.names.database))
         instances = [
             each
             for each in exported["deployment"].get("resources", ())
             if each["type"] == INSTANCE
             and not each.get("delete")
-            and each.get("inputs", {}).get("identifier") == self.names.database
+            and each.get("inputs", {}).get("identifier") in names
         ]
         if len(instances) != 1:
             raise Refused(

@@ -70,11 +70,16 @@ def database(session: Session, names: StackNames) -> Database:
         raise part.problem
     database = part.value
     if database is None:
+        known = {"id": names.database, "region": session.region, "stack": names.stack}
+        if rds.aside(session, names.database):
+            raise Refused(
+                "There is no database {id} in {region}: a restore has not ended. `./careapp db restore --yes -s "
+                "{stack}` goes on.",
+                **known,
+            )
         raise Refused(
-            "There is no database {id} in {region}; `pulumi up -s {stack}` creates it.",
-            id=names.database,
-            region=session.region,
-            stack=names.stack,
+            "There is no database {id} in {region}; `pulumi up -s {stack}` creates an empty one.",
+            **known,
         )
     if database.status not in USABLE:
         raise Refused(_away(database, names))

@@ -22,6 +22,7 @@ from tools.database.pulumi_state import PulumiStack
 from tools.doctor.checks.databases import PASSING, USABLE
 from tools.i18n import Refused, Text, t, verbatim
 from tools.screen import Line, display
+from tools.snapshot import rds
 from tools.waiting import Waiting
 
 NOT_AGREED = 1
@@ -66,6 +67,11 @@ class Instances:
         """Return whether the restored instance has the database's name."""
         return self.restored is None and self.source is not None
 
+    @property
+    def returns(self) -> bool:
+        """Return whether the old instance alone is left, so that it gets its name back."""
+        return self.before is not None and self.current is None and self.restored is None
+
 
 def settings_of_the_first_up(settings: Settings) -> dict[str, str]:
     """Return the settings with which `pulumi up` starts the tasks that have the new password.
@@ -98,8 +104,8 @@ class Restore:
         self.names = names = settings.names
         self.first = settings_of_the_first_up(settings)
         self.name = names.database
-        self.temporary = f"{names.database}-restored"
-        self.old = f"{names.database}-before-restore"
+        self.temporary = rds.temporary_name(names.database)
+        self.old = rds.old_name(names.database)
 
     def read(self) -> Instances:
         """Read the three instances. Raises AwsProblem."""
@@ -110,7 +116,7 @@ class Restore:
 
     def check(self, now: Instances) -> None:
         """Raise Refused where a restore can neither begin nor go on."""
-        if now.source is None and now.before is not None:
+        if now.source is None and now.before is not None and not now.returns:
             raise Refused(
                 "{old} is still there from an earlier restore; delete it first: {command}",
                 old=self.old,
@@ -121,11 +127,11 @@ class Restore:
                 "There is an instance {id} without the tag {tag}, so no restore created it; rename "
                 "or delete it.",
                 id=self.temporary,
-                tag=copies.PURPOSE,
+                tag=rds.RESTORED,
             )
-        if now.restored is not None and (now.current is None) is (now.before is None):
+        if now.restored is not None and now.current is not None and now.before is not None:
             raise Refused(
-                "Of {name} and {old} exactly one has to exist beside {restored}; rename them by hand.",
+                "Of {name} and {old} only one may exist beside {restored}; rename them by hand.",
                 name=self.name,
                 old=self.old,
                 restored=self.temporary,
@@ -148,7 +154,7 @@ class Restore:
             if now.current is not None:
                 copies.wait_until_available(self.session, self.temporary, self.waiting)
                 self._rename(self.name, self.old)
-            self._rename(self.temporary, self.name)
+            self._rename(self.old if now.returns else self.temporary, self.name)
         copies.wait_until_usable(self.session, self.name, self.waiting)
 
     def _rename(self, old: str, new: str) -> None:
@@ -212,7 +218,7 @@ class Restore:
             "rds",
             "remove_tags_from_resource",
             ResourceName=current["DBInstanceArn"],
-            TagKeys=[copies.PURPOSE],
+            TagKeys=[rds.RESTORED],
         )
         return now
 
@@ -299,7 +305,7 @@ def restore(options: RestoreOptions) -> int:
         now = restore.read()
         restore.check(now)
         source = _source(restore, now, options)
-        if not now.swapped and not options.yes and not _agreed(restore, now, source):
+        if not (now.swapped or now.returns or options.yes) and not _agreed(restore, now, source):
             return NOT_AGREED
         if source is not None:
             restore.begin(now, source)
@@ -327,6 +333,17 @@ def _source(restore: Restore, now: Instances, options: RestoreOptions) -> Source
                 source=now.source,
                 id=restore.temporary,
             )
+        return None
+    if now.returns and given:
+        raise Refused(
+            "The data of {id} is in {old}: `./careapp db restore -s {stack}` without --time and --snapshot gives it "
+            "its name back.",
+            id=restore.name,
+            old=restore.old,
+            stack=restore.names.stack,
+        )
+    if now.returns:
+        restore.waiting.say(t("{old} gets its name back.", old=restore.old))
         return None
     if not given:
         raise Refused(

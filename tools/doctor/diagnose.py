@@ -46,6 +46,7 @@ PARTS: dict[str, Text] = {
     "login": t("the provider of the login"),
     "uploads": t("the bucket for the app's files"),
     "remains": t("what is left of the stack"),
+    "aside": t("the DB instances of a restore"),
 }
 
 OPTIONAL = (

@@ -260,13 +260,25 @@ TOKENS = re.compile(
 
 
 def mask(text: str) -> str:
-    """Return the text without the secrets that it shows: `postgresql://postgres:***@db.example/careapp`."""
+    """Return the text visible, and without its secrets: `postgresql://postgres:***@db.example/careapp`."""
     text = VALUES.mask(text, MASK)
     low = text.lower()
     for rule in RULES:
         if any(hint in low for hint in rule.hints):
             text = rule.pattern.sub(rule.how, text)
-    return TOKENS.sub(MASK, text)
+    return visible(TOKENS.sub(MASK, text))
+
+
+CONTROLS = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]|\r(?!\n|\\Z)"
+)
+"""Characters that drive a terminal (ECMA-48's C0 and C1, but tab and line ends), that have a line read in another order
+than it is written (Unicode's UAX 9; "Trojan Source", CVE-2021-42574), or that have no UTF-8."""
+
+
+def visible(text: str) -> str:
+    """Return the text with control characters as JSON writes them, like `\\u001b`: text that is JSON stays it."""
+    return CONTROLS.sub(lambda each: f"\\u{ord(each[0]):04x}", text)
 
 
 def mask_data(data: Any) -> Any:
@@ -314,7 +326,8 @@ class Lines:
     _left: int = field(default=0, init=False)
 
     def mask(self, line: str) -> str:
-        """Return a line without its secrets."""
+        """Return a line visible, and without its secrets."""
+        line = visible(line)
         if self._left:
             self._left -= 1
             if END in line:

@@ -1,4 +1,6 @@
-"""Masks known values of secrets wherever they stand: plain, escaped, in a URL, in HTML, in quotes, in base64.
+"""Masks known values of secrets wherever they stand: plain, escaped, in a URL, in HTML, in quotes, as hex, in base64.
+
+Upper and lower case are one.
 
 The values stay in the memory of this process: nothing here shows, returns or stores one.
 """
@@ -9,7 +11,7 @@ import base64
 import html
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from urllib.parse import unquote
 
@@ -71,29 +73,54 @@ class SecretValues:
 
     def mask(self, text: str, mask: str) -> str:
         """Return the text with ``mask`` in place of the values."""
+        low = text.lower()
         for part, pattern in self._forms:
-            if part in text:
-                text = pattern.sub(lambda _: mask, text)
+            if part in low:
+                masked = pattern.sub(lambda _: mask, text)
+                text, low = masked, low if masked == text else masked.lower()
         return text
 
 
+RADIXES: tuple[tuple[Callable[[bytes], bytes], int, int], ...] = (
+    (base64.b64encode, 3, 6),
+    (base64.b32encode, 5, 5),
+)
+"""The encodings that write some bits of a text as a character: their groups of bytes, and the bits (RFC 4648)."""
+
+
 def _forms(value: str) -> Iterator[tuple[str, re.Pattern[str]]]:
-    """Yield the patterns of a value, letter by letter and in base64, each with a part that every match has."""
+    """Yield the patterns of a value, each with a part in lower case that every match has."""
     runs = [(letter, len(list(run))) for letter, run in groupby(value)]
     letters = [_letter(*run, at in (0, len(runs) - 1)) for at, run in enumerate(runs)]
-    yield _longest(value), re.compile("".join(letters))
-    for before in range(3):
-        # Within a longer text's base64 (RFC 4648) what comes before moves the bits by 0, 2 or 4. The characters that
-        # only the value decides stay the same; one at either side may have some of its bits.
-        whole = base64.b64encode(bytes(before) + value.encode() + bytes(2)).decode()
-        inner = whole[-(-8 * before // 6) : 8 * (before + len(value.encode())) // 6]
-        either = inner.replace("+", "[+-]").replace("/", "[/_]")
-        yield _longest(inner), re.compile(rf"[\w+/-]?{either}[\w+/-]?=*")
+    yield _longest(value), re.compile("".join(letters), re.I)
+    yield "", re.compile("".join(f"(?:{'|'.join(_escaped(each))})" for each in value), re.I)
+    data = value.encode()
+    yield f"{data[0]:02x}", re.compile("[ :-]?".join(f"{byte:02x}" for byte in data), re.I)
+    for encode, group, bits in RADIXES:
+        for before in range(group):
+            # Within a longer text what comes before moves the bits. The characters that only the value decides stay
+            # the same; one at either side may have some of its bits.
+            whole = encode(bytes(before) + data + bytes(group - 1)).decode()
+            inner = whole[-(-8 * before // bits) : 8 * (before + len(data)) // bits]
+            either = inner.replace("+", "[+-]").replace("/", "[/_]")
+            yield _longest(inner), re.compile(rf"[\w+/-]?{either}[\w+/-]?=*", re.I)
 
 
 def _longest(text: str) -> str:
-    """Return the longest part that no encoding changes."""
-    return max(re.findall(r"[A-Za-z0-9]+", text), key=len, default="")
+    """Return the longest part that no encoding changes but in its case."""
+    return max(re.findall(r"[A-Za-z0-9]+", text), key=len, default="").lower()
+
+
+def _escaped(letter: str) -> tuple[str, ...]:
+    """Return the patterns of one character as URLs, JSON, Python's bytes and HTML escape any."""
+    data, number = letter.encode(), ord(letter)
+    return (
+        "".join(f"%(?:25)*{byte:02x}" for byte in data),
+        re.sub("....", lambda code: f"{ESCAPES}u{code[0]}", letter.encode("utf-16-be").hex()),
+        "".join(f"{ESCAPES}x{byte:02x}" for byte in data),
+        rf"{ESCAPES}(?:x{number:02x}|u{number:08x})",
+        f"&#(?:0*{number}|x0*{number:x});",
+    )
 
 
 def _letter(letter: str, count: int, outside: bool) -> str:
@@ -103,7 +130,7 @@ def _letter(letter: str, count: int, outside: bool) -> str:
     if letter == "\\":
         # Bounded, as the forms of the next letter may begin with backslashes, and a run has too many ways to share it.
         most = MOST_BACKSLASHES * count
-        return rf"(?:\\{{1,{most}}}|(?i:%(?:25)*5c){{1,{most}}})"
+        return rf"(?:\\{{1,{most}}}|(?:{'|'.join(_escaped(letter))}){{1,{most}}})"
     quoted = re.escape(html.escape(letter))
     forms = [
         *{
@@ -111,11 +138,10 @@ def _letter(letter: str, count: int, outside: bool) -> str:
             "\t": [f"{ESCAPES}t"],
             "'": ["'(?:\"'\"|\\\\')'"],
         }.get(letter, []),
-        "".join(f"%(?:25)*{byte:02x}" for byte in letter.encode()),
-        re.sub("....", lambda code: f"{ESCAPES}u{code[0]}", letter.encode("utf-16-be").hex()),
-        *(rf"&#(?:0*{ord(letter)}|x0*{ord(letter):x});", quoted),
+        *_escaped(letter),
+        quoted,
         f"(?:{ESCAPES})?{re.escape(letter)}",
     ]
     # SQL, CSV and printf double a character; at its ends a value has the quotes of others beside it.
     most = count if outside else 2 * count
-    return f"(?i:{'|'.join(forms)}){{{count},{most}}}"
+    return f"(?:{'|'.join(forms)}){{{count},{most}}}"

@@ -203,7 +203,7 @@ async def _failing_page(reader: Reader, log: Log) -> str:
     if part.problem:
         log.lasting(t("the page was not requested: {problem}", problem=part.problem.text))
     page = part.value
-    return str(answer(page.path, page.status)) if page and page.fails else ""
+    return str(answer(page.path, page.status, page.problem)) if page and page.fails else ""
 
 
 async def causes_after_deletion(

@@ -6,6 +6,7 @@ import contextlib
 import ssl
 import time
 import urllib.request
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -25,9 +26,19 @@ REDIRECTS = 20
 MOST_BYTES = 1 << 20
 """How much of a page is read: enough to see an answer that breaks off or stalls."""
 
+WINDOWS = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}
+"""zlib's window sizes by encoding: of deflate, browsers take that without zlib's header, too (RFC 9110, 8.4.1.2)."""
+UNASKED = frozenset({"br", "zstd"})
+"""Encodings that a browser asks for over HTTPS alone. An app that sends one unasked is read by none that lacks it (RFC
+9110, 12.5.3). Any other name a browser takes for no encoding."""
+
 UNKNOWN_ISSUER = range(18, 22)
 """OpenSSL's codes for a certificate whose issuer is not known here (x509_vfy.h), as behind a
 company's proxy that reads HTTPS, or in a Python without certificates."""
+
+
+class Undecodable(Exception):
+    """A body is not what its Content-Encoding says."""
 
 
 class NoListener(Exception):
@@ -36,6 +47,8 @@ class NoListener(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Response:
+    """An answer. ``problem`` says why there is none, or with a status why its body cannot be read to its end."""
+
     status: int = 0
     problem: str = ""
     ended_at: str = ""
@@ -77,7 +90,7 @@ class Browser:
         try:
             request = self._client.build_request("GET", url)
             for _ in range(REDIRECTS + 1):
-                answer, text = self._send(request, deadline)
+                answer, text, broken = self._send(request, deadline, seconds)
                 following = request_to_same_host(answer) if follow else None
                 if following is None:
                     break
@@ -89,6 +102,8 @@ class Browser:
         there = answer.next_request
         return Response(
             status=answer.status_code,
+            # An error is named by its status.
+            problem=broken if answer.status_code < 400 else "",
             ended_at=str(answer.url),
             leads_to=str(there.url) if there and follow and not following else "",
             endless=following is not None,
@@ -97,28 +112,66 @@ class Browser:
             html=text,
         )
 
-    def _send(self, request: httpx.Request, deadline: float) -> tuple[httpx.Response, str]:
-        """Return the answer, and its text if it is HTML. Raises HTTPError where it stalls, breaks off, or does not
-        have the Content-Encoding that it says.
-        """
+    def _send(
+        self, request: httpx.Request, deadline: float, seconds: float
+    ) -> tuple[httpx.Response, str, str]:
+        """Return the answer, its text if it is HTML, and why its body cannot be read to its end. Raises HTTPError."""
         left = max(deadline - time.monotonic(), 0.1)
         request.extensions["timeout"] = httpx.Timeout(left, connect=CONNECT_SECONDS).as_dict()
-        answer, body = self._client.send(request, stream=True), bytearray()
+        answer, text = self._client.send(request, stream=True), b""
         try:
-            for part in answer.iter_bytes():
-                body += part
-                if time.monotonic() > deadline:
-                    raise httpx.ReadTimeout("")
-                if len(body) >= MOST_BYTES:
-                    break
-        except httpx.DecodingError as problem:
-            encoding = answer.headers["Content-Encoding"]
-            text = t("its Content-Encoding is {encoding}, and its body is not", encoding=encoding)
-            raise httpx.DecodingError(f"{text} ({problem})") from problem
+            # Of a redirect a browser reads no body.
+            text = b"" if answer.next_request else _read(answer, deadline)
+            problem = ""
+        except httpx.TimeoutException:
+            problem = str(t("its body does not end within {seconds} s", seconds=f"{seconds:g}"))
+        except (httpx.HTTPError, Undecodable) as broken:
+            problem = str(broken) or type(broken).__name__
         finally:
             answer.close()
         is_html = "html" in answer.headers.get("Content-Type", "")
-        return answer, body.decode(errors="replace") if is_html else ""
+        return answer, text.decode(errors="replace") if is_html else "", problem
+
+
+def _read(answer: httpx.Response, deadline: float) -> bytes:
+    """Return the body decoded, or its first MOST_BYTES. Raises Undecodable, and HTTPError where it breaks off."""
+    body, whole = bytearray(), True
+    for part in answer.iter_raw():
+        body += part
+        if time.monotonic() > deadline:
+            raise httpx.ReadTimeout("")
+        if len(body) >= MOST_BYTES:
+            whole = False
+            break
+    text, encoding = bytes(body), answer.headers.get("Content-Encoding", "")
+    for name in reversed(encoding.lower().replace(" ", "").split(",")):
+        if text and name in UNASKED:
+            unasked = t(
+                "its Content-Encoding is {encoding}, which the request does not accept",
+                encoding=name,
+            )
+            raise Undecodable(str(unasked))
+        if text and name in WINDOWS:
+            text = _inflated(text, name, whole)
+    return text
+
+
+def _inflated(body: bytes, encoding: str, whole: bool) -> bytes:
+    """Return a body decoded. Raises Undecodable, also where one that is ``whole`` ends before its encoding does."""
+    why = ""
+    for window in WINDOWS[encoding]:
+        decoder = zlib.decompressobj(window)
+        try:
+            text = decoder.decompress(body, MOST_BYTES)
+        except zlib.error as problem:
+            why = str(problem)
+            continue
+        if decoder.eof or decoder.unconsumed_tail or not whole:
+            return text
+        why = str(t("it ends early"))
+        break
+    wrong = t("its Content-Encoding is {encoding}, and its body is not", encoding=encoding)
+    raise Undecodable(f"{wrong} ({why})")
 
 
 def request_to_same_host(answer: httpx.Response) -> httpx.Request | None:

@@ -133,8 +133,10 @@ class Balancer:
     listeners: tuple[Listener, ...] = ()
 
 
-def answer(path: str, status: int | None) -> Text:
-    """Return what a path answers in a sentence; 0 is no answer."""
+def answer(path: str, status: int | None, problem: str = "") -> Text:
+    """Return what a path answers in a sentence; 0 is no answer, and one with a ``problem`` cannot be read."""
+    if status and problem:
+        return t("The page {path} cannot be read: {why}", path=path, why=problem)
     if not status:
         return t("GET {path} does not answer.", path=path)
     return t("GET {path} answers {status}.", path=path, status=status)
@@ -144,7 +146,8 @@ def answer(path: str, status: int | None) -> Text:
 class PageAnswer:
     """The answer to a request for the page, at the last try and at the end of its redirects.
 
-    ``status`` is 0 where no answer came, and ``problem`` says why. ``ended_at`` is the URL of the answer.
+    ``status`` is 0 where no answer came, and ``problem`` says why, or why the body cannot be read to its end.
+    ``ended_at`` is the URL of the answer.
     ``leads_to`` is where it redirects to another host, and ``endless`` says that its redirects do not
     end. ``login`` says that the load balancer asks who the user is, so that nothing of the page was seen.
     ``database`` is the status of ``/health/db``, None where that was not asked. ``assets`` are the statuses of its
@@ -174,13 +177,14 @@ class PageAnswer:
 
     @property
     def missing(self) -> bool:
-        """Return whether users do not get the page: no answer, or one that ``smokeMatcher`` does not have.
+        """Return whether users do not get the page: no whole answer, or one that ``smokeMatcher`` does not have.
 
         A redirect to another host is an answer, unless users cannot open that host.
         """
         if self.leads_to:
             return self.leads_nowhere and not self.login
-        return self.status == 0 or self.endless or not matches(self.status, self.matcher)
+        broken = self.status == 0 or bool(self.problem) or self.endless
+        return broken or not matches(self.status, self.matcher)
 
     @property
     def refused(self) -> bool:
@@ -376,8 +380,10 @@ HEADERS = {
     # All browsers' begin so: a rule for them must match this, too.
     "User-Agent": "Mozilla/5.0 (compatible; careapp-doctor)",
     "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    "Accept-Encoding": "gzip, deflate",
 }
-"""What is sent with a request for the page, as a browser does; httpx adds the encodings that it decodes."""
+"""What a browser sends with a request for the page; of its encodings those that it asks for over HTTP, too, and that
+Python decodes."""
 
 
 @dataclass(frozen=True)

@@ -103,6 +103,8 @@ class Snapshot:
     """The bucket that the task definition names for the app's files."""
     remains: Part[Remains] = field(default_factory=Part)
     """What else there is, where the stack has neither service nor load balancer nor database."""
+    aside: Part[tuple[Database, ...]] = field(default_factory=Part)
+    """What an interrupted restore has left, where no instance has the database's name."""
 
     @property
     def region(self) -> str:
@@ -199,7 +201,7 @@ ALL = (
     *("service", "tasks", "newest", "balancer", "database", "alarms", "group", "targets"),
     *("network", "page", "rollback_reason", "ended_by", "was_deployed", "measured", "quota"),
     *("command_tasks", "definitions", "image", "logs", "execution", "task_role", "secrets"),
-    *("verdict", "tried", "jobs", "login", "uploads", "remains"),
+    *("verdict", "tried", "jobs", "login", "uploads", "remains", "aside"),
 )
 
 
@@ -458,6 +460,13 @@ class _Reader:
         if not all(each.result().absent for each in main):
             return _answered(Part())
         return self._ask(remains, self.settings)
+
+    @cached_property
+    def aside(self) -> Future[Part[tuple[Database, ...]]]:
+        """Ask for the instances of a restore where the database does not exist."""
+        if not self.database.result().absent:
+            return _answered(Part())
+        return self._ask(rds.aside, self.names.database)
 
     @cached_property
     def definitions(self) -> Future[Part[Mapping[str, Definition]]]:

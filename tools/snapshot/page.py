@@ -173,7 +173,7 @@ def _load_assets(browser: Browser, answer: Response) -> dict[str, int]:
             break
         path = urlsplit(url)._replace(scheme="", netloc="").geturl()
         loaded = browser.get(url, left)
-        statuses[path] = 0 if loaded.endless else loaded.status
+        statuses[path] = 0 if loaded.endless or loaded.problem else loaded.status
     return statuses
 
 

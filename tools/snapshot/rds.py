@@ -9,9 +9,13 @@ from datetime import UTC, datetime, timedelta
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.i18n import t
+from tools.snapshot.records import read_existing
 from tools.snapshot.task_logs import LogLine
 
 AT = "careapp:paused-at"
+
+RESTORED = "careapp:restored"
+"""The tag of an instance that a command restored, until Pulumi has it: its source, in words for people."""
 
 DAYS_STOPPED = timedelta(days=7)
 """After so long AWS starts a stopped DB instance by itself (RDS user guide, "Stopping an Amazon
@@ -58,7 +62,8 @@ class Database:
     """The DB instance.
 
     ``starts`` is when AWS starts it automatically; ``pause`` is set while the stack is paused; ``authority`` is
-    RDS's identifier of the CA that signed its certificate; ``protected`` is RDS's deletion protection.
+    RDS's identifier of the CA that signed its certificate; ``protected`` is RDS's deletion protection; ``restored`` is
+    what a restore that has not ended restores in it.
     """
 
     id: str
@@ -80,6 +85,7 @@ class Database:
     pause: Pause | None = None
     authority: str = ""
     protected: bool = False
+    restored: str = ""
     certified_until: datetime | None = None
     """When that certificate ends."""
 
@@ -95,7 +101,7 @@ def database(session: Session, identifier: str, full: bool = True) -> Database |
     if not instances:
         return None
     raw = instances[0]
-    status = raw["DBInstanceStatus"]
+    status, tags = raw["DBInstanceStatus"], raw.get("TagList", ())
     endpoint, group = raw.get("Endpoint") or {}, raw.get("DBSubnetGroup") or {}
     return Database(
         id=raw["DBInstanceIdentifier"],
@@ -114,11 +120,29 @@ def database(session: Session, identifier: str, full: bool = True) -> Database |
         events=_events(session, identifier) if full and status != "available" else (),
         arn=raw.get("DBInstanceArn", ""),
         starts=raw.get("AutomaticRestartTime"),
-        pause=read(raw.get("TagList", ())),
+        pause=read(tags),
+        restored=next((each.get("Value", "") for each in tags if each["Key"] == RESTORED), ""),
         authority=raw.get("CACertificateIdentifier", ""),
         protected=raw.get("DeletionProtection", False),
         certified_until=(raw.get("CertificateDetails") or {}).get("ValidTill"),
     )
+
+
+def temporary_name(identifier: str) -> str:
+    """Return the name of the instance into which `./careapp db restore` restores beside the database."""
+    return f"{identifier}-restored"
+
+
+def old_name(identifier: str) -> str:
+    """Return the name that `./careapp db restore` gives to the database before it has the restored one in its place."""
+    return f"{identifier}-before-restore"
+
+
+def aside(session: Session, identifier: str) -> tuple[Database, ...]:
+    """Return the instances that a restore of a database has beside it. Raises AwsProblem."""
+    names = temporary_name(identifier), old_name(identifier)
+    found = (read_existing(database, session, each, False) for each in names)
+    return tuple(each for each in found if each is not None)
 
 
 def _events(session: Session, identifier: str) -> tuple[LogLine, ...]:

@@ -67,6 +67,7 @@ CHECKS: tuple[CheckOf, ...] = (
     network_path.balancer_to_task,
     network_path.task_to_database,
     network_path.internet_to_balancer,
+    databases.interrupted_restore,
     databases.status,
     databases.secret,
     databases.address,

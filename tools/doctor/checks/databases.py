@@ -17,7 +17,18 @@ from tools.screen import short_time
 from tools.snapshot.rds import Database
 from tools.snapshot.records import Definition
 
-DATABASE_SECRET = Facts("database-secret", 25, {SECRETS}, subject=START, certain=True)
+RESTORE_INTERRUPTED = Facts(
+    "restore-interrupted", 24, {DATABASE_NODE}, subject=TO_DATABASE, certain=True, outside=True
+)
+DATABASE_SECRET = Facts(
+    "database-secret",
+    25,
+    {SECRETS},
+    {RESTORE_INTERRUPTED.id},
+    subject=START,
+    repeats=True,
+    certain=True,
+)
 # A database may be starting, and RDS may give a full one more storage (MaxAllocatedStorage).
 DATABASE_AWAY = Facts("database-away", 40, {DATABASE_NODE}, subject=TO_DATABASE, outside=True)
 DATABASE_FULL = Facts("database-full", 40, {DATABASE_NODE}, subject=TO_DATABASE, outside=True)
@@ -40,13 +51,40 @@ PASSING = {
 }
 
 
+def interrupted_restore(case: Case) -> Iterator[Finding]:
+    """Find a restore that has not ended and without which the app gets into no database.
+
+    The fix keeps all data: what Pulumi would create in the place of a renamed instance is empty.
+    """
+    database, left = case.now.database.value, case.now.aside.value or ()
+    if database is not None and database.restored and case.definition is not None:
+        # Until it has been given to Pulumi the tasks have the password of the instance before.
+        left = (database,) if not database.secret or other_secrets(case) else ()
+    if left:
+        stack = case.now.names.stack
+        text = t("Let the restore go on where it was interrupted; it keeps the old data, too:")
+        yield Finding(
+            RESTORE_INTERRUPTED,
+            title=t("A restore of the database has not ended"),
+            why=t(
+                "Until it does the app has no database; the data is in instances of other names."
+            ),
+            seen=tuple(
+                t("DB instance {id} is {status}.", id=each.id, status=each.status) for each in left
+            ),
+            fixes=(Fix(text, (f"./careapp db restore --yes -s {stack}",)),),
+        )
+
+
 def status(case: Case) -> Iterator[Finding]:
     part = case.now.database
     if part.problem:
         return
     database = part.value
     if database is None:
-        if case.now.balancer.value is not None:
+        if case.now.balancer.value is not None and not (
+            case.now.aside.value or case.now.aside.problem
+        ):
             yield _absent(case)
     elif database.status not in USABLE:
         yield Finding(
@@ -62,12 +100,17 @@ def status(case: Case) -> Iterator[Finding]:
 
 
 def _absent(case: Case) -> Finding:
+    snapshots = f"aws rds describe-db-snapshots --db-instance-identifier {case.now.names.database}"
+    kept = t("Then `./careapp db restore --snapshot` brings its data back, if there is a snapshot:")
     return Finding(
         DATABASE_MISSING,
         title=t("The database does not exist"),
         why=t("The app has no database to connect to."),
         seen=(t("RDS knows no DB instance {id}.", id=case.now.names.database),),
-        fixes=(case.refresh(t("Let Pulumi create it:")),),
+        fixes=(
+            case.refresh(t("Let Pulumi create it, without the data that was in it:")),
+            Fix(kept, (snapshots,), then=True),
+        ),
     )
 
 

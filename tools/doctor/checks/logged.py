@@ -92,7 +92,9 @@ def _blames(case: Case, task: Task, cause: LoggedCause) -> bool:
 def _page_fails(case: Case) -> bool:
     """Return whether the page fails by an error of the app's; a status below 500 names its error itself."""
     page = case.now.page.value
-    return page is not None and page.missing and (page.status >= 500 or page.status == 0)
+    if page is None or not page.missing:
+        return False
+    return page.status >= 500 or not page.status or bool(page.problem)
 
 
 def _is_unwell(case: Case) -> bool:

@@ -296,8 +296,8 @@ def page_fails(case: Case) -> Iterator[Finding]:
 
 
 def _title(page: PageAnswer) -> Text:
-    if ENCODING in page.problem:
-        return t("The page {path} cannot be read: {why}", path=page.path, why=page.problem)
+    if page.status and page.problem:
+        return answer(page.path, page.status, page.problem)
     if page.leads_to or (page.moves and not page.status):
         return t(
             "The page {path} redirects to {url}, which users cannot open",
@@ -324,7 +324,7 @@ def _seen(page: PageAnswer) -> Iterator[Text]:
         "GET {url}: {count} tries; last result: {answer}.",
         url=page.url,
         count=page.tries,
-        answer=verbatim(page.problem or str(page.status)),
+        answer=verbatim("; ".join(filter(None, (str(page.status or ""), page.problem)))),
     )
     if page.followed:
         yield t("That is the answer of {url}, after redirects.", url=page.ended_at)
@@ -342,11 +342,14 @@ def _fixes(case: Case, page: PageAnswer) -> tuple[Fix, ...]:
     )
     if ENCODING in page.problem:
         text = t(
-            "Have the app send the encoding that its header names, or no such header, and deploy:"
+            "Have the app send the encoding that its header names (one of Accept-Encoding's), or none, and deploy:"
         )
         return (case.deploy(text), other)
     if page.by_balancer and page.status not in FAILED_TARGET and not page.leads_to:
         return (_read_rules(case), other)
+    if page.status and page.problem:
+        mend = t("Have the app send its whole answer (its log tells what it did last), and deploy:")
+        return (Fix(mend, (*case.read_log().commands, *case.deploy(mend).commands)), other)
     if (page.status >= 500 and not page.followed) or not (page.status or page.moves):
         log = case.read_log()
         mend = t("Fix the error in the app's log, and deploy:")

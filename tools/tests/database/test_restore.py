@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from tools.aws.errors import AwsProblem
-from tools.database import copies, restore
+from tools.database import copies, queries, restore
 from tools.database.pulumi_state import INSTANCE, PulumiStack
 from tools.database.restore import Instances, Restore, RestoreOptions
 from tools.i18n import Refused, t
+from tools.snapshot import rds
 from tools.tests.conftest import NAMES, Terminal, client, instances
 from tools.tests.stacks import choices
 
@@ -22,6 +23,8 @@ CHANGES = (
     "restore_db_instance_from_db_snapshot", "modify_db_instance", "remove_tags_from_resource",
 )  # fmt: skip
 
+
+CONTINUE = "db restore --yes -s poc"
 
 FIRST = ("up", "deployErrorPercent", "deployLatencySeconds")
 
@@ -73,7 +76,7 @@ def go(made):
     """What the command does, once it knows what to restore."""
     now = made.read()
     made.check(now)
-    if now.source is None:
+    if now.source is None and not now.returns:
         client("rds").create_db_snapshot(DBInstanceIdentifier=NAME, DBSnapshotIdentifier="good")
         made.begin(now, copies.choose(made.session, now.current, "good", None))
     made.swap()
@@ -134,6 +137,21 @@ def test_after_an_interrupt_at_any_call_the_same_command_goes_on(made, monkeypat
     after = made.read()
     assert (after.source, made.pulumi.done[-1]) == (None, ("up",))
     assert tagged(after.current) == after.current["DBInstanceArn"]
+
+
+def test_where_the_old_instance_alone_is_left_it_gets_its_name_back(made):
+    """No cure of a lost database begins with an empty one, nor with the end of the old one."""
+    client("rds").modify_db_instance(
+        DBInstanceIdentifier=NAME, NewDBInstanceIdentifier=OLD, ApplyImmediately=True
+    )
+    with pytest.raises(Refused, match=f"a restore has not ended. .*{CONTINUE}"):
+        queries.database(made.session, NAMES)
+    with pytest.raises(Refused, match=f"The data of {NAME} is in {OLD}"):
+        restore._source(made, made.read(), options(snapshot="s"))
+    assert restore._source(made, made.read(), options()) is None
+    known = made.read().before["DbiResourceId"]
+    go(made)
+    assert (instances(), made.read().current["DbiResourceId"]) == ([NAME], known)
 
 
 @pytest.mark.parametrize("failing", ["set_instance_id", "check_preview", "up", "second up"])
@@ -208,7 +226,7 @@ def test_a_name_that_rds_has_not_freed_yet_is_asked_for_again(made, monkeypatch)
 
 
 def raw(name, source=None, **more):
-    tags = [{"Key": copies.PURPOSE, "Value": source}] if source else []
+    tags = [{"Key": rds.RESTORED, "Value": source}] if source else []
     return {"DBInstanceIdentifier": name, "TagList": tags, **more}
 
 
@@ -216,7 +234,7 @@ PLAIN, NEW = raw(NAME), raw(RESTORED, "s")
 PROTECTED = raw(OLD, DeletionProtection=True, EnabledCloudwatchLogsExports=["postgresql"])
 
 
-ONE = "exactly one has to exist"
+ONE = "only one may exist"
 STILL_THERE = (
     f"{OLD} is still there .* modify-db-instance .* && aws rds delete-db.* && aws logs delete-log"
 )
@@ -232,7 +250,8 @@ STILL_THERE = (
         (PLAIN, None, PROTECTED, STILL_THERE),
         (PLAIN, raw(RESTORED), None, "so no restore created it"),
         (PLAIN, NEW, raw(OLD), ONE),
-        (None, NEW, None, ONE),
+        (None, NEW, None, ""),
+        (None, None, raw(OLD), ""),
     ],
 )
 def test_restore_goes_on_from_each_of_its_steps_only(made, current, restored, before, words):
@@ -319,6 +338,14 @@ def pulumi(tmp_path, monkeypatch):
     state = {"version": 3, "deployment": {"resources": resources}}
     (tmp_path / "stack").write_text(json.dumps(state))
     return PulumiStack(NAMES, tmp_path)
+
+
+def test_an_instance_of_which_a_refresh_noted_the_old_name_is_found(pulumi):
+    state = (pulumi.folder / "stack").read_text()
+    (pulumi.folder / "stack").write_text(
+        state.replace(f'"identifier": "{NAME}"', f'"identifier": "{OLD}"')
+    )
+    assert pulumi.instance_id() == "db-1"
 
 
 def test_only_the_id_of_the_database_changes_in_the_state(pulumi):

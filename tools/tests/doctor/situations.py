@@ -66,6 +66,7 @@ def unable(message):
 
 OTHER_SECRET = f"arn:aws:secretsmanager:{a.REGION}:{a.ACCOUNT}:secret:team-b/database-GhIjKl"
 LOST = '{"level": "error", "message": "database away", "reason": "something that nobody knows"}'
+OLD_DATABASE = a.database(id="careapp-poc-before-restore")
 FOUND = '{"level": "info", "message": "database connected"}'
 UNMIGRATED = TRACES["not migrated"]
 MIGRATING = '{"level": "info", "message": "migrating the database"}'
@@ -237,6 +238,7 @@ SITUATIONS = {
     "page-unavailable": a.stack(page=a.page(503)),
     "page-silent": a.stack(page=a.page(0, problem="timed out after 10 s", database=None)),
     "database-missing": a.stack(database=None),
+    "restore-interrupted": a.stack(database=None, aside=(OLD_DATABASE,)),
     "database-away": a.stack(database=a.database(status="stopped")),
     "stack-paused": a.stack(
         service=a.service(desired=0, running=0), database=a.database(status="stopped", pause=Pause(a.NOW))),

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import click
 import pytest
@@ -14,7 +15,8 @@ from tools.database.queries import QueryResult
 from tools.diagnosis.findings import Diagnosis, Finding
 from tools.diagnosis.screen import as_dict, plain
 from tools.doctor.checks.running import APP_RAISES
-from tools.i18n import t
+from tools.i18n import t, verbatim
+from tools.i18n.masking import mask_data, mask_lines, visible
 from tools.rehearsal.stages import Report
 from tools.rollout.log import RolloutFailed
 from tools.screen import Line, display
@@ -48,6 +50,30 @@ def test_the_doctor_shows_no_secret_on_its_screen_and_in_its_json():
 def test_a_line_is_masked_when_it_is_made_unless_it_is_to_stay_whole(capsys):
     display([Line(URL), Line(URL, whole=True)])
     assert capsys.readouterr().out == f"{MASKED}\n{URL}\n"
+
+
+DRIVES = "a\x1b[2Jb\x00c\x9bd\u202ee\u2066f\x7fg\rh\n\ti\r\n\N{FAMILY}\u200dend\r"
+VISIBLE = r"a\u001b[2Jb\u0000c\u009bd\u202ee\u2066f\u007fg\u000dh" "\n\ti\r\n\N{FAMILY}\u200dend\r"
+LEAVES = {
+    "a line": lambda text: Line(text).text,
+    "a line as it is": lambda text: Line(text, whole=True).text,
+    "a text": lambda text: str(verbatim(text)),
+    "data": lambda text: mask_data({"a": [text]})["a"][0],
+    "a line of a log": lambda text: next(mask_lines([text])),
+    "evidence": lambda text: replace(diagnosis().causes[0], evidence=(text,)).masked_evidence[0],
+    "what up ends with": lambda text: str(RolloutFailed(text)),
+}
+
+
+@pytest.mark.parametrize("leaves", LEAVES.values(), ids=LEAVES)
+def test_no_text_from_outside_drives_a_terminal_or_is_read_backwards(leaves):
+    assert leaves(DRIVES) == leaves(VISIBLE) == VISIBLE
+
+
+def test_what_would_drive_a_terminal_stays_the_same_for_who_reads_it_as_json():
+    line = Line(json.dumps({"message": DRIVES}, ensure_ascii=False))
+    assert json.loads(line.text) == {"message": DRIVES}
+    assert visible(line.text) == line.text
 
 
 def test_the_rows_of_a_query_stay_whole():

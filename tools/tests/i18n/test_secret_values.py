@@ -38,6 +38,24 @@ ENCODINGS = {
     "a shell": lambda text: shlex.quote(f" {text}")[2:-1],
     "SQL": lambda text: text.replace("'", "''"),
     "printf": lambda text: text.replace("%", "%%"),
+    "URL, every letter": lambda text: "".join(f"%{byte:02X}" for byte in text.encode()),
+    "URL in a URL, every letter": lambda text: "".join(f"%25{byte:02x}" for byte in text.encode()),
+    "HTML, every letter": lambda text: "".join(f"&#{ord(each)};" for each in text),
+    "HTML, every letter as hex": lambda text: "".join(f"&#x{ord(each):X};" for each in text),
+    "JSON, every letter": lambda text: "".join(
+        f"\\u{code:04x}" for code in memoryview(text.encode("utf-16-le")).cast("H")
+    ),
+    "Python's bytes": lambda text: (
+        repr(f"{text}'".encode())[2:-1].removesuffix("'").removesuffix("\\")
+    ),
+    "Python's bytes, every letter": lambda text: "".join(
+        f"\\x{byte:02x}" for byte in text.encode()
+    ),
+    "Python's ascii()": lambda text: ascii(f"{text}'")[1:-1].removesuffix("'").removesuffix("\\"),
+    "hex": lambda text: text.encode().hex(),
+    "hex, upper case": lambda text: text.encode().hex().upper(),
+    "hex, apart": lambda text: text.encode().hex(":"),
+    "upper case": lambda text: "".join(each.upper() if each.isascii() else each for each in text),
     "Python": lambda text: repr(f"{text}'")[1:-1].removesuffix("'").removesuffix("\\"),
 }
 
@@ -51,13 +69,18 @@ def test_a_value_is_masked_in_each_encoding(encode, secret):
     assert known.mask(f"sent {encode(secret)}.", "***") == "sent ***."
 
 
-@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+@pytest.mark.parametrize(
+    ("encode", "bits"),
+    [(base64.b64encode, 6), (base64.urlsafe_b64encode, 6), (base64.b32encode, 5)],
+)
 @given(
     SECRETS,
     st.sampled_from(["", "x", "xy", "user:", "password="]),
     st.sampled_from(["", "&", "&a=b"]),
 )
-def test_a_value_is_masked_in_base64_at_each_alignment(encode, secret, before, after):
+def test_a_value_is_masked_in_base64_and_base32_at_each_alignment(
+    encode, bits, secret, before, after
+):
     known = SecretValues()
     known.add([secret])
     whole = encode(f"{before}{secret}{after}".encode()).decode()
@@ -65,8 +88,9 @@ def test_a_value_is_masked_in_base64_at_each_alignment(encode, secret, before, a
     head, _, tail = left.partition("***")
     assert left != whole
     # What is left has no bit of the secret.
-    assert 6 * len(head) <= 8 * len(before)
-    assert 6 * len(tail.rstrip("=")) <= 8 * len(after)
+    assert bits * len(head) <= 8 * len(before)
+    # The last character is filled up with zeros.
+    assert bits * len(tail.rstrip("=")) < 8 * len(after) + bits
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from moto.logs.exceptions import InvalidParameterException
 from moto.logs.models import LogsBackend, LogStream
 
+from tools.i18n.masking import visible
 from tools.tests.conftest import NAMES, client
 from tools.watch import events, logs
 from tools.watch.logs import LogEvent, LogQuery, LogScreen
@@ -144,6 +145,16 @@ def test_events_since_a_time_search_the_log_only_since_then(stack, put, asked, r
     code, shown, _ = run("events", "--logs", "--since", "10m")
     assert (code, "young" in shown, "old" in shown) == (0, True, False)
     assert min(asked) >= (begun - 24 * 3600) * 1000
+
+
+@pytest.mark.parametrize(
+    "options", ["logs", "logs --raw", "logs --json", "logs --json --raw", "events --logs"]
+)
+def test_a_line_of_the_log_does_not_drive_the_terminal(stack, put, run, options):
+    put("c" * 32, (1, "one\x1b]0;title\x07 \u202etxt.exe \x9b2J"))
+    shown = run(*options.split())[1]
+    assert r"one\u001b]0;title\u0007 \u202etxt.exe \u009b2J" in shown.replace("\\\\", "\\")
+    assert visible(shown) == shown
 
 
 def test_a_timeline_keeps_the_last_lines_of_a_long_log():

@@ -180,8 +180,10 @@ VARIANTS = {
     "page-errors: raised": said(NO_VISIT, s.asked("/", 500), page=a.page(500, tries=3, database=500)),
     "page-errors: a limiter": a.stack(page=a.page(429)),
     "page-errors: another good status": a.stack(page=a.page(204, matcher="200")),
-    "page-silent: another encoding": a.stack(
-        page=a.page(0, problem="its Content-Encoding is gzip, and its body is not (Error -3)")),
+    "page-errors: another encoding": a.stack(
+        page=a.page(200, problem="its Content-Encoding is gzip, and its body is not (Error -3)")),
+    "page-errors: a stream without an end": a.stack(
+        page=a.page(200, problem="its body does not end within 10 s")),
     "page-silent: https without a listener": a.stack(
         page=a.page(0, ended_at=f"https://{a.balancer().dns}/", problem="no listener on port 443")),
     "page-silent: behind a redirect": a.stack(

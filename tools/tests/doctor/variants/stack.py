@@ -18,6 +18,7 @@ STOPPED = a.database(status="stopped", pause=Pause(a.NOW))
 NO_PROVIDER = AwsProblem("refused", t("AWS did not return it."), t("Try again."))
 UNREACHABLE = AwsProblem("unreachable", t("AWS did not return it."), t("Try again."))
 PAUSED = {**QUIET, "database": STOPPED}
+NEW_DATABASE = a.database(id="careapp-poc-restored", restored="s")
 PROVISIONING = a.task(status="PROVISIONING", started=None, health="UNKNOWN", address="")
 TWO_TASKS = (a.task(), a.task("c" * 32, address="10.0.16.5"))
 
@@ -114,6 +115,12 @@ VARIANTS = {
         replace(a.choices(ecsEnabled="false"), guessed=True)),
     "stack-paused: AWS started its database": a.stack(**QUIET, database=a.database(pause=Pause(a.NOW))),
     "stack-paused: without a final snapshot": a.stack(a.choices(databaseFinalSnapshot=""), **PAUSED),
+    "restore-interrupted: both are there": a.stack(database=None, aside=(NEW_DATABASE, s.OLD_DATABASE)),
+    "restore-interrupted: it has the name and no password": a.stack(database=a.database(secret="", restored="s")),
+    "restore-interrupted: tasks have the old password": a.stack(
+        database=a.database(secret=f"{a.SECRET[:-1]}z", restored="s")),
+    "nothing: the restored database has not replaced the other": a.stack(database=a.database(restored="s")),
+    "nothing: the instances of a restore cannot be read": a.stack(database=None, aside=UNREACHABLE),
     "database-away: tasks run again": a.stack(database=STOPPED),
     "database-away: in a pause": a.stack(**QUIET, database=a.database(status="failed", pause=Pause(a.NOW))),
     **{
