@@ -7,7 +7,7 @@ themselves: tools/tests/doctor/logged.txt has their real lines, logged.py the ve
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tools.diagnosis.catalogue import DATABASE, LOG, NO_DATABASE, NO_PASSWORD, TASKS_NODE, Facts
@@ -76,6 +76,17 @@ VARIABLE = Known(
         "stack sets it, in infra/container.py; then deploy."
     ),
     explained_by=NO_DATABASE,
+)
+
+REFUSED_BY_AWS = Known(
+    "aws-refused",
+    r"assumed-role/(?P<role>[^/\s]+)/\S+ is not authorized to perform: (?P<what>[\w-]+:\w+)"
+    r"(?: on resource: \\?\"?(?P<resource>[^\s\"\\]+))?",
+    t("AWS refuses a call of the app: {what}"),
+    t("The app calls AWS with the task role, which may do what its policies allow."),
+    t("If the app is meant to do this, allow it in task_policy of infra/iam.py, and deploy:"),
+    explained_by={"task-role-cannot-read-secret"},
+    passes=True,  # IAM may take some seconds to know a new policy.
 )
 
 KNOWN = (
@@ -217,6 +228,57 @@ KNOWN = (
             "Set the address of a service that the tasks can reach, in appVariables or appSecrets, or make the app do "
             'without it (docs/your-app.md, "From compose to a stack"), and deploy.'
         ),
+    ),
+    REFUSED_BY_AWS,
+    # S3 names neither user nor action of a HEAD request, and other services not always.
+    replace(
+        REFUSED_BY_AWS,
+        pattern=r"\((?:AccessDenied\w*|UnauthorizedOperation|403)\) when calling the (?P<what>\w+) operation",
+    ),
+    Known(
+        "aws-throttles",
+        # The codes that botocore calls throttling (botocore/retries/standard.py).
+        r"\((?:\w*Thrott\w+|TooManyRequests\w+|ProvisionedThroughputExceeded\w+|SlowDown|(?:Request|Bandwidth)"
+        r"LimitExceeded)\) when calling the (?P<what>\w+) operation",
+        t("AWS throttles a call of the app: {what}"),
+        t(
+            "The app calls more often than AWS allows; botocore has tried again before it raised this."
+        ),
+        t(
+            "Call less often (keep the answer, send several items in one call), have the client wait for longer "
+            "(botocore's Config(retries={{'mode': 'adaptive'}})), or request a higher quota; then deploy:"
+        ),
+        passes=True,
+    ),
+    Known(
+        "disk-full",
+        # What PostgreSQL could not write to its own disk RDS's status tells (storage-full).
+        r"^(?!.*could not (?:extend|write|create)).*No space left on device",
+        t("The task's disk is full"),
+        t(
+            'A Fargate task has 20 GiB for its image and for what the app writes (ECS developer guide, "Fargate task '
+            'ephemeral storage").'
+        ),
+        t(
+            "Have the app delete what it no longer needs below /tmp, or keep files in S3 (uploadsEnabled); for a large "
+            "image or more space, set ephemeral_storage on the task definition in infra/task.py. Then deploy:"
+        ),
+        about="system",
+        passes=True,
+    ),
+    Known(
+        "too-many-files",
+        r"Too many open files",
+        t("The app has too many files and connections open"),
+        t(
+            "A process on Fargate may have 65535 (ECS API reference, Ulimit); most often something opens a file or a "
+            "connection for each request and never closes it."
+        ),
+        t(
+            "Close what each request opens (`with`), and share one client or session between requests; then deploy:"
+        ),
+        about="system",
+        passes=True,
     ),
     Known(
         "migration-exists",
@@ -509,8 +571,15 @@ class LoggedCause:
     """A known cause and the log line that identifies it."""
 
     known: Known
-    what: str
+    named: Mapping[str, str]
+    """What the line names, by the groups of the pattern."""
     line: str
+
+    @property
+    def what(self) -> str:
+        """Return what the line names first. pydantic-settings reads a field from the variable in upper case."""
+        name = self.named.get("what") or next(iter(self.named.values()), "")
+        return name.upper() if "pydantic" in self.named else name
 
     @property
     def title(self) -> Text:
@@ -543,8 +612,8 @@ def logged_cause(lines: Sequence[str], healthy: Iterable[str] = ()) -> LoggedCau
             if not match or (known.about != "database" and is_survived(text, survived)):
                 continue
             if not known.vague:
-                return LoggedCause(known, _what(match), text)
-            vague = vague or LoggedCause(known, _what(match), text)
+                return LoggedCause(known, _named(match), text)
+            vague = vague or LoggedCause(known, _named(match), text)
     return vague
 
 
@@ -563,8 +632,5 @@ def _unnumbered(text: str) -> str:
     return re.sub(r"\d+", "0", text)
 
 
-def _what(match: re.Match[str]) -> str:
-    """Return what the line names. pydantic-settings reads a field from the variable in upper case."""
-    groups = {name: each for name, each in match.groupdict().items() if each}
-    name = next(iter(groups.values()), "").strip()
-    return name.upper() if "pydantic" in groups else name
+def _named(match: re.Match[str]) -> dict[str, str]:
+    return {name: each.strip() for name, each in match.groupdict().items() if each}

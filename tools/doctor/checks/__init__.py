@@ -72,7 +72,6 @@ CHECKS: tuple[CheckOf, ...] = (
     connections.open_connections,
     uploads.bucket,
     uploads.region,
-    uploads.task_role,
     containers.memory,
     containers.crash,
     logged.named,

@@ -110,12 +110,12 @@ def _lacking(case: Case, role: Role, purpose: str, lacks: Sequence[Lack]) -> Fin
             "starts. Without these permissions no task starts."
         ),
         seen=tuple(verdict(name, each) for each in lacks if each.need.purpose == purpose),
-        fixes=(*_given(case, name, lacks), *case.then_retry(), case.or_restore()),
+        fixes=(*grant(case, name, lacks), *case.then_retry(), case.or_restore()),
         evidence=case.stop_reasons(REFUSED),
     )
 
 
-def _given(case: Case, role: str, lacks: Sequence[Lack]) -> tuple[Fix, ...]:
+def grant(case: Case, role: str, lacks: Sequence[Lack]) -> tuple[Fix, ...]:
     """Return the fixes: a grant for the stack's own resources; for others, a change of the program."""
     own = [each for each in lacks if _owns(case, each.need)]
     others = dict.fromkeys(each.resource for each in lacks if each not in own)
@@ -134,13 +134,12 @@ def _given(case: Case, role: str, lacks: Sequence[Lack]) -> tuple[Fix, ...]:
 def _owns(case: Case, need: Need) -> bool:
     """Return whether a resource belongs to the stack: RDS's secret, one of appSecrets, or one with its names."""
     names, database = case.now.names, case.now.database.value
-    if need.purpose == "secret":
+    if ":secret:" in need.resource:
         managed = database is not None and need.resource == database.secret
         app = map(secret_arn, case.now.settings.service.secrets.values())
         return managed or need.resource in app or f":secret:{names.prefix}" in need.resource
-    if need.purpose == "log":
-        return f":log-group:{names.log_group}:" in need.resource
-    return need.resource == "*" or need.resource.endswith(f":repository/{names.repository}")
+    own = (f":log-group:{names.log_group}:", f":repository/{names.repository}", f":{names.prefix}-")
+    return need.resource == "*" or any(each in need.resource for each in own)
 
 
 def verdict(role: str, lack: Lack) -> Text:
@@ -190,35 +189,21 @@ def _not_assumed(case: Case, definition: Definition, role: Role | None) -> Findi
 def task_role(case: Case) -> Iterator[Finding]:
     """Check that the task role may read the database's secret, which RDS rotates."""
     arn = case.definition.environment.get("DB_SECRET_ARN") if case.definition else None
-    if not arn or "DB_SECRET_ARN" in other_secrets(case):
+    if case.definition is None or not arn or "DB_SECRET_ARN" in other_secrets(case):
         return
-    yield from by_task_role(
-        case,
-        [Need(READ_IT, arn, "secret")],
-        rf"(?i)not authorized to perform: {READ_IT}",
+    role, name = case.now.task_role.value, case.definition.task_role.rpartition("/")[2]
+    lacks = lacking(role, [Need(READ_IT, arn, "secret")])
+    if case.now.task_role.problem or not lacks:
+        return
+    refused = case.matching_lines(rf"(?i)not authorized to perform: {READ_IT}")
+    yield Finding(
         TASK_ROLE_CANNOT_READ_SECRET,
-        t("The task role has no permission to read the secret of the database"),
-        t(
+        kind="cause" if refused else "warning",
+        title=t("The task role has no permission to read the secret of the database"),
+        why=t(
             "RDS rotates the password every 7 days. A running task then reads the new one with its task role; without "
             "the permission it loses the database until it is replaced."
         ),
-    )
-
-
-def by_task_role(
-    case: Case, needs: Sequence[Need], refusal: str, facts: Facts, title: Text, why: Text
-) -> Iterator[Finding]:
-    """Find what the task role lacks: a cause where the app's log has the refusal already, else a warning."""
-    definition, role = case.definition, case.now.task_role.value
-    lacks = lacking(role, needs)
-    if definition is None or case.now.task_role.problem or not lacks:
-        return
-    name, refused = definition.task_role.rpartition("/")[2], case.matching_lines(refusal)
-    yield Finding(
-        facts,
-        kind="cause" if refused else "warning",
-        title=title,
-        why=why,
         seen=tuple(verdict(name or "-", each) for each in lacks),
         fixes=(*given(name, lacks), case.or_restore()) if role else (case.restore(),),
         evidence=refused,
@@ -243,9 +228,12 @@ class Lack:
 
     @property
     def resource(self) -> str:
-        """Return the resource for a policy: of a log all streams, whose names are not known before they exist."""
+        """Return the resource for a policy: all streams of a log and all objects of a bucket, in place of one."""
         group, streams, _ = self.need.resource.partition(":log-stream:")
-        return f"{group}:*" if streams else group
+        bucket, key, _ = (
+            group.partition("/") if group.startswith("arn:aws:s3:::") else (group, "", "")
+        )
+        return f"{group}:*" if streams else f"{bucket}/*" if key else group
 
 
 def lacking(role: Role | None, needs: Sequence[Need]) -> list[Lack]:

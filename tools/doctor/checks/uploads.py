@@ -1,4 +1,4 @@
-"""Check the bucket for the app's files: that it exists, where it is, and what the task role may do with it."""
+"""Check the bucket for the app's files: that it exists, and where it is."""
 
 from __future__ import annotations
 
@@ -8,25 +8,18 @@ from stack.uploads import VARIABLE
 from tools.diagnosis.case import Case
 from tools.diagnosis.catalogue import TASKS_NODE, Facts
 from tools.diagnosis.findings import Finding
-from tools.doctor.checks.permissions import Need, by_task_role
 from tools.i18n import t
 
 BUCKET_MISSING = Facts("uploads-bucket-missing", 48, {TASKS_NODE}, certain=True)
-ROLE_REFUSED = Facts("uploads-role-refused", 48, {TASKS_NODE}, certain=True)
 ANOTHER_REGION = Facts("uploads-another-region", 49, {TASKS_NODE}, certain=True)
 
 NO_BUCKET = r"NoSuchBucket|specified bucket does not exist"
-REFUSED = (
-    r"not authorized to perform: s3:"
-    r"|\((AccessDenied|403)\) when calling the \w*(Objects?(V2)?|MultipartUpload|UploadPart) operation"
-)
 MOVED = (
     r"AuthorizationHeaderMalformed|PermanentRedirect|IllegalLocationConstraint"
     r"|the region '[\w-]+' is wrong; expecting"
 )
 """S3's error codes and messages (API reference, "Error responses")."""
 REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")  # ECS sets both where the task definition does not.
-FILES = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject")
 
 
 def bucket(case: Case) -> Iterator[Finding]:
@@ -69,20 +62,4 @@ def region(case: Case) -> Iterator[Finding]:
         ),
         fixes=(case.deploy(text, *removed),),
         evidence=(*(f"{name}={value}" for name, value in others.items()), *lines),
-    )
-
-
-def task_role(case: Case) -> Iterator[Finding]:
-    """Check that the task role may list the bucket, and read, write and delete its files."""
-    bucket = case.now.uploads.value
-    if bucket is None or not bucket.exists:
-        return
-    arn = f"arn:aws:s3:::{bucket.name}"
-    yield from by_task_role(
-        case,
-        [Need("s3:ListBucket", arn, "files"), *(Need(each, f"{arn}/*", "files") for each in FILES)],
-        REFUSED,
-        ROLE_REFUSED,
-        t("The task role has no permission for the app's files"),
-        t("The app reaches its bucket with this role; S3 refuses what no policy of it allows."),
     )

@@ -147,20 +147,12 @@ def logs_in(provider=PROVIDER, alb_out=(3000, 443), page=None, **changes):
 
 
 FILES = "careapp-poc-uploads-1a2b3c4"
-BUCKET = f"arn:aws:s3:::{FILES}"
-WRITE_FILES = (
-    *(a.READ, a.allow(BUCKET, "s3:ListBucket")),
-    a.allow(f"{BUCKET}/*", "s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
-)
-
-
 HELD = Bucket(name=FILES)
 
 
 def with_bucket(bucket=HELD, **changes):
-    """A stack whose tasks know a bucket, which the task role may use."""
-    values = {"main": env(UPLOADS_BUCKET=FILES), "task_role": a.role(*WRITE_FILES), **changes}
-    return a.stack(uploads=bucket, **values)
+    """A stack whose tasks know a bucket."""
+    return a.stack(uploads=bucket, **{"main": env(UPLOADS_BUCKET=FILES), **changes})
 
 
 SITUATIONS = {
@@ -251,7 +243,6 @@ SITUATIONS = {
     "database-secret": a.stack(
         main=replace(env(DB_SECRET_ARN=OTHER_SECRET), secrets={"DB_PASSWORD": f"{OTHER_SECRET}:password::"})),
     "uploads-bucket-missing": with_bucket(Bucket(name=FILES, exists=False)),
-    "uploads-role-refused": with_bucket(task_role=a.role(a.READ, a.allow(BUCKET, "s3:ListBucket"))),
     "uploads-another-region": with_bucket(main=env(UPLOADS_BUCKET=FILES, AWS_REGION="us-east-1")),
     "out-of-memory": a.failing(
         a.ended(

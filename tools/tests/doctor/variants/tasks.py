@@ -11,7 +11,7 @@ from tools.snapshot.task_inputs import Role, Secret
 from tools.snapshot.task_logs import LogLine
 from tools.tests import stacks as a
 from tools.tests.doctor import situations as s
-from tools.tests.doctor.logged import TRACES
+from tools.tests.doctor.logged import CAUSES, TRACES
 
 PULLED = "Service deployment rolled back because the circuit breaker threshold was exceeded."
 BLIND = a.stack(
@@ -226,6 +226,7 @@ VARIANTS = {
         f'{NO_PROGRAM} exec: "/srv/start.sh": stat /srv/start.sh: no such file or directory: unknown'),
     "log-start-script: a program that the image lacks": s.never_started(
         f'{NO_PROGRAM} exec: "gunicorm": executable file not found in $PATH: unknown'),
+    "log-disk-full: an image that does not fit": s.never_started(CAUSES["fargate image disk"].telling),
     "task-cannot-start: while ECS tries": start_failed("IN_PROGRESS"),
     "execution-role-cannot-log: while ECS has given up": start_failed(
         execution=a.role(a.TOKEN, a.PULL, a.READ)),
