@@ -13,6 +13,7 @@ from tools.snapshot.records import Container, ContainerHealth, Sidecar
 from tools.snapshot.remains import Holder, Remains
 from tools.snapshot.task_inputs import Bucket, Image
 from tools.snapshot.task_logs import LogLine, Logs
+from tools.snapshot.vpc import Endpoint
 from tools.tests import stacks as a
 from tools.tests.doctor import job_runs
 from tools.tests.doctor.logged import TRACES
@@ -22,6 +23,11 @@ ILL = f"Task failed ELB health checks in (target-group {a.GROUP_ARN})"
 FAILED_WITH = "Health checks failed with these codes"
 EXITED = "EssentialContainerExited"
 NO_ROUTE = a.subnet("private-1", "10.0.16.0/20")
+DOORS = tuple(
+    Endpoint(service=f"com.amazonaws.ap-northeast-1.{each}", state="available",
+             private_dns=True, subnets=("private-1",), groups=("sg-db",))
+    for each in ("ecr.api", "ecr.dkr", "logs", "secretsmanager")
+)  # fmt: skip
 INIT = "ResourceInitializationError: unable to pull secrets or registry auth: "
 
 
@@ -180,6 +186,7 @@ SITUATIONS = {
     "sizes-near": a.stack(a.choices(desiredCount="8")),
     "task-cannot-reach-aws": a.stack(network=a.network(NO_ROUTE)),
     "vpc-without-dns": a.stack(network=a.network(dns=False)),
+    "task-cannot-reach-endpoint": a.stack(network=a.network(endpoints=DOORS)),
     "task-https-closed": a.stack(network=rules(app_out=(a.permission(5432, ["sg-db"]),))),
     "execution-role-missing": a.stack(execution=None),
     "execution-role-not-trusted": a.stack(execution=a.role(trust={"Statement": []})),
