@@ -9,6 +9,7 @@ from local_cloud.aws import hooks
 from local_cloud.aws.ec2.firewall import Endpoint, Map
 from local_cloud.aws.ec2.network import api_places, reaches
 from local_cloud.aws.iam import arn, refusal, trust_of
+from local_cloud.aws.kms import decrypts
 from local_cloud.aws.policy_evaluation import trusts
 from local_cloud.building.builder import ImageNotFound, LocalImage
 
@@ -118,6 +119,11 @@ class StartChecks:
         if problem := self._denied("secretsmanager:GetSecretValue", arn):
             raise CannotStart(f"{fetch}{_refusal('Secrets Manager: GetSecretValue', problem)}")
         text = _read(arn, stage, version, fetch)
+        key_id = hooks.backend("secretsmanager").secrets[arn].kms_key_id
+        if self._role and not decrypts(self._role, key_id):
+            # Message: GiamPy5/terraform-aws-directus issue 10.
+            problem = "Access to KMS is not allowed"
+            raise CannotStart(f"{fetch}{_refusal('Secrets Manager: GetSecretValue', problem)}")
         if not key:
             return text
         try:

@@ -237,6 +237,31 @@ def trusting_lambda(running, role: str):
     return changed(lambda: trust_in(trust("lambda.amazonaws.com")), lambda: trust_in(TRUST))
 
 
+ROLE = "arn:aws:iam::123456789012:role/{}"
+
+
+@pytest.mark.parametrize("allowed", ["", "by a grant", "by the key", "by the role"])
+def test_secret_with_a_key_of_its_own_needs_the_key(running, allowed):
+    kms = running.client("kms")
+    named = ROLE.format("execution") if allowed == "by the key" else ROLE.format("another")
+    named = "arn:aws:iam::123456789012:root" if allowed == "by the role" else named
+    trusting = policy(statement("kms:Decrypt", Principal={"AWS": named}))
+    key = kms.create_key(Policy=trusting)["KeyMetadata"]["Arn"]
+    value = {"SecretString": "x", "KmsKeyId": key}
+    arn = running.sm.create_secret(Name=f"own key {allowed}", **value)["ARN"]
+    mine = [statement("secretsmanager:GetSecretValue", arn)]
+    mine += [statement("kms:Decrypt", key)] if allowed != "by a grant" else []
+    running.grant("execution", policy(*mine), "own")
+    if allowed == "by a grant":
+        kms.create_grant(
+            KeyId=key, GranteePrincipal=ROLE.format("execution"), Operations=["Decrypt"]
+        )
+    definition = define(running, "own-key", secrets=[{"name": "KEY", "valueFrom": arn}])
+    task = ended(running, "true", taskDefinition=definition)
+    refused = "AccessDeniedException: Access to KMS is not allowed" in task["stoppedReason"]
+    assert (refused, end(task)[2]) == ((False, 0) if allowed else (True, None))
+
+
 @contextmanager
 def endpoints(running, *services: str, **where: Any):
     """Make endpoints for a while, in a VPC whose hosts have names."""

@@ -45,6 +45,7 @@ CHECKS: tuple[CheckOf, ...] = (
     outbound.vpc_dns,
     outbound.task_to_aws,
     permissions.execution_role,
+    permissions.decryption,
     permissions.task_role,
     inputs.image,
     inputs.secrets,

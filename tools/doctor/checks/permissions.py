@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -30,6 +31,7 @@ EXECUTION_ROLE_MISSING = Facts(
 EXECUTION_ROLE_NOT_TRUSTED = Facts(
     "execution-role-not-trusted", 24, {IMAGE, SECRETS, LOGS}, subject=START, certain=True
 )
+CANNOT_DECRYPT = Facts("execution-role-cannot-decrypt", 27, {SECRETS}, subject=START, certain=True)
 LACKING = {
     # After what does not exist: no role may write a log group that is missing.
     "log": Facts("execution-role-cannot-log", 27, {LOGS}, subject=START, certain=True),
@@ -97,6 +99,40 @@ def _repository_arn(image: str) -> str:
     account, _, rest = host.partition(".dkr.ecr.")
     name = path.partition("@")[0].partition(":")[0]
     return f"arn:aws:ecr:{rest.partition('.')[0]}:{account}:repository/{name}"
+
+
+NO_DECRYPTION = re.compile(
+    r"failed to fetch secret (?P<secret>arn:\S+) from.*Access to KMS is not allowed"
+)
+"""Secrets Manager's words where neither the key's policy nor a grant nor the role's policies allow kms:Decrypt."""
+
+
+def decryption(case: Case) -> Iterator[Finding]:
+    """Find a secret whose own KMS key the execution role may not use, by ECS's words.
+
+    Who may read the stack often may read neither a key's policy nor its grants. A grant allows what either policy
+    leaves out (KMS developer guide, "Grants in AWS KMS"); it takes a key's id or ARN and no alias.
+    """
+    for reason in case.stop_reasons(NO_DECRYPTION.pattern):
+        arn = next(match["secret"] for match in NO_DECRYPTION.finditer(reason))
+        secret, role = (case.now.secrets.value or {}).get(arn), case.now.execution.value
+        if case.definition is None or role is None or secret is None:
+            continue
+        key = secret.kms_key
+        if "alias/" in key:
+            key = f"$(aws kms describe-key --key-id {key} --query KeyMetadata.Arn --output text)"
+        command = f"aws kms create-grant --key-id {key} --grantee-principal {role.arn} --operations Decrypt"
+        yield Finding(
+            CANNOT_DECRYPT,
+            title=t("The execution role may not decrypt the secret"),
+            why=t("A secret with a KMS key of its own is read only by who may use the key, too."),
+            seen=(t("{arn} is encrypted with {key}.", arn=arn, key=secret.kms_key),),
+            fixes=(
+                Fix(t("Grant it, or allow kms:Decrypt in the key's policy:"), (command,)),
+                *case.then_retry(),
+            ),
+            evidence=(reason,),
+        )
 
 
 def _lacking(case: Case, role: Role, purpose: str, lacks: Sequence[Lack]) -> Finding:

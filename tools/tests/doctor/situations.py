@@ -11,7 +11,7 @@ from tools.snapshot.login import Provider
 from tools.snapshot.rds import Pause
 from tools.snapshot.records import Container, ContainerHealth, Sidecar
 from tools.snapshot.remains import Holder, Remains
-from tools.snapshot.task_inputs import Bucket, Image
+from tools.snapshot.task_inputs import Bucket, Image, Secret
 from tools.snapshot.task_logs import LogLine, Logs
 from tools.snapshot.vpc import Endpoint
 from tools.tests import stacks as a
@@ -193,6 +193,11 @@ SITUATIONS = {
     "execution-role-cannot-pull": a.stack(execution=a.role(a.TOKEN, a.WRITE, a.READ)),
     "execution-role-cannot-log": a.stack(execution=a.role(a.TOKEN, a.PULL, a.READ)),
     "execution-role-cannot-secret": a.stack(execution=a.role(a.TOKEN, a.PULL, a.WRITE)),
+    "execution-role-cannot-decrypt": never_started(
+        f"{INIT}execution resource retrieval failed: unable to retrieve secret from asm: service call has been retried "
+        f"1 time(s): failed to fetch secret {a.SECRET} from secrets manager: operation error Secrets Manager: "
+        "GetSecretValue, https response error StatusCode: 400, RequestID: 1, api error AccessDeniedException: Access "
+        "to KMS is not allowed", secrets={a.SECRET: Secret(kms_key=f"arn:aws:kms:{a.REGION}:{a.ACCOUNT}:key/1a")}),
     "task-role-cannot-read-secret": a.stack(task_role=a.role(a.TOKEN)),
     "image-missing": a.stack(image=Image(present=False)),
     "image-architecture": a.stack(
