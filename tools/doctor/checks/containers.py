@@ -22,6 +22,7 @@ SIDECAR_EXITED = Facts("sidecar-exited", 51, {TASKS_NODE}, subject=CRASH)
 CRASH_UNKNOWN = Facts("crash", 52, {TASKS_NODE}, subject=CRASH)
 PROCESS_ENDS = Facts("process-ends", 52, {TASKS_NODE}, subject=CRASH)
 CRASH_BY_PROGRAM = Facts("crash-by-program", 52, {TASKS_NODE}, subject=CRASH, certain=True)
+KILLED_AT_STOP = Facts("killed-at-stop", 53, {TASKS_NODE}, blocks=False)
 TASK_CANNOT_START = Facts("task-cannot-start", 70, {TASKS_NODE}, {START}, repeats=True, result=True)
 
 ENDS = t("The app ends right after its start")
@@ -116,6 +117,46 @@ def _size(case: Case, memory: int) -> Text:
     if case.process:
         return t("workers.{name}.memory is {memory} MiB.", name=case.process, memory=memory)
     return t("taskMemory is {memory} MiB.", memory=memory)
+
+
+KILLED = 137
+"""The exit code after SIGKILL."""
+
+
+def killed_at_stop(case: Case) -> Iterator[Finding]:
+    """Find a task that ECS stopped as usual, and had to kill: it did not end within stopTimeout after SIGTERM."""
+    for task in case.tasks:
+        codes = {each.exit_code for each in task.containers if not each.reason}
+        definition = (case.now.definitions.value or {}).get(task.definition)
+        if task.over and not task.failed and KILLED in codes and definition:
+            yield Finding(
+                KILLED_AT_STOP,
+                kind="warning",
+                title=t("The app does not end when ECS tells it to, and is killed"),
+                why=t(
+                    "ECS sends SIGTERM, and SIGKILL {seconds} s later: requests and work under way are lost, and each "
+                    "roll-out waits for it.",
+                    seconds=definition.stop_timeout,
+                ),
+                seen=(
+                    t(
+                        "Task {task} ({revision}) ended with exit code 137: {reason}",
+                        task=task.short,
+                        revision=task.revision,
+                        reason=task.reason or task.stop_code,
+                    ),
+                ),
+                fixes=(
+                    case.deploy(
+                        t(
+                            "Have the command end on SIGTERM (a start script ends with `exec` of the "
+                            "server), and what it does at its end be shorter; for a worker there is "
+                            "workers.NAME.stopSeconds. Then deploy:"
+                        )
+                    ),
+                ),
+            )
+            return
 
 
 def crash(case: Case) -> Iterator[Finding]:

@@ -261,6 +261,8 @@ SITUATIONS = {
             CRASHED, code=137, stop=EXITED,
             container="OutOfMemoryError: Container killed due to memory usage")),
     "sidecar-exited": sidecar_exited(1, 0),
+    "killed-at-stop": a.stack(
+        tasks=(a.task(), a.ended("Scaling activity initiated by (deployment ecs-svc/3)", code=137))),
     "deploy-command-failed": not_deployed(command_task()),
     "not-deployed": not_deployed(),
     "deployed-after": a.stack(newest=a.definition(arn=a.NEW.replace(":7", ":8"))),

@@ -196,6 +196,12 @@ VARIANTS = {
         a.ended("Task failed container health checks", code=0), logs=a.logs(b=[a.LISTENS, KILLED])),
     "log-worker-timeout: gunicorn kills a slow worker": a.unhealthy(
         "Request timed out", lines=[a.LISTENS, "[CRITICAL] WORKER TIMEOUT (pid:7)", KILLED]),
+    "killed-at-stop: by a person": a.stack(
+        tasks=(a.task(), a.ended("Task stopped by user", code=137, stop="UserInitiated"))),
+    "killed-at-stop: a worker": a.with_worker(
+        tasks=(a.ended("Scaling activity initiated by x", code=137, definition=a.MAIL),)),
+    "nothing: out of memory while it was stopped": a.stack(
+        tasks=(a.task(), a.ended("Scaling activity initiated by x", code=137, container=FULL))),
     "out-of-memory: the smallest task": starved(256, 512),
     "out-of-memory: more than its CPU takes": starved(256, 2048),
     "fargate-quota-small, out-of-memory: 8 vCPU": starved(8192, 61440, **LARGE),
