@@ -19,7 +19,7 @@ class Known:
     """A cause that a log line identifies, or a line with the one before it where the pattern has a line's end.
 
     ``about`` is app, database or system. A ``vague`` one counts only where the log names no other. One that
-    ``passes`` may end by waiting.
+    ``passes`` may end by waiting. What ``drifts`` may have been changed outside Pulumi.
     """
 
     id: str = field(kw_only=False)
@@ -33,6 +33,7 @@ class Known:
     passes: bool = False
     explained_by: Collection[str] = ()
     outside: bool = False
+    drifts: bool = False
 
     @property
     def facts(self) -> Facts:
@@ -80,13 +81,19 @@ VARIABLE = Known(
 
 REFUSED_BY_AWS = Known(
     "aws-refused",
-    r"assumed-role/(?P<role>[^/\s]+)/\S+ is not authorized to perform: (?P<what>[\w-]+:\w+)"
-    r"(?: on resource: \\?\"?(?P<resource>[^\s\"\\]+))?",
-    t("AWS refuses a call of the app: {what}"),
-    t("The app calls AWS with the task role, which may do what its policies allow."),
-    t("If the app is meant to do this, allow it in task_policy of infra/iam.py, and deploy:"),
+    # Of IAM ("Troubleshoot access denied error messages"), and of S3 for HEAD, which names neither action nor role.
+    r"assumed-role/(?P<role>[^/\s]+)/\S+ is not authorized to perform: (?P<what>[\w-]+:\w+)",
+    t("AWS refuses {what} to the app's role {role}"),
+    t(
+        "A task role may do what its policies allow; the line says which one does not, or denies it."
+    ),
+    t(
+        "If the app is meant to do this, allow it in task_policy of infra/iam.py. Then deploy; what was changed "
+        "outside Pulumi is restored:"
+    ),
     explained_by={"task-role-cannot-read-secret"},
     passes=True,  # IAM may take some seconds to know a new policy.
+    drifts=True,
 )
 
 KNOWN = (
@@ -230,10 +237,22 @@ KNOWN = (
         ),
     ),
     REFUSED_BY_AWS,
-    # S3 names neither user nor action of a HEAD request, and other services not always.
     replace(
         REFUSED_BY_AWS,
         pattern=r"\((?:AccessDenied\w*|UnauthorizedOperation|403)\) when calling the (?P<what>\w+) operation",
+        title=t("AWS refuses a call of the app: {what}"),
+    ),
+    Known(
+        "another-region",
+        # S3's error codes and messages (API reference, "Error responses").
+        r"AuthorizationHeaderMalformed|PermanentRedirect|IllegalLocationConstraint"
+        r"|the region '(?P<what>[\w-]+)' is wrong; expecting",
+        t("The app asks for its files in another region than the bucket's"),
+        t("S3 answers in a bucket's region alone; addresses signed for another region fail."),
+        t(
+            "Make the app's client for AWS_REGION as ECS sets it, without AWS_REGION and AWS_DEFAULT_REGION in "
+            "appVariables, and deploy:"
+        ),
     ),
     Known(
         "aws-throttles",
@@ -592,7 +611,8 @@ class LoggedCause:
         return self._filled(self.known.fix)
 
     def _filled(self, text: Text) -> Text:
-        return replace(text, values=(*text.values, ("what", self.what or "-")))
+        named = {**self.named, "what": self.what or "-"}
+        return replace(text, values=(*text.values, *named.items()))
 
 
 HARMLESS = re.compile(r"Control server error: |Failed to start control socket: ")

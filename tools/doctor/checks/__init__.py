@@ -72,7 +72,6 @@ CHECKS: tuple[CheckOf, ...] = (
     databases.address,
     connections.open_connections,
     uploads.bucket,
-    uploads.region,
     containers.memory,
     containers.crash,
     logged.named,

@@ -119,42 +119,23 @@ def _size(case: Case, memory: int) -> Text:
     return t("taskMemory is {memory} MiB.", memory=memory)
 
 
-KILLED = 137
-"""The exit code after SIGKILL."""
-
-
 def killed_at_stop(case: Case) -> Iterator[Finding]:
-    """Find a task that ECS stopped as usual, and had to kill: it did not end within stopTimeout after SIGTERM."""
+    """Find a task that ECS stopped as usual, and had to kill (exit code 137) after stopTimeout."""
     for task in case.tasks:
-        codes = {each.exit_code for each in task.containers if not each.reason}
-        definition = (case.now.definitions.value or {}).get(task.definition)
-        if task.over and not task.failed and KILLED in codes and definition:
+        killed = [each for each in task.containers if each.exit_code == 137 and not each.reason]
+        if task.over and not task.failed and killed:
+            text = t(
+                "Have the command end within its seconds after SIGTERM (a start script ends with `exec` of the "
+                "server); a worker may have more by workers.NAME.stopSeconds. Then deploy:"
+            )
             yield Finding(
                 KILLED_AT_STOP,
                 kind="warning",
                 title=t("The app does not end when ECS tells it to, and is killed"),
-                why=t(
-                    "ECS sends SIGTERM, and SIGKILL {seconds} s later: requests and work under way are lost, and each "
-                    "roll-out waits for it.",
-                    seconds=definition.stop_timeout,
-                ),
-                seen=(
-                    t(
-                        "Task {task} ({revision}) ended with exit code 137: {reason}",
-                        task=task.short,
-                        revision=task.revision,
-                        reason=task.reason or task.stop_code,
-                    ),
-                ),
-                fixes=(
-                    case.deploy(
-                        t(
-                            "Have the command end on SIGTERM (a start script ends with `exec` of the "
-                            "server), and what it does at its end be shorter; for a worker there is "
-                            "workers.NAME.stopSeconds. Then deploy:"
-                        )
-                    ),
-                ),
+                why=t("Requests and work under way are lost, and each roll-out waits for it."),
+                seen=(_exit(task, killed[0]),),
+                fixes=(case.deploy(text),),
+                evidence=(task.reason,),
             )
             return
 

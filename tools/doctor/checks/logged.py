@@ -18,12 +18,10 @@ from tools.diagnosis.known_causes import (
     own_lines,
 )
 from tools.diagnosis.log_lines import raised, requests
-from tools.doctor.checks import connections, databases, permissions
-from tools.doctor.checks.permissions import Lack, Need
+from tools.doctor.checks import connections, databases
 from tools.i18n import Text, t
 from tools.i18n.masking import names_a_secret
 from tools.screen import zoned_time
-from tools.shared.policy_evaluation import DENIED, NOT_ALLOWED, NOT_IN_BOUNDARY
 from tools.snapshot.rds import Database
 from tools.snapshot.records import Task
 from tools.snapshot.task_logs import AWAY, BACK, LogLine
@@ -143,12 +141,8 @@ def of_log(
         cause.known.facts,
         title=cause.title,
         why=ANOTHER_HOST if _is_another_host(case, cause) else cause.known.why,
-        seen=(
-            *seen,
-            *_measured(case, cause),
-            *(permissions.verdict(*each) for each in _refused(cause)),
-        ),
-        fixes=(*fixes(case, cause), *again),
+        seen=(*seen, *_measured(case, cause)),
+        fixes=(fix(case, cause), *again),
         evidence=evidence,
     )
 
@@ -166,34 +160,12 @@ def _measured(case: Case, cause: LoggedCause) -> Iterator[Text]:
         )
 
 
-def fixes(case: Case, cause: LoggedCause) -> tuple[Fix, ...]:
-    """Return how to end what a line names, in the order of a finding's fixes."""
-    for role, lack in _refused(cause):
-        return permissions.grant(case, role, [lack])
+def fix(case: Case, cause: LoggedCause) -> Fix:
     if cause.known.about == "database":
-        return (_of_database(case, cause, case.now.database.value),)
+        return _of_database(case, cause, case.now.database.value)
     if cause.known.id == "variable-missing":
-        return (_set_variable(case, cause),)
-    return (case.deploy(cause.fix),)
-
-
-VERDICTS = {
-    "because no identity-based policy allows": NOT_ALLOWED,
-    "because no permissions boundary allows": NOT_IN_BOUNDARY,
-    "with an explicit deny in an identity-based policy": DENIED,
-}
-"""IAM's words for what a role's own policies decide (IAM user guide, "Troubleshoot access denied error messages")."""
-
-
-def _refused(cause: LoggedCause) -> Iterator[tuple[str, Lack]]:
-    """Yield the role and what it lacks, where the line says that its own policies decided so."""
-    if {"role", "resource"} <= {*cause.named}:
-        need = Need(cause.what, cause.named["resource"], "")
-        yield from (
-            (cause.named["role"], Lack(need, verdict))
-            for words, verdict in VERDICTS.items()
-            if words in cause.line
-        )
+        return _set_variable(case, cause)
+    return case.refresh(cause.fix) if cause.known.drifts else case.deploy(cause.fix)
 
 
 def _of_database(case: Case, cause: LoggedCause, database: Database | None) -> Fix:

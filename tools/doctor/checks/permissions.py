@@ -110,8 +110,7 @@ NO_DECRYPTION = re.compile(
 def decryption(case: Case) -> Iterator[Finding]:
     """Find a secret whose own KMS key the execution role may not use, by ECS's words.
 
-    Who may read the stack often may read neither a key's policy nor its grants. A grant allows what either policy
-    leaves out (KMS developer guide, "Grants in AWS KMS"); it takes a key's id or ARN and no alias.
+    A grant allows what both policies leave out (KMS developer guide, "Grants in AWS KMS"); it takes no alias of a key.
     """
     for reason in case.stop_reasons(NO_DECRYPTION.pattern):
         arn = next(match["secret"] for match in NO_DECRYPTION.finditer(reason))
@@ -146,12 +145,12 @@ def _lacking(case: Case, role: Role, purpose: str, lacks: Sequence[Lack]) -> Fin
             "starts. Without these permissions no task starts."
         ),
         seen=tuple(verdict(name, each) for each in lacks if each.need.purpose == purpose),
-        fixes=(*grant(case, name, lacks), *case.then_retry(), case.or_restore()),
+        fixes=(*_given(case, name, lacks), *case.then_retry(), case.or_restore()),
         evidence=case.stop_reasons(REFUSED),
     )
 
 
-def grant(case: Case, role: str, lacks: Sequence[Lack]) -> tuple[Fix, ...]:
+def _given(case: Case, role: str, lacks: Sequence[Lack]) -> tuple[Fix, ...]:
     """Return the fixes: a grant for the stack's own resources; for others, a change of the program."""
     own = [each for each in lacks if _owns(case, each.need)]
     others = dict.fromkeys(each.resource for each in lacks if each not in own)
@@ -170,12 +169,13 @@ def grant(case: Case, role: str, lacks: Sequence[Lack]) -> tuple[Fix, ...]:
 def _owns(case: Case, need: Need) -> bool:
     """Return whether a resource belongs to the stack: RDS's secret, one of appSecrets, or one with its names."""
     names, database = case.now.names, case.now.database.value
-    if ":secret:" in need.resource:
+    if need.purpose == "secret":
         managed = database is not None and need.resource == database.secret
         app = map(secret_arn, case.now.settings.service.secrets.values())
         return managed or need.resource in app or f":secret:{names.prefix}" in need.resource
-    own = (f":log-group:{names.log_group}:", f":repository/{names.repository}", f":{names.prefix}-")
-    return need.resource == "*" or any(each in need.resource for each in own)
+    if need.purpose == "log":
+        return f":log-group:{names.log_group}:" in need.resource
+    return need.resource == "*" or need.resource.endswith(f":repository/{names.repository}")
 
 
 def verdict(role: str, lack: Lack) -> Text:
@@ -264,12 +264,9 @@ class Lack:
 
     @property
     def resource(self) -> str:
-        """Return the resource for a policy: all streams of a log and all objects of a bucket, in place of one."""
+        """Return the resource for a policy: of a log all streams, whose names are not known before they exist."""
         group, streams, _ = self.need.resource.partition(":log-stream:")
-        bucket, key, _ = (
-            group.partition("/") if group.startswith("arn:aws:s3:::") else (group, "", "")
-        )
-        return f"{group}:*" if streams else f"{bucket}/*" if key else group
+        return f"{group}:*" if streams else group
 
 
 def lacking(role: Role | None, needs: Sequence[Need]) -> list[Lack]:

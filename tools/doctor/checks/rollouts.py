@@ -207,8 +207,7 @@ def deploy_command(case: Case) -> Iterator[Finding]:
     fixes = [case.deploy(text)]
     if cause:
         again = case.deploy(t("Then let `pulumi up` run it again:"), then=True)
-        fixes = [*logged.fixes(case, cause)]
-        fixes += [again] if cause.known.about == "database" else []
+        fixes = [logged.fix(case, cause), *([again] if cause.known.about == "database" else [])]
     yield Finding(
         DEPLOY_COMMAND_FAILED,
         title=title,

@@ -255,7 +255,6 @@ SITUATIONS = {
     "database-secret": a.stack(
         main=replace(env(DB_SECRET_ARN=OTHER_SECRET), secrets={"DB_PASSWORD": f"{OTHER_SECRET}:password::"})),
     "uploads-bucket-missing": with_bucket(Bucket(name=FILES, exists=False)),
-    "uploads-another-region": with_bucket(main=env(UPLOADS_BUCKET=FILES, AWS_REGION="us-east-1")),
     "out-of-memory": a.failing(
         a.ended(
             CRASHED, code=137, stop=EXITED,

@@ -135,10 +135,6 @@ AWS_REFUSES = {
     "another resource": CAUSES["boto3 refused"].telling,
     "a resource of the stack": NO_PUT,
     "without a reason": CAUSES["boto3 refused without a reason"].telling,
-    "an explicit deny": NO_PUT.replace(
-        "because no identity-based policy allows the s3:PutObject action",
-        "with an explicit deny in an identity-based policy"),
-    "another policy": NO_PUT.replace("no identity-based policy", "no VPC endpoint policy"),
 }  # fmt: skip
 THROTTLED = CAUSES["boto3 throttled"].telling
 VARIANTS = {

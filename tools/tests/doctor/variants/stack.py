@@ -91,9 +91,6 @@ NEVER = a.ended(
 NO_WORKER_YET = a.worker_service(
     running=0, deployments=(a.deployment(definition=a.MAIL, rollout="FAILED", running=0),)
 )
-MOVED = (
-    "(AuthorizationHeaderMalformed) … the region 'us-east-1' is wrong; expecting 'ap-northeast-1'"
-)
 LOCKED = "psycopg.errors.LockNotAvailable: canceling statement due to lock timeout"
 UPGRADE = ["Running upgrade 1 -> 2", "psycopg.errors.UndefinedColumn: column x does not exist"]
 BASTION = a.choices(deployCommand=s.COMMAND, bastionEnabled="true")
@@ -159,7 +156,6 @@ VARIANTS = {
     "service-missing: a worker, too": replace(
         a.stage1(a.choices()), workers=a.with_worker(service=None).workers),
     "nothing: a bucket": s.with_bucket(),
-    "uploads-another-region: the app's client": s.with_bucket(logs=a.logs(a=[MOVED])),
     "nothing: a login": s.logs_in(),
     "nothing: a login whose secret may not be read": s.logs_in(replace(s.PROVIDER, error="")),
     "login-not-asked: its provider does not answer": replace(NOT_ASKED, login=Part(problem=UNREACHABLE)),
