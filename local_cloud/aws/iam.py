@@ -66,7 +66,7 @@ def refusal(
     "Policy evaluation logic"; the messages are in "Troubleshoot access denied error messages").
     """
     identity = documents_of(role_arn) or []
-    own: list[Document] = [{"Statement": list(_naming(role_arn, policy))}]
+    own: list[Document] = [{"Statement": list(naming(role_arn, policy))}]
     asked = (action, resource, context)
     decision = decide([*identity, *own], *asked, boundary=_boundary(role_arn))
     if decision == ALLOWED:
@@ -83,7 +83,7 @@ def refusal(
     return f"User: {user} is not authorized to perform: {action} on resource: {resource} {why}"
 
 
-def _naming(role_arn: str, policy: Document | None) -> Iterator[Document]:
+def naming(role_arn: str, policy: Document | None) -> Iterator[Document]:
     """Yield the statements of a resource's policy that apply to the role.
 
     An Allow for the whole account leaves the decision to the policies of its roles (IAM User Guide,

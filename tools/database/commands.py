@@ -109,7 +109,7 @@ def silent(session: Session, jump_host: JumpHost, database: Database, message: s
             host=jump_host.text,
             said=" ".join(message.split()),
         )
-    rule, command = lacking[0]
+    rule, command = next(iter(lacking.items()))
     return Refused(
         "The database is not reachable from {host}: {rule} Allow it with `{command}`, or restore "
         "the declared rules with `pulumi up --refresh`.",

@@ -7,7 +7,7 @@ themselves: tools/tests/doctor/logged.txt has their real lines, logged.py the ve
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tools.diagnosis.catalogue import DATABASE, LOG, NO_DATABASE, NO_PASSWORD, TASKS_NODE, Facts
@@ -19,7 +19,7 @@ class Known:
     """A cause that a log line identifies, or a line with the one before it where the pattern has a line's end.
 
     ``about`` is app, database or system. A ``vague`` one counts only where the log names no other. One that
-    ``passes`` may end by waiting.
+    ``passes`` may end by waiting. What ``drifts`` may have been changed outside Pulumi.
     """
 
     id: str = field(kw_only=False)
@@ -33,6 +33,7 @@ class Known:
     passes: bool = False
     explained_by: Collection[str] = ()
     outside: bool = False
+    drifts: bool = False
 
     @property
     def facts(self) -> Facts:
@@ -76,6 +77,23 @@ VARIABLE = Known(
         "stack sets it, in infra/container.py; then deploy."
     ),
     explained_by=NO_DATABASE,
+)
+
+REFUSED_BY_AWS = Known(
+    "aws-refused",
+    # Of IAM ("Troubleshoot access denied error messages"), and of S3 for HEAD, which names neither action nor role.
+    r"assumed-role/(?P<role>[^/\s]+)/\S+ is not authorized to perform: (?P<what>[\w-]+:\w+)",
+    t("AWS refuses {what} to the app's role {role}"),
+    t(
+        "A task role may do what its policies allow; the line says which one does not, or denies it."
+    ),
+    t(
+        "If the app is meant to do this, allow it in task_policy of infra/iam.py. Then deploy; what was changed "
+        "outside Pulumi is restored:"
+    ),
+    explained_by={"task-role-cannot-read-secret"},
+    passes=True,  # IAM may take some seconds to know a new policy.
+    drifts=True,
 )
 
 KNOWN = (
@@ -217,6 +235,69 @@ KNOWN = (
             "Set the address of a service that the tasks can reach, in appVariables or appSecrets, or make the app do "
             'without it (docs/your-app.md, "From compose to a stack"), and deploy.'
         ),
+    ),
+    REFUSED_BY_AWS,
+    replace(
+        REFUSED_BY_AWS,
+        pattern=r"\((?:AccessDenied\w*|UnauthorizedOperation|403)\) when calling the (?P<what>\w+) operation",
+        title=t("AWS refuses a call of the app: {what}"),
+    ),
+    Known(
+        "another-region",
+        # S3's error codes and messages (API reference, "Error responses").
+        r"AuthorizationHeaderMalformed|PermanentRedirect|IllegalLocationConstraint"
+        r"|the region '(?P<what>[\w-]+)' is wrong; expecting",
+        t("The app asks for its files in another region than the bucket's"),
+        t("S3 answers in a bucket's region alone; addresses signed for another region fail."),
+        t(
+            "Make the app's client for AWS_REGION as ECS sets it, without AWS_REGION and AWS_DEFAULT_REGION in "
+            "appVariables, and deploy:"
+        ),
+    ),
+    Known(
+        "aws-throttles",
+        # The codes that botocore calls throttling (botocore/retries/standard.py).
+        r"\((?:\w*Thrott\w+|TooManyRequests\w+|ProvisionedThroughputExceeded\w+|SlowDown|(?:Request|Bandwidth)"
+        r"LimitExceeded)\) when calling the (?P<what>\w+) operation",
+        t("AWS throttles a call of the app: {what}"),
+        t(
+            "The app calls more often than AWS allows; botocore has tried again before it raised this."
+        ),
+        t(
+            "Call less often (keep the answer, send several items in one call), have the client wait for longer "
+            "(botocore's Config(retries={{'mode': 'adaptive'}})), or request a higher quota; then deploy:"
+        ),
+        passes=True,
+    ),
+    Known(
+        "disk-full",
+        # What PostgreSQL could not write to its own disk RDS's status tells (storage-full).
+        r"^(?!.*could not (?:extend|write|create)).*No space left on device",
+        t("The task's disk is full"),
+        t(
+            'A Fargate task has 20 GiB for its image and for what the app writes (ECS developer guide, "Fargate task '
+            'ephemeral storage").'
+        ),
+        t(
+            "Have the app delete what it no longer needs below /tmp, or keep files in S3 (uploadsEnabled); for a large "
+            "image or more space, set ephemeral_storage on the task definition in infra/task.py. Then deploy:"
+        ),
+        about="system",
+        passes=True,
+    ),
+    Known(
+        "too-many-files",
+        r"Too many open files",
+        t("The app has too many files and connections open"),
+        t(
+            "A process on Fargate may have 65535 (ECS API reference, Ulimit); most often something opens a file or a "
+            "connection for each request and never closes it."
+        ),
+        t(
+            "Close what each request opens (`with`), and share one client or session between requests; then deploy:"
+        ),
+        about="system",
+        passes=True,
     ),
     Known(
         "migration-exists",
@@ -526,8 +607,15 @@ class LoggedCause:
     """A known cause and the log line that identifies it."""
 
     known: Known
-    what: str
+    named: Mapping[str, str]
+    """What the line names, by the groups of the pattern."""
     line: str
+
+    @property
+    def what(self) -> str:
+        """Return what the line names first. pydantic-settings reads a field from the variable in upper case."""
+        name = self.named.get("what") or next(iter(self.named.values()), "")
+        return name.upper() if "pydantic" in self.named else name
 
     @property
     def title(self) -> Text:
@@ -540,7 +628,8 @@ class LoggedCause:
         return self._filled(self.known.fix)
 
     def _filled(self, text: Text) -> Text:
-        return replace(text, values=(*text.values, ("what", self.what or "-")))
+        named = {**self.named, "what": self.what or "-"}
+        return replace(text, values=(*text.values, *named.items()))
 
 
 HARMLESS = re.compile(r"Control server error: |Failed to start control socket: ")
@@ -560,8 +649,8 @@ def logged_cause(lines: Sequence[str], healthy: Iterable[str] = ()) -> LoggedCau
             if not match or (known.about != "database" and is_survived(text, survived)):
                 continue
             if not known.vague:
-                return LoggedCause(known, _what(match), text)
-            vague = vague or LoggedCause(known, _what(match), text)
+                return LoggedCause(known, _named(match), text)
+            vague = vague or LoggedCause(known, _named(match), text)
     return vague
 
 
@@ -580,8 +669,5 @@ def _unnumbered(text: str) -> str:
     return re.sub(r"\d+", "0", text)
 
 
-def _what(match: re.Match[str]) -> str:
-    """Return what the line names. pydantic-settings reads a field from the variable in upper case."""
-    groups = {name: each for name, each in match.groupdict().items() if each}
-    name = next(iter(groups.values()), "").strip()
-    return name.upper() if "pydantic" in groups else name
+def _named(match: re.Match[str]) -> dict[str, str]:
+    return {name: each.strip() for name, each in match.groupdict().items() if each}

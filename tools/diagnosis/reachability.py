@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, collapse_addresses
 
 from stack.allowed_cidrs import Allowed
-from tools.snapshot.vpc import AclEntry, Group, Network, Permission, Route
+from tools.snapshot.vpc import AclEntry, Endpoint, Group, Network, Permission, Route
 
 ANYWHERE = IPv4Network("0.0.0.0/0")
 
@@ -177,18 +177,24 @@ def default_route(network: Network, subnet: str) -> Route | None:
     return next((each for each in routes if each.destination == ANYWHERE), None)
 
 
-def has_endpoint(
-    network: Network, subnets: Sequence[str], groups: Sequence[str], service: str
-) -> bool:
-    """Return whether an interface endpoint for a service, e.g. ``ecr.api``, is available and allows these groups."""
-    source = Side(tuple(groups), addresses(network, subnets))
-    for endpoint in network.endpoints:
-        if not (endpoint.service.endswith(f".{service}") and endpoint.private_dns):
-            continue
-        target = Side(endpoint.groups, addresses(network, endpoint.subnets))
-        if endpoint.state == "available" and not missing_rules(network, source, target, HTTPS):
-            return True
-    return False
+def private_endpoint(network: Network, service: str) -> Endpoint | None:
+    """Return the interface endpoint to which alone a service's name, e.g. ``ecr.api``, leads in the VPC.
+
+    Private DNS needs both of the VPC's attributes (AWS PrivateLink guide, "Private DNS").
+    """
+    known = (each for each in network.endpoints if each.private_dns and network.hostnames)
+    return next((each for each in known if _serves(each, service)), None)
+
+
+def has_gateway(network: Network, subnets: Iterable[str], service: str) -> bool:
+    """Return whether all of these subnets have a route to a gateway endpoint for a service."""
+    doors = [each for each in network.endpoints if _serves(each, service)]
+    tables = {table for each in doors for table in each.tables}
+    return all(network.subnets[each].table in tables for each in subnets if each in network.subnets)
+
+
+def _serves(endpoint: Endpoint, service: str) -> bool:
+    return endpoint.service.endswith(f".{service}") and endpoint.state == "available"
 
 
 def addresses(network: Network, subnets: Iterable[str]) -> tuple[IPv4Network, ...]:

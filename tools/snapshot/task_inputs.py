@@ -27,11 +27,15 @@ class Role:
 
 @dataclass(frozen=True, kw_only=True)
 class Secret:
-    """A secret without its value. ``keys`` are the names in its JSON, None where they were not read."""
+    """A secret without its value. ``keys`` are the names in its JSON, None where they were not read.
+
+    ``kms_key`` is the key with which it is encrypted; "" for AWS's own.
+    """
 
     deleted: datetime | None = None
     rotated: datetime | None = None
     keys: frozenset[str] | None = None
+    kms_key: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +143,7 @@ def _secret(session: Session, arn: str) -> Secret:
         deleted=raw.get("DeletedDate"),
         rotated=raw.get("LastRotatedDate"),
         keys=RDS_KEYS if raw.get("OwningService") == "rds" else None,
+        kms_key=raw.get("KmsKeyId", ""),
     )
 
 

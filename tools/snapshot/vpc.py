@@ -87,22 +87,26 @@ class Nat:
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
+    """A VPC endpoint. A gateway has no private DNS, but route ``tables``."""
+
     service: str
     state: str
     private_dns: bool
     subnets: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """The VPC; ``dns`` is enableDnsSupport."""
+    """The VPC; ``dns`` is enableDnsSupport, ``hostnames`` enableDnsHostnames."""
 
     groups: Mapping[str, Group] = field(default_factory=dict)
     subnets: Mapping[str, Subnet] = field(default_factory=dict)
     nats: Mapping[str, Nat] = field(default_factory=dict)
     endpoints: tuple[Endpoint, ...] = ()
     dns: bool = True
+    hostnames: bool = True
 
 
 ASKED = (
@@ -128,25 +132,26 @@ def network(session: Session, vpc: str) -> Network:
         return session.all("ec2", operation, key, **{filters: chosen})
 
     session.client("ec2")
-    with ThreadPoolExecutor(len(ASKED) + 1) as pool:
-        dns = pool.submit(_has_dns, session, vpc)
+    with ThreadPoolExecutor(len(ASKED) + 2) as pool:
+        dns, hostnames = (
+            pool.submit(_has, session, vpc, each) for each in ("DnsSupport", "DnsHostnames")
+        )
         futures = [pool.submit(ask, *each) for each in ASKED]
         groups, subnets, tables, nats, endpoints, acls = (each.result() for each in futures)
     return Network(
         groups={each["GroupId"]: _group(each) for each in groups},
         subnets={each["SubnetId"]: _subnet(each, tables, acls) for each in subnets},
         nats={each["NatGatewayId"]: _nat(each) for each in nats},
-        endpoints=tuple(
-            _endpoint(each) for each in endpoints if each["VpcEndpointType"] == "Interface"
-        ),
+        endpoints=tuple(map(_endpoint, endpoints)),
         dns=dns.result(),
+        hostnames=hostnames.result(),
     )
 
 
-def _has_dns(session: Session, vpc: str) -> bool:
-    attribute = {"VpcId": vpc, "Attribute": "enableDnsSupport"}
+def _has(session: Session, vpc: str, name: str) -> bool:
+    attribute = {"VpcId": vpc, "Attribute": f"enable{name}"}
     answer = session.call("ec2", "describe_vpc_attribute", **attribute)
-    return bool(answer["EnableDnsSupport"]["Value"])
+    return bool(answer[f"Enable{name}"]["Value"])
 
 
 def _group(raw: dict[str, Any]) -> Group:
@@ -263,7 +268,8 @@ def _endpoint(raw: dict[str, Any]) -> Endpoint:
     return Endpoint(
         service=raw["ServiceName"],
         state=str(raw.get("State", "")).lower(),
-        private_dns=bool(raw.get("PrivateDnsEnabled")),
+        private_dns=bool(raw.get("PrivateDnsEnabled")) and raw["VpcEndpointType"] == "Interface",
         subnets=tuple(raw.get("SubnetIds", ())),
         groups=tuple(each["GroupId"] for each in raw.get("Groups", ())),
+        tables=tuple(raw.get("RouteTableIds", ())),
     )

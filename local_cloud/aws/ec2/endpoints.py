@@ -18,6 +18,20 @@ def service_exists(params: Params) -> None:
         raise _no_service(params["ServiceName"])
 
 
+@before("ec2", "CreateVpcEndpoint")
+def private_dns_has_the_vpc_s(params: Params) -> None:
+    """Refuse private DNS in a VPC without both attributes (message: as reported by users of Terraform)."""
+    vpc = backend("ec2").get_vpc(params["VpcId"])
+    known = (str(each).lower() for each in (vpc.enable_dns_support, vpc.enable_dns_hostnames))
+    private = params.get("PrivateDnsEnabled", True)
+    if params.get("VpcEndpointType") == "Interface" and private and {*known} != {"true"}:
+        raise Refused(
+            "InvalidParameter",
+            "Enabling private DNS requires both enableDnsSupport and enableDnsHostnames VPC attributes set to true for "
+            f"{vpc.id}",
+        )
+
+
 def _no_service(name: str) -> Refused:
     """Return the error. Message: terraform-aws-modules/terraform-aws-vpc issue 481."""
     return Refused("InvalidServiceName", f"The Vpc Endpoint Service '{name}' does not exist")

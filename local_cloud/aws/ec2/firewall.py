@@ -163,7 +163,7 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Route:
-    """A route to ``destination`` with the target "local", "igw" or "nat".
+    """A route to ``destination`` with the target "local", "igw", "nat" or "endpoint", a gateway endpoint.
 
     ``nat`` is the NAT gateway's place.
     """
@@ -261,7 +261,7 @@ def leads_to(network: Map, source: Endpoint, address: IPv4Address) -> bool:
     best = _route(network, source, address)
     if best is None:
         return False
-    return best.kind in ("local", "nat") or (best.kind == "igw" and source.public)
+    return best.kind in ("local", "nat", "endpoint") or (best.kind == "igw" and source.public)
 
 
 def _route(network: Map, source: Endpoint, address: IPv4Address) -> Route | None:

@@ -54,14 +54,14 @@ def _rule(ec2: Any, rule: Any) -> Rule:
         protocol=str(rule.ip_protocol),
         first_port=rule.from_port,
         last_port=rule.to_port,
-        networks=(IPv4Network(cidr),) if cidr else _listed(ec2, rule),
+        networks=(IPv4Network(cidr),) if cidr else _listed(ec2, rule.prefix_list_id),
         groups=frozenset({group} if group else ()),
     )
 
 
-def _listed(ec2: Any, rule: Any) -> tuple[IPv4Network, ...]:
-    """Return the networks of a rule's prefix list, of its newest version."""
-    known = ec2.managed_prefix_lists.get(rule.prefix_list_id)
+def _listed(ec2: Any, prefix_list: str | None) -> tuple[IPv4Network, ...]:
+    """Return the networks of a prefix list, of its newest version."""
+    known = ec2.managed_prefix_lists.get(prefix_list)
     if known is None or known.address_family != "IPv4":
         return ()
     entries = list(known.entries.values())[-1] if known.entries else ()
@@ -69,12 +69,17 @@ def _listed(ec2: Any, rule: Any) -> tuple[IPv4Network, ...]:
 
 
 def _routes(ec2: Any, subnet: Any) -> tuple[Route, ...]:
-    found = []
-    for route in _table(ec2, subnet).routes:
-        if route.destination_cidr_block:
-            destination = IPv4Network(route.destination_cidr_block)
-            found.append(Route(destination, _kind(ec2, route), _nat(ec2, route)))
-    return tuple(found)
+    return tuple(
+        Route(destination, _kind(ec2, route), _nat(ec2, route))
+        for route in _table(ec2, subnet).routes
+        for destination in _destinations(ec2, route)
+    )
+
+
+def _destinations(ec2: Any, route: Any) -> tuple[IPv4Network, ...]:
+    if route.destination_cidr_block:
+        return (IPv4Network(route.destination_cidr_block),)
+    return _listed(ec2, route.destination_prefix_list_id)
 
 
 def _nat(ec2: Any, route: Any) -> firewall.Stop | None:
@@ -102,6 +107,8 @@ def _kind(ec2: Any, route: Any) -> str:
         return "nat" if alive and _public(ec2, gateway.subnet_id) else "blackhole"
     if route.gateway is not None and route.gateway.id in ec2.internet_gateways:
         return "igw"
+    if route.gateway is not None and route.gateway.id in ec2.vpc_end_points:
+        return "endpoint"
     return "blackhole"
 
 
@@ -197,23 +204,46 @@ def database_endpoint(instance: Any) -> Endpoint:
 
 
 def reaches(network: Map, source: Endpoint, service: str) -> bool:
-    """Return whether ``source`` resolves an AWS API's name and reaches it over the internet or a VPC endpoint."""
+    """Return whether ``source`` resolves an AWS API's name and reaches it at each of its addresses."""
     if source.subnet in network.without_dns:
         return False
-    public_api = Endpoint(address=IPv4Address("198.18.0.1"))
-    if allows(network, source, public_api, 443):
-        return True
-    return any(allows(network, source, door, 443) for door in _doors(network, source, service))
+    return all(allows(network, source, each, 443) for each in api_places(source, service))
 
 
-def _doors(network: Map, source: Endpoint, service: str) -> list[Endpoint]:
-    found = []
+def api_places(source: Endpoint, service: str) -> list[Endpoint]:
+    """Return to where an AWS API's name leads in the source's VPC.
+
+    Where the VPC has an interface endpoint with private DNS for the service, the name leads to it alone, whatever
+    other routes there are (AWS PrivateLink guide, "Private DNS").
+    """
+    return _private_places(source, service) or [_public_place(service)]
+
+
+def _public_place(service: str) -> Endpoint:
+    """Return an address of the service on the internet; of S3 one in AWS's prefix list."""
+    if service != "s3":
+        return Endpoint(address=IPv4Address("198.18.0.1"))
     with hooks.LOCK:
-        for door in hooks.backend("ec2").vpc_end_points.values():
-            wanted = str(door.service_name).endswith(f".{service}") and door.private_dns_enabled
-            if wanted and source.subnet is not None:
-                for subnet in door.subnet_ids or ():
-                    address = network.networks[subnet].network_address + RESERVED_FIRST
-                    ids = frozenset(str(each) for each in door.security_group_ids or ())
-                    found.append(Endpoint(address=address, groups=ids, subnet=subnet))
-    return found
+        lists = hooks.backend("ec2").managed_prefix_lists.values()
+        [entry, *_] = next(e for e in lists if str(e.prefix_list_name).endswith(".s3")).entries[1]
+    return Endpoint(address=IPv4Network(entry["Cidr"]).network_address)
+
+
+def _private_places(source: Endpoint, service: str) -> list[Endpoint]:
+    """Return the interfaces of the service's endpoint in the source's VPC; none where its private DNS does not work.
+
+    That needs the VPC's enableDnsHostnames, too (AWS PrivateLink guide, "Private DNS").
+    """
+    with hooks.LOCK:
+        ec2 = hooks.backend("ec2")
+        vpc = ec2.get_subnet(source.subnet).vpc_id if source.subnet else ""
+        return [
+            endpoint_of(ec2.enis[each])
+            for door in ec2.vpc_end_points.values()
+            if door.vpc_id == vpc
+            and str(door.service_name).endswith(f".{service}")
+            and str(door.private_dns_enabled).lower() == "true"
+            and str(door.state).lower() == "available"
+            and str(ec2.get_vpc(vpc).enable_dns_hostnames).lower() == "true"
+            for each in door.network_interface_ids
+        ]

@@ -7,8 +7,9 @@ from typing import Any
 
 from local_cloud.aws import hooks
 from local_cloud.aws.ec2.firewall import Endpoint, Map
-from local_cloud.aws.ec2.network import reaches
+from local_cloud.aws.ec2.network import api_places, reaches
 from local_cloud.aws.iam import arn, refusal, trust_of
+from local_cloud.aws.kms import decrypts
 from local_cloud.aws.policy_evaluation import trusts
 from local_cloud.building.builder import ImageNotFound, LocalImage
 
@@ -55,6 +56,12 @@ class StartChecks:
                 "CannotPullContainerError: pull image manifest has been retried 1 time(s):"
                 f" failed to resolve ref {reference}: {reference}: not found"
             ) from None
+        if ".dkr.ecr." in reference:
+            region = reference.split(".dkr.ecr.")[1].split(".")[0]
+            host = f"prod-{region}-starport-layer-bucket.s3.{region}.amazonaws.com"
+            self._request(
+                "s3", "failed to copy: httpReadSeeker: failed open: failed to do request: Get", host
+            )
         runtime = self._definition.runtime_platform or {}
         wanted = PLATFORMS[str(runtime.get("cpuArchitecture") or "X86_64")]
         if image.platform != wanted:
@@ -67,16 +74,21 @@ class StartChecks:
     def _registry(self, reference: str) -> None:
         region = reference.split(".dkr.ecr.")[1].split(".")[0]
         where = f"{RETRIEVAL}unable to retrieve ecr registry auth: service call has been retried "
-        if not (self._reaches("ecr.api") and self._reaches("ecr.dkr")):
+        if not self._reaches("ecr.api"):
             host = f"api.ecr.{region}.amazonaws.com"
             raise CannotStart(
                 f"{where}3 time(s): RequestError: send request failed caused by: Post"
-                f' "https://{host}/": dial tcp{self._no_connection(host)}: i/o timeout.'
+                f' "https://{host}/": dial tcp{self._no_connection("ecr.api", host)}.'
                 " Please check your task network configuration."
             )
         if problem := self._denied("ecr:GetAuthorizationToken", "*"):
             raise CannotStart(f"{where}1 time(s): {_refusal('ECR', problem)}")
         name = reference.split("/", 1)[1].split("@")[0].rsplit(":", 1)[0]
+        self._request(
+            "ecr.dkr",
+            f"failed to resolve ref {reference}: failed to do request: Head",
+            reference.split("/")[0],
+        )
         arn = f"arn:aws:ecr:{region}:{hooks.ACCOUNT}:repository/{name}"
         for action in ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"):
             if problem := self._denied(action, arn):
@@ -107,6 +119,11 @@ class StartChecks:
         if problem := self._denied("secretsmanager:GetSecretValue", arn):
             raise CannotStart(f"{fetch}{_refusal('Secrets Manager: GetSecretValue', problem)}")
         text = _read(arn, stage, version, fetch)
+        key_id = hooks.backend("secretsmanager").secrets[arn].kms_key_id
+        if self._role and not decrypts(self._role, key_id):
+            # Message: GiamPy5/terraform-aws-directus issue 10.
+            problem = "Access to KMS is not allowed"
+            raise CannotStart(f"{fetch}{_refusal('Secrets Manager: GetSecretValue', problem)}")
         if not key:
             return text
         try:
@@ -165,12 +182,25 @@ class StartChecks:
                 )
             logs.ensure_log_stream(group, stream)
 
-    def _no_connection(self, host: str) -> str:
+    def _request(self, service: str, doing: str, host: str) -> None:
+        """Check a request of the pull: to the registry, or to S3, which has the layers of its images.
+
+        Sources: ECR user guide, "Create the Amazon S3 gateway endpoint"; ECS developer guide, "CannotPullContainer task
+        errors"; containerd, core/remotes/docker. Raises CannotStart.
+        """
+        if not self._reaches(service):
+            raise CannotStart(
+                f"CannotPullContainerError: ref pull has been retried 5 time(s): {doing}"
+                f' "https://{host}/": dial tcp{self._no_connection(service, host)}'
+            )
+
+    def _no_connection(self, service: str, host: str) -> str:
         """Return where Go's client waited: for the resolver (aws/amazon-ecs-agent#218), or for the host."""
         resolver = self._network.without_dns.get(self._source.subnet or "")
         if resolver is None:
-            return " 198.18.0.1:443"
-        return f": lookup {host} on {resolver}:53: read udp {self._source.address}:40000->{resolver}:53"
+            [place, *_] = api_places(self._source, service)
+            return f" {place.address}:443: i/o timeout"
+        return f": lookup {host} on {resolver}:53: read udp {self._source.address}:40000->{resolver}:53: i/o timeout"
 
     def _reaches(self, service: str) -> bool:
         return reaches(self._network, self._source, service)

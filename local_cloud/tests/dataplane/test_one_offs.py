@@ -4,12 +4,15 @@ import json
 import os
 import re
 import signal
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from local_cloud.aws.ec2 import interfaces
 from local_cloud.aws.ecs.containers import OUT_OF_MEMORY
 from local_cloud.aws.s3 import rules
 from local_cloud.tests.dataplane.conftest import own_mounts
@@ -234,14 +237,98 @@ def trusting_lambda(running, role: str):
     return changed(lambda: trust_in(trust("lambda.amazonaws.com")), lambda: trust_in(TRUST))
 
 
+ROLE = "arn:aws:iam::123456789012:role/{}"
+
+
+@pytest.mark.parametrize("allowed", ["", "by a grant", "by the key", "by the role"])
+def test_secret_with_a_key_of_its_own_needs_the_key(running, allowed):
+    kms = running.client("kms")
+    named = ROLE.format("execution") if allowed == "by the key" else ROLE.format("another")
+    named = "arn:aws:iam::123456789012:root" if allowed == "by the role" else named
+    trusting = policy(statement("kms:Decrypt", Principal={"AWS": named}))
+    key = kms.create_key(Policy=trusting)["KeyMetadata"]["Arn"]
+    value = {"SecretString": "x", "KmsKeyId": key}
+    arn = running.sm.create_secret(Name=f"own key {allowed}", **value)["ARN"]
+    mine = [statement("secretsmanager:GetSecretValue", arn)]
+    mine += [statement("kms:Decrypt", key)] if allowed != "by a grant" else []
+    running.grant("execution", policy(*mine), "own")
+    if allowed == "by a grant":
+        kms.create_grant(
+            KeyId=key, GranteePrincipal=ROLE.format("execution"), Operations=["Decrypt"]
+        )
+    definition = define(running, "own-key", secrets=[{"name": "KEY", "valueFrom": arn}])
+    task = ended(running, "true", taskDefinition=definition)
+    refused = "AccessDeniedException: Access to KMS is not allowed" in task["stoppedReason"]
+    assert (refused, end(task)[2]) == ((False, 0) if allowed else (True, None))
+
+
+@contextmanager
+def endpoints(running, *services: str, **where: Any):
+    """Make endpoints for a while, in a VPC whose hosts have names."""
+    interfaces.install()
+    ec2, ids = running.ec2, running.ids
+    ec2.modify_vpc_attribute(VpcId=ids["vpc"], EnableDnsHostnames={"Value": True})
+    named = {each: f"com.amazonaws.{REGION}.{each}" for each in services}
+    made = [
+        ec2.create_vpc_endpoint(VpcId=ids["vpc"], ServiceName=each, **where)["VpcEndpoint"]
+        for each in named.values()
+    ]
+    try:
+        yield
+    finally:
+        ec2.delete_vpc_endpoints(VpcEndpointIds=[each["VpcEndpointId"] for each in made])
+
+
+def private_names(running, *services: str):
+    """Make interface endpoints with private DNS for a while."""
+    ids = running.ids
+    where = {"SubnetIds": ids["private"], "SecurityGroupIds": [ids["db-sg"]]}
+    return endpoints(running, *services, VpcEndpointType="Interface", **where)
+
+
+@contextmanager
+def only_endpoints(running, *gateways: str):
+    """Leave the tasks only endpoints for a while."""
+    ids, rule = running.ids, {"group": "task-sg"}
+    tables = [ids["tables"][each] for each in ids["private"]]
+    allow, forbid = partial(running.allow, "db-sg", 443), partial(running.forbid, "db-sg", 443)
+    with (
+        changed(partial(allow, **rule), partial(forbid, **rule)),
+        private_names(running, "ecr.api", "ecr.dkr", "logs", "secretsmanager"),
+        endpoints(running, *gateways, VpcEndpointType="Gateway", RouteTableIds=tables),
+        running.without_routes(*ids["private"]),
+    ):
+        yield
+
+
+ENDPOINT = r"Post \"https://api\.ecr\.ap-northeast-1\.amazonaws\.com/\": dial tcp 10\.0\.[23]\.\d+:443: i/o timeout"
+REGISTRY = r"Head \"https://\d+\.dkr\.ecr\.\S+/\": dial tcp 10\.0\.[23]\.\d+:443: i/o timeout"
+LAYERS = r"open: failed to do request: Get \"https://prod-ap-northeast-1-starport-layer-bucket\.s3\.\S+/\": dial tcp"
+
+
+def test_task_starts_without_the_internet_by_endpoints(running):
+    with only_endpoints(running, "s3"):
+        assert end(ended(running, "true"))[2] == 0
+
+
 @pytest.mark.parametrize(
     ("broken", "reason"),
     [
+        (lambda on: private_names(on, "ecr.api"), ENDPOINT),
+        (lambda on: private_names(on, "ecr.dkr"), REGISTRY),
+        (only_endpoints, LAYERS),
         (lambda on: trusting_lambda(on, "execution"), ASSUME.format("execution")),
         (lambda on: trusting_lambda(on, "task"), ASSUME.format("task")),
         (lambda on: on.without_dns(), LOOKUP),
     ],
-    ids=["execution role", "task role", "the VPC without DNS"],
+    ids=[
+        "an endpoint that refuses",
+        "another that refuses",
+        "no way to S3",
+        "execution role",
+        "task role",
+        "the VPC without DNS",
+    ],
 )
 def test_task_does_not_start_without_roles_for_ecs_and_dns(running, broken, reason):
     with broken(running):

@@ -22,6 +22,7 @@ SIDECAR_EXITED = Facts("sidecar-exited", 51, {TASKS_NODE}, subject=CRASH)
 CRASH_UNKNOWN = Facts("crash", 52, {TASKS_NODE}, subject=CRASH)
 PROCESS_ENDS = Facts("process-ends", 52, {TASKS_NODE}, subject=CRASH)
 CRASH_BY_PROGRAM = Facts("crash-by-program", 52, {TASKS_NODE}, subject=CRASH, certain=True)
+KILLED_AT_STOP = Facts("killed-at-stop", 53, {TASKS_NODE}, blocks=False)
 TASK_CANNOT_START = Facts("task-cannot-start", 70, {TASKS_NODE}, {START}, repeats=True, result=True)
 
 ENDS = t("The app ends right after its start")
@@ -114,6 +115,27 @@ def _size(case: Case, memory: int) -> Text:
     if case.process:
         return t("workers.{name}.memory is {memory} MiB.", name=case.process, memory=memory)
     return t("taskMemory is {memory} MiB.", memory=memory)
+
+
+def killed_at_stop(case: Case) -> Iterator[Finding]:
+    """Find a task that ECS stopped as usual, and had to kill (exit code 137) after stopTimeout."""
+    for task in case.tasks:
+        killed = [each for each in task.containers if each.exit_code == 137 and not each.reason]
+        if task.over and not task.failed and killed:
+            text = t(
+                "Have the command end within its seconds after SIGTERM (a start script ends with `exec` of the "
+                "server); a worker may have more by workers.NAME.stopSeconds. Then deploy:"
+            )
+            yield Finding(
+                KILLED_AT_STOP,
+                kind="warning",
+                title=t("The app does not end when ECS tells it to, and is killed"),
+                why=t("Requests and work under way are lost, and each roll-out waits for it."),
+                seen=(_exit(task, killed[0]),),
+                fixes=(case.deploy(text),),
+                evidence=(task.reason,),
+            )
+            return
 
 
 def crash(case: Case) -> Iterator[Finding]:

@@ -169,7 +169,7 @@ def fix(case: Case, cause: LoggedCause) -> Fix:
         return _of_database(case, cause, case.now.database.value)
     if cause.known.id == "variable-missing":
         return _set_variable(case, cause)
-    return case.deploy(cause.fix)
+    return case.refresh(cause.fix) if cause.known.drifts else case.deploy(cause.fix)
 
 
 def _of_database(case: Case, cause: LoggedCause, database: Database | None) -> Fix:

@@ -31,7 +31,7 @@ from tools.snapshot import elb
 from tools.snapshot.elb import Balancer
 from tools.snapshot.rds import Database
 from tools.snapshot.records import Service
-from tools.snapshot.vpc import Network, Permission
+from tools.snapshot.vpc import Endpoint, Network, Permission
 
 BALANCER_CANNOT_REACH_TASK = Facts(
     "balancer-cannot-reach-task", 30, {FORWARD}, certain=True, outside=True
@@ -60,27 +60,48 @@ WAITS = t(
 
 TIMED_OUT = r"(?i)timed? ?out"
 
-Placed = Balancer | Service | Database
+Placed = Balancer | Service | Database | Endpoint
 """An end of a connection."""
 
 
-def _blocked(
-    case: Case, ends: tuple[Placed, Placed], port: int, answers: tuple[int, int], finding: Finding
+def blocked(
+    case: Case,
+    near: Placed,
+    far: Sequence[Placed],
+    port: int,
+    answers: tuple[int, int],
+    finding: Finding,
+    *,
+    declared: bool = True,
 ) -> Iterator[Finding]:
-    """Yield the finding with the rules that block a connection, whose answers need these ports, and their fixes."""
-    network, (near, far) = case.network or Network(), ends
+    """Yield the finding with the rules that block connections, whose answers need these ports, and their fixes.
+
+    Those that the program does not declare are allowed by commands.
+    """
+    network = case.network or Network()
     source = Side(near.groups, addresses(network, near.subnets))
-    target = Side(far.groups, addresses(network, far.subnets))
-    missing = lacking(network, source, target, port)
-    places = acl_ends(network, near.subnets), acl_ends(network, far.subnets)
-    denials = acl_denials(network, *places, port, answers)
+    missing: dict[Text, str] = {}
+    denials: list[AclDenial] = []
+    for each in far:
+        missing |= lacking(
+            network, source, Side(each.groups, addresses(network, each.subnets)), port
+        )
+        places = acl_ends(network, near.subnets), acl_ends(network, each.subnets)
+        denials += acl_denials(network, *places, port, answers)
     if missing or denials:
-        restored = (case.restore_rules(),) if missing else ()
+        allowed = case.restore_rules()
+        if not declared:
+            allowed = Fix(t("Allow it:"), tuple(dict.fromkeys(missing.values())))
+        denials = list(dict.fromkeys(denials))
         yield replace(
             finding,
             why=finding.why if missing else WHY,
-            seen=(*(text for text, _ in missing), *acl_sentences(denials, network)),
-            fixes=(*acl_fixes(denials, network), *restored, *case.then_retry()),
+            seen=(*missing, *acl_sentences(denials, network)),
+            fixes=(
+                *acl_fixes(denials, network),
+                *((allowed,) if missing else ()),
+                *case.then_retry(),
+            ),
         )
 
 
@@ -96,7 +117,7 @@ def balancer_to_task(case: Case) -> Iterator[Finding]:
             why=DROPPED,
             evidence=tuple(each.words for each in case.failed_checks if each.kind == "timeout"),
         )
-        yield from _blocked(case, (balancer, service), port, WIDE, finding)
+        yield from blocked(case, balancer, [service], port, WIDE, finding)
 
 
 def _check_port(case: Case, traffic: int) -> int:
@@ -114,7 +135,7 @@ def task_to_database(case: Case) -> Iterator[Finding]:
         why=WAITS,
         evidence=case.matching_lines(TIMED_OUT),
     )
-    yield from _blocked(case, (service, database), database.port, LINUX, finding)
+    yield from blocked(case, service, [database], database.port, LINUX, finding)
 
 
 def internet_to_balancer(case: Case) -> Iterator[Finding]:
@@ -198,17 +219,14 @@ def _ports_of(rule: Permission) -> str:
     return f"IpProtocol={rule.protocol}{ports}"
 
 
-def lacking(
-    network: Network, source: Side, target: Side, port: int
-) -> tuple[tuple[Text, str], ...]:
-    """Return the missing rules between two sides: each as a sentence, and the command that adds it."""
-    return tuple(
-        (
-            missing_rule(each, network, source, target, port),
-            _authorize(each, (target if each.direction == "egress" else source).groups[0], port),
+def lacking(network: Network, source: Side, target: Side, port: int) -> dict[Text, str]:
+    """Return the missing rules between two sides: by the sentence about each the command that adds it."""
+    return {
+        missing_rule(each, network, source, target, port): _authorize(
+            each, (target if each.direction == "egress" else source).groups[0], port
         )
         for each in missing_rules(network, source, target, port)
-    )
+    }
 
 
 def missing_rule(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from stack.statements import secret_arn
 from tools.diagnosis.case import Case
@@ -11,12 +11,14 @@ from tools.diagnosis.findings import Finding, Fix
 from tools.diagnosis.reachability import (
     ANYWHERE,
     HTTPS,
+    LINUX,
     AclDenial,
     NoInternet,
     Side,
-    has_endpoint,
+    has_gateway,
     missing_rules,
     outbound_denials,
+    private_endpoint,
     without_internet,
 )
 from tools.doctor.checks import network_path
@@ -30,12 +32,18 @@ VPC_WITHOUT_DNS = Facts(
 )
 # A NAT gateway may be pending.
 TASK_CANNOT_REACH_AWS = Facts("task-cannot-reach-aws", 20, {IMAGE, SECRETS, LOGS}, subject=START)
+TASK_CANNOT_REACH_ENDPOINT = Facts(
+    "task-cannot-reach-endpoint", 21, {IMAGE, SECRETS, LOGS}, subject=START, certain=True
+)
 TASK_HTTPS_CLOSED = Facts(
     "task-https-closed", 22, {IMAGE, SECRETS, LOGS}, subject=START, certain=True
 )
 
 NEEDED = ("ecr.api", "ecr.dkr", "logs", "secretsmanager")
-"""What Fargate needs before a container starts; an S3 gateway carries the layers besides."""
+"""What Fargate needs before a container starts."""
+
+LAYERS = "s3"
+"""Where ECR has the layers of its images (ECR user guide, "Create the Amazon S3 gateway endpoint")."""
 
 NO_CONNECTION = (
     r"i/o timeout|connection issue|context deadline exceeded|request canceled|"
@@ -72,18 +80,42 @@ def vpc_dns(case: Case) -> Iterator[Finding]:
 
 
 def task_to_aws(case: Case) -> Iterator[Finding]:
-    """Check that tasks can reach ECR, CloudWatch Logs and Secrets Manager, which Fargate needs to start them.
+    """Check that tasks can reach ECR, S3, CloudWatch Logs and Secrets Manager, which Fargate needs to start them.
 
+    The name of a service leads to its interface endpoint with private DNS and nowhere else, or to the internet.
     In stage 1 these are the future tasks.
     """
     service, network = case.service, case.network
     if network is None:
         return
+    subnets = service.subnets if service else _planned_subnets(case, network)
+    doors = {each: private_endpoint(network, each) for each in NEEDED}
+    beyond = [name for name, door in doors.items() if door is None]
+    if not has_gateway(network, subnets, LAYERS):
+        beyond.append(LAYERS)
+    if beyond:
+        yield from _routes(case, network, subnets, beyond)
     if service is None:
-        yield from _routes(case, network, _planned_subnets(case, network))
-    elif not all(has_endpoint(network, service.subnets, service.groups, each) for each in NEEDED):
-        yield from _routes(case, network, service.subnets)
+        return
+    if beyond:
         yield from _https(case, service, network)
+    yield from network_path.blocked(
+        case,
+        service,
+        [each for each in doors.values() if each],
+        HTTPS,
+        LINUX,
+        Finding(
+            TASK_CANNOT_REACH_ENDPOINT,
+            title=t("A VPC endpoint refuses the tasks"),
+            why=t(
+                "With private DNS a service's name leads to its endpoint alone, also where a NAT gateway leads to the "
+                "internet. Before a container starts, Fargate pulls its image, reads its secrets and opens its log."
+            ),
+            evidence=case.stop_reasons(NO_CONNECTION),
+        ),
+        declared=False,
+    )
 
 
 def _planned_subnets(case: Case, network: Network) -> tuple[str, ...]:
@@ -92,7 +124,9 @@ def _planned_subnets(case: Case, network: Network) -> tuple[str, ...]:
     return tuple(each.id for each in network.subnets.values() if each.name.startswith(prefix))
 
 
-def _routes(case: Case, network: Network, subnets: tuple[str, ...]) -> Iterator[Finding]:
+def _routes(
+    case: Case, network: Network, subnets: tuple[str, ...], beyond: Sequence[str]
+) -> Iterator[Finding]:
     service = case.service
     public = service.public_ip if service else case.now.settings.network.nat == "none"
     cut_off = without_internet(network, subnets, public)
@@ -103,11 +137,49 @@ def _routes(case: Case, network: Network, subnets: tuple[str, ...]) -> Iterator[
             TASK_CANNOT_REACH_AWS,
             title=t("The tasks' subnets have no route to the internet"),
             why=CANNOT_START,
-            seen=tuple(_no_internet(each, network) for each in cut_off)
-            or (t("There are no subnets of the tasks."),),
-            fixes=(*_route_fixes(case, cut_off), *case.then_retry()),
+            seen=(*_seen(network, cut_off), *_not_by_endpoint(network, beyond)),
+            fixes=(
+                *(_gateway(case, network, subnets, beyond) or _route_fixes(case, cut_off)),
+                *case.then_retry(),
+            ),
             evidence=case.stop_reasons(NO_CONNECTION),
         )
+
+
+def _seen(network: Network, cut_off: tuple[NoInternet, ...]) -> Iterator[Text]:
+    yield from (_no_internet(each, network) for each in cut_off)
+    if not cut_off:
+        yield t("There are no subnets of the tasks.")
+
+
+def _not_by_endpoint(network: Network, beyond: Sequence[str]) -> Iterator[Text]:
+    """Yield which services an endpoint leads to none of, where the VPC has some."""
+    if any(each.private_dns for each in network.endpoints):
+        yield t(
+            "The VPC has no endpoint for {services} that the tasks can use.",
+            services=", ".join(beyond),
+        )
+        if not network.hostnames:
+            yield t(
+                "The VPC's attribute enableDnsHostnames is false, so no endpoint has a private name."
+            )
+
+
+def _gateway(
+    case: Case, network: Network, subnets: tuple[str, ...], beyond: Sequence[str]
+) -> tuple[Fix, ...]:
+    """Return how a VPC whose endpoints lead to all but S3 gets the gateway endpoint that does, and costs nothing."""
+    group = case.now.group.value
+    if [*beyond] != [LAYERS] or group is None:
+        return ()
+    tables = dict.fromkeys(network.subnets[each].table for each in subnets)
+    command = (
+        f"aws ec2 create-vpc-endpoint --vpc-id {group.vpc} --vpc-endpoint-type Gateway "
+        f"--service-name com.amazonaws.{case.now.region}.s3 --route-table-ids {' '.join(tables)}"
+    )
+    return (
+        Fix(t("Create the gateway endpoint for S3, which has the image's layers:"), (command,)),
+    )
 
 
 def _acls_deny(case: Case, network: Network, denials: tuple[AclDenial, ...]) -> Finding:

@@ -35,6 +35,7 @@ EXECUTION_ROLE_NOT_TRUSTED = Facts(
 TASK_ROLE_NOT_TRUSTED = Facts(
     "task-role-not-trusted", 24, {TASKS_NODE}, subject=START, certain=True
 )
+CANNOT_DECRYPT = Facts("execution-role-cannot-decrypt", 27, {SECRETS}, subject=START, certain=True)
 LACKING = {
     # After what does not exist: no role may write a log group that is missing.
     "log": Facts("execution-role-cannot-log", 27, {LOGS}, subject=START, certain=True),
@@ -110,6 +111,39 @@ def _repository_arn(image: str) -> str:
     account, _, rest = host.partition(".dkr.ecr.")
     name = path.partition("@")[0].partition(":")[0]
     return f"arn:aws:ecr:{rest.partition('.')[0]}:{account}:repository/{name}"
+
+
+NO_DECRYPTION = re.compile(
+    r"failed to fetch secret (?P<secret>arn:\S+) from.*Access to KMS is not allowed"
+)
+"""Secrets Manager's words where neither the key's policy nor a grant nor the role's policies allow kms:Decrypt."""
+
+
+def decryption(case: Case) -> Iterator[Finding]:
+    """Find a secret whose own KMS key the execution role may not use, by ECS's words.
+
+    A grant allows what both policies leave out (KMS developer guide, "Grants in AWS KMS"); it takes no alias of a key.
+    """
+    for reason in case.stop_reasons(NO_DECRYPTION.pattern):
+        arn = next(match["secret"] for match in NO_DECRYPTION.finditer(reason))
+        secret, role = (case.now.secrets.value or {}).get(arn), case.now.execution.value
+        if case.definition is None or role is None or secret is None:
+            continue
+        key = secret.kms_key
+        if "alias/" in key:
+            key = f"$(aws kms describe-key --key-id {key} --query KeyMetadata.Arn --output text)"
+        command = f"aws kms create-grant --key-id {key} --grantee-principal {role.arn} --operations Decrypt"
+        yield Finding(
+            CANNOT_DECRYPT,
+            title=t("The execution role may not decrypt the secret"),
+            why=t("A secret with a KMS key of its own is read only by who may use the key, too."),
+            seen=(t("{arn} is encrypted with {key}.", arn=arn, key=secret.kms_key),),
+            fixes=(
+                Fix(t("Grant it, or allow kms:Decrypt in the key's policy:"), (command,)),
+                *case.then_retry(),
+            ),
+            evidence=(reason,),
+        )
 
 
 def _lacking(case: Case, role: Role, purpose: str, lacks: Sequence[Lack]) -> Finding:
@@ -252,33 +286,19 @@ def task_role(case: Case) -> Iterator[Finding]:
     arn = definition.environment.get("DB_SECRET_ARN")
     if not arn or "DB_SECRET_ARN" in other_secrets(case):
         return
-    yield from by_task_role(
-        case,
-        [Need(READ_IT, arn, "secret")],
-        rf"(?i)not authorized to perform: {READ_IT}",
+    name = definition.task_role.rpartition("/")[2]
+    lacks = lacking(role, [Need(READ_IT, arn, "secret")])
+    if case.now.task_role.problem or not lacks:
+        return
+    refused = case.matching_lines(rf"(?i)not authorized to perform: {READ_IT}")
+    yield Finding(
         TASK_ROLE_CANNOT_READ_SECRET,
-        t("The task role has no permission to read the secret of the database"),
-        t(
+        kind="cause" if refused else "warning",
+        title=t("The task role has no permission to read the secret of the database"),
+        why=t(
             "RDS rotates the password every 7 days. A running task then reads the new one with its task role; without "
             "the permission it loses the database until it is replaced."
         ),
-    )
-
-
-def by_task_role(
-    case: Case, needs: Sequence[Need], refusal: str, facts: Facts, title: Text, why: Text
-) -> Iterator[Finding]:
-    """Find what the task role lacks: a cause where the app's log has the refusal already, else a warning."""
-    definition, role = case.definition, case.now.task_role.value
-    lacks = lacking(role, needs)
-    if definition is None or case.now.task_role.problem or not lacks:
-        return
-    name, refused = definition.task_role.rpartition("/")[2], case.matching_lines(refusal)
-    yield Finding(
-        facts,
-        kind="cause" if refused else "warning",
-        title=title,
-        why=why,
         seen=tuple(verdict(name or "-", each) for each in lacks),
         fixes=(*given(name, lacks), case.or_restore()) if role else (case.restore(),),
         evidence=refused,

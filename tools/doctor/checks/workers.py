@@ -83,6 +83,7 @@ ROLL_OUT: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     rollouts.rolled_back,
     rollouts.in_progress,
     capacity.tasks_died,
+    containers.killed_at_stop,
     capacity.too_few_tasks,
 )
 CHECKS = (

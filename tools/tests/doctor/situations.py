@@ -11,8 +11,9 @@ from tools.snapshot.login import Provider
 from tools.snapshot.rds import Pause
 from tools.snapshot.records import Container, ContainerHealth, Sidecar
 from tools.snapshot.remains import Holder, Remains
-from tools.snapshot.task_inputs import Bucket, Image
+from tools.snapshot.task_inputs import Bucket, Image, Secret
 from tools.snapshot.task_logs import LogLine, Logs
+from tools.snapshot.vpc import Endpoint
 from tools.tests import stacks as a
 from tools.tests.doctor import job_runs
 from tools.tests.doctor.logged import TRACES
@@ -22,6 +23,11 @@ ILL = f"Task failed ELB health checks in (target-group {a.GROUP_ARN})"
 FAILED_WITH = "Health checks failed with these codes"
 EXITED = "EssentialContainerExited"
 NO_ROUTE = a.subnet("private-1", "10.0.16.0/20")
+DOORS = tuple(
+    Endpoint(service=f"com.amazonaws.ap-northeast-1.{each}", state="available",
+             private_dns=True, subnets=("private-1",), groups=("sg-db",))
+    for each in ("ecr.api", "ecr.dkr", "logs", "secretsmanager")
+)  # fmt: skip
 INIT = "ResourceInitializationError: unable to pull secrets or registry auth: "
 
 
@@ -141,20 +147,12 @@ def logs_in(provider=PROVIDER, alb_out=(3000, 443), page=None, **changes):
 
 
 FILES = "careapp-poc-uploads-1a2b3c4"
-BUCKET = f"arn:aws:s3:::{FILES}"
-WRITE_FILES = (
-    *(a.READ, a.allow(BUCKET, "s3:ListBucket")),
-    a.allow(f"{BUCKET}/*", "s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
-)
-
-
 HELD = Bucket(name=FILES)
 
 
 def with_bucket(bucket=HELD, **changes):
-    """A stack whose tasks know a bucket, which the task role may use."""
-    values = {"main": env(UPLOADS_BUCKET=FILES), "task_role": a.role(*WRITE_FILES), **changes}
-    return a.stack(uploads=bucket, **values)
+    """A stack whose tasks know a bucket."""
+    return a.stack(uploads=bucket, **{"main": env(UPLOADS_BUCKET=FILES), **changes})
 
 
 SITUATIONS = {
@@ -182,6 +180,7 @@ SITUATIONS = {
     "sizes-near": a.stack(a.choices(desiredCount="8")),
     "task-cannot-reach-aws": a.stack(network=a.network(NO_ROUTE)),
     "vpc-without-dns": a.stack(network=a.network(dns=False)),
+    "task-cannot-reach-endpoint": a.stack(network=a.network(endpoints=DOORS)),
     "task-https-closed": a.stack(network=rules(app_out=(a.permission(5432, ["sg-db"]),))),
     "execution-role-missing": a.stack(execution=None),
     "execution-role-not-trusted": a.stack(execution=a.role(trust={"Statement": []})),
@@ -190,6 +189,11 @@ SITUATIONS = {
     "execution-role-cannot-pull": a.stack(execution=a.role(a.TOKEN, a.WRITE, a.READ)),
     "execution-role-cannot-log": a.stack(execution=a.role(a.TOKEN, a.PULL, a.READ)),
     "execution-role-cannot-secret": a.stack(execution=a.role(a.TOKEN, a.PULL, a.WRITE)),
+    "execution-role-cannot-decrypt": never_started(
+        f"{INIT}execution resource retrieval failed: unable to retrieve secret from asm: service call has been retried "
+        f"1 time(s): failed to fetch secret {a.SECRET} from secrets manager: operation error Secrets Manager: "
+        "GetSecretValue, https response error StatusCode: 400, RequestID: 1, api error AccessDeniedException: Access "
+        "to KMS is not allowed", secrets={a.SECRET: Secret(kms_key=f"arn:aws:kms:{a.REGION}:{a.ACCOUNT}:key/1a")}),
     "task-role-cannot-read-secret": a.stack(task_role=a.role(a.TOKEN)),
     "image-missing": a.stack(image=Image(present=False)),
     "image-architecture": a.stack(
@@ -247,13 +251,13 @@ SITUATIONS = {
     "database-secret": a.stack(
         main=replace(env(DB_SECRET_ARN=OTHER_SECRET), secrets={"DB_PASSWORD": f"{OTHER_SECRET}:password::"})),
     "uploads-bucket-missing": with_bucket(Bucket(name=FILES, exists=False)),
-    "uploads-role-refused": with_bucket(task_role=a.role(a.READ, a.allow(BUCKET, "s3:ListBucket"))),
-    "uploads-another-region": with_bucket(main=env(UPLOADS_BUCKET=FILES, AWS_REGION="us-east-1")),
     "out-of-memory": a.failing(
         a.ended(
             CRASHED, code=137, stop=EXITED,
             container="OutOfMemoryError: Container killed due to memory usage")),
     "sidecar-exited": sidecar_exited(1, 0),
+    "killed-at-stop": a.stack(
+        tasks=(a.task(), a.ended("Scaling activity initiated by (deployment ecs-svc/3)", code=137))),
     "deploy-command-failed": not_deployed(command_task()),
     "not-deployed": not_deployed(),
     "deployed-after": a.stack(newest=a.definition(arn=a.NEW.replace(":7", ":8"))),

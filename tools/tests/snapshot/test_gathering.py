@@ -15,6 +15,7 @@ from stack.settings import Settings
 from tests.support.delivery import Delivery, arn, iam
 from tests.support.iam_policies import Call, allowed, calls_of
 from tools.aws.errors import AwsProblem
+from tools.diagnosis.reachability import has_gateway, private_endpoint
 from tools.doctor.diagnose import PARTS, diagnose
 from tools.i18n import t
 from tools.snapshot import ecs, page, task_inputs
@@ -79,7 +80,11 @@ def test_a_gateway_endpoint_is_no_route_to_the_internet(stack, session):
     try:
         asked = ec2.describe_route_tables(**tables)["RouteTables"][0]["Routes"]
         assert [each["GatewayId"] for each in asked if each.get("DestinationPrefixListId")]
-        assert network(session, stack.vpc) == before
+        now = network(session, stack.vpc)
+        assert now == replace(before, endpoints=now.endpoints)
+        assert has_gateway(now, [stack.private_a], "s3")
+        assert not has_gateway(now, [stack.private_a, stack.public_a], "s3")
+        assert private_endpoint(now, "s3") is None
     finally:
         ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint["VpcEndpointId"]])
 

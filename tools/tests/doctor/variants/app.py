@@ -12,7 +12,7 @@ from tools.snapshot.task_inputs import Role, Secret
 from tools.snapshot.task_logs import LogLine, Logs
 from tools.tests import stacks as a
 from tools.tests.doctor import situations as s
-from tools.tests.doctor.logged import TRACES
+from tools.tests.doctor.logged import CAUSES, TRACES
 
 REFUSED = 'FATAL: password authentication failed for user "postgres"'
 
@@ -145,6 +145,13 @@ WRONG = {
     name: {name: value}
     for name, value in (("DB_HOST", "other.example"), ("DB_PORT", "5433"), ("DB_NAME", "other"), ("DB_USER", "root"))
 }  # fmt: skip
+NO_PUT = CAUSES["boto3 refused, in JSON"].telling
+AWS_REFUSES = {
+    "another resource": CAUSES["boto3 refused"].telling,
+    "a resource of the stack": NO_PUT,
+    "without a reason": CAUSES["boto3 refused without a reason"].telling,
+}  # fmt: skip
+THROTTLED = CAUSES["boto3 throttled"].telling
 VARIANTS = {
     "nothing: the database is back": said(s.LOST, s.FOUND),
     "app-database-away: away again": said(s.LOST, s.FOUND, s.LOST),
@@ -250,6 +257,8 @@ VARIANTS = {
     "crash: a right of the database's user": s.crashed(
         *s.trace("psycopg.errors.InsufficientPrivilege: permission denied for table visits"),
         main=s.env(DB_USER=None)),
+    **s.named("log-aws-refused", AWS_REFUSES, lambda each: said(each, page=a.page(500))),
+    **s.named("log-aws-throttles", {"GetSecretValue": THROTTLED}, lambda each: said(each, page=a.page(500))),
     "log-wrong-password: of the database's user": said(REFUSED),
     "log-wrong-password: of another user": said(REFUSED.replace("postgres", "app")),
     "database-away: the page, too": a.stack(database=a.database(status="stopped"), page=a.page(503)),

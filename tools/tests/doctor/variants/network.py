@@ -10,7 +10,7 @@ from tools.snapshot.elb import Certificate, Condition, Listener, Rule
 from tools.snapshot.records import Part
 from tools.snapshot.vpc import Acl, AclEntry, Endpoint, Nat, Permission
 from tools.tests import stacks as a
-from tools.tests.doctor.situations import NO_ROUTE, crashed, named, rules
+from tools.tests.doctor.situations import DOORS, NO_ROUTE, crashed, named, rules
 
 ANYWHERE = IPv4Network("0.0.0.0/0")
 PRIVATE = IPv4Network("10.0.16.0/20")
@@ -26,11 +26,12 @@ def cut_off(private=None, **nat):
     return a.stack(network=a.network(private, nats={"nat-1": gateway}))
 
 
-DOORS = tuple(
-    Endpoint(service=f"com.amazonaws.ap-northeast-1.{each}", state="available",
-             private_dns=True, subnets=("private-1",), groups=("sg-db",))
-    for each in ("ecr.api", "ecr.dkr", "logs", "secretsmanager")
-)  # fmt: skip
+S3 = Endpoint(
+    service="com.amazonaws.ap-northeast-1.s3",
+    state="available",
+    private_dns=False,
+    tables=("rtb-private-1",),
+)
 OPEN_DOORS = a.groups(db_in=(a.permission(5432, ["sg-app"]), a.permission(443, ["sg-app"])))
 NO_NAME = "failed to resolve host 'db.example': [Errno -3] Temporary failure in name resolution"
 
@@ -60,6 +61,14 @@ def with_acls(**acls):
 DENIES = acl((entry(90, 3000, allow=False), entry(100)))
 FROM_AWS = with_acls(public=acl(ingress=(entry(100, 80), entry(110, *WIDE))))
 TO_CLIENTS = acl(egress=(entry(100, 3000), entry(110, 443), entry(120, *WIDE, network=PRIVATE)))
+
+DENIES_HTTPS = acl((entry(90, 443, allow=False), entry(100)))
+
+
+def doors(*endpoints, **changes):
+    """Endpoints whose group lets the tasks in, in a VPC without a route to the internet."""
+    return a.stack(network=a.network(NO_ROUTE, endpoints=endpoints, groups=OPEN_DOORS, **changes))
+
 
 HALVES = tuple(IPv4Network(each) for each in ("198.51.100.0/25", "198.51.100.128/25"))
 SOME = {"allowedCidrs": "198.51.100.0/24,203.0.113.7,pl-01234567"}
@@ -155,10 +164,18 @@ VARIANTS = {
     "task-cannot-reach-aws: a NAT gateway of its own subnet": cut_off(subnet="private-1"),
     "nothing: a public address": a.stack(
         network=a.network(leading("igw", "igw-1")), service=a.service(public_ip=True)),
-    "nothing: endpoints in place of a NAT gateway": a.stack(
-        network=a.network(NO_ROUTE, endpoints=DOORS, groups=OPEN_DOORS)),
-    "task-cannot-reach-aws: an endpoint too few": a.stack(
-        network=a.network(NO_ROUTE, endpoints=DOORS[1:], groups=OPEN_DOORS)),
+    "nothing: endpoints in place of a NAT gateway": doors(S3, *DOORS),
+    "nothing: an endpoint that failed beside a NAT gateway": a.stack(
+        network=a.network(endpoints=(replace(DOORS[0], state="failed"),))),
+    "nothing: an endpoint without private DNS beside a NAT gateway": a.stack(
+        network=a.network(endpoints=(replace(DOORS[0], private_dns=False),))),
+    "task-cannot-reach-aws: an endpoint too few": doors(S3, *DOORS[1:]),
+    "task-cannot-reach-aws: endpoints without a way to S3": doors(*DOORS),
+    "task-cannot-reach-aws: a way to S3 from another subnet": doors(replace(S3, tables=("rtb-x",)), *DOORS),
+    "task-cannot-reach-aws: endpoints without host names": doors(S3, *DOORS, hostnames=False),
+    "task-cannot-reach-endpoint: two groups and a network ACL": a.stack(network=replace(
+        with_acls(database=DENIES_HTTPS), endpoints=(
+            DOORS[0], replace(DOORS[1], groups=("sg-alb",), subnets=("database-1",))))),
     "vpc-without-dns: the app's log": a.stack(network=a.network(dns=False), logs=a.logs(a=[NO_NAME])),
     "balancer-cannot-reach-task: a network ACL": a.stack(network=with_acls(private=DENIES)),
     "balancer-cannot-reach-task: a rule and an ACL": a.stack(

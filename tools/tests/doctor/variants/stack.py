@@ -92,14 +92,6 @@ NEVER = a.ended(
 NO_WORKER_YET = a.worker_service(
     running=0, deployments=(a.deployment(definition=a.MAIL, rollout="FAILED", running=0),)
 )
-ONLY_READ = a.role(*s.WRITE_FILES[:2], a.allow(f"{s.BUCKET}/*", "s3:GetObject"))
-MOVED = (
-    "(AuthorizationHeaderMalformed) … the region 'us-east-1' is wrong; expecting 'ap-northeast-1'"
-)
-PUT = (
-    "botocore.exceptions.ClientError: An error occurred (AccessDenied) when calling the PutObject operation: "
-    "User: arn:aws:sts::1:assumed-role/careapp-poc-task/a is not authorized to perform: s3:PutObject"
-)
 LOCKED = "psycopg.errors.LockNotAvailable: canceling statement due to lock timeout"
 UPGRADE = ["Running upgrade 1 -> 2", "psycopg.errors.UndefinedColumn: column x does not exist"]
 BASTION = a.choices(deployCommand=s.COMMAND, bastionEnabled="true")
@@ -171,8 +163,6 @@ VARIANTS = {
     "service-missing: a worker, too": replace(
         a.stage1(a.choices()), workers=a.with_worker(service=None).workers),
     "nothing: a bucket": s.with_bucket(),
-    "uploads-role-refused: the app was refused PUT": s.with_bucket(task_role=ONLY_READ, logs=a.logs(a=[PUT])),
-    "uploads-another-region: the app's client": s.with_bucket(logs=a.logs(a=[MOVED])),
     "nothing: a login": s.logs_in(),
     "nothing: a login whose secret may not be read": s.logs_in(replace(s.PROVIDER, error="")),
     "login-not-asked: its provider does not answer": replace(NOT_ASKED, login=Part(problem=UNREACHABLE)),

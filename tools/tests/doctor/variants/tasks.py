@@ -11,7 +11,7 @@ from tools.snapshot.task_inputs import Role, Secret
 from tools.snapshot.task_logs import LogLine
 from tools.tests import stacks as a
 from tools.tests.doctor import situations as s
-from tools.tests.doctor.logged import TRACES
+from tools.tests.doctor.logged import CAUSES, TRACES
 
 PULLED = "Service deployment rolled back because the circuit breaker threshold was exceeded."
 BLIND = a.stack(
@@ -200,6 +200,12 @@ VARIANTS = {
         a.ended("Task failed container health checks", code=0), logs=a.logs(b=[a.LISTENS, KILLED])),
     "log-worker-timeout: gunicorn kills a slow worker": a.unhealthy(
         "Request timed out", lines=[a.LISTENS, "[CRITICAL] WORKER TIMEOUT (pid:7)", KILLED]),
+    "killed-at-stop: by a person": a.stack(
+        tasks=(a.task(), a.ended("Task stopped by user", code=137, stop="UserInitiated"))),
+    "killed-at-stop: a worker": a.with_worker(
+        tasks=(a.ended("Scaling activity initiated by x", code=137, definition=a.MAIL),)),
+    "nothing: out of memory while it was stopped": a.stack(
+        tasks=(a.task(), a.ended("Scaling activity initiated by x", code=137, container=FULL))),
     "out-of-memory: the smallest task": starved(256, 512),
     "out-of-memory: more than its CPU takes": starved(256, 2048),
     "fargate-quota-small, out-of-memory: 8 vCPU": starved(8192, 61440, **LARGE),
@@ -239,6 +245,7 @@ VARIANTS = {
         f'{NO_PROGRAM} exec: "/srv/start.sh": stat /srv/start.sh: no such file or directory: unknown'),
     "log-start-script: a program that the image lacks": s.never_started(
         f'{NO_PROGRAM} exec: "gunicorm": executable file not found in $PATH: unknown'),
+    "log-disk-full: an image that does not fit": s.never_started(CAUSES["fargate image disk"].telling),
     "task-cannot-start: while ECS tries": start_failed("IN_PROGRESS"),
     "execution-role-cannot-log: while ECS has given up": start_failed(
         execution=a.role(a.TOKEN, a.PULL, a.READ)),
