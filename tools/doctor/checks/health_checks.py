@@ -334,7 +334,7 @@ def _hangs(case: Case, grace: int, seen: tuple[Text, ...], evidence: tuple[str, 
 def _wait(case: Case, grace: int) -> Fix:
     """Return the fix with a longer grace period, and a roll-out timeout that includes it.
 
-    A change of the service starts a new deployment (infra/service.py), so `pulumi up` is a try itself.
+    A change of the service starts a new deployment (infra/service.py), so the `pulumi up` is a try itself.
     """
     fix = case.configure(
         "healthGracePeriod",
