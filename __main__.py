@@ -67,6 +67,7 @@ if settings.ecs_enabled:
         parts.append(Workers(name, settings, service))
     if settings.jobs:
         parts.append(Jobs(name, settings, service))
-    update.wait_for(service.service, balancer, service.workers, service.login_rule_arns)
+    declared = service.service, service.task.definition_arn
+    update.wait_for(declared, balancer, service.workers, service.login_rule_arns)
 
 guards.Protection(name, settings, parts, network.routes)

@@ -113,8 +113,8 @@ class Service(Component):
     task: Task
     network: dict[str, Any]
     """Subnets, security groups and whether there is a public address, of web tasks, workers and jobs."""
-    workers: dict[str, aws.ecs.Service]
-    """The workers' ECS services by name, which `Workers` adds."""
+    workers: dict[str, tuple[aws.ecs.Service, pulumi.Output[str]]]
+    """The workers' ECS services by name, with their task definitions, which `Workers` adds."""
     shifting: Shifting | None = None
     """What a strategy other than `rolling` needs."""
     login_rule_arns: Sequence[pulumi.Output[str]] = ()

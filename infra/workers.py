@@ -30,7 +30,7 @@ class Workers(Component):
             web.workers[each.name] = self._service(each, web)
         self.register_outputs({})
 
-    def _service(self, worker: Worker, web: Service) -> aws.ecs.Service:
+    def _service(self, worker: Worker, web: Service) -> tuple[aws.ecs.Service, pulumi.Output[str]]:
         settings = self.settings
         name = settings.names.worker(worker.name)
         process = container.Process(
@@ -67,4 +67,4 @@ class Workers(Component):
             count, web_scaling = worker.count, settings.service.scaling
             scaling = replace(web_scaling, minimum=count, maximum=count, cpu=0, requests=0)
             Scaling(name, settings, scaling, service, self.child)
-        return service
+        return service, definition.arn

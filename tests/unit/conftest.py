@@ -246,8 +246,8 @@ def gates(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     """The roll-outs that the program asks to be followed; none is."""
     asked: list[tuple[Any, ...]] = []
 
-    def wait_for(self: Update, service: Any, balancer: Any, workers: Any, _rules: Any) -> None:
-        asked.append((service, balancer, self._settings, self._changes, workers))
+    def wait_for(self: Update, web: Any, balancer: Any, workers: Any, _rules: Any) -> None:
+        asked.append((web, balancer, self._settings, self._changes, workers))
 
     monkeypatch.setattr(Update, "wait_for", wait_for)
     return asked

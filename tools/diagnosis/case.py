@@ -182,6 +182,18 @@ class Case(Rollout):
     def _retry_commands(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys((self.retry_command, f"pulumi up -s {self.now.names.stack}")))
 
+    @property
+    def up_after_change(self) -> str:
+        """Return the `pulumi up` after commands that make no new task definition, as those that change a setting.
+
+        Where ECS has gone back from the expected revision, or still may, it comes with a refresh. Pulumi's state has
+        that revision all the same, and UpdateService gets the task definition only where it differs from the state
+        (terraform-provider-aws, resourceServiceUpdate): ECS would deploy the version before once more.
+        """
+        going = self.primary is not None and self.primary.rollout == "IN_PROGRESS"
+        back = self.rolled_back or (going and (self.bakes or self.other_deployments))
+        return self.refresh_command if back else f"pulumi up -s {self.now.names.stack}"
+
     def retry_if_fixed(self) -> tuple[Fix, ...]:
         """Return the fix for a cause that may be fixed already: ECS has given up and does not try again."""
         if not self.given_up or any(each.state == "unhealthy" for each in self.task_targets):
@@ -204,14 +216,16 @@ class Case(Rollout):
         if self.process and key in WORKERS_OWN:
             key, drifted = f"--path workers.{self.process}.{WORKERS_OWN[key]}", False
         commands = [] if drifted else [f"pulumi config set {key} {value} -s {stack}"]
-        last = self.refresh_command if drifted else f"pulumi up -s {stack}"
+        last = self.refresh_command if drifted else self.up_after_change
         if retried and (self.given_up or self.failed_tasks):
             commands.append(self.retry_command)
         return Fix(text, (*commands, last))
 
     def deploy(self, text: Text, *before: str, then: bool = False) -> Fix:
         """Return the fix that deploys, after the commands that come ``before``."""
-        return Fix(text, (*before, f"pulumi up -s {self.now.names.stack}"), then=then)
+        changed = any(map(CHANGES.match, before))
+        last = self.up_after_change if changed else f"pulumi up -s {self.now.names.stack}"
+        return Fix(text, (*before, last), then=then)
 
     def psql(self, *statements: str) -> tuple[str, ...]:
         """Return the commands that run SQL in the database, after those that make it reachable where nothing does."""
@@ -315,6 +329,9 @@ class Case(Rollout):
     def refresh_command(self) -> str:
         return f"pulumi up --refresh -s {self.now.names.stack}"
 
+
+CHANGES = re.compile(r"pulumi config |aws (?!\S+ (get|describe|list)-)")
+"""Commands of a fix that change something themselves; without one a person's edit is deployed."""
 
 WORKERS_OWN = {"taskCpu": "cpu", "taskMemory": "memory", "desiredCount": "count"}
 """The web service's settings, and the fields of `workers.NAME` in their place."""

@@ -236,6 +236,13 @@ def _what_to_do(end: End, expected: Expected) -> Text:
             "Each `pulumi up` fails until that has worked.",
             command=try_again(expected.names),
         )
+    if verdict.outcome is Outcome.ROLLED_BACK:
+        return t(
+            "What to do: remove the cause above, then `pulumi up --refresh`. Pulumi's state has {revision} already: "
+            "without a refresh, an update that makes no new task definition leaves ECS with the version before. Each "
+            "`pulumi up` fails until {revision} runs.",
+            revision=expected.revision,
+        )
     if verdict.outcome in (Outcome.BECAME_UNHEALTHY, Outcome.OUTSIDE):
         return t(
             "What to do: remove the cause above, then `pulumi up`. Each one fails until "

@@ -30,7 +30,7 @@ async def until_ended(
     settings: Settings,
     changes: Changes,
     service: aws.ecs.Service,
-    workers: Mapping[str, aws.ecs.Service],
+    workers: Mapping[str, tuple[aws.ecs.Service, pulumi.Output[str]]],
 ) -> bool:
     """Follow the roll-outs. Return whether the service was part of the update: only then it has ``outputs``."""
     arns = await outputs.future()
@@ -53,7 +53,7 @@ async def follow_all(
     settings: Settings,
     changes: Changes,
     log: ResourceLog,
-    workers: Mapping[str, aws.ecs.Service],
+    workers: Mapping[str, tuple[aws.ecs.Service, pulumi.Output[str]]],
 ) -> None:
     """Follow the web service, then the workers, and ask the doctor in the end. Raises RolloutFailed.
 
@@ -66,8 +66,8 @@ async def follow_all(
     end = await _end(reader, log, changes)
     deployed: dict[str, str] = {}
     tasks_of = {each.name: each.count for each in settings.workers}
-    for name, service in workers.items():
-        outputs = await pulumi.Output.all(service.id, service.task_definition).future()
+    for name, (service, definition) in workers.items():
+        outputs = await pulumi.Output.all(service.id, definition).future()
         if not outputs:
             pulumi.log.warn(str(NOT_PART), service)
             continue

@@ -20,6 +20,10 @@ The service is one: after a change ECS may still show its last deployment for a 
 """
 
 
+Declared = tuple[aws.ecs.Service, pulumi.Output[str]]
+"""An ECS service, and the ARN of the task definition that the program declares for it."""
+
+
 class PageOutputs(Protocol):
     """The load balancer's outputs that the gate reads."""
 
@@ -53,9 +57,9 @@ class Update:
 
     def wait_for(
         self,
-        service: aws.ecs.Service,
+        web: Declared,
         balancer: PageOutputs,
-        workers: Mapping[str, aws.ecs.Service],
+        workers: Mapping[str, Declared],
         login_rule_arns: Sequence[pulumi.Output[str]],
     ) -> None:
         """Wait in `pulumi up` until the roll-outs of service and workers have ended. Fails it where one fails.
@@ -64,7 +68,9 @@ class Update:
         and records resources and outputs in any case. An interrupt is safe. While it
         waits the engine keeps replaced resources: a rollback finds its revision. The desired count is
         that of the service, because scaling changes it; one that the stack file does not allow is logged.
-        ``workers`` are the workers' services by name. The rules with which users log in get their secret.
+        ``web`` and ``workers``, by name, come with the task definitions that the program declares: a service's own
+        output is read back from ECS, and after a rollback it is the version before (terraform-provider-aws,
+        resourceServiceRead). The rules with which users log in get their secret.
 
         It changes one thing: it lets ECS roll a deployment back, while the tasks before it serve. It does so where
         the page of healthy tasks fails, for users get errors; where ECS shifts requests, before the first user gets
@@ -77,9 +83,10 @@ class Update:
 
         if login_rule_arns:
             login_secret.send(self._settings, login_rule_arns)
+        service, definition = web
         outputs = pulumi.Output.all(
             service=service.id,
-            definition=service.task_definition,
+            definition=definition,
             target_group=balancer.target_group_arn,
             page_url=balancer.url,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
@@ -19,6 +20,9 @@ READS_UNTIL_SURE = 2
 
 SETTLE_READS = 5
 """Reads in which ECS may not show an update yet."""
+
+NO_REASON = re.compile(r"ECS deployment \S+ (in progress|completed)\.")
+"""ECS's words for a deployment that is no rollback: one of another setting, with the revision that ran, is none."""
 
 
 class Outcome(Enum):
@@ -210,6 +214,8 @@ def _given_up(view: Rollout, reason: str) -> Verdict:
         )
     elif reason:
         text = t("ECS gave {revision} up and went back to {other}: {reason}", **values)
+    elif NO_REASON.fullmatch(primary.reason):
+        text = t("ECS runs {other} and not {revision}, which the program declares", **values)
     else:
         text = t("ECS runs {other} and not {revision}, which was rolled back: {reason}", **values)
     return Verdict(Outcome.ROLLED_BACK, text)

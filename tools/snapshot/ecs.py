@@ -340,6 +340,7 @@ def definition(session: Session, name: str) -> Definition:
         sidecars=tuple(
             _sidecar(each) for each in raw["containerDefinitions"] if each is not container
         ),
+        active=raw["status"] == "ACTIVE",
     )
 
 

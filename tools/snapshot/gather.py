@@ -491,15 +491,20 @@ class _Reader:
     def definition(self) -> Definition | None:
         """Return the expected definition: the one given, or the newest while there is a service.
 
-        Where ECS had the newest, and then completed a deployment of another one, that one was chosen.
+        Where ECS had the newest, and then completed a deployment of another one, that one was chosen. One that is
+        deregistered is not the family's newest any more.
         """
         running, known = self.running, self.definitions.result().value or {}
         if self.wanted and self.wanted in known:
             return known[self.wanted]
+        newest = self.newest.result().value
+        deployed = known.get(running.primary.definition) if running and running.primary else None
+        if deployed and not deployed.active and (newest is None or newest.number < deployed.number):
+            return deployed
         primary = running.primary if running and self.was_deployed.result().value else None
         if primary and self._ask(ecs.completed, self.names).result().value:
             return known.get(primary.definition)
-        return self.newest.result().value if running else None
+        return newest if running else None
 
     @cached_property
     def image(self) -> Future[Part[Image]]:

@@ -289,10 +289,16 @@ class Definition:
     stop_timeout: int = 30
     health: ContainerHealth | None = None
     sidecars: tuple[Sidecar, ...] = ()
+    active: bool = True
+    """Whether it is registered: ECS runs and scales one that is not, and deploys it no more."""
 
     @property
     def revision(self) -> str:
         return short(self.arn)
+
+    @property
+    def number(self) -> int:
+        return int(self.arn.rpartition(":")[2])
 
     def stream(self, task_id: str) -> str:
         """Return the log stream of a task (ECS developer guide, awslogs)."""

@@ -336,7 +336,7 @@ def _slow(case: Case, seen: Text, needed: float, evidence: tuple[str, ...]) -> F
 def _wait(case: Case, text: Text, grace: int) -> Fix:
     """Return the fix with a longer grace period, and a roll-out timeout that includes it.
 
-    A change of the service starts a new deployment (infra/service.py), so `pulumi up` is a try itself.
+    A change of the service starts a new deployment (infra/service.py), so the `pulumi up` is a try itself.
     """
     fix = case.configure("healthGracePeriod", str(grace), text)
     minutes = ceil((grace + ROLL_OUT) / 60)

@@ -241,7 +241,7 @@ def _set_to_stack_s(case: Case, values: Mapping[str, str]) -> tuple[str, ...]:
         f"pulumi config set --plaintext --path app{kinds[name]}.{name} '{text}' -s {stack}"
         for name, text in values.items()
     )
-    return (*changes, f"pulumi up -s {stack}")
+    return (*changes, case.up_after_change)
 
 
 def _other_password(case: Case, cause: LoggedCause) -> Fix:

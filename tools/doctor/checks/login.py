@@ -66,7 +66,7 @@ def not_asked(case: Case) -> Iterator[Finding]:
     off = (f'pulumi config set {key} "" -s {stack}' for key in LOGIN_KEYS)
     # The program reads the provider's document before it makes a rule.
     text = t("Correct loginIssuer, or turn the login off until the provider can be read:")
-    correct = (Fix(text, (*off, f"pulumi up -s {stack}")),) if problem else ()
+    correct = (case.deploy(text, *off),) if problem else ()
     again = case.refresh(t("Let Pulumi restore the rule:"))
     yield Finding(
         LOGIN_NOT_ASKED,

@@ -28,6 +28,7 @@ NOT_DEPLOYED = Facts("not-deployed", 52, {WHOLE}, {"deploy-command-failed"}, rep
 ROLL_OUT_FAILED = Facts("roll-out-failed", 80, {WHOLE}, FAILED, OUTCOME, blocks=False, result=True)
 ROLLED_BACK = Facts("rolled-back", 80, {WHOLE}, FAILED, OUTCOME, blocks=False, result=True)
 ROLL_OUT_GOING_ON = Facts("roll-out-going-on", 82, {WHOLE}, subject=OUTCOME)
+DEREGISTERED = Facts("revision-deregistered", 81, {WHOLE}, subject=OUTCOME)
 DEPLOYED_AFTER = Facts("deployed-after", 83, {WHOLE}, subject=OUTCOME)
 
 BREAKER = "tasks failed to start"
@@ -241,6 +242,28 @@ def not_deployed(case: Case) -> Iterator[Finding]:
         ),
         seen=tuple(seen),
         fixes=(case.deploy(t("Deploy it:")),),
+    )
+
+
+def deregistered(case: Case) -> Iterator[Finding]:
+    """Find a task definition that runs and was deregistered.
+
+    Services that have it run and scale on, and none can be updated to it (ECS API, DeregisterTaskDefinition).
+    """
+    definition = case.definition
+    if definition is None or definition.active or case.primary is None:
+        return
+    text = t("Let Pulumi register a new one, and deploy it:")
+    yield Finding(
+        DEREGISTERED,
+        kind="warning",
+        title=t("{revision} runs, and was deregistered", revision=definition.revision),
+        why=t(
+            "ECS goes on with its tasks, but does not deploy it again: no change of the service succeeds, and no "
+            "rollback to it."
+        ),
+        seen=(t("{running} tasks run.", running=case.running),),
+        fixes=(case.refresh(text),),
     )
 
 

@@ -79,6 +79,7 @@ def another_count(case: Case) -> Iterator[Finding]:
 
 ROLL_OUT: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     rollouts.not_deployed,
+    rollouts.deregistered,
     rollouts.deployed_after,
     rollouts.rolled_back,
     rollouts.in_progress,

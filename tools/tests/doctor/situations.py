@@ -260,6 +260,7 @@ SITUATIONS = {
         tasks=(a.task(), a.ended("Scaling activity initiated by (deployment ecs-svc/3)", code=137))),
     "deploy-command-failed": not_deployed(command_task()),
     "not-deployed": not_deployed(),
+    "revision-deregistered": a.stack(main=a.definition(active=False), newest=None),
     "deployed-after": a.stack(newest=a.definition(arn=a.NEW.replace(":7", ":8"))),
     "crash": crashed("Traceback (most recent call last):", "ValueError: what nobody knows"),
     "process-ends": crashed("3 reports sent", code=0),

@@ -3,6 +3,9 @@
 import pytest
 
 from stack.settings import Settings
+from tools.aws.errors import AwsProblem
+from tools.doctor.diagnose import judge
+from tools.i18n import verbatim
 from tools.snapshot.gather import Inquiry, gather
 from tools.snapshot.records import Part
 from tools.tests import stacks as a
@@ -96,3 +99,31 @@ def test_what_was_deployed_after_the_newest_revision_is_expected_unless_ecs_went
     history(stack.definition, newer, status=status)
     found = gather(Inquiry(Settings.read("poc", folder), stack.session))
     assert found.wanted == (stack.definition if chosen else newer)
+
+
+@pytest.mark.parametrize("case", ["the only one", "a newer one was", "an older one runs"])
+def test_revision_that_runs_is_expected_though_it_was_deregistered(
+    stack, folder, newer, calls, case
+):
+    revisions = {each: {**_definition(each)} for each in (stack.definition, newer)}
+    revisions[stack.definition]["status"] = "INACTIVE"
+    if case == "a newer one was":
+        # The newest that is left is older than the one that runs.
+        revisions[newer]["taskDefinitionArn"] = f"{stack.definition.rpartition(':')[0]}:0"
+
+    def answer(asked):
+        name = asked["taskDefinition"]
+        if name not in revisions and case == "the only one":
+            raise AwsProblem("missing", verbatim("No."), verbatim("-"), "ClientException")
+        return {"taskDefinition": revisions.get(name, revisions[newer])}
+
+    calls.answers["describe_task_definition"] = answer
+    found = gather(Inquiry(Settings.read("poc", folder), stack.session))
+    newest_counts = case == "an older one runs"
+    assert found.wanted == (newer if newest_counts else stack.definition)
+    named = "revision-deregistered" in {each.id for each in judge(found).findings}
+    assert named is not newest_counts
+
+
+def _definition(arn):
+    return client("ecs").describe_task_definition(taskDefinition=arn)["taskDefinition"]

@@ -1,5 +1,6 @@
 """A running stack on which mistakes are made, and what the doctor prints for them is typed as it stands."""
 
+import json
 import os
 import re
 import shlex
@@ -102,6 +103,23 @@ class Running:
     def works(self) -> bool:
         page = Page.of(require(self.home).state["listeners"])
         return page is not None and [page.get()[0] for _ in range(3)] == [200] * 3
+
+    @property
+    def runs_declared(self) -> bool:
+        """Whether ECS has completed the revision that the engine has registered last, as its state has it."""
+        state = json.loads(self.run.pulumi.run("stack", "export", "--stack", "poc"))
+        names = self.run.names
+        [declared] = [
+            each["outputs"]["arn"]
+            for each in state["deployment"]["resources"]
+            if each["type"] == "aws:ecs/taskDefinition:TaskDefinition"
+            and each["outputs"]["family"] == names.family
+            and not each.get("delete")
+        ]
+        asked = {"cluster": names.cluster, "services": [names.service]}
+        [service] = self.calls("ecs", "describe_services", asked)["services"]
+        known = {each["status"]: each for each in service["deployments"]}["PRIMARY"]
+        return (known["taskDefinition"], known["rolloutState"]) == (declared, "COMPLETED")
 
     def names_first(self, finding: Finding) -> bool:
         """Whether the doctor names this cause first, again."""

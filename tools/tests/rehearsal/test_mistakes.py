@@ -113,11 +113,13 @@ def test_the_page_works_or_up_is_red_and_what_the_doctor_prints_mends_it(running
         except FaultError:
             pytest.skip("they change the same line")
         assert red or running.works, f"green with a dead page: {running.said}"
+        assert red or running.runs_declared, f"green, another version runs: {running.said}"
         if red:
             mend(mistakes, red)
             red = mistakes.corrected()
             assert not red, red
             assert running.works, f"green with a dead page: {running.said}"
+            assert running.runs_declared, f"green, another version runs: {running.said}"
             found = running.diagnosis()
             # For an hour the doctor remembers the tasks that have died; `up` is green with that.
             assert not [each for each in found.causes if each.facts.blocks], plain(found)

@@ -223,10 +223,16 @@ def program(monkeypatch):
 
 
 def made(name):
-    """An ECS service of the program, with its outputs."""
-    arn = f"{aws.ARN}:task-definition/careapp-poc-worker-{name}:7"
-    service, definition = map(pulumi.Output.from_input, (f"arn:service/{name}", arn))
-    return SimpleNamespace(id=service, task_definition=definition)
+    """An ECS service of the program, which runs the revision before, and the declared task definition."""
+    known, before, definition = (
+        pulumi.Output.from_input(f"{aws.ARN}:{each}")
+        for each in (
+            f"service/{name}",
+            f"task-definition/careapp-poc-worker-{name}:6",
+            f"task-definition/careapp-poc-worker-{name}:7",
+        )
+    )
+    return SimpleNamespace(id=known, task_definition=before), definition
 
 
 WEB, MAIL, SMS = "careapp-poc:7", "careapp-poc-worker-mail:7", "careapp-poc-worker-sms:7"

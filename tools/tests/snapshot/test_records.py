@@ -234,7 +234,7 @@ def test_the_other_containers_of_a_task_definition_are_read_with_their_logs():
         {"name": "app", "image": "a", "portMappings": [{"containerPort": 3000}]},
         {"name": "once", "image": "o", "essential": False},
     ]
-    raw = {"taskDefinitionArn": a.NEW, "containerDefinitions": containers}
+    raw = {"taskDefinitionArn": a.NEW, "containerDefinitions": containers, "status": "ACTIVE"}
     found = ecs.definition(Answering(describe_task_definition={"taskDefinition": raw}), a.NEW)
     proxy = Sidecar(name="proxy", log_group="/ecs/proxy", log_prefix="proxy")
     assert found.container == "app"
