@@ -1,14 +1,21 @@
 """The AWS API of the local cloud: moto's server in this process, and the parts of moto that the rehearsal uses."""
 
+import json
 import os
+import re
 from collections.abc import Callable, Iterable
 from importlib import metadata
+from io import BytesIO
+from ipaddress import ip_address
 from types import ModuleType
 from typing import Any
+from urllib.parse import urlsplit
 
+from botocore.credentials import Credentials
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 
-from local_cloud.aws import absent, hooks
+from local_cloud.access import Access, new_key
+from local_cloud.aws import absent, hooks, signatures
 from local_cloud.text import t
 
 VERSION = "5.2.5"
@@ -49,21 +56,77 @@ PUBLIC_KEYS = "/public-keys.auth.elb/"
 """The path below which the public key of a load balancer's signature is, by its id."""
 
 
-def with_public_keys(moto: Any) -> Callable[..., Iterable[bytes]]:
-    """Return the application that answers for `public-keys.auth.elb.REGION.amazonaws.com`, and else as moto."""
+RESERVED = re.compile(r"(.+\.)?localhost|.+\.amazonaws\.com")
+"""Names that no other site can lead here (RFC 6761; AWS's own), unlike any other name (DNS rebinding)."""
+Start = Callable[..., Any]
+
+
+def guarded(moto: Any) -> Callable[..., Iterable[bytes]]:
+    """Return the application that answers to this local cloud's clients as moto, and to all others not at all.
+
+    A web page that the user has open may send requests to any port of this machine. It has no key, it says its
+    Origin, and it reads no answer without CORS headers, which there are none of.
+    """
     from local_cloud.aws.elb.login import SIGNER
 
-    def answer(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        path = str(environ.get("PATH_INFO", ""))
-        if not path.startswith(PUBLIC_KEYS):
-            return _answered(moto, environ, start)
-        known = path == PUBLIC_KEYS + SIGNER.kid
-        body = SIGNER.public_key if known else b""
-        length = ("Content-Length", str(len(body)))
-        start("200 OK" if known else "404 Not Found", [("Content-Type", "text/plain"), length])
-        return [body]
+    def answer(environ: dict[str, Any], start: Start) -> Iterable[bytes]:
+        path, host = str(environ.get("PATH_INFO", "")), str(environ.get("HTTP_HOST", ""))
+        if path.startswith("/moto-api") or not _own(f"//{host}", environ.get("HTTP_ORIGIN")):
+            return _text(start, "403 Forbidden", b"the local cloud answers its own clients only\n")
+        if path.startswith(PUBLIC_KEYS):
+            known = path == PUBLIC_KEYS + SIGNER.kid
+            return _text(start, "200 OK" if known else "404 Not Found", SIGNER.public_key * known)
+        try:
+            signatures.check(_read(environ))
+        except signatures.Unsigned as unsigned:
+            return _refusal(start, unsigned)
+        return _answered(moto, environ, start)
 
     return answer
+
+
+def _own(host: str, origin: str | None) -> bool:
+    """Return whether the Host header is an address or a name that leads nowhere else, and the Origin the same."""
+    try:
+        name = urlsplit(host).hostname or ""
+        known = RESERVED.fullmatch(name) or ip_address(name)
+    except ValueError:
+        return False
+    return bool(known) and origin in (None, f"http:{host}")
+
+
+def _read(environ: dict[str, Any]) -> signatures.Request:
+    """Return the request. moto reads the body again from memory."""
+    length = environ.get("CONTENT_LENGTH")
+    chunked = environ.get("wsgi.input_terminated")
+    body = environ["wsgi.input"].read(*([] if chunked else [int(length or 0)]))
+    environ["wsgi.input"] = BytesIO(body)
+    named = {name.removeprefix("HTTP_"): str(value) for name, value in environ.items()}
+    return signatures.Request(
+        method=str(environ["REQUEST_METHOD"]),
+        target=str(environ["REQUEST_URI"]),
+        headers={name.lower().replace("_", "-"): value for name, value in named.items()},
+        body=body,
+    )
+
+
+def _text(start: Start, status: str, body: bytes, kind: str = "text/plain") -> list[bytes]:
+    start(status, [("Content-Type", kind), ("Content-Length", str(len(body)))])
+    return [body]
+
+
+def _refusal(start: Start, unsigned: signatures.Unsigned) -> list[bytes]:
+    """Return an error in the form of the API's protocol."""
+    status = "401 Unauthorized" if unsigned.protocol == "ec2" else "403 Forbidden"
+    if unsigned.protocol == "json":
+        said = {"__type": unsigned.code, "message": unsigned.message}
+        return _text(start, status, json.dumps(said).encode(), "application/x-amz-json-1.1")
+    error = f"<Error><Code>{unsigned.code}</Code><Message>{unsigned.message}</Message></Error>"
+    if unsigned.protocol == "ec2":
+        error = f"<Response><Errors>{error}</Errors></Response>"
+    elif unsigned.protocol == "query":
+        error = f"<ErrorResponse>{error}</ErrorResponse>"
+    return _text(start, status, error.encode(), "text/xml")
 
 
 def _answered(moto: Any, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
@@ -95,21 +158,34 @@ class Handler(MotoRequestHandler):
         return expected
 
 
+def serve(port: int = 0) -> tuple[Any, str]:
+    """Start moto's server, guarded, and return it with its endpoint."""
+    from moto.moto_server import threaded_moto_server, werkzeug_app
+
+    vars(werkzeug_app)["DISABLE_GLOBAL_CORS"] = True
+    threaded = threaded_moto_server.ThreadedMotoServer(
+        ip_address="127.0.0.1", port=port, verbose=False
+    )
+    threaded.start()
+    server: Any = threaded._server
+    server.app = guarded(server.app)
+    server.RequestHandlerClass = Handler
+    host, bound = threaded.get_host_and_port()
+    return threaded, f"http://{host}:{bound}"
+
+
 class Api:
     """moto with the rehearsal's hooks, on one loopback port."""
 
     def __init__(self, region: str) -> None:
         hooks.registry.region = region
         self._region = region
-        self.endpoint = ""
 
-    def start(self, port: int = 0) -> None:
-        """Start answering at ``endpoint``. Port 0 uses any free port."""
+    def start(self, port: int = 0) -> Access:
+        """Start answering, and return where. Port 0 uses any free port."""
         for name in NEVER:
             os.environ.pop(name, None)
         os.environ.update(SETTINGS | {"AWS_DEFAULT_REGION": self._region})
-        from moto.server import ThreadedMotoServer
-
         check_moto()
         absent.install()
         _forget_other_regions(self._region)
@@ -118,13 +194,10 @@ class Api:
             hooks.register(part)
             if hasattr(part, "install"):
                 part.install()
-        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
-        self._server.start()
-        server: Any = self._server._server
-        server.app = with_public_keys(server.app)
-        server.RequestHandlerClass = Handler
-        host, bound = self._server.get_host_and_port()
-        self.endpoint = f"http://{host}:{bound}"
+        self._server, endpoint = serve(port)
+        key = new_key()
+        hooks.registry.keys[key[0]] = Credentials(*key)
+        return Access(endpoint, self._region, *key)
 
     def stop(self) -> None:
         self._server.stop()

@@ -315,7 +315,7 @@ class Rehearsal:
     def host(self, settings: Settings) -> str:
         """Return the name that users open."""
         facts = self.facts()
-        calls = Calls(facts.endpoint, facts.options.region)
+        calls = Calls(facts.access)
         named = {"Names": [settings.names.balancer]}
         [balancer] = calls("elbv2", "describe_load_balancers", named)["LoadBalancers"]
         return str(urlsplit(settings.https.url(balancer["DNSName"])).hostname)

@@ -187,7 +187,7 @@ OTHERS = (("ecs", "list_task_definitions"), ("iam", "list_roles"), ("s3", "list_
 
 def held(facts: RunningCloud) -> dict[str, object]:
     """What AWS's API lists of the account, without what AWS keeps: terminated instances, inactive clusters."""
-    calls = Calls(facts.endpoint, REGION)
+    calls = Calls(facts.access)
     names = [(service, f"describe_{each}") for service in LISTS for each in LISTS[service].split()]
     found = {f"{service} {name}": calls(service, name, {}) for service, name in (*names, *OTHERS)}
     found["policies"] = calls("iam", "list_policies", {"Scope": "Local"})
