@@ -8,101 +8,72 @@ boto3 signs S3's URLs); the codes: each API's "Common errors", and the lists of 
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import SimpleNamespace
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import quote, urlsplit
 
 from botocore.auth import HmacV1Auth, SigV4Auth
 from botocore.compat import HTTPHeaders
 from botocore.credentials import Credentials
+from werkzeug import Request
 
 from local_cloud.aws import hooks
 
-DIFFERENT = (
-    "The request signature we calculated does not match the signature you provided. "
-    "Check your AWS Secret Access Key and signing method."
-)
-INVALID = "The security token included in the request is invalid."
 MISSING = ("MissingAuthenticationToken", "Request is missing Authentication Token")
-SAID = {
+INVALID = "The security token included in the request is invalid."
+NO_KEY = "The AWS Access Key Id you provided does not exist in our records."
+WRONG = "The request signature we calculated does not match the signature you provided."
+REFUSALS = {
     "ec2": (("AuthFailure", "AWS was not able to validate the provided access credentials"),) * 2,
-    "json": (("UnrecognizedClientException", INVALID), ("InvalidSignatureException", DIFFERENT)),
-    "query": (("InvalidClientTokenId", INVALID), ("SignatureDoesNotMatch", DIFFERENT)),
-    "s3": (
-        (
-            "InvalidAccessKeyId",
-            "The AWS Access Key Id you provided does not exist in our records.",
-        ),
-        ("SignatureDoesNotMatch", DIFFERENT),
-    ),
+    "json": (("UnrecognizedClientException", INVALID), ("InvalidSignatureException", WRONG)),
+    "query": (("InvalidClientTokenId", INVALID), ("SignatureDoesNotMatch", WRONG)),
+    "s3": (("InvalidAccessKeyId", NO_KEY), ("SignatureDoesNotMatch", WRONG)),
 }
-"""What an API of each protocol says of an unknown key, and of another signature."""
+"""The codes and messages of each protocol for an unknown key, and for another signature."""
+Refusal = tuple[str, str, str]
+"""A protocol, a code and a message."""
 
 
-class Unsigned(Exception):
-    """No key of this local cloud has signed the request."""
-
-    def __init__(self, protocol: str, code: str, message: str) -> None:
-        super().__init__(f"{code}: {message}")
-        self.protocol, self.code, self.message = protocol, code, message
-
-
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """A request as it came: the target is not decoded, the headers' names are in lower case."""
-
-    method: str
-    target: str
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def query(self) -> dict[str, str]:
-        return dict(parse_qsl(urlsplit(self.target).query, keep_blank_values=True))
-
-    @property
-    def fields(self) -> dict[str, str]:
-        """Return the fields of the signature, of version 4, from the header or from a presigned URL's query."""
-        scheme, _, given = self.headers.get("authorization", "").partition(" ")
-        if scheme == "AWS4-HMAC-SHA256":
-            pairs = (each.strip().partition("=") for each in given.split(","))
-            return {name: value for name, _, value in pairs} | {
-                "Date": self.headers.get("x-amz-date", "")
-            }
-        return {
-            name.removeprefix("X-Amz-"): value
-            for name, value in self.query.items()
-            if name.startswith("X-Amz-")
-        }
-
-
-def check(request: Request) -> None:
-    """Raise Unsigned unless a key of this local cloud has signed the request."""
-    fields, query = request.fields, request.query
-    scope = fields.get("Credential", "").split("/")
-    if "AWSAccessKeyId" in query:
-        scope, fields = [query["AWSAccessKeyId"], "", "", "s3", ""], query
-    json = "json" in request.headers.get("content-type", "")
+def refusal(request: Request) -> Refusal | None:
+    """Return AWS's error, or None if a key of this local cloud has signed the request."""
+    given, sign = _signature(request), _version_4
+    json = "json" if "json" in request.headers.get("Content-Type", "") else "query"
+    if "AWSAccessKeyId" in given:
+        given, sign = {**given, "Credential": f"{given['AWSAccessKeyId']}///s3/"}, _version_2
+    scope = given.get("Credential", "").split("/")
     if len(scope) != 5:
-        raise Unsigned("json" if json else "query", *MISSING)
-    protocol = scope[3] if scope[3] in SAID else "json" if json else "query"
-    unknown, different = SAID[protocol]
+        return json, *MISSING
+    protocol = scope[3] if scope[3] in REFUSALS else json
+    unknown, wrong = REFUSALS[protocol]
     known = _credentials(scope[0])
-    token = request.headers.get("x-amz-security-token") or next(
-        (query[name] for name in query if name.lower() == "x-amz-security-token"), None
-    )
+    token = request.headers.get("X-Amz-Security-Token", given.get("Security-Token"))
     if known is None or known.token != token:
-        raise Unsigned(protocol, *unknown)
-    sign = _version_2 if fields is query else _version_4
-    if not hmac.compare_digest(fields.get("Signature", ""), sign(request, fields, known)):
-        raise Unsigned(protocol, *different)
+        return protocol, *unknown
+    same = hmac.compare_digest(given.get("Signature", ""), sign(request, given, known))
+    return None if same else (protocol, *wrong)
+
+
+def _signature(request: Request) -> dict[str, str]:
+    """Return the fields of the signature, from the header or from a presigned URL's query."""
+    scheme, _, fields = request.headers.get("Authorization", "").partition(" ")
+    if scheme == "AWS4-HMAC-SHA256":
+        pairs = (each.strip().partition("=")[::2] for each in fields.split(","))
+        return {**dict(pairs), "Date": request.headers.get("X-Amz-Date", "")}
+    # Version 2 writes x-amz-security-token.
+    return {
+        name.removeprefix("X-Amz-").replace("x-amz-security-token", "Security-Token"): value
+        for name, value in request.args.items()
+    }
 
 
 def _credentials(key_id: str) -> Credentials | None:
-    """Return the key with that id: the owner's, a task's, that of an IAM user or of an assumed role."""
-    if key_id in hooks.registry.keys:
-        return hooks.registry.keys[key_id]
+    """Return the key with that id: the owner's, that of a task, an IAM user or an assumed role; None if it has none.
+
+    The keys of a role that was deleted sign nothing.
+    """
     with hooks.LOCK:
+        caller = hooks.registry.callers.get(key_id)
+        if key_id in hooks.registry.keys:
+            return hooks.registry.keys[key_id] if caller is None or caller.exists else None
         keys = [key for user in hooks.backend("iam").users.values() for key in user.access_keys]
         for key in (*keys, *hooks.backend("sts").assumed_roles):
             if key.access_key_id == key_id and getattr(key, "status", "Active") == "Active":
@@ -111,15 +82,14 @@ def _credentials(key_id: str) -> Credentials | None:
     return None
 
 
-def _version_4(request: Request, fields: Mapping[str, str], credentials: Credentials) -> str:
-    _, _, region, service, _ = fields["Credential"].split("/")
-    path, _, query = request.target.partition("?")
+def _version_4(request: Request, given: Mapping[str, str], credentials: Credentials) -> str:
+    _, _, region, service, _ = given["Credential"].split("/")
+    # As it was sent: WSGI's path is decoded.
+    path, _, query = request.environ["REQUEST_URI"].partition("?")
     pairs = sorted(each.partition("=")[::2] for each in query.split("&") if each)
-    presigned = "authorization" not in request.headers
-    names = fields.get("SignedHeaders", "").split(";")
-    content = hashlib.sha256(request.body).hexdigest()
-    if presigned and service == "s3":
-        content = "UNSIGNED-PAYLOAD"
+    names = given.get("SignedHeaders", "").split(";")
+    presigned = service == "s3" and "Authorization" not in request.headers
+    content = "UNSIGNED-PAYLOAD" if presigned else hashlib.sha256(request.get_data()).hexdigest()
     canonical = [
         request.method,
         # Each service but S3 wants the path encoded once more than it is sent.
@@ -128,26 +98,20 @@ def _version_4(request: Request, fields: Mapping[str, str], credentials: Credent
         *(f"{name}:{' '.join(request.headers.get(name, '').split())}" for name in names),
         "",
         ";".join(names),
-        request.headers.get("x-amz-content-sha256", content),
+        request.headers.get("X-Amz-Content-SHA256", content),
     ]
     auth = SigV4Auth(credentials, service, region)
-    asked = SimpleNamespace(context={"timestamp": fields.get("Date", "")})
-    return str(auth.signature(auth.string_to_sign(asked, "\n".join(canonical)), asked))
+    when = SimpleNamespace(context={"timestamp": given.get("Date", "")})
+    return str(auth.signature(auth.string_to_sign(when, "\n".join(canonical)), when))
 
 
-class _Version2(HmacV1Auth):  # type: ignore[misc]
-    """Version 2 of a URL: the time at which it expires takes the date's place."""
-
-    expires = ""
-
-    def _get_date(self) -> str:
-        return self.expires
-
-
-def _version_2(request: Request, query: Mapping[str, str], credentials: Credentials) -> str:
-    auth, headers = _Version2(credentials), HTTPHeaders()
-    auth.expires = query.get("Expires", "")
-    for name, value in {**request.headers, **query}.items():
-        if name.startswith("x-amz-") or name in ("content-type", "content-md5"):
+def _version_2(request: Request, given: Mapping[str, str], credentials: Credentials) -> str:
+    auth, headers = HmacV1Auth(credentials), HTTPHeaders()
+    # The time at which the URL expires takes the date's place.
+    auth._get_date = lambda: given.get("Expires", "")
+    for name, value in [*request.headers.items(), *request.args.items()]:
+        if name.lower().startswith("x-amz-") or name in ("Content-Type", "Content-Md5"):
             headers[name] = value
-    return str(auth.get_signature(request.method, urlsplit(request.target), headers))
+    return str(
+        auth.get_signature(request.method, urlsplit(request.environ["REQUEST_URI"]), headers)
+    )

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from botocore.credentials import Credentials
 from moto.moto_server.werkzeug_app import MotoRequestHandler
+from werkzeug import Request, Response
 
 from local_cloud.access import Access, new_key
 from local_cloud.aws import absent, hooks, signatures
@@ -58,75 +59,65 @@ PUBLIC_KEYS = "/public-keys.auth.elb/"
 
 RESERVED = re.compile(r"(.+\.)?localhost|.+\.amazonaws\.com")
 """Names that no other site can lead here (RFC 6761; AWS's own), unlike any other name (DNS rebinding)."""
-Start = Callable[..., Any]
 
 
 def guarded(moto: Any) -> Callable[..., Iterable[bytes]]:
     """Return the application that answers to this local cloud's clients as moto, and to all others not at all.
 
     A web page that the user has open may send requests to any port of this machine. It has no key, it says its
-    Origin, and it reads no answer without CORS headers, which there are none of.
+    Origin, and it reads no answer without CORS headers, of which there are none.
     """
-    from local_cloud.aws.elb.login import SIGNER
 
-    def answer(environ: dict[str, Any], start: Start) -> Iterable[bytes]:
-        path, host = str(environ.get("PATH_INFO", "")), str(environ.get("HTTP_HOST", ""))
-        if path.startswith("/moto-api") or not _own(f"//{host}", environ.get("HTTP_ORIGIN")):
-            return _text(start, "403 Forbidden", b"the local cloud answers its own clients only\n")
-        if path.startswith(PUBLIC_KEYS):
-            known = path == PUBLIC_KEYS + SIGNER.kid
-            return _text(start, "200 OK" if known else "404 Not Found", SIGNER.public_key * known)
-        try:
-            signatures.check(_read(environ))
-        except signatures.Unsigned as unsigned:
-            return _refusal(start, unsigned)
-        return _answered(moto, environ, start)
+    def answer(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        request = Request(environ)
+        own = _own(request) or _refused(request)
+        if own is None:
+            # moto reads the body again.
+            environ["wsgi.input"] = BytesIO(request.get_data())
+            return _answered(moto, environ, start)
+        return own(environ, start)
 
     return answer
 
 
-def _own(host: str, origin: str | None) -> bool:
-    """Return whether the Host header is an address or a name that leads nowhere else, and the Origin the same."""
+def _own(request: Request) -> Response | None:
+    """Return what this local cloud answers without a signature: a public key of its own, or a refusal."""
+    from local_cloud.aws.elb.login import SIGNER
+
+    host, origin = request.headers.get("Host", ""), request.headers.get("Origin")
+    if (
+        request.path.startswith("/moto-api")
+        or not _leads_here(host)
+        or origin not in (None, f"http://{host}")
+    ):
+        return Response("the local cloud answers its own clients only\n", 403)
+    if request.path.startswith(PUBLIC_KEYS):
+        known = request.path == PUBLIC_KEYS + SIGNER.kid
+        return Response(SIGNER.public_key * known, 200 if known else 404)
+    return None
+
+
+def _leads_here(host: str) -> bool:
+    """Return whether a Host header is an address, or a name that no other site has."""
     try:
-        name = urlsplit(host).hostname or ""
-        known = RESERVED.fullmatch(name) or ip_address(name)
+        name = urlsplit(f"//{host}").hostname or ""
+        return bool(RESERVED.fullmatch(name) or ip_address(name))
     except ValueError:
         return False
-    return bool(known) and origin in (None, f"http:{host}")
 
 
-def _read(environ: dict[str, Any]) -> signatures.Request:
-    """Return the request. moto reads the body again from memory."""
-    length = environ.get("CONTENT_LENGTH")
-    chunked = environ.get("wsgi.input_terminated")
-    body = environ["wsgi.input"].read(*([] if chunked else [int(length or 0)]))
-    environ["wsgi.input"] = BytesIO(body)
-    named = {name.removeprefix("HTTP_"): str(value) for name, value in environ.items()}
-    return signatures.Request(
-        method=str(environ["REQUEST_METHOD"]),
-        target=str(environ["REQUEST_URI"]),
-        headers={name.lower().replace("_", "-"): value for name, value in named.items()},
-        body=body,
-    )
-
-
-def _text(start: Start, status: str, body: bytes, kind: str = "text/plain") -> list[bytes]:
-    start(status, [("Content-Type", kind), ("Content-Length", str(len(body)))])
-    return [body]
-
-
-def _refusal(start: Start, unsigned: signatures.Unsigned) -> list[bytes]:
-    """Return an error in the form of the API's protocol."""
-    status = "401 Unauthorized" if unsigned.protocol == "ec2" else "403 Forbidden"
-    if unsigned.protocol == "json":
-        said = {"__type": unsigned.code, "message": unsigned.message}
-        return _text(start, status, json.dumps(said).encode(), "application/x-amz-json-1.1")
-    error = f"<Error><Code>{unsigned.code}</Code><Message>{unsigned.message}</Message></Error>"
-    if unsigned.protocol == "ec2":
-        error = f"<Response><Errors>{error}</Errors></Response>"
-    elif unsigned.protocol == "query":
-        error = f"<ErrorResponse>{error}</ErrorResponse>"
-    return _text(start, status, error.encode(), "text/xml")
+def _refused(request: Request) -> Response | None:
+    """Return AWS's error for what no key has signed, in the form of the API's protocol; else None."""
+    if (found := signatures.refusal(request)) is None:
+        return None
+    protocol, code, message = found
+    if protocol == "json":
+        text = json.dumps({"__type": code, "message": message})
+        return Response(text, 403, content_type="application/x-amz-json-1.1")
+    error = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    around = {"ec2": "<Response><Errors>{}</Errors></Response>", "s3": "{}"}
+    text = around.get(protocol, "<ErrorResponse>{}</ErrorResponse>").format(error)
+    return Response(text, 401 if protocol == "ec2" else 403, content_type="text/xml")
 
 
 def _answered(moto: Any, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from local_cloud import starter
 from local_cloud.access import Access
 from local_cloud.paths import Home, is_locked
-from local_cloud.run import session_plugin
+from local_cloud.run import session_plugin, stack_files
 from local_cloud.run.client import RunningCloud
 
 PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml")
@@ -44,15 +44,19 @@ class Project:
     home: Home
     source: Path = field(default_factory=lambda: starter.current().folder)
 
-    def prepare(self) -> None:
-        """Create the folder of links, the folder of the state and the passphrase. Keep existing stack files."""
+    def prepare(self, change: str = "") -> None:
+        """Create the folder of links, the folder of the state and the passphrase. Keep existing stack files.
+
+        ``change`` is the command that gives a setting another value, "" for that of the local cloud's shell.
+        """
+        change = change or f"{starter.current().inside} pulumi config set --path 'KEY' VALUE"
         self.home.project.mkdir(parents=True, exist_ok=True)
         self.home.state.mkdir(parents=True, exist_ok=True)
         self.link()
         for file in self.source.glob(STACK_FILES):
             copy = self.home.project / file.name
             if not copy.exists():
-                shutil.copy(file, copy)
+                stack_files.copy(file, copy, change)
         self.home.programs.mkdir(exist_ok=True)
         self._write_session_manager_plugin()
         self._write_git()

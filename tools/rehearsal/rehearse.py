@@ -324,7 +324,7 @@ def _new_project(home: Home, plan: Plan) -> Project:
     project = Project(home, home.source) if plan.fault else Project(home)
     if plan.fault:
         copy_program(home.source)
-    project.prepare()
+    project.prepare("./careapp rehearse -c KEY=VALUE")
     return project
 
 

@@ -124,7 +124,7 @@ class Rehearsal:
         Without --plaintext `pulumi` refuses values that look like a secret, for example an ARN.
         """
         path = ["--plaintext", *(["--path"] if "." in key else [])]
-        self.pulumi.run("config", "set", *path, key, value, "--stack", self.stack)
+        self.pulumi.run("config", "set", *path, "--stack", self.stack, "--", key, value)
 
     def stage2(self) -> None:
         """Deploy the ECS part. It must not change stage 1, and the page must answer."""
