@@ -11,6 +11,8 @@ import boto3
 from botocore.config import Config
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 
+from local_cloud.access import Access
+
 Values = dict[str, Any]
 
 
@@ -96,17 +98,17 @@ def _text(value: Any) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-SESSION = boto3.Session("rehearsal", "rehearsal")  # moto does not check the credentials
+SESSION = boto3.Session()
 """Parses the model of each service once, which takes up to 0.3 s."""
 LOCK = threading.Lock()
 """A session is not thread-safe."""
 
 
 class Calls:
-    """The boto3 clients of one region and their models."""
+    """The boto3 clients of a local cloud's owner and their models."""
 
-    def __init__(self, endpoint: str, region: str) -> None:
-        self.endpoint, self.region = endpoint, region
+    def __init__(self, access: Access) -> None:
+        self.access, self.region = access, access.region
         self._clients: dict[str, Any] = {}
 
     def client(self, service: str) -> Any:
@@ -116,7 +118,12 @@ class Calls:
                 # No retries: a call that fails in the local cloud fails again, and retries would hide it.
                 settings = Config(retries={"total_max_attempts": 1}, max_pool_connections=50)
                 self._clients[service] = SESSION.client(
-                    service, self.region, endpoint_url=self.endpoint, config=settings
+                    service,
+                    self.region,
+                    endpoint_url=self.access.endpoint,
+                    aws_access_key_id=self.access.key_id,
+                    aws_secret_access_key=self.access.secret,
+                    config=settings,
                 )
             return self._clients[service]
 

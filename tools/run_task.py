@@ -19,9 +19,7 @@ NOT_RUN = 125
 
 def run(stack: str, folder: Path, command: Sequence[str]) -> int:
     """Run the command and return its exit code; NOT_RUN when it did not run, 130 after Ctrl-C."""
-    return run_planned(
-        stack, folder, lambda session, settings: planned(session, settings.names, command)
-    )
+    return run_planned(stack, folder, lambda session, settings: planned(session, settings, command))
 
 
 def run_planned(stack: str, folder: Path, plan: Callable[[Session, Settings], OneOff]) -> int:

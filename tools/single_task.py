@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stack.names import StackNames
+from stack.settings import Settings
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.i18n import Refused, Text, t
@@ -40,20 +41,28 @@ class OneOff:
 
 
 def planned(
-    session: Session, names: StackNames, command: Sequence[str], definition: str = ""
+    session: Session, settings: Settings, command: Sequence[str], definition: str = ""
 ) -> OneOff:
-    """Return the task to run, from the service's configuration. Raises Refused in stage 1, and AwsProblem.
+    """Return the task to run, from the service's configuration. Raises Refused without one, and AwsProblem.
 
     ``definition`` is a task definition in place of the service's.
     """
+    names = settings.names
     service = read_existing(ecs.service, session, names)
     if service is None:
-        raise Refused(
-            "There is no service {name}, whose image, variables and network the command would "
-            "get: stage 2 is off. `pulumi config set ecsEnabled true -s {stack}`, then "
-            "`pulumi up -s {stack}`.",
-            name=names.service,
+        why = t(
+            "stage 2 is off. `pulumi config set ecsEnabled true -s {stack}`, then `pulumi up -s {stack}`.",
             stack=names.stack,
+        )
+        if settings.ecs_enabled:
+            why = t(
+                "the `pulumi up` that makes it has not come so far. See `./careapp doctor -s {stack}`.",
+                stack=names.stack,
+            )
+        raise Refused(
+            "There is no service {name}, whose image, variables and network the command would get: {why}",
+            name=names.service,
+            why=why,
         )
     network = {
         "subnets": list(service.subnets),

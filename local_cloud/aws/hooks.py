@@ -18,6 +18,8 @@ from moto.core.responses import ActionResult, BaseResponse
 from local_cloud.aws import models
 
 if TYPE_CHECKING:
+    from botocore.credentials import Credentials
+
     from local_cloud.aws.iam import TaskRole
 
 log = logging.getLogger(__name__)
@@ -34,7 +36,7 @@ Before = Callable[[Params], None]
 H = TypeVar("H", bound=Callable[..., Any])
 
 ACCOUNT = "123456789012"
-GLOBAL = ("iam", "route53", "s3")
+GLOBAL = ("iam", "route53", "s3", "sts")
 LOCK = threading.RLock()
 """Held during every API call, since moto has no lock. Hold it for every change of moto's state."""
 
@@ -55,18 +57,19 @@ Handler = Callable[[Params], Any]
 class Registry:
     """The hooks of each call, and the region whose backends the rehearsal reads.
 
-    ``callers`` has the access keys whose calls are checked against IAM policies. All others may
-    call everything.
+    ``keys`` has the keys that this local cloud gave by itself. ``callers`` has those of them whose calls are checked
+    against IAM policies. All others may call everything.
     """
 
     before: dict[Call, list[Before]]
     instead: dict[Call, Instead]
     after: dict[Call, list[Before]]
     callers: dict[str, TaskRole]
+    keys: dict[str, Credentials]
     region: str = "ap-northeast-1"
 
 
-registry = Registry({}, {}, {}, {})
+registry = Registry({}, {}, {}, {}, {})
 
 
 def before(service: str, action: str) -> Callable[[H], H]:

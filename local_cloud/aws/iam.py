@@ -164,9 +164,6 @@ class TaskRole:
         """
         if (service, action) in FREE:
             return
-        if not self.exists:
-            words = "The security token included in the request is invalid."
-            raise hooks.Refused("UnrecognizedClientException", words)
         # CloudWatch signs its requests as "monitoring".
         prefix = "cloudwatch" if service == "monitoring" else service
         for each in resources(service, params):

@@ -1,14 +1,22 @@
 """The AWS API of the local cloud: moto's server in this process, and the parts of moto that the rehearsal uses."""
 
+import json
 import os
+import re
 from collections.abc import Callable, Iterable
 from importlib import metadata
+from io import BytesIO
+from ipaddress import ip_address
 from types import ModuleType
 from typing import Any
+from urllib.parse import urlsplit
 
+from botocore.credentials import Credentials
 from moto.moto_server.werkzeug_app import MotoRequestHandler
+from werkzeug import Request, Response
 
-from local_cloud.aws import absent, hooks
+from local_cloud.access import Access, new_key
+from local_cloud.aws import absent, hooks, signatures
 from local_cloud.text import t
 
 VERSION = "5.2.5"
@@ -49,21 +57,67 @@ PUBLIC_KEYS = "/public-keys.auth.elb/"
 """The path below which the public key of a load balancer's signature is, by its id."""
 
 
-def with_public_keys(moto: Any) -> Callable[..., Iterable[bytes]]:
-    """Return the application that answers for `public-keys.auth.elb.REGION.amazonaws.com`, and else as moto."""
-    from local_cloud.aws.elb.login import SIGNER
+RESERVED = re.compile(r"(.+\.)?localhost|.+\.amazonaws\.com")
+"""Names that no other site can lead here (RFC 6761; AWS's own), unlike any other name (DNS rebinding)."""
+
+
+def guarded(moto: Any) -> Callable[..., Iterable[bytes]]:
+    """Return the application that answers to this local cloud's clients as moto, and to all others not at all.
+
+    A web page that the user has open may send requests to any port of this machine. It has no key, it says its
+    Origin, and it reads no answer without CORS headers, of which there are none.
+    """
 
     def answer(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        path = str(environ.get("PATH_INFO", ""))
-        if not path.startswith(PUBLIC_KEYS):
+        request = Request(environ)
+        own = _own(request) or _refused(request)
+        if own is None:
+            # moto reads the body again.
+            environ["wsgi.input"] = BytesIO(request.get_data())
             return _answered(moto, environ, start)
-        known = path == PUBLIC_KEYS + SIGNER.kid
-        body = SIGNER.public_key if known else b""
-        length = ("Content-Length", str(len(body)))
-        start("200 OK" if known else "404 Not Found", [("Content-Type", "text/plain"), length])
-        return [body]
+        return own(environ, start)
 
     return answer
+
+
+def _own(request: Request) -> Response | None:
+    """Return what this local cloud answers without a signature: a public key of its own, or a refusal."""
+    from local_cloud.aws.elb.login import SIGNER
+
+    host, origin = request.headers.get("Host", ""), request.headers.get("Origin")
+    if (
+        request.path.startswith("/moto-api")
+        or not _leads_here(host)
+        or origin not in (None, f"http://{host}")
+    ):
+        return Response("the local cloud answers its own clients only\n", 403)
+    if request.path.startswith(PUBLIC_KEYS):
+        known = request.path == PUBLIC_KEYS + SIGNER.kid
+        return Response(SIGNER.public_key * known, 200 if known else 404)
+    return None
+
+
+def _leads_here(host: str) -> bool:
+    """Return whether a Host header is an address, or a name that no other site has."""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        return bool(RESERVED.fullmatch(name) or ip_address(name))
+    except ValueError:
+        return False
+
+
+def _refused(request: Request) -> Response | None:
+    """Return AWS's error for what no key has signed, in the form of the API's protocol; else None."""
+    if (found := signatures.refusal(request)) is None:
+        return None
+    protocol, code, message = found
+    if protocol == "json":
+        text = json.dumps({"__type": code, "message": message})
+        return Response(text, 403, content_type="application/x-amz-json-1.1")
+    error = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    around = {"ec2": "<Response><Errors>{}</Errors></Response>", "s3": "{}"}
+    text = around.get(protocol, "<ErrorResponse>{}</ErrorResponse>").format(error)
+    return Response(text, 401 if protocol == "ec2" else 403, content_type="text/xml")
 
 
 def _answered(moto: Any, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
@@ -95,21 +149,34 @@ class Handler(MotoRequestHandler):
         return expected
 
 
+def serve(port: int = 0) -> tuple[Any, str]:
+    """Start moto's server, guarded, and return it with its endpoint."""
+    from moto.moto_server import threaded_moto_server, werkzeug_app
+
+    vars(werkzeug_app)["DISABLE_GLOBAL_CORS"] = True
+    threaded = threaded_moto_server.ThreadedMotoServer(
+        ip_address="127.0.0.1", port=port, verbose=False
+    )
+    threaded.start()
+    server: Any = threaded._server
+    server.app = guarded(server.app)
+    server.RequestHandlerClass = Handler
+    host, bound = threaded.get_host_and_port()
+    return threaded, f"http://{host}:{bound}"
+
+
 class Api:
     """moto with the rehearsal's hooks, on one loopback port."""
 
     def __init__(self, region: str) -> None:
         hooks.registry.region = region
         self._region = region
-        self.endpoint = ""
 
-    def start(self, port: int = 0) -> None:
-        """Start answering at ``endpoint``. Port 0 uses any free port."""
+    def start(self, port: int = 0) -> Access:
+        """Start answering, and return where. Port 0 uses any free port."""
         for name in NEVER:
             os.environ.pop(name, None)
         os.environ.update(SETTINGS | {"AWS_DEFAULT_REGION": self._region})
-        from moto.server import ThreadedMotoServer
-
         check_moto()
         absent.install()
         _forget_other_regions(self._region)
@@ -118,13 +185,10 @@ class Api:
             hooks.register(part)
             if hasattr(part, "install"):
                 part.install()
-        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
-        self._server.start()
-        server: Any = self._server._server
-        server.app = with_public_keys(server.app)
-        server.RequestHandlerClass = Handler
-        host, bound = self._server.get_host_and_port()
-        self.endpoint = f"http://{host}:{bound}"
+        self._server, endpoint = serve(port)
+        key = new_key()
+        hooks.registry.keys[key[0]] = Credentials(*key)
+        return Access(endpoint, self._region, *key)
 
     def stop(self) -> None:
         self._server.stop()

@@ -74,7 +74,7 @@ class Pulumi:
         """Run a short command and return its output. Raises ``PulumiFailed``."""
         with interrupts_wait() as deliver:
             child = subprocess.Popen(
-                ["pulumi", *command, "--non-interactive"],
+                ["pulumi", "--non-interactive", *command],
                 cwd=self.folder,
                 env=dict(self.environment),
                 stdin=subprocess.DEVNULL,

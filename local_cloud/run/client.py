@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from local_cloud import starter
+from local_cloud.access import Access
 from local_cloud.console import Progress
 from local_cloud.machine.signals import interrupts_wait
 from local_cloud.paths import ROOT, Home, is_locked
@@ -64,6 +65,16 @@ class RunningCloud:
     @property
     def endpoint(self) -> str:
         return str(self.data["endpoint"])
+
+    @property
+    def access(self) -> Access:
+        """Return what its owner's calls of the AWS API need."""
+        return Access(self.endpoint, self.options.region, *self.data["key"])
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """Return the facts without the secret key."""
+        return {name: fact for name, fact in self.data.items() if name != "key"}
 
     @property
     def page(self) -> str:

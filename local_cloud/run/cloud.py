@@ -62,13 +62,13 @@ class Cloud:
                 images=builder.find,
                 port=self.options.port,
                 client=self.options.client,
-                aws_endpoint=calls.endpoint,
+                aws_endpoint=calls.access.endpoint,
                 namespaces=self.options.namespaces,
                 mounts=self.options.mounts,
             )
             plane.start()
             stops.callback(plane.stop)
-            variables = local_cloud_environment(calls.endpoint, region, self.home.facts)
+            variables = local_cloud_environment(calls.access, self.home.facts)
             # The local cloud's identity provider has a certificate of its authority.
             variables["SSL_CERT_FILE"] = plane.shell["SSL_CERT_FILE"]
             if page:
@@ -83,7 +83,8 @@ class Cloud:
             self._stops = stops.pop_all()
         return {
             "pid": os.getpid(),
-            "endpoint": calls.endpoint,
+            "endpoint": calls.access.endpoint,
+            "key": calls.access[2:],
             "page": page.url if page else "",
             "environment": {
                 **hosts.environment,
@@ -196,5 +197,6 @@ def _changed(path: Path) -> int:
 def _write(file: Path, facts: dict[str, Any]) -> None:
     """Replace the file in one step, so that a reader never reads a part of it."""
     half = file.with_suffix(".part")
+    half.touch(mode=0o600)  # the key is in it
     half.write_text(json.dumps(facts, default=str))
     half.replace(file)

@@ -13,8 +13,9 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from local_cloud import starter
+from local_cloud.access import Access
 from local_cloud.paths import Home, is_locked
-from local_cloud.run import session_plugin
+from local_cloud.run import session_plugin, stack_files
 from local_cloud.run.client import RunningCloud
 
 PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml")
@@ -43,15 +44,19 @@ class Project:
     home: Home
     source: Path = field(default_factory=lambda: starter.current().folder)
 
-    def prepare(self) -> None:
-        """Create the folder of links, the folder of the state and the passphrase. Keep existing stack files."""
+    def prepare(self, change: str = "") -> None:
+        """Create the folder of links, the folder of the state and the passphrase. Keep existing stack files.
+
+        ``change`` is the command that gives a setting another value, "" for that of the local cloud's shell.
+        """
+        change = change or f"{starter.current().inside} pulumi config set --path 'KEY' VALUE"
         self.home.project.mkdir(parents=True, exist_ok=True)
         self.home.state.mkdir(parents=True, exist_ok=True)
         self.link()
         for file in self.source.glob(STACK_FILES):
             copy = self.home.project / file.name
             if not copy.exists():
-                shutil.copy(file, copy)
+                stack_files.copy(file, copy, change)
         self.home.programs.mkdir(exist_ok=True)
         self._write_session_manager_plugin()
         self._write_git()
@@ -164,7 +169,7 @@ class Project:
     def environment(self, facts: RunningCloud, engine: Path) -> dict[str, str]:
         """Return the variables with which ``pulumi``, ``aws`` and boto3 use the local cloud only."""
         return {
-            **local_cloud_environment(facts.endpoint, facts.options.region, self.home.facts),
+            **local_cloud_environment(facts.access, self.home.facts),
             **facts.environment,
             starter.current().home_variable: str(self.home.folder),
             "PATH": self.path(engine.parent),
@@ -189,7 +194,7 @@ def current_project(home: Home, *, running: bool) -> Project:
     return Project(home, home.source) if running and home.source.is_dir() else Project(home)
 
 
-def local_cloud_environment(endpoint: str, region: str, facts: Path) -> dict[str, str]:
+def local_cloud_environment(access: Access, facts: Path) -> dict[str, str]:
     """Return this process's environment with the local cloud as AWS and without the user's credentials.
 
     ``facts`` is the local cloud's file with the addresses of its load balancers: their DNS names
@@ -197,13 +202,14 @@ def local_cloud_environment(endpoint: str, region: str, facts: Path) -> dict[str
     """
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith(REMOVED)},
-        **dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "rehearsal"),  # not checked
+        "AWS_ACCESS_KEY_ID": access.key_id,
+        "AWS_SECRET_ACCESS_KEY": access.secret,
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_REGION": region,
-        "AWS_DEFAULT_REGION": region,
+        "AWS_ENDPOINT_URL": access.endpoint,
+        "AWS_REGION": access.region,
+        "AWS_DEFAULT_REGION": access.region,
         "AWS_PAGER": "",
         **starter.current().variables(facts),
     }

@@ -196,7 +196,7 @@ def cloud_start(flags: CloudFlags, choice: RegionChoice, as_json: bool) -> int:
     _forget_ended_cloud(Project(home))
     facts = client.start(home, flags.options(region))
     if as_json:
-        console.out.print_json(json.dumps(facts.data))
+        console.out.print_json(json.dumps(facts.shown))
         return 0
     console.print_line(
         t(
@@ -227,7 +227,7 @@ def cloud_status(as_json: bool) -> int:
     """Print whether the local cloud runs and what runs in it. Return 0 when it runs, otherwise 1."""
     facts = client.find(find_home())
     if as_json:
-        console.out.print_json(json.dumps(facts.data if facts else {"running": False}))
+        console.out.print_json(json.dumps(facts.shown if facts else {"running": False}))
     elif facts is None:
         console.print_line(client.none_runs())
     else:

@@ -20,9 +20,8 @@ def start_api(
 ) -> tuple[Calls, Builder]:
     """Start AWS's API. Return its clients, and the builder of images, which pushes them there."""
     api = Api(region)
-    api.start()
+    calls = Calls(api.start())
     stops.callback(api.stop)
-    calls = Calls(api.endpoint, region)
     make_service_role(calls)
     builder = Builder(calls, images, docker=docker, mounts=mounts)
     stops.callback(builder.close)
@@ -35,7 +34,7 @@ def start_hosts(
     """Start the language host and the provider hosts that the engine attaches to, with the program's variables."""
     language = Language(variables, OUTPUTS)
     providers = {
-        "aws": AwsServicer(calls.endpoint, calls.region, lambda: language.folder),
+        "aws": AwsServicer(calls, lambda: language.folder),
         "awsx": AwsxServicer(),
         "docker": DockerServicer(builder, lambda: language.folder),
     }

@@ -94,7 +94,7 @@ def running(image: Image, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         environment = project.environment(facts, find_or_get()) | own
         pulumi = Pulumi(home.project, environment, quiet=True)
         run = Rehearsal(pulumi, STACK, lambda: client.require(home), print_heading)
-        yield Journey(run, Calls(facts.endpoint, REGION), careapp, engine)
+        yield Journey(run, Calls(facts.access), careapp, engine)
     finally:
         careapp.run("cloud", "stop")
 

@@ -53,7 +53,7 @@ def local_cloud(folder: Path) -> Iterator[dict[str, str]]:
     options = ("--region", REGION, "--port", "0", "--speed", "50")
     subprocess.run([*cloud, "start", *options], cwd=ROOT, env=environment, check=True)
     try:
-        yield local_cloud_environment(client.require(home).endpoint, REGION, home.facts)
+        yield local_cloud_environment(client.require(home).access, home.facts)
     finally:
         subprocess.run([*cloud, "stop"], cwd=ROOT, env=environment, check=True)
 

@@ -385,7 +385,7 @@ def local_stack(
             get_backend(service).clear()
         calls, builder = start_api(region, folder / "images", False, stops, mounts=False)
         ecs = stops.enter_context(scripted_ecs())
-        variables = local_cloud_environment(calls.endpoint, region, home.facts)
+        variables = local_cloud_environment(calls.access, home.facts)
         pace = {"CAREAPP_POLL_SECONDS": "0.1", "CAREAPP_CLOCK_SPEED": SPEED}
         hosts = start_hosts(calls, builder, variables | pace, stops)
         ours = Project(home, source)
@@ -393,7 +393,12 @@ def local_stack(
         none = {"docker": False, "namespaces": False, "mounts": False}
         options = {"region": region, "speed": 20, "port": None, **none}
         facts = RunningCloud(
-            {"endpoint": calls.endpoint, "environment": hosts.environment, "options": options}
+            {
+                "endpoint": calls.access.endpoint,
+                "key": calls.access[2:],
+                "environment": hosts.environment,
+                "options": options,
+            }
         )
         environment = ours.environment(facts, find_or_get()) | ONE_STATE
         pulumi = Pulumi(home.project, environment, quiet=True)

@@ -225,7 +225,7 @@ def run(stack: str, folder: Path, name: str) -> int:
         if any(each.ended is None for each in others):
             message = t("The job {name} runs already: both runs go on at the same time.", name=name)
             print(str(message), file=sys.stderr, flush=True)
-        return single_task.planned(session, names, (), schedule.definition)
+        return single_task.planned(session, settings, (), schedule.definition)
 
     return run_task.run_planned(stack, folder, plan)
 

@@ -94,7 +94,7 @@ def _database() -> Iterator[dict[str, str]]:
 
 
 def _run_gunicorn(programs: Path, source: Path, variables: Mapping[str, str]) -> int:
-    """Run the image's command with reloading. Return its exit code, or 0 after Ctrl-C."""
+    """Run the image's command with reloading. Return 0 after Ctrl-C, and 1 where it failed."""
     watched = [path for pattern in WATCHED for path in (source / "webapp").rglob(pattern)]
     extra = [word for path in watched for word in ("--reload-extra-file", str(path))]
     command = [str(programs / "gunicorn"), "--config", "webapp/gunicorn.conf.py", "--reload"]
@@ -114,7 +114,8 @@ def _run_gunicorn(programs: Path, source: Path, variables: Mapping[str, str]) ->
         )
         try:
             deliver()
-            return child.wait()
+            # gunicorn ends with 3 where no worker boots.
+            return 1 if child.wait() else 0
         except KeyboardInterrupt:
             console.print_line("")
             return 0

@@ -281,7 +281,7 @@ def _rehearse(plan: Plan, settings: Settings, flags: CloudFlags, home: Home) -> 
             console.print_heading(page_line(facts))
             pulumi = Pulumi(home.project, project.environment(facts, engine))
             run = Rehearsal(pulumi, plan.stack, lambda: client.require(home), console.print_heading)
-            calls = Calls(facts.endpoint, facts.options.region)
+            calls = Calls(facts.access)
             planned = PlannedRehearsal(run, plan, project.source, calls, home)
             try:
                 status = planned.execute()
@@ -324,7 +324,7 @@ def _new_project(home: Home, plan: Plan) -> Project:
     project = Project(home, home.source) if plan.fault else Project(home)
     if plan.fault:
         copy_program(home.source)
-    project.prepare()
+    project.prepare("./careapp rehearse -c KEY=VALUE")
     return project
 
 

@@ -124,7 +124,7 @@ class Rehearsal:
         Without --plaintext `pulumi` refuses values that look like a secret, for example an ARN.
         """
         path = ["--plaintext", *(["--path"] if "." in key else [])]
-        self.pulumi.run("config", "set", *path, key, value, "--stack", self.stack)
+        self.pulumi.run("config", "set", *path, "--stack", self.stack, "--", key, value)
 
     def stage2(self) -> None:
         """Deploy the ECS part. It must not change stage 1, and the page must answer."""
@@ -315,7 +315,7 @@ class Rehearsal:
     def host(self, settings: Settings) -> str:
         """Return the name that users open."""
         facts = self.facts()
-        calls = Calls(facts.endpoint, facts.options.region)
+        calls = Calls(facts.access)
         named = {"Names": [settings.names.balancer]}
         [balancer] = calls("elbv2", "describe_load_balancers", named)["LoadBalancers"]
         return str(urlsplit(settings.https.url(balancer["DNSName"])).hostname)

@@ -2,12 +2,16 @@
 
 import asyncio
 import hashlib
+import hmac
 import json
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
+
+from botocore.credentials import Credentials
 
 from local_cloud.aws import hooks, iam
 from local_cloud.aws.ec2.network import attach, detach, endpoint_of, reaches, read_map
@@ -25,6 +29,8 @@ from local_cloud.machine.namespaces import Namespace
 from local_cloud.machine.sockets import Forwarder, Loop
 
 CREDENTIALS_LIFE = timedelta(hours=6)
+SECRET = secrets.token_bytes(32)
+"""Makes the keys of tasks, whose ids anybody may know."""
 
 
 class Metadata:
@@ -116,9 +122,10 @@ def credentials(placement: Placement) -> dict[str, str] | None:
     role = getattr(placement.definition, "task_role_arn", None)
     if role is None:
         return None
-    mark = hashlib.sha256(placement.task.encode()).hexdigest()
+    mark = hmac.digest(SECRET, placement.task.encode(), "sha256").hex()
     key = f"ASIA{mark[:16].upper()}"
     hooks.registry.callers[key] = iam.TaskRole(str(role), placement.task)
+    hooks.registry.keys[key] = Credentials(key, mark[16:56], mark)
     return {
         "RoleArn": role,
         "AccessKeyId": key,

@@ -116,9 +116,6 @@ def _check(response: S3Response, url: str) -> frozenset[str]:
     caller = hooks.registry.callers.get(_access_key(response, request))
     if caller is None:
         return frozenset()
-    if not caller.exists:
-        words = "The AWS Access Key Id you provided does not exist in our records."
-        raise hooks.Refused("InvalidAccessKeyId", words)
     if request.operation is None:
         words = "The specified method is not allowed against this resource."
         raise hooks.Refused("MethodNotAllowed", words)

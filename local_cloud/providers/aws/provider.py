@@ -82,10 +82,10 @@ class AwsServicer(Servicer):
 
     version = VERSIONS["aws"]
 
-    def __init__(self, endpoint: str, region: str, folder: Callable[[], Path] = Path.cwd) -> None:
+    def __init__(self, calls: Calls, folder: Callable[[], Path] = Path.cwd) -> None:
         """``folder`` returns the program's folder, which is the working directory of a real plugin."""
         super().__init__()
-        self._calls, self._folder = Calls(endpoint, region), folder
+        self._calls, self._folder = calls, folder
 
     def Configure(self, request: Any, context: Any) -> Any:
         region = request.variables.get("aws:config:region", self._calls.region)

@@ -23,7 +23,7 @@ os.environ.update(
     AWS_SECRET_ACCESS_KEY="test",
 )
 
-from moto.server import ThreadedMotoServer
+from botocore.credentials import Credentials
 
 from local_cloud.aws import hooks
 from local_cloud.aws.cloudwatch import alarms, logs, queries
@@ -37,6 +37,7 @@ from local_cloud.aws.scaling import schedule
 from local_cloud.aws.scheduler import rules as scheduler
 from local_cloud.building.builder import ImageNotFound, LocalImage
 from local_cloud.clock import Clock
+from local_cloud.cloud.api import serve
 from local_cloud.cloud.plane import DataPlane
 from local_cloud.machine import namespaces
 from local_cloud.machine.processes import readable_by_all
@@ -155,10 +156,8 @@ def _cloud_in(folder: Path, speed: float, own: bool) -> Iterator[Stack]:
 
     hooks.install()
     hooks.register(*HOOKED)
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    endpoint = f"http://{host}:{port}"
+    server, endpoint = serve()
+    hooks.registry.keys["test"] = Credentials("test", "test")
     images: dict[str, LocalImage] = {}
 
     def find(reference: str) -> LocalImage:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from botocore.credentials import Credentials
 from moto.backends import get_backend
 from moto.core.utils import get_service_model
 
@@ -55,9 +56,10 @@ def allow(owner):
 @pytest.fixture
 def task(owner):
     hooks.registry.callers[KEY] = TaskRole("arn:aws:iam::123456789012:role/app", "a-task")
+    hooks.registry.keys[KEY] = Credentials(KEY, "test", "test")
     keys = {"aws_access_key_id": KEY, "aws_secret_access_key": "test", "aws_session_token": "test"}
     yield lambda service: owner.client(service, **keys)
-    del hooks.registry.callers[KEY]
+    del hooks.registry.callers[KEY], hooks.registry.keys[KEY]
 
 
 def refused(call, **params):

@@ -28,8 +28,7 @@ counter = itertools.count(1)
 def calls():
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     api = Api(REGION)
-    api.start()
-    calls = Calls(api.endpoint, REGION)
+    calls = Calls(api.start())
     load(lambda service, operation: calls(service, operation, {}))
     yield calls
     api.stop()

@@ -107,7 +107,7 @@ class Engine:
 
 @pytest.fixture
 def engine(calls):
-    return Engine(AwsServicer(calls.endpoint, calls.region))
+    return Engine(AwsServicer(calls))
 
 
 def test_a_type_or_function_without_a_stand_in_is_named(engine):

@@ -88,7 +88,7 @@ FORMS = {"HEX": "[0-9a-f]{8,17}", "NAME": r"[\w-]+", "ACCOUNT": ACCOUNT, "REGION
 
 
 def test_defaults_ids_and_outputs_are_those_of_the_provider(request, calls, make):
-    servicer, wrong, story = AwsServicer(calls.endpoint, REGION), {}, Story(request)
+    servicer, wrong, story = AwsServicer(calls), {}, Story(request)
     for step in GIVEN[1]:
         story.play(step)
     for short, facts in FACTS:

@@ -1,6 +1,7 @@
 """The folder of links in which the local cloud's shell works: Git, and what the checkout gets later."""
 
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import replace
@@ -85,6 +86,35 @@ def test_git_in_the_shell_works_in_the_copy_that_a_fault_changed(checkout):
     assert git(checkout, "ls-files", "--stage", "--debug") == index
     project.delete()
     assert [each.name for each in home.folder.iterdir()] == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "keys"),
+    [
+        ("encryptionsalt: v1:a=:v1:b\nconfig:\n  shop:n: 12:30 # noon\n",
+         "config:\n  shop:n: 12:30 # noon\n", []),
+        ("config: {}\nsecretsprovider: awskms://alias/x\nencryptedkey: QUJD\n", "config: {}\n", []),
+        ("config:\n  shop:word:\n    secure: v1:x\n  shop:n: 1 # one\n",
+         'config:\n  shop:word:\n    "stand-in-for-word"\n  shop:n: 1 # one\n', ["shop:word"]),
+        ("config:\n  shop:a: {b: [1, {secure: v1:x}], c: {secure: v1:y}}\n",
+         'config:\n  shop:a: {b: [1, "stand-in-for-1"], c: "stand-in-for-c"}\n',
+         ["shop:a.b.1", "shop:a.c"]),
+        ("config:\n  shop:word:\n    secure: v1:x", 'config:\n  shop:word:\n    "stand-in-for-word"',
+         ["shop:word"]),
+        ("config: [", "config: [", []),
+    ],
+)  # fmt: skip
+def test_folder_s_stack_file_has_no_secrets_of_the_user_s(checkout, capsys, before, after, keys):
+    """The local cloud's engine has a passphrase of its own, and cannot read them."""
+    file = checkout / "Pulumi.dev.yaml"
+    file.write_text(before)
+    home = Home(checkout / ".rehearsal")
+    Project(home, checkout).prepare("type KEY")
+    assert (home.project / file.name).read_text() == after
+    assert file.read_text() == before
+    said = capsys.readouterr().err
+    assert re.findall(r"(\S+) is encrypted in Pulumi.dev.yaml", said) == keys
+    assert re.findall("type (.+)", said) == keys
 
 
 def test_folder_loses_what_the_checkout_loses(project, checkout):

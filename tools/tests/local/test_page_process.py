@@ -13,6 +13,7 @@ from contextlib import ExitStack, suppress
 
 import pytest
 
+from local_cloud.access import Access
 from local_cloud.paths import ROOT, Home
 from local_cloud.run.project import local_cloud_environment
 from local_cloud.tests.dataplane.declarations import REGION
@@ -30,7 +31,11 @@ def start(folder, endpoint, at=None):
     if at is not None:
         home.facts.write_text(json.dumps({"time": at.isoformat()}))
     launched = listening(0)
-    launched.start(folder, REGION, local_cloud_environment(endpoint, REGION, home.facts))
+    launched.start(
+        folder,
+        REGION,
+        local_cloud_environment(Access(endpoint, REGION, "test", "test"), home.facts),
+    )
     return launched
 
 

@@ -82,7 +82,7 @@ class Careapp:
 
     def facts(self) -> dict:
         """What ``./careapp cloud status --json`` prints (test_operating)."""
-        return require(self.home).data
+        return require(self.home).shown
 
     def tool(self, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         """Type ``./careapp WORDS`` in an open shell; it ends with this exit code."""

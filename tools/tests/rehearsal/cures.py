@@ -51,7 +51,7 @@ class Running:
     def __init__(self, careapp: Careapp, environment: Mapping[str, str]) -> None:
         self.home = careapp.home
         facts = require(self.home)
-        self.calls = Calls(facts.endpoint, facts.options.region)
+        self.calls = Calls(facts.access)
         self.session = Session(facts.options.region)
         pulumi = Pulumi(self.home.project, environment, quiet=True)
         self.run = Rehearsal(pulumi, "poc", lambda: require(self.home), print)

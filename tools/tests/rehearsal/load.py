@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from local_cloud.calls import Calls
 from local_cloud.paths import ROOT
+from local_cloud.run.client import require
 from tools.rehearsal.faults import FAULTS
 
 CLIENTS, PAUSE = 4, 0.02
@@ -85,7 +86,7 @@ def failed(visitors):
 def definition(running):
     """The task definition of the service."""
     which = {"cluster": "careapp-poc-cluster", "services": ["careapp-poc-service"]}
-    calls = Calls(running.facts()["endpoint"], "ap-northeast-1")
+    calls = Calls(require(running.home).access)
     return calls("ecs", "describe_services", which)["services"][0]["taskDefinition"]
 
 

@@ -65,7 +65,7 @@ class Terminal:
     def has_log_group(self) -> bool:
         """Whether AWS has the app's log group."""
         facts = require(self.careapp.home)
-        groups = Calls(facts.endpoint, facts.options.region)("logs", "describe_log_groups", {})
+        groups = Calls(facts.access)("logs", "describe_log_groups", {})
         return "/ecs/careapp-poc" in [each["logGroupName"] for each in groups["logGroups"]]
 
     def _held(self, process: subprocess.Popen[str], command: Command) -> str:

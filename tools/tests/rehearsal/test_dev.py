@@ -62,6 +62,14 @@ def app(tmp_path):
     shutil.rmtree(temporary)
 
 
+@pytest.mark.slow
+def test_an_app_that_does_not_start_ends_it_with_1(app):
+    copy, _, child, _ = app
+    (copy / "webapp" / "pages.py").write_text("raise RuntimeError('at import')\n")
+    said = child.communicate(timeout=60)[0]
+    assert (child.returncode, "at import" in said) == (1, True), said
+
+
 def test_it_serves_the_page_shows_a_change_at_once_and_leaves_no_server_and_no_file(app):
     copy, port, child, temporary = app
     assert page(port, "/health/db") == '{"status":"healthy","db":"connected"}'

@@ -13,6 +13,7 @@ import pytest
 
 from local_cloud.calls import Calls
 from local_cloud.paths import ROOT
+from local_cloud.run.client import require
 from local_cloud.tests.dataplane.stack import until
 from tools.tests.rehearsal.conftest import UP
 from tools.tests.rehearsal.load import broken, definition, failed, load
@@ -35,7 +36,7 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def cloudwatch(running):
-    return Calls(running.facts()["endpoint"], "ap-northeast-1").client("cloudwatch")
+    return Calls(require(running.home).access).client("cloudwatch")
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,13 @@ runtime:
   options:
     virtualenv: ../venv
 """
+STACK_FILE = """\
+encryptionsalt: v1:NJ2xUq4o4Ro=:v1:OOmnRMxFyy3b1D5F:RLs7MCcXnKxm+mzT3ELb9pdv6VfGSA==
+config:
+  shop:word:
+    secure: v1:l3kBAbfK5cTQhWtV:Rb8T0jVxSQHcNKYgCkwmMCnVJFPkZ8y3xWM=
+"""
+"""What `pulumi login --local`, `stack init` and `config set --secret` write, by the passphrase of the user."""
 MAIN = """\
 import sys
 from pathlib import Path
@@ -102,6 +109,7 @@ def shop(tmp_path: Path) -> Iterator[Program]:
     (folder.parent / "app" / "Dockerfile").write_text("FROM scratch")
     (folder / "Pulumi.yaml").write_text(PULUMI_YAML)
     (folder / "__main__.py").write_text(MAIN)
+    (folder / "Pulumi.dev.yaml").write_text(STACK_FILE)
     yield from stopped(Program(folder, folder.parent / "venv"))
 
 
@@ -111,6 +119,7 @@ def test_program_runs_in_the_local_cloud_with_its_own_python(shop: Program) -> N
     begin = f"{sys.executable} -P -m local_cloud"
     assert f"{begin} shell runs pulumi" in started
     shop.pulumi("stack", "init", "dev")
+    assert "stand-in-for-word" in shop.pulumi("config", "get", "word")
     shop.pulumi("config", "set", "aws:region", "eu-west-1")
     shop.pulumi("config", "set", "--secret", "word", "open-sesame")
     assert f"virtualenv: {shop.venv} is no virtual environment" in shop.pulumi(*UP, code=1)
@@ -130,7 +139,12 @@ def test_program_runs_in_the_local_cloud_with_its_own_python(shop: Program) -> N
     [bucket] = re.findall(r"goods-\w+", shop.type("shell", sys.executable, "-c", aws))
     assert bucket in shop.pulumi("stack", "export")
     there = {each.name for each in shop.folder.iterdir()}
-    assert there - {"__pycache__"} == {"Pulumi.yaml", "__main__.py"}  # Python's own, as anywhere
+    assert there - {"__pycache__"} == {
+        "Pulumi.yaml",
+        "Pulumi.dev.yaml",
+        "__main__.py",
+    }  # Python's own
+    assert (shop.folder / "Pulumi.dev.yaml").read_text() == STACK_FILE
     assert (shop.folder / "Pulumi.yaml").read_text() == PULUMI_YAML
     other = shop.type("shell", "--region", "us-east-1", "true", code=1)
     assert f"LOCAL_CLOUD_HOME=FOLDER {begin} shell --region us-east-1" in other
@@ -187,7 +201,7 @@ OTHERS = (("ecs", "list_task_definitions"), ("iam", "list_roles"), ("s3", "list_
 
 def held(facts: RunningCloud) -> dict[str, object]:
     """What AWS's API lists of the account, without what AWS keeps: terminated instances, inactive clusters."""
-    calls = Calls(facts.endpoint, REGION)
+    calls = Calls(facts.access)
     names = [(service, f"describe_{each}") for service in LISTS for each in LISTS[service].split()]
     found = {f"{service} {name}": calls(service, name, {}) for service, name in (*names, *OTHERS)}
     found["policies"] = calls("iam", "list_policies", {"Scope": "Local"})

@@ -19,6 +19,7 @@ import pytest
 import yaml
 
 from local_cloud.engine.find import find_or_get
+from local_cloud.engine.pulumi import Pulumi
 from local_cloud.paths import ROOT, Home
 from local_cloud.tests.dataplane.stack import until
 from stack.file import StackError
@@ -96,6 +97,21 @@ def as_others_write_it(folder):
 
 
 PLAN = Plan(stack="poc", leave=True, until="stage1", report=None, fault=None, mend=False)
+
+
+@pytest.mark.slow
+def test_a_setting_s_value_may_begin_with_a_dash(tmp_path):
+    (tmp_path / "Pulumi.yaml").write_text("name: careapp\nruntime: python\n")
+    own = {"PULUMI_BACKEND_URL": tmp_path.as_uri(), "PULUMI_CONFIG_PASSPHRASE": ""}
+    engine = find_or_get()
+    path = {"PATH": f"{engine.parent}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+    pulumi = Pulumi(tmp_path, path | own, quiet=True)
+    pulumi.run("stack", "init", "poc")
+    run = Rehearsal(pulumi, "poc", lambda: None, print)
+    run.set("desiredCount", "-1")
+    run.set("appVariables.OPTIONS", "--path")
+    config = yaml.safe_load((tmp_path / "Pulumi.poc.yaml").read_text())["config"]
+    assert config == {"careapp:desiredCount": "-1", "careapp:appVariables": {"OPTIONS": "--path"}}
 
 
 def test_until_stage_1_leaves_stage_2_out(tmp_path):

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 import pytest
 
 from local_cloud.calls import Calls
+from local_cloud.run.client import require
 from local_cloud.tests.dataplane.stack import until
 from tools.tests.rehearsal.conftest import UP, Careapp, deployed
 from tools.tests.rehearsal.load import broken, definition, failed, load
@@ -135,7 +136,7 @@ def test_pulumi_owns_the_restored_database(running: Careapp) -> None:
 
 
 def deployment(running) -> dict:
-    calls = Calls(running.facts()["endpoint"], "ap-northeast-1")
+    calls = Calls(require(running.home).access)
     where = {"cluster": "careapp-poc-cluster", "service": "careapp-poc-service"}
     [newest, *_] = calls("ecs", "list_service_deployments", where)["serviceDeployments"]
     asked = {"serviceDeploymentArns": [newest["serviceDeploymentArn"]]}

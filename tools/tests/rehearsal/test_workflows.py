@@ -15,9 +15,11 @@ from tools.tests.rehearsal.conftest import Careapp
 BOTH = [Delivery.of("poc"), Delivery.of("prod")]
 SET_UP = """
 from tests.support.delivery import Delivery, deploy_to
+from local_cloud.access import Access
 from local_cloud.calls import Calls
 import os
-calls = Calls(os.environ["AWS_ENDPOINT_URL"], "ap-northeast-1")
+key = ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+calls = Calls(Access(*map(os.environ.get, key)))
 for stack in ("poc", "prod"):
     deploy_to(calls, Delivery.of(stack))
 """

@@ -132,12 +132,25 @@ def test_ctrl_c_stops_the_task_and_waits_for_its_end(run, ecs):
     assert "01234567 of careapp-poc:1: STOPPED" in said
 
 
-def test_without_stage_2_run_is_refused(run, ecs, monkeypatch):
+@pytest.mark.parametrize(
+    ("enabled", "way"),
+    [
+        ("false", "stage 2 is off. `pulumi config set ecsEnabled true -s poc`, then `pulumi up"),
+        # A deployCommand that failed, for example: the service comes after it.
+        (
+            "true",
+            "the `pulumi up` that makes it has not come so far. See `./careapp doctor -s poc`",
+        ),
+    ],
+)
+def test_without_a_service_run_is_refused(run, ecs, folder, enabled, way):
     ecs.answers["describe_services"] = {"services": []}
+    file = folder / "Pulumi.poc.yaml"
+    file.write_text(file.read_text().replace("ecsEnabled: 'true'", f"ecsEnabled: '{enabled}'"))
     code, _, said = run("run", "--", "true")
     assert code == 125
     assert f"There is no service {NAMES.service}" in said
-    assert "`pulumi config set ecsEnabled true -s poc`" in said
+    assert way in said
     assert ecs.of("run_task") == []
 
 

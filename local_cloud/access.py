@@ -1,0 +1,21 @@
+"""Where the AWS API of a local cloud answers, and the key that signs what this machine's user asks of it."""
+
+import secrets
+from string import ascii_uppercase
+from typing import NamedTuple
+
+
+class Access(NamedTuple):
+    """The address and region of a local cloud's API, with its owner's access key."""
+
+    endpoint: str
+    region: str
+    key_id: str
+    secret: str
+
+
+def new_key() -> tuple[str, str]:
+    """Return the id and the secret of a new access key. A page that was written before cannot know them."""
+    return "AKIA" + "".join(secrets.choice(ascii_uppercase) for _ in range(16)), secrets.token_hex(
+        20
+    )
