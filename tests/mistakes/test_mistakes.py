@@ -1,0 +1,130 @@
+"""Mistakes that nobody named: the page works all the same, or `pulumi up` is red and what is printed cures it."""
+
+import json
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.mistakes import judge
+from tests.mistakes.draws import UPDATE, Draw, Mistake, drawn, stack_of
+from tests.mistakes.judge import Case, Sight, diagnostics, is_named, named_cause
+from tests.mistakes.stage import CHANGES, Stage, TooLong
+
+# A user's connection to a task that has gone is closed when it is collected.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+ROUNDS = 3
+"""Causes that are followed one after the other, for each mistake."""
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory, request) -> Iterator[Stage]:
+    stage = Stage(tmp_path_factory.mktemp("mistakes"), request.config.getoption("speed"))
+    yield stage
+    stage.close()
+
+
+def test_draw(number, stage, request, record_property):
+    seed, begun = request.config.getoption("seed"), time.monotonic()
+    kind = stack_of(seed, number)
+    stage.ready(kind)
+    ready = time.monotonic()
+    draw = drawn(seed, number, stage.resources(), stage.calls)
+    case = Case(0, "", Sight((), 1, ""))
+    try:
+        found = judged(stage, draw, case)
+        left = stage.destroyed() if stage.dirty else []
+        if left:
+            found, case.cause = judge.LEFT, "; ".join(left)[:1500]
+        stage.restore()
+    except TooLong as problem:
+        found, stage.dirty = judge.NO_END, True
+        case.steps.append(f"does not end: {problem}")
+    row = {
+        **{"seed": seed, "number": number, "source": draw.source, "moment": draw.moment},
+        **{"what": str(draw), "verdict": found, "seconds": time.monotonic() - begun},
+        **{"ready": round(ready - begun), "cause": case.cause, "sight": str(case.sight)},
+        **{"users": f"{len(case.users_failed)} of {case.users_asked}: {sorted({*case.users_failed})[:4]}"},
+        **{"steps": case.steps, "said": case.said[-3000:]},
+    }  # fmt: skip
+    record_property("draw", json.dumps(row, default=str))
+
+
+def judged(stage: Stage, draw: Draw, case: Case) -> str:
+    """Make the mistakes, follow what is printed, and return the verdict."""
+    with stage.judge.users() as users:
+        done, acted = stage.make(draw)
+        case.sight = stage.judge.look()
+    case.code, case.said = done.code, diagnostics(done.said)
+    case.steps += [*acted, str(done), *([case.said.strip()[:400]] if done.code else [])]
+    case.users_asked, case.users_failed = users.asked, users.failed
+    new_version = draw.moment == UPDATE and not any(each.acts for each in draw.mistakes)
+    case.hurt = "canary" in draw.stack and new_version and users.hurt()
+    if acted and not all(acted) and len(draw.mistakes) == 1:
+        return judge.NOT_MADE
+    found = judge.verdict(case)
+    if found in (judge.HURT, judge.HARMLESS, judge.WELL, judge.DEAD, judge.OTHER_VERSION):
+        return found
+    cure(stage, draw, case)
+    return judge.verdict(case)
+
+
+def cure(stage: Stage, draw: Draw, case: Case) -> None:
+    """Type what the doctor prints for its first cause, and again for the next one, until all is well."""
+    left, said = list(draw.mistakes), case.said
+    for _ in range(ROUNDS * len(draw.mistakes)):
+        _, diagnosis = stage.doctor()
+        cause = named_cause(diagnosis)
+        if not names(left, text_of(cause)) and names(left, said):
+            # `pulumi up` itself has refused it by its name.
+            cause = {"id": "up", "title": said.strip()[-300:], "why": "", "fixes": []}
+        case.steps.append(f"cause: {cause['id']}: {cause['title']}" if cause else "no cause")
+        if cause is None:
+            return
+        named, fixes = names(left, text_of(cause)), cause["fixes"]
+        if not case.cause:
+            case.cause, case.names = f"{cause['id']}: {cause['title']}", bool(named)
+        for commands in alternatives(fixes) or [[]]:
+            changes = any(map(CHANGES.match, commands))
+            if not changes and named and any(each.inputs or each.app or each.files or each.setting for each in named):  # fmt: skip
+                for each in named[:1]:
+                    left.remove(each)
+                    correct(stage, each, left)
+                case.steps.append(f"corrected: {named[0].what}")
+                named = named[1:]
+            last = None
+            for command in commands:
+                last = stage.type(command)
+                case.steps.append(str(last))
+            if last is None or not last.command.startswith("pulumi up"):
+                last = stage.up()
+                case.steps.append(str(last))
+            said = diagnostics(last.said)
+            case.steps += [said.strip()[:400]] if last.code else []
+            if not last.code and stage.judge.look().well:
+                case.cured = True
+                return
+
+
+def text_of(cause: dict | None) -> str:
+    """Return what a finding says, with the app's words."""
+    if cause is None:
+        return ""
+    more = (*(each["text"] for each in cause["fixes"]), *cause.get("seen", ()), *cause.get("evidence", ()))  # fmt: skip
+    return " ".join((cause["title"], cause["why"], *more))
+
+
+def names(mistakes: list[Mistake], text: str) -> list[Mistake]:
+    return [each for each in mistakes if is_named(each.names, text)]
+
+
+def alternatives(fixes: list[dict]) -> list[list[str]]:
+    """Return the commands of each way to cure it, in the printed order."""
+    after = [command for each in fixes if each["then"] for command in each["commands"]]
+    return [[*each["commands"], *after] for each in fixes if not each["then"]]
+
+
+def correct(stage: Stage, mistake: Mistake, left: list[Mistake]) -> None:
+    if mistake.setting:
+        stage.correct_setting(mistake.setting[0])
+    stage.undo(left)
