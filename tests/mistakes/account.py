@@ -1,156 +1,155 @@
 """Changes that a colleague makes in the account: calls that botocore's models have for the stack's own resources."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.model import ListShape, OperationModel, Shape, StructureShape
 from botocore import xform_name
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.model import ListShape, Shape, StructureShape
 
 from local_cloud.calls import Calls
 from local_cloud.providers.aws import KINDS
 from local_cloud.providers.kind import Subject
 
-VERBS = ("Batch", "Delete", "Deregister", "Detach", "Disable", "Disassociate", "Modify", "Put", "Reboot", "Release", "Remove", "Replace", "Revoke", "Set", "Stop", "Update")  # fmt: skip
+CHANGES = ("Disable", "Modify", "Put", "Set", "Update")
+TAKES_AWAY = (
+    *("Batch", "Delete", "Deregister", "Detach", "Disassociate"),
+    *("Reboot", "Release", "Remove", "Replace", "Revoke", "Stop"),
+)
+"""The verbs of operations that change a resource, or end it."""
 FORCED = ("force", "skip")
 """The beginnings of the members without which AWS refuses to delete what is in use."""
-Act = tuple[str, str, dict[str, Any]]
+NAMED_BY = re.compile(r"(Ids?|Arns?|Names?|Identifiers?|Groups?|s)$")
+"""The ends of members that name a resource; what is before them is its type."""
+Act = tuple[str, str, Mapping[str, Any]]
+Resources = Sequence[Mapping[str, Any]]
 
 
-def acts(
-    random: Random, resources: Sequence[Mapping[str, Any]], calls: Calls
-) -> tuple[str, str, tuple[Act, ...]]:
-    """Return a resource's type, its name and changes of it by chance, in the order in which they are tried."""
-    things: dict[str, list[Thing]] = {}
-    for each in (*declared(resources, calls), *undeclared(resources, calls)):
-        things.setdefault(each.kind, []).append(each)
-    while True:
-        thing = random.choice(things[random.choice(sorted(things))])
-        tried = [made for name in thing.operations(calls) if (made := thing.call(random, name, calls, resources))]  # fmt: skip
-        if tried:
-            return thing.kind, thing.name, tuple(random.sample(tried, len(tried)))
-
-
+@dataclass(frozen=True)
 class Thing:
-    """A resource in the account: its service, what names it in calls, and other values that calls may take."""
+    """A resource in the account: its service, what names it in calls, and the values that it has."""
 
-    def __init__(
-        self, kind: str, name: str, service: str, named: Mapping[str, Any], pool: Mapping[str, Any]
-    ) -> None:
-        self.kind, self.name, self.service, self.named, self.pool = kind, name, service, named, pool
+    kind: str
+    name: str
+    service: str
+    named: Mapping[str, Any]
+    has: Mapping[str, Any] = field(default_factory=dict)
 
-    def operations(self, calls: Calls) -> Iterator[str]:
-        """Yield the operations that change something and that name such a resource."""
-        client = calls.client(self.service)
-        for operation in sorted(client.meta.service_model.operation_names):
-            shape = client.meta.service_model.operation_model(operation).input_shape
-            members = shape.members if shape else {}
-            first = next(iter(self.named), "")
-            if operation.startswith(VERBS) and {first, f"{first}s"} & {*members}:
-                yield operation
+    def acts(self, random: Random, resources: Resources, calls: Calls) -> list[Act]:
+        """Return a call of each operation that changes such a resource and whose members are known."""
+        model = calls.client(self.service).meta.service_model
+        made = []
+        for name in sorted(model.operation_names):
+            shape = model.operation_model(name).input_shape
+            if name.startswith((*CHANGES, *TAKES_AWAY)) and shape is not None:
+                params = self._params(random, name, shape, resources)
+                made += [(self.service, xform_name(name), params)] if params else []
+        return made
 
-    def call(
-        self, random: Random, operation: str, calls: Calls, resources: Sequence[Mapping[str, Any]]
-    ) -> Act | None:
-        """Return a call of the operation on this resource; None where it needs what is not known."""
-        model: OperationModel = calls.client(self.service).meta.service_model.operation_model(
-            operation
-        )
-        shape = model.input_shape
-        assert isinstance(shape, StructureShape)
-        params = {key: value for key, value in self.named.items() if key in shape.members}
-        params |= {
-            f"{key}s": [value]
-            for key, value in self.named.items()
-            if f"{key}s" in shape.members and key not in shape.members
-        }
-        changes = {
+    def _params(
+        self, random: Random, operation: str, shape: StructureShape, resources: Resources
+    ) -> dict[str, Any] | None:
+        """Return the parameters of a call; None where the operation is not about it, or needs what is not known."""
+        several = {f"{key}s": [value] for key, value in self.named.items()}
+        named = {key: value for key, value in {**several, **self.named}.items() if key in shape.members}  # fmt: skip
+        values = {
             member: value
             for member, inner in sorted(shape.members.items())
-            if member not in params
+            if member not in (*named, "DryRun")
             and (value := self._value(random, member, inner, resources)) is not None
         }
-        if not {*shape.required_members} <= {*params, *changes}:
+        required = {*shape.required_members} - {*named}
+        if not named or not required <= {*values}:
             return None
-        optional = sorted({*changes} - {*shape.required_members} - {"DryRun"})
-        forced = {each: True for each in optional if each.lower().startswith(FORCED)}
-        optional = [each for each in optional if each not in forced]
-        gone = operation.startswith(("Batch", "De", "Di", "Re", "St"))
-        chosen = [] if gone or not optional else [random.choice(optional)]
-        needed = {key: changes[key] for key in (*shape.required_members, *chosen) if key in changes}
-        if not (gone or needed):
-            return None
-        return self.service, xform_name(operation), {**needed, **params, **forced}
+        forced = {each: True for each in values if each.lower().startswith(FORCED)}
+        optional = sorted({*values} - required - {*forced})
+        if operation.startswith(CHANGES):
+            if not (required or optional):
+                return None
+            required |= {random.choice(optional)} if optional else set()
+        return {**named, **{each: values[each] for each in sorted(required)}, **forced}
 
-    def _value(
-        self, random: Random, member: str, shape: Shape, resources: Sequence[Mapping[str, Any]]
-    ) -> Any:
-        """Return a value that a member may have."""
-        if (name := member_of(self.pool, member)) and random.random() < 0.3:
-            return self.pool[name] if isinstance(self.pool[name], str) else None
-        if getattr(shape, "enum", ()):
-            return random.choice(shape.enum)
+    def _value(self, random: Random, member: str, shape: Shape, resources: Resources) -> Any:
+        """Return a value that a member may have, other than the resource's where that is a number."""
+        held = next((value for key, value in self.has.items() if key.lower() == member.lower()), None)  # fmt: skip
+        if enum := getattr(shape, "enum", ()):
+            return random.choice(enum)
+        names = named_by(member, resources)
         match shape.type_name:
             case "boolean":
                 return random.choice((True, False))
             case "integer" | "long":
-                held = self.pool.get(member_of(self.pool, member) or "")
-                return random.choice((held * 2, held // 2, 0)) if isinstance(held, int) else random.choice((0, 1, 60))  # fmt: skip
-            case "string" if member.endswith("Path"):
-                return "/nowhere"
-            case "string" if member.endswith("Port"):
-                return "9999"
-        if isinstance(shape, ListShape) and shape.member.type_name == "string":
-            ids = sorted(
-                str(each["id"])
-                for each in resources
-                if member.rstrip("s").lower().endswith(each["type"].rpartition(":")[2].lower())
-            )
-            return random.sample(ids, random.randint(1, len(ids))) if ids else None
+                known = isinstance(held, int) and not isinstance(held, bool)
+                return random.choice((held * 2, held // 2, 0) if known else (0, 1, 60))
+            case "string" if names:
+                return random.choice(names)
+            case "string":
+                other = {"Path": "/nowhere", "Port": "9999"}.get(member[-4:])
+                return other or (held if isinstance(held, str) else None)
+        if isinstance(shape, ListShape) and shape.member.type_name == "string" and names:
+            return random.sample(names, random.randint(1, len(names)))
         return None
 
 
-def member_of(pool: Mapping[str, Any], member: str) -> str | None:
-    return next((key for key in pool if key.lower() == member.lower()), None)
+def named_by(member: str, resources: Resources) -> list[str]:
+    """Return the ids or ARNs of the resources that a member with such a name may name."""
+    noun = NAMED_BY.sub("", member).lower()
+    found = [each for each in resources if noun and each["type"].lower().endswith(noun)]
+    arns = "arn" in member.lower()
+    return sorted(str(each["outputs"].get("arn") if arns else each["id"]) for each in found)
 
 
-def declared(resources: Sequence[Mapping[str, Any]], calls: Calls) -> Iterator[Thing]:
+def declared(resources: Resources, calls: Calls) -> Iterator[Thing]:
     """Yield the resources of the state, as the local cloud's stand-in names them in calls."""
-    for each in sorted(resources, key=lambda each: (each["type"], each["urn"])):
-        if each["type"] not in KINDS:
-            continue
+    for each in resources:
         kind, inputs = KINDS[each["type"]], dict(each["inputs"])
         subject = Subject(kind=kind, calls=calls, identity=each["id"], inputs=inputs)
         scope = {key: inputs[name] for key, name in kind.scope.items() if name in inputs}
-        try:
-            named = {kind.identity: subject.name, **scope}
-        except (ClientError, LookupError):
-            continue
+        named = {kind.identity: subject.name, **scope}
         yield Thing(each["type"], each["urn"].rpartition("::")[2], kind.service, named, inputs)
 
 
-def undeclared(resources: Sequence[Mapping[str, Any]], calls: Calls) -> Iterator[Thing]:
+def undeclared(resources: Resources, calls: Calls) -> Iterator[Thing]:
     """Yield what AWS itself has made for the stack: tasks, targets, images and the database's secret."""
     for each in resources:
-        if each["type"] == "aws:ecs/service:Service":
-            which = {"cluster": each["inputs"]["cluster"], "serviceName": each["inputs"]["name"]}
-            for task in sorted(calls("ecs", "list_tasks", which)["taskArns"]):
-                yield Thing("ecs:task", "task", "ecs", {"task": task, "cluster": which["cluster"]}, {})  # fmt: skip
-        elif each["type"] == "aws:lb/targetGroup:TargetGroup":
-            arn = {"TargetGroupArn": each["id"]}
-            found = calls("elbv2", "describe_target_health", arn)["TargetHealthDescriptions"]
-            for target in found:
-                yield Thing("elbv2:target", each["inputs"]["name"], "elbv2", {"Target": {"Id": target["Target"]["Id"]}, **arn}, {})  # fmt: skip
-        elif each["type"] == "aws:ecr/repository:Repository":
-            repository = {"repositoryName": each["id"]}
-            for image in calls("ecr", "list_images", repository)["imageIds"]:
-                yield Thing("ecr:image", "image", "ecr", {"imageId": image, **repository}, {})
-        elif each["type"] == "aws:rds/instance:Instance":
-            for secret in each["outputs"].get("masterUserSecrets") or []:
-                text = json.dumps({"username": "postgres", "password": "of-another"})
-                yield Thing("secretsmanager:secret", "the database's secret", "secretsmanager", {"SecretId": secret["secretArn"]}, {"SecretString": text})  # fmt: skip
+        match each["type"].rpartition(":")[2]:
+            case "Service":
+                which = {"cluster": each["inputs"]["cluster"]}
+                wanted = {**which, "serviceName": each["inputs"]["name"]}
+                for task in calls("ecs", "list_tasks", wanted)["taskArns"]:
+                    yield Thing("task", "task", "ecs", {"task": task, **which})
+            case "TargetGroup":
+                arn = {"TargetGroupArn": each["id"]}
+                found = calls("elbv2", "describe_target_health", arn)["TargetHealthDescriptions"]
+                for target in found:
+                    named = {"Target": {"Id": target["Target"]["Id"]}, **arn}
+                    yield Thing("target", each["inputs"]["name"], "elbv2", named)
+            case "Repository":
+                repository = {"repositoryName": each["id"]}
+                for image in calls("ecr", "list_images", repository)["imageIds"]:
+                    yield Thing("image", "image", "ecr", {"imageId": image, **repository})
+            case "Instance":
+                has = {"SecretString": json.dumps({"username": "postgres", "password": "another"})}
+                for secret in each["outputs"].get("masterUserSecrets") or []:
+                    named = {"SecretId": secret["secretArn"]}
+                    yield Thing("secret", "secret", "secretsmanager", named, has)
+
+
+def acts(random: Random, resources: Resources, calls: Calls) -> tuple[Thing, list[Act]]:
+    """Return a resource by chance, and changes of it in the order in which they are tried."""
+    ours = [each for each in resources if each["type"] in KINDS]
+    ours.sort(key=lambda each: (each["type"], each["urn"]))
+    things: dict[str, list[Thing]] = {}
+    for each in (*declared(ours, calls), *undeclared(ours, calls)):
+        things.setdefault(each.kind, []).append(each)
+    while True:
+        thing = random.choice(things[random.choice(sorted(things))])
+        if tried := thing.acts(random, ours, calls):
+            return thing, random.sample(tried, len(tried))
 
 
 def make(calls: Calls, tried: Sequence[Act]) -> str:

@@ -1,7 +1,7 @@
 """What is drawn: mistakes in what the program declares, the account, the app, its image, and the settings.
 
-A draw is a function of its seed and number. It is drawn from what a good deployment has declared, so that nothing of the
-program is listed here: ids and ARNs alone differ between two deployments.
+A draw is a function of its seed and number. It is drawn from what a good deployment has declared, so that nothing of
+the program is listed here: ids and ARNs alone differ between two deployments.
 """
 
 import json
@@ -19,7 +19,7 @@ from local_cloud.paths import ROOT
 from local_cloud.providers.aws import KINDS
 from stack.file import read
 from stack.settings import KEYS
-from tests.mistakes.account import acts
+from tests.mistakes.account import Act, Resources, acts
 
 STACKS = ("webapp rolling", "webapp canary", "flaskr rolling", "flaskr canary")
 BLOCK = 25
@@ -37,7 +37,10 @@ SOURCES = {
 FIRST, UPDATE, MIDDLE, AFTER = "first release", "update", "middle", "after"
 MOMENTS = {FIRST: 15, UPDATE: 85}
 ACCOUNT_MOMENTS = {FIRST: 10, UPDATE: 30, MIDDLE: 25, AFTER: 35}
-APPS = {"webapp": ("webapp", "webapp/__init__.py"), "flaskr": ("examples/flaskr", "examples/flaskr/flaskr/__init__.py")}  # fmt: skip
+APPS = {
+    "webapp": ("webapp", "webapp/__init__.py"),
+    "flaskr": ("examples/flaskr", "examples/flaskr/flaskr/__init__.py"),
+}
 """The folder of each app's Dockerfile, and the file with its `create_app`."""
 
 
@@ -55,67 +58,80 @@ class Mistake:
     files: Mapping[str, str] = field(default_factory=dict)
     """New texts of files of the program's copy."""
     setting: tuple[str, str] | None = None
-    acts: tuple[tuple[str, str, Mapping[str, Any]], ...] = ()
+    acts: tuple[Act, ...] = ()
     """Calls of AWS's API: the first one is made that is not refused."""
 
 
 @dataclass(frozen=True)
-class Draw:
+class Plan:
+    """What is known of a draw before its stack is there."""
+
     seed: int
     number: int
     stack: str
+    sources: tuple[str, ...]
     moment: str
+
+    @property
+    def source(self) -> str:
+        return self.sources[0] if len(self.sources) == 1 else "pair"
+
+    @property
+    def random(self) -> Random:
+        return Random(f"{self.seed}:{self.number}:mistakes")  # noqa: S311 - not for cryptography
+
+    @classmethod
+    def of(cls, seed: int, number: int) -> "Plan":
+        random = Random(f"{seed}:{number}")  # noqa: S311
+        stack = STACKS[(number // BLOCK + seed) % len(STACKS)]
+        source = chosen(random, SOURCES)
+        alone = {key: weight for key, weight in SOURCES.items() if key != "pair"}
+        count = 2 if source == "pair" else 0
+        sources = tuple(chosen(random, alone) for _ in range(count)) or (source,)
+        moments = ACCOUNT_MOMENTS if {*sources} == {"account"} else MOMENTS
+        return cls(seed, number, stack, sources, chosen(random, moments))
+
+
+@dataclass(frozen=True)
+class Draw:
+    """A plan with the mistakes that are made."""
+
+    plan: Plan
     mistakes: tuple[Mistake, ...]
 
     def __str__(self) -> str:
         what = " + ".join(each.what for each in self.mistakes)
-        return f"[{self.stack}, {self.moment}] {what}"
-
-    @property
-    def source(self) -> str:
-        return self.mistakes[0].source if len(self.mistakes) == 1 else "pair"
+        return f"[{self.plan.stack}, {self.plan.moment}] {what}"
 
 
-def stack_of(seed: int, number: int) -> str:
-    return STACKS[(number // BLOCK + seed) % len(STACKS)]
-
-
-def drawn(seed: int, number: int, resources: Sequence[Mapping[str, Any]], calls: Calls) -> Draw:
-    """Return the draw of this number. ``resources`` are those of the state of a good deployment."""
-    random = Random(f"{seed}:{number}")  # noqa: S311 - not for cryptography
-    stack = stack_of(seed, number)
-    source = chosen(random, SOURCES)
-    alone = {key: weight for key, weight in SOURCES.items() if key != "pair"}
-    sources = [chosen(random, alone), chosen(random, alone)] if source == "pair" else [source]
-    catalogue = Catalogue(resources, calls)
+def drawn(plan: Plan, good: Resources, live: Resources, calls: Calls) -> Draw:
+    """Return the draw. ``good`` is the state of a good deployment, ``live`` that of now, which may lack the service."""
+    random, catalogue = plan.random, Catalogue(good, live, calls)
     makers = {
         "program": catalogue.wrong_input,
         "variable": catalogue.wrong_variable,
-        "account": lambda random: acts_of(random, resources, calls),
-        "app": lambda random: wrong_app(random, stack),
-        "image": lambda random: wrong_image(random, stack),
+        "account": lambda random: wrong_account(random, live, calls),
+        "app": lambda random: wrong_app(random, plan.stack),
+        "image": lambda random: wrong_image(random, plan.stack),
         "setting": wrong_setting,
     }
-    mistakes = tuple(makers[each](random) for each in sources)
-    in_account = all(each.acts for each in mistakes)
-    moment = chosen(random, ACCOUNT_MOMENTS if in_account else MOMENTS)
-    return Draw(seed, number, stack, moment, mistakes)
+    return Draw(plan, tuple(makers[each](random) for each in plan.sources))
 
 
 def chosen(random: Random, weights: Mapping[str, int]) -> str:
     return random.choices([*weights], [*weights.values()])[0]
 
 
-def acts_of(random: Random, resources: Sequence[Mapping[str, Any]], calls: Calls) -> Mistake:
+def wrong_account(random: Random, live: Resources, calls: Calls) -> Mistake:
     """Return a change of a resource in the account, and what is tried where AWS refuses it."""
-    kind, name, tried = acts(random, resources, calls)
-    what = ", ".join(f"{service}.{operation}" for service, operation, _ in tried[:1])
-    return Mistake("account", f"{kind.rpartition(':')[2]} {name}: {what} …", (name,), acts=tried)
+    thing, tried = acts(random, live, calls)
+    what = f"{thing.kind.rpartition(':')[2]} {thing.name}: {tried[0][0]}.{tried[0][1]} or another"
+    return Mistake("account", what, (thing.name,), acts=tuple(tried))
 
 
 def leaves(held: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
     """Yield each place in an input, with what is there: also in a JSON text."""
-    if isinstance(held, str) and held[:1] in "{[" and held[:1]:
+    if isinstance(held, str) and held.startswith(("{", "[")):
         try:
             held = json.loads(held)
         except ValueError:
@@ -144,9 +160,14 @@ def words_of(path: Sequence[Any]) -> tuple[str, ...]:
 class Catalogue:
     """The inputs of a deployment, by type, and what other value each of them may have."""
 
-    def __init__(self, resources: Sequence[Mapping[str, Any]], calls: Calls) -> None:
+    def __init__(self, resources: Resources, live: Resources, calls: Calls) -> None:
         self._calls = calls
-        self._named = {(each["type"], each["urn"].rpartition("::")[2]): each for each in resources if each["type"] in KINDS}  # fmt: skip
+        self._live = {each["urn"]: each for each in live}
+        self._named = {
+            (each["type"], each["urn"].rpartition("::")[2]): each
+            for each in resources
+            if each["type"] in KINDS
+        }
         self._of_type: dict[str, list[str]] = {}
         for kind, name in sorted(self._named):
             self._of_type.setdefault(kind, []).append(name)
@@ -162,8 +183,8 @@ class Catalogue:
             kind = random.choice(sorted(self._of_type))
             name = random.choice(self._of_type[kind])
             places = list(leaves(self._named[kind, name]["inputs"]))
-            path, held = random.choice(places)
-            if made := self._wrong(random, kind, name, path, held):
+            path, held = random.choice(places or [((), None)])
+            if path and (made := self._wrong(random, kind, name, path, held)):
                 return made
 
     def wrong_variable(self, random: Random) -> Mistake:
@@ -173,14 +194,15 @@ class Catalogue:
         places = [
             (path, held)
             for path, held in leaves(self._named[kind, name]["inputs"])
-            if path[:1] == ("containerDefinitions",) and path[2:3] in (("environment",), ("secrets",)) and len(path) in (4, 5)
-        ]  # fmt: skip
+            if path[0] == "containerDefinitions" and len(path) in (4, 5)
+            if path[2] in ("environment", "secrets")
+        ]
         path, held = random.choice(places)
         if len(path) == 5 and path[4] == "name":
             made = self._set(kind, name, path, f"{held}_", (held,))
         elif len(path) == 5:
-            others = ["", "x", *(other for place, other in places if place[4:] == path[4:] and other != held)]  # fmt: skip
-            made = self._set(kind, name, path, random.choice(others), ())
+            same = [other for place, other in places if place[4:] == path[4:] and other != held]
+            made = self._set(kind, name, path, random.choice(["", "x", *same]), ())
         else:
             made = self._drop(kind, name, path, (held["name"],))
         variable = json.loads(self._named[kind, name]["inputs"]["containerDefinitions"])
@@ -190,7 +212,7 @@ class Catalogue:
     def _wrong(
         self, random: Random, kind: str, name: str, path: tuple[Any, ...], held: Any
     ) -> Mistake | None:
-        others = [("set", value) for value in self._others(kind, name, path, held)]
+        others = [("set", value) for value in self._others(kind, path, held)]
         if isinstance(path[-1], str) or len(path) > 1:
             others.append(("drop", None))
         how, value = random.choice(others) if others else ("", None)
@@ -210,7 +232,7 @@ class Catalogue:
         what = f"{kind.rpartition(':')[2]} {name}: no {'.'.join(map(str, path))}"
         return Mistake("program", what, (*names, name, *words_of(path)), inputs)
 
-    def _others(self, kind: str, name: str, path: Any, held: Any) -> Iterator[Any]:
+    def _others(self, kind: str, path: Any, held: Any) -> Iterator[Any]:
         """Yield other values that an input may have."""
         match held:
             case bool():
@@ -221,14 +243,14 @@ class Catalogue:
                 yield [*held, held[-1]]
                 yield []
             case str():
-                yield from self._other_texts(kind, name, path, held)
+                yield from self._other_texts(kind, path, held)
 
-    def _other_texts(self, kind: str, name: str, path: Any, held: str) -> Iterator[str]:
+    def _other_texts(self, kind: str, path: Any, held: str) -> Iterator[str]:
         if held in self._known:
             of, named, key = self._known[held]
             for other in self._of_type[of]:
-                each = self._named[of, other]
-                if other != named:
+                each = self._live.get(self._named[of, other]["urn"])
+                if each and other != named:
                     yield each["id"] if key == "id" else each["outputs"]["arn"]
             return
         siblings = {
@@ -245,7 +267,7 @@ class Catalogue:
             yield "/nowhere"
         elif is_network(held):
             yield "10.9.0.0/16"
-        elif not siblings:
+        elif str(path[-1]).lower().endswith(("name", "identifier", "family")):
             yield f"{held}-2"
 
     def _enum(self, kind: str, path: Any) -> Sequence[str]:
@@ -270,22 +292,23 @@ def is_network(text: str) -> bool:
         return False
 
 
-REQUESTS = ("raise", "exit", "end", "sleep", "hang", "memory", "threads", "connections", "status", "close", "half gzip", "wrong encoding", "empty")  # fmt: skip
-AT_START = REQUESTS[:8]
+AT_START = ("raise", "exit", "end", "sleep", "hang", "memory", "threads", "connections")
+AT_REQUESTS = (*AT_START, "status", "close", "half gzip", "wrong encoding", "empty")
 """What also happens without a request."""
 SHOWN = {
-    "raise": "half done|RuntimeError", "exit": "exit|ended|ends", "end": "exit|ended|ends|SystemExit", "sleep": "answer|slow|start|time|long|listen",
-    "hang": "answer|start|time|listen", "memory": "memory", "threads": "thread|memory", "connections": "connection",
-    "status": "4[0-9][0-9]|5[0-9][0-9]|answers", "close": "ends|end|body|incomplete|bytes|clos", "half gzip": "gzip|decod|encod|read",
-    "wrong encoding": "encod|br|read|decod", "empty": "empty",
-}  # fmt: skip
+    **{"raise": "half done|RuntimeError", "exit": "exit|end(s|ed)", "end": "exit|end(s|ed)"},
+    **{"sleep": "answer|slow|start|time|long|listen", "hang": "answer|start|time|listen"},
+    **{"memory": "memory", "threads": "thread|memory", "connections": "connection"},
+    **{"status": "[45][0-9][0-9]", "close": "ends|body|incomplete|bytes|clos", "empty": "empty"},
+    **{"half gzip": "gzip|decod|encod|read", "wrong encoding": "encod|br|read|decod"},
+}
 """What a text must contain, as a regular expression, to name what an app does."""
 
 
 def wrong_app(random: Random, stack: str) -> Mistake:
     """Return something that the app does at its import, its first request, after a time, or again and again."""
     when = random.choice(("import", "first", "after", "every"))
-    what = random.choice(REQUESTS if when in ("first", "every") else AT_START)
+    what = random.choice(AT_REQUESTS if when in ("first", "every") else AT_START)
     how = {
         "when": when,
         "what": what,
@@ -316,7 +339,8 @@ def wrong_image(random: Random, stack: str) -> Mistake:
     words = line.split(" ")
     index = random.randrange(1, len(words))
     without = " ".join(words[:index] + words[index + 1 :]).rstrip() + "\n"
-    other = " ".join([*words[:index], re.sub(r"\w+", lambda found: f"{found[0]}x", words[index], count=1), *words[index + 1 :]])  # fmt: skip
+    word = re.sub(r"\w+", lambda found: f"{found[0]}x", words[index], count=1)
+    other = " ".join([*words[:index], word, *words[index + 1 :]])
     new = random.choice(("", without if len(words) > 2 else "", other.rstrip() + "\n"))
     what = f"{file}: {line.strip()[:50]!r} is {new.strip()[:50]!r}"
     names = ("Dockerfile", words[0], *(word.strip('[]",\n') for word in words[1:3] if len(word) > 3))  # fmt: skip

@@ -184,8 +184,7 @@ class Judge:
             return f"{declared['name']}: {problem}"
         running = [each["taskDefinitionArn"] for each in tasks if each["lastStatus"] == "RUNNING"]
         wanted, count = str(declared["taskDefinition"]), int(declared.get("desiredCount") or 0)
-        others = {each.rpartition("/")[2] for each in running if not each.endswith(wanted.rpartition("/")[2])}  # fmt: skip
-        if others:
+        if others := {each.rpartition("/")[2] for each in running} - {wanted.rpartition("/")[2]}:
             return f"{', '.join(others)} runs, declared is {wanted.rpartition('/')[2]}"
         return f"{len(running)} of {count} tasks run" if len(running) < count else ""
 
@@ -194,8 +193,9 @@ class Judge:
         for each in self._export():
             if each["type"] == "aws:ecs/service:Service":
                 which = {"cluster": each["inputs"]["cluster"], "services": [each["inputs"]["name"]]}
-                found = self._ecs.describe_services(**which)["services"]
-                return bool(found) and found[0]["deployments"][0]["rolloutState"] == "IN_PROGRESS" and found[0]["deployments"][0]["runningCount"] > 0  # fmt: skip
+                for service in self._ecs.describe_services(**which)["services"]:
+                    newest = service["deployments"][0]
+                    return bool(newest["rolloutState"] == "IN_PROGRESS" and newest["runningCount"])
         return False
 
     def left(self) -> list[str]:

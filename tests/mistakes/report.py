@@ -33,14 +33,15 @@ def table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     for verdict in VERDICTS:
         numbers = [counted[verdict, source] for source in SOURCES]
         if any(numbers):
-            lines.append(f"{verdict:34}" + "".join(f"{each or '':>10}" for each in (*numbers, sum(numbers))))  # fmt: skip
+            cells = "".join(f"{each or '':>10}" for each in (*numbers, sum(numbers)))
+            lines.append(f"{verdict:34}{cells}")
     return [*lines, f"{'all':34}{len(rows):>{10 * (len(SOURCES) + 1)}}"]
 
 
 def failure(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return why the draws are red as a whole; "" if they are not."""
     counted = Counter(row["verdict"] for row in rows)
-    reasons = [f"{counted[each]} × {each}" for each in NEVER if counted[each]]
+    reasons = [f"{counted[each]} times {each}" for each in NEVER if counted[each]]
     judged = len(rows) - counted[judge.HARMLESS] - counted[judge.NOT_MADE]
     for group in SELDOM:
         number = sum(counted[each] for each in group)

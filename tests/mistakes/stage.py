@@ -35,8 +35,11 @@ LIMIT = 240.0
 """Seconds of a draw, all in all."""
 OF_APP = {
     "webapp": {},
-    "flaskr": {"appFolder": "examples/flaskr", "containerPort": "8080", "healthPath": "/up", "appVariables.GREETING": "hello"},
-}  # fmt: skip
+    "flaskr": {
+        **{"appFolder": "examples/flaskr", "containerPort": "8080", "healthPath": "/up"},
+        **{"appVariables.GREETING": "hello"},
+    },
+}
 CHANGES = re.compile(r"aws (?!\S+ (get|describe|list)-)|pulumi config |\./careapp (db|retry)")
 """Commands that change something themselves; what has none of them asks for an edit."""
 
@@ -86,7 +89,8 @@ class Stage:
         self._write("mistakes.json", "[]")
         self.project = Project(self.home, self.home.source)
         self.project.prepare()
-        self.environment = {**self.project.environment(facts, find_or_get()), **FASTER, "CAREAPP_CLOCK_SPEED": str(self.speed), "CAREAPP_POLL_SECONDS": "0.1"}  # fmt: skip
+        clock = {"CAREAPP_CLOCK_SPEED": str(self.speed), "CAREAPP_POLL_SECONDS": "0.1"}
+        self.environment = {**self.project.environment(facts, find_or_get()), **FASTER, **clock}
         self.calls = Calls(facts.endpoint, REGION)
         self.judge = Judge(self.home.facts, REGION, self.resources)
         app, strategy = kind.split()
@@ -174,25 +178,28 @@ class Stage:
 
     def resources(self) -> list[dict[str, Any]]:
         """Return what the engine has registered."""
-        done = subprocess.run(("pulumi", "stack", "export", "--stack", "poc"), cwd=self.home.project, env=self.environment, capture_output=True, text=True, check=True)  # fmt: skip
-        return list(json.loads(done.stdout)["deployment"].get("resources") or [])
+        done = self.run("pulumi", "stack", "export", "--stack", "poc")
+        return list(json.loads(done.said)["deployment"].get("resources") or [])
 
     def _good(self, done: Done) -> None:
         assert not done.code, f"{done}\n{done.said}"
 
     # Mistakes.
 
-    def make(self, draw: Draw) -> tuple[Done, list[str]]:
-        """Make the mistakes at their moment, with `pulumi up`; return that, and what was done in the account."""
-        acted: list[str] = []
-        if draw.moment == FIRST:
+    def begin(self, moment: str) -> None:
+        """Have the stack as it is before a mistake at this moment."""
+        if moment == FIRST:
             self._set({"ecsEnabled": "false"})
             self._good(self.up())
             self._set({"ecsEnabled": "true"})
-        if draw.moment in (UPDATE, MIDDLE):
+        if moment in (UPDATE, MIDDLE):
             self._release()
+
+    def make(self, draw: Draw) -> tuple[Done, list[str]]:
+        """Make the mistakes at their moment, with `pulumi up`; return that, and what was done in the account."""
+        acted: list[str] = []
         self._write_mistakes(draw.mistakes)
-        if draw.moment != MIDDLE:
+        if draw.plan.moment != MIDDLE:
             acted += self._act(draw.mistakes)
             return self.up(), acted
         found: list[Done] = []

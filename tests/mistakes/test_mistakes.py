@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.mistakes import judge
-from tests.mistakes.draws import UPDATE, Draw, Mistake, drawn, stack_of
+from tests.mistakes.draws import UPDATE, Draw, Mistake, Plan, drawn
 from tests.mistakes.judge import Case, Sight, diagnostics, is_named, named_cause
-from tests.mistakes.stage import CHANGES, Stage, TooLong
+from tests.mistakes.stage import CHANGES, Done, Stage, TooLong
 
 # A user's connection to a task that has gone is closed when it is collected.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -25,25 +25,24 @@ def stage(tmp_path_factory: pytest.TempPathFactory, request) -> Iterator[Stage]:
 
 
 def test_draw(number, stage, request, record_property):
-    seed, begun = request.config.getoption("seed"), time.monotonic()
-    kind = stack_of(seed, number)
-    stage.ready(kind)
-    ready = time.monotonic()
-    draw = drawn(seed, number, stage.resources(), stage.calls)
-    case = Case(0, "", Sight((), 1, ""))
+    plan = Plan.of(request.config.getoption("seed"), number)
+    stage.ready(plan.stack)
+    begun, good = time.monotonic(), stage.resources()
+    case, what = Case(0, "", Sight((), 1, "")), ""
     try:
-        found = judged(stage, draw, case)
-        left = stage.destroyed() if stage.dirty else []
-        if left:
+        stage.begin(plan.moment)
+        draw = drawn(plan, good, stage.resources(), stage.calls)
+        what, found = str(draw), judged(stage, draw, case)
+        if stage.dirty and (left := stage.destroyed()):
             found, case.cause = judge.LEFT, "; ".join(left)[:1500]
         stage.restore()
     except TooLong as problem:
         found, stage.dirty = judge.NO_END, True
         case.steps.append(f"does not end: {problem}")
     row = {
-        **{"seed": seed, "number": number, "source": draw.source, "moment": draw.moment},
-        **{"what": str(draw), "verdict": found, "seconds": time.monotonic() - begun},
-        **{"ready": round(ready - begun), "cause": case.cause, "sight": str(case.sight)},
+        **{"seed": plan.seed, "number": number, "source": plan.source, "moment": plan.moment},
+        **{"what": what, "verdict": found, "seconds": time.monotonic() - begun},
+        **{"cause": case.cause, "sight": str(case.sight)},
         **{"users": f"{len(case.users_failed)} of {case.users_asked}: {sorted({*case.users_failed})[:4]}"},
         **{"steps": case.steps, "said": case.said[-3000:]},
     }  # fmt: skip
@@ -58,8 +57,8 @@ def judged(stage: Stage, draw: Draw, case: Case) -> str:
     case.code, case.said = done.code, diagnostics(done.said)
     case.steps += [*acted, str(done), *([case.said.strip()[:400]] if done.code else [])]
     case.users_asked, case.users_failed = users.asked, users.failed
-    new_version = draw.moment == UPDATE and not any(each.acts for each in draw.mistakes)
-    case.hurt = "canary" in draw.stack and new_version and users.hurt()
+    new_version = draw.plan.moment == UPDATE and not any(each.acts for each in draw.mistakes)
+    case.hurt = "canary" in draw.plan.stack and new_version and users.hurt()
     if acted and not all(acted) and len(draw.mistakes) == 1:
         return judge.NOT_MADE
     found = judge.verdict(case)
@@ -86,24 +85,26 @@ def cure(stage: Stage, draw: Draw, case: Case) -> None:
             case.cause, case.names = f"{cause['id']}: {cause['title']}", bool(named)
         for commands in alternatives(fixes) or [[]]:
             changes = any(map(CHANGES.match, commands))
-            if not changes and named and any(each.inputs or each.app or each.files or each.setting for each in named):  # fmt: skip
-                for each in named[:1]:
-                    left.remove(each)
-                    correct(stage, each, left)
-                case.steps.append(f"corrected: {named[0].what}")
-                named = named[1:]
-            last = None
-            for command in commands:
-                last = stage.type(command)
-                case.steps.append(str(last))
-            if last is None or not last.command.startswith("pulumi up"):
-                last = stage.up()
-                case.steps.append(str(last))
+            if wrong := [each for each in named if not each.acts][: not changes]:
+                named.remove(wrong[0])
+                left.remove(wrong[0])
+                correct(stage, wrong[0], left)
+                case.steps.append(f"corrected: {wrong[0].what}")
+            last = typed(stage, commands, case)
             said = diagnostics(last.said)
-            case.steps += [said.strip()[:400]] if last.code else []
             if not last.code and stage.judge.look().well:
                 case.cured = True
                 return
+
+
+def typed(stage: Stage, commands: list[str], case: Case) -> Done:
+    """Type commands, and return the `pulumi up` after them."""
+    done = [stage.type(command) for command in commands]
+    if not done or not done[-1].command.startswith("pulumi up"):
+        done.append(stage.up())
+    case.steps += [*map(str, done)]
+    case.steps += [diagnostics(done[-1].said).strip()[:400]] if done[-1].code else []
+    return done[-1]
 
 
 def text_of(cause: dict | None) -> str:

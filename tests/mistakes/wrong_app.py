@@ -31,13 +31,20 @@ def act() -> None:
         case "memory":
             KEPT.append(bytearray(HOW["number"] * 1_000_000))
         case "threads":
-            for _ in range(HOW["number"]):
-                threading.Thread(target=threading.Event().wait, daemon=True).start()
+            threads = [
+                threading.Thread(target=threading.Event().wait, daemon=True)
+                for _ in range(HOW["number"])
+            ]
+            [each.start() for each in threads]
         case "connections":
-            names = {each: os.environ[f"DB_{each.upper()}"] for each in ("host", "port", "user")}
-            names |= {"dbname": os.environ["DB_NAME"], "password": os.environ["DB_PASSWORD"]}
-            for _ in range(HOW["number"]):
-                KEPT.append(psycopg.connect(**names, connect_timeout=5))
+            KEPT.extend(connect() for _ in range(HOW["number"]))
+
+
+def connect():
+    """Return a session of the app's user in its database."""
+    names = {each: os.environ[f"DB_{each.upper()}"] for each in ("host", "port", "user")}
+    names |= {"dbname": os.environ["DB_NAME"], "password": os.environ["DB_PASSWORD"]}
+    return psycopg.connect(**names, connect_timeout=5)
 
 
 ANSWERS = {
