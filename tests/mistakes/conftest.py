@@ -8,7 +8,7 @@ import pytest
 
 from tests.mistakes import report
 
-DRAWS, SEED, SPEED = 4, 739948, 60
+DRAWS, SEED, SPEED, LIMIT = 4, 739948, 60, 240
 """The usual ones: no change is red for a case that nobody has tried. CI draws others every day."""
 
 
@@ -17,6 +17,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--draws", type=int, default=DRAWS, help="How many mistakes are drawn.")
     group.addoption("--seed", type=int, default=SEED, help="Another seed draws others.")
     group.addoption("--only", default="", help="The numbers of draws to make again: 17,40-49.")
+    group.addoption("--limit", type=float, default=LIMIT, help="Seconds that a draw may take.")
     group.addoption("--speed", type=float, default=SPEED, help="The speed of the local cloud.")
     group.addoption("--report", default="", help="The file to which failures are appended.")
 

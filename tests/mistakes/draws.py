@@ -343,7 +343,10 @@ def wrong_image(random: Random, stack: str) -> Mistake:
     other = " ".join([*words[:index], word, *words[index + 1 :]])
     new = random.choice(("", without if len(words) > 2 else "", other.rstrip() + "\n"))
     what = f"{file}: {line.strip()[:50]!r} is {new.strip()[:50]!r}"
-    names = ("Dockerfile", words[0], *(word.strip('[]",\n') for word in words[1:3] if len(word) > 3))  # fmt: skip
+    # What a file, a module or a command that is not there comes from is known to who has changed the image.
+    shown = "~Dockerfile|image|not? exist|no such file|no module|not found|permission|command"
+    said = [word.strip('[]",\n') for word in words[1:3]]
+    names = (shown, *(word for word in said if len(word) > 3))
     return Mistake("image", what, names, files={file: text.replace(line, new, 1)})
 
 

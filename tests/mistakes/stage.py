@@ -31,8 +31,6 @@ UP = ("pulumi", "up", "-s", "poc", "--yes", "--skip-preview")
 DOCTOR = (sys.executable, "-m", "tools.cli", "doctor", "--stack", "poc", "--json")
 FASTER = {"PULUMI_EXPERIMENTAL": "true", "PULUMI_SKIP_CHECKPOINTS": "true"}
 """The engine writes the state once, which takes a third of an update's time."""
-LIMIT = 240.0
-"""Seconds of a draw, all in all."""
 OF_APP = {
     "webapp": {},
     "flaskr": {
@@ -64,20 +62,24 @@ class Done:
 class Stage:
     """One local cloud after the other, each with a good stack of the kind that a draw needs."""
 
-    def __init__(self, folder: Path, speed: float) -> None:
-        self.home, self.speed, self.kind = Home(folder / "home"), speed, ""
-        self._number, self._released, self._end = 0, True, 0.0
-        self._running: subprocess.Popen[str] | None = None
+    def __init__(self, folder: Path, speed: float, limit: float) -> None:
+        self.home, self.speed, self.limit, self.kind = Home(folder / "home"), speed, limit, ""
+        self._number, self._end = 0, 0.0
         self.dirty = False
+        """Whether it is no longer known to be good: then another local cloud takes its place."""
+        self.acted = False
+        """Whether something was changed in the account."""
 
     # The good stack.
 
     def ready(self, kind: str) -> None:
         """Have a stack of this kind, deployed and well."""
-        self._end = time.monotonic() + LIMIT
+        self._end = time.monotonic() + 2 * self.limit
         if self.kind != kind or self.dirty:
             self.close()
             self._begin(kind)
+        self._end = time.monotonic() + self.limit
+        self.dirty, self.acted = True, False
 
     def _begin(self, kind: str) -> None:
         options = {"docker": False, "namespaces": True, "mounts": True, "port": 0}
@@ -107,7 +109,7 @@ class Stage:
         self._settings = self.stack_file.read_text()
         sight = self.judge.look()
         assert sight.well, f"a good stack is not well: {sight}"
-        self.kind, self.dirty, self._released = kind, False, True
+        self.kind = kind
 
     def close(self) -> None:
         """End the local cloud, and what runs in it."""
@@ -120,16 +122,14 @@ class Stage:
         """Destroy the stack; return what is left, or why it cannot be destroyed."""
         self._undo_files()
         done = self.run("pulumi", "destroy", "-s", "poc", "--yes", "--skip-preview")
-        self.dirty = True
         return [f"destroy: {done.said[-600:]}"] if done.code else self.judge.left()
 
     def restore(self) -> None:
-        """Put back what is in files, where that is what differs from the good stack; else a new one comes."""
-        if self.dirty:
-            return
-        if self._undo_files() or not self.judge.look().well:
-            done = self.up()
-            self.dirty = bool(done.code) or not self.judge.look().well
+        """Put back what is in files. What was changed in the account is left to a new local cloud."""
+        well = not self._undo_files() and self.judge.look().well
+        if not well:
+            self.up()
+        self.dirty = not (well or self.judge.look().well)
 
     # Commands.
 
@@ -215,7 +215,7 @@ class Stage:
 
     def _act(self, mistakes: Sequence[Mistake]) -> list[str]:
         acted = [account.make(self.calls, each.acts) for each in mistakes if each.acts]
-        self.dirty = self.dirty or bool(acted)
+        self.acted = self.acted or bool(acted)
         return acted
 
     def undo(self, mistakes: Sequence[Mistake]) -> None:

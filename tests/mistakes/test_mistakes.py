@@ -19,7 +19,8 @@ ROUNDS = 3
 
 @pytest.fixture(scope="session")
 def stage(tmp_path_factory: pytest.TempPathFactory, request) -> Iterator[Stage]:
-    stage = Stage(tmp_path_factory.mktemp("mistakes"), request.config.getoption("speed"))
+    option = request.config.getoption
+    stage = Stage(tmp_path_factory.mktemp("mistakes"), option("speed"), option("limit"))
     yield stage
     stage.close()
 
@@ -33,11 +34,12 @@ def test_draw(number, stage, request, record_property):
         stage.begin(plan.moment)
         draw = drawn(plan, good, stage.resources(), stage.calls)
         what, found = str(draw), judged(stage, draw, case)
-        if stage.dirty and (left := stage.destroyed()):
+        if not stage.acted:
+            stage.restore()
+        elif left := stage.destroyed():
             found, case.cause = judge.LEFT, "; ".join(left)[:1500]
-        stage.restore()
     except TooLong as problem:
-        found, stage.dirty = judge.NO_END, True
+        found = judge.NO_END
         case.steps.append(f"does not end: {problem}")
     row = {
         **{"seed": plan.seed, "number": number, "source": plan.source, "moment": plan.moment},
@@ -70,19 +72,21 @@ def judged(stage: Stage, draw: Draw, case: Case) -> str:
 
 def cure(stage: Stage, draw: Draw, case: Case) -> None:
     """Type what the doctor prints for its first cause, and again for the next one, until all is well."""
-    left, said = list(draw.mistakes), case.said
+    left, said, seen = list(draw.mistakes), case.said, list[str]()
     for _ in range(ROUNDS * len(draw.mistakes)):
         _, diagnosis = stage.doctor()
         cause = named_cause(diagnosis)
         if not names(left, text_of(cause)) and names(left, said):
             # `pulumi up` itself has refused it by its name.
             cause = {"id": "up", "title": said.strip()[-300:], "why": "", "fixes": []}
-        case.steps.append(f"cause: {cause['id']}: {cause['title']}" if cause else "no cause")
-        if cause is None:
+        found = f"{cause['id']}: {cause['title']}" if cause else ""
+        case.steps.append(f"cause: {found}")
+        if not found or found in seen:
             return
+        seen.append(found)
         named, fixes = names(left, text_of(cause)), cause["fixes"]
         if not case.cause:
-            case.cause, case.names = f"{cause['id']}: {cause['title']}", bool(named)
+            case.cause, case.names = found, bool(named)
         for commands in alternatives(fixes) or [[]]:
             changes = any(map(CHANGES.match, commands))
             if wrong := [each for each in named if not each.acts][: not changes]:
