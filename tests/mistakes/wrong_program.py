@@ -25,11 +25,9 @@ def changed(held: Any, path: list[Any], mistake: dict[str, Any]) -> Any:
         return mistake["value"]
     head, rest = path[0], path[1:]
     if isinstance(held, list):
-        inner = [
-            changed(item, rest, mistake) if index == head else item
-            for index, item in enumerate(held)
-        ]
-        return inner if rest or not mistake.get("drop") else held[:head] + held[head + 1 :]
+        gone = not rest and mistake.get("drop")
+        inner = [] if gone else [changed(held[head], rest, mistake)]
+        return [*held[:head], *inner, *held[head + 1 :]]
     if not rest and mistake.get("drop"):
         return {key: value for key, value in (held or {}).items() if key != head}
     return {**(held or {}), head: changed((held or {}).get(head), rest, mistake)}
