@@ -7,7 +7,6 @@ from itertools import takewhile
 
 import click
 
-from local_cloud.paths import ROOT
 from tests.documents.commands import commands
 from tests.documents.markdown import Page
 
@@ -15,7 +14,7 @@ PLACEHOLDER = re.compile(r"\[?[A-Z]{2,}\]?|…|[A-Z=]+…")
 WORDS = r"""(?:"[^"`\n]*"|'[^'`\n]*'|[^|;&<>`\n])*"""
 """A command up to its end; what ends one does not within quotation marks."""
 OF_THE_SCRIPT = {
-    "test": {"--all", "--changed"},
+    "test": {"--all", "--changed", "--draws", "--seed", "--only"},
     "completion": set(),
     "--help": {"--help"},
     "--version": {"--version"},
@@ -66,9 +65,6 @@ def unknown(words: list[str]) -> str:
 def _wrong_options(command: click.Command, words: list[str]) -> Iterator[str]:
     known = {option for each in command.params for option in (*each.opts, *each.secondary_opts)}
     known |= {"-h", "--help"}
-    if command.name == "test":  # it passes those of pytest on, and those of the folder of mistakes
-        own = (ROOT / "tests/mistakes/conftest.py").read_text()
-        known |= {"-n", *re.findall(r'addoption\("(--\w+)"', own)}
     if isinstance(command, click.Group) and len(words) > 1 and not words[1].startswith("-"):
         for part in words[1].split("|"):
             if part not in command.commands and not PLACEHOLDER.fullmatch(part):
