@@ -125,7 +125,7 @@ def chosen(random: Random, weights: Mapping[str, int]) -> str:
 def wrong_account(random: Random, live: Resources, calls: Calls) -> Mistake:
     """Return a change of a resource in the account, and what is tried where AWS refuses it."""
     thing, tried = acts(random, live, calls)
-    what = f"{thing.kind.rpartition(':')[2]} {thing.name}: {tried[0][0]}.{tried[0][1]} or another"
+    what = f"{thing.kind.rpartition(':')[2]} {thing.name}"
     return Mistake("account", what, (thing.name,), acts=tuple(tried))
 
 

@@ -59,7 +59,7 @@ def ask(url: str, seconds: float = PATIENCE) -> str:
             break
         following = urlsplit(answer.getheader("Location") or "")
         if following.hostname not in (None, place.hostname):
-            break
+            return ""  # another one's page, as that of a login
         url = f"http://{place.netloc}{following.path}"
     if not 200 <= answer.status < 300:
         return f"status {answer.status}"
@@ -247,6 +247,8 @@ class Case:
     users_failed: Sequence[str] = ()
     hurt: bool = False
     """Whether users of a canary had more failures than its share."""
+    acted: str = ""
+    """What was done in the account."""
     cause: str = ""
     cured: bool = False
     names: bool = True

@@ -120,7 +120,8 @@ class Stage:
 
     def destroyed(self) -> list[str]:
         """Destroy the stack; return what is left, or why it cannot be destroyed."""
-        self._undo_files()
+        if self._undo_files():
+            self.up()  # what is protected cannot be destroyed
         done = self.run("pulumi", "destroy", "-s", "poc", "--yes", "--skip-preview")
         return [f"destroy: {done.said[-600:]}"] if done.code else self.judge.left()
 

@@ -7,12 +7,15 @@ from collections.abc import Iterator
 import pytest
 
 from tests.mistakes import judge
-from tests.mistakes.draws import UPDATE, Draw, Mistake, Plan, drawn
+from tests.mistakes.draws import FIRST, UPDATE, Draw, Mistake, Plan, drawn
 from tests.mistakes.judge import Case, Sight, diagnostics, is_named, named_cause
 from tests.mistakes.stage import CHANGES, Done, Stage, TooLong
 
 # A user's connection to a task that has gone is closed when it is collected.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
+]
 ROUNDS = 3
 """Causes that are followed one after the other, for each mistake."""
 
@@ -33,7 +36,8 @@ def test_draw(number, stage, request, record_property):
     try:
         stage.begin(plan.moment)
         draw = drawn(plan, good, stage.resources(), stage.calls)
-        what, found = str(draw), judged(stage, draw, case)
+        what = str(draw)
+        found = judged(stage, draw, case)
         if not stage.acted:
             stage.restore()
         elif left := stage.destroyed():
@@ -43,7 +47,7 @@ def test_draw(number, stage, request, record_property):
         case.steps.append(f"does not end: {problem}")
     row = {
         **{"seed": plan.seed, "number": number, "source": plan.source, "moment": plan.moment},
-        **{"what": what, "verdict": found, "seconds": time.monotonic() - begun},
+        **{"what": f"{what} {case.acted}".strip(), "verdict": found, "seconds": time.monotonic() - begun},
         **{"cause": case.cause, "sight": str(case.sight)},
         **{"users": f"{len(case.users_failed)} of {case.users_asked}: {sorted({*case.users_failed})[:4]}"},
         **{"steps": case.steps, "said": case.said[-3000:]},
@@ -57,8 +61,11 @@ def judged(stage: Stage, draw: Draw, case: Case) -> str:
         done, acted = stage.make(draw)
         case.sight = stage.judge.look()
     case.code, case.said = done.code, diagnostics(done.said)
+    case.acted = " + ".join(acted)
     case.steps += [*acted, str(done), *([case.said.strip()[:400]] if done.code else [])]
-    case.users_asked, case.users_failed = users.asked, users.failed
+    # Before the first release each request fails.
+    failed = users.failed if draw.plan.moment != FIRST else []
+    case.users_asked, case.users_failed = users.asked, failed
     new_version = draw.plan.moment == UPDATE and not any(each.acts for each in draw.mistakes)
     case.hurt = "canary" in draw.plan.stack and new_version and users.hurt()
     if acted and not all(acted) and len(draw.mistakes) == 1:
