@@ -14,7 +14,7 @@ PLACEHOLDER = re.compile(r"\[?[A-Z]{2,}\]?|…|[A-Z=]+…")
 WORDS = r"""(?:"[^"`\n]*"|'[^'`\n]*'|[^|;&<>`\n])*"""
 """A command up to its end; what ends one does not within quotation marks."""
 OF_THE_SCRIPT = {
-    "test": {"--all", "--changed"},
+    "test": {"--all", "--changed", "--draws", "--seed", "--only"},
     "completion": set(),
     "--help": {"--help"},
     "--version": {"--version"},

@@ -16,7 +16,7 @@ DEPLOYING = {("deploy", "poc"), ("deploy", "prod")}
 
 
 def test_no_workflow_has_a_right_and_each_job_has_the_least():
-    assert [content["permissions"] for content in workflows().values()] == [{}] * 6
+    assert [content["permissions"] for content in workflows().values()] == [{}] * 7
     for workflow, name, job in jobs():
         expected = {"contents": "read"}
         if (workflow, name) in ROLES:

@@ -39,8 +39,8 @@ WAITING = ("dataplane", "rehearsal")
 """Folders whose tests wait for the local cloud's clock and leave processors idle."""
 AT_ONCE = 3
 """Runs beside each other: one that waits leaves the processors to the others."""
-APART = "breakages"
-"""The folder whose tests do not build on each other."""
+APART = {"breakages", "mistakes"}
+"""The folders whose tests do not build on each other."""
 MOST = 8
 """Processes for a folder: each uses up to 1 GB of memory with its local cloud."""
 SLOWEST = 10
@@ -227,7 +227,7 @@ def side_by_side(together: Sequence[TestRun]) -> dict[str, int]:
 def pytest(folders: Sequence[str], several: int, options: Sequence[str]) -> list[str]:
     """Return the command that runs pytest on folders, or on what the options name."""
     shared = ["-n", str(several)] if several > 1 else []
-    if APART in folders:
+    if APART & {*folders}:
         shared += ["--dist=load"]
     paths = [FOLDERS[each] for each in folders]
     return [sys.executable, "-m", "pytest", *paths, *shared, *options]

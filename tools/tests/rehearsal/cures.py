@@ -130,43 +130,43 @@ class Running:
         return diagnose(Inquiry(Settings.read("poc", Path()), self.session))
 
 
-class Mistakes:
-    """Mistakes that are made together, and taken back where a person has to."""
+class Mistake:
+    """A mistake that is made, and taken back where a person has to."""
 
-    def __init__(self, running: Running, faults: tuple[Fault, ...], *, first: bool) -> None:
-        self.running, self.faults, self.first = running, faults, first
-        self.left = list(faults)
+    def __init__(self, running: Running, fault: Fault, *, first: bool) -> None:
+        self.running, self.fault, self.first = running, fault, first
+        self.stands = True
 
     def make(self) -> str:
-        """Make them, in the service's first release or in a later one. Return why `up` is red, if it is."""
+        """Make it, in the service's first release or in a later one. Return why `up` is red, if it is."""
         running = self.running
         running.turn(on=not self.first)
         running.released = True
-        for fault in self.faults:
-            running.run.make_mistake(fault, running.home.source, running.calls)
+        running.run.make_mistake(self.fault, running.home.source, running.calls)
         running.run.set("ecsEnabled", "true")
         return running.deploy()
 
     def correct(self, named: str = "") -> bool:
-        """Correct one thing that is written wrongly, or the setting that is named, as a person does who reads that.
+        """Correct what is written wrongly, or the setting that is named, as a person does who reads that.
 
-        Return whether there was one.
+        Return whether there was something.
         """
-        for fault in self.left:
-            wrong = fault.corrected or any(key in named for key in fault.config)
-            if wrong or set(fault.edits) - {ANOTHER_RELEASE}:
-                self._take_back(fault)
-                return True
-        return False
+        fault, stood = self.fault, self.stands
+        named_setting = any(key in named for key in fault.config)
+        if stood and (fault.corrected or named_setting or self._edited):
+            self._take_back()
+        return stood and not self.stands
 
-    def _take_back(self, fault: Fault) -> None:
-        self.left.remove(fault)
+    @property
+    def _edited(self) -> bool:
+        return bool(set(self.fault.edits) - {ANOTHER_RELEASE})
+
+    def _take_back(self) -> None:
+        self.stands, fault = False, self.fault
         self.running.copy_program()
-        for edit in (edit for each in self.left for edit in each.edits):
-            edit.apply(self.running.home.source)
         for key, value in fault.corrected.items():
             self.running.run.set(key, value)
-        if fault.corrected or set(fault.edits) - {ANOTHER_RELEASE}:
+        if fault.corrected or self._edited:
             return
         for key in {key.partition(".")[0] for key in fault.config}:
             self.running.type(f"pulumi config rm {key} -s poc")
@@ -175,36 +175,24 @@ class Mistakes:
 
     def corrected(self) -> str:
         """Correct what a cure has hidden and the sources still have. Return why `pulumi up` is red then, if it is."""
-        left = False
-        while self.correct():
-            left = True
-        return self.running.deploy() if left else ""
+        return self.running.deploy() if self.correct() else ""
 
     def mended_by_the_old_value(self) -> str:
         """Take the settings back that are refused. Return why `pulumi up` is red after that, if it is."""
-        for fault in [each for each in self.left if each.config]:
-            self._take_back(fault)
+        if self.stands and self.fault.config:
+            self._take_back()
         return self.running.deploy()
 
     def mended_by(self, fixes: tuple[Fix, ...], finding: Finding) -> tuple[bool, str]:
-        """Do what these fixes say. Return whether the finding is gone, and why `pulumi up` is red, if it is.
-
-        Where they say to correct what is written, and two things are wrong, a person tries the one and the other.
-        """
+        """Do what these fixes say. Return whether the finding is gone, and why `pulumi up` is red, if it is."""
         commands = fixes[0].commands
-        edits = commands[-1:] == (UP,) and not any(map(CHANGES.match, commands))
-        while True:
-            corrected = edits and self.correct(str(fixes[0].text))
-            red = self._type(fixes)
-            gone = not red or not self.running.names_first(finding)
-            if gone or not corrected:
-                return gone, red
+        if commands[-1:] == (UP,) and not any(map(CHANGES.match, commands)):
+            self.correct(str(fixes[0].text))
+        red = self._type(fixes)
+        return not red or not self.running.names_first(finding), red
 
     def _type(self, fixes: tuple[Fix, ...]) -> str:
-        """Type the commands, and return why `pulumi up` is red after them, if it is.
-
-        Only `pulumi up` and a retry may fail, for another mistake may be left.
-        """
+        """Type the commands, and return why `pulumi up` is red after them, if it is. Only that and a retry may fail."""
         running, red = self.running, None
         for command in (each for fix in fixes for each in fix.commands):
             failed = running.type(command)
@@ -215,7 +203,7 @@ class Mistakes:
         return running.deploy() if red is None else red
 
     def restore(self, file: str, *, mended: bool) -> str:
-        """Take back what is left of the mistakes and the cures. Return why the stack stays ill, if it does."""
+        """Take back what is left of the mistake and the cures. Return why the stack stays ill, if it does."""
         running = self.running
         while SESSIONS:
             SESSIONS.pop().close()
@@ -223,9 +211,9 @@ class Mistakes:
         if mended and running.stack_file.read_text() == file:
             return ""
         running.stack_file.write_text(file)
-        while self.left and not mended:
-            if undo := UNDO.get(self.left.pop().name):
-                undo(running.calls, running.run.names)
+        undo = UNDO.get(self.fault.name)
+        if undo and self.stands and not mended:
+            undo(running.calls, running.run.names)
         red = running.type("pulumi up --refresh -s poc")
         return red or ("" if running.works else "the page is dead")
 
