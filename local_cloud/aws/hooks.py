@@ -8,6 +8,7 @@ import threading
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -33,6 +34,13 @@ LACKING = {
 Params = dict[str, Any]
 Call = tuple[str, str]
 Before = Callable[[Params], None]
+Broken = Callable[[Params], object]
+"""Returns the value that breaks a rule, which stands for ``{}`` in the words; a false one where none does."""
+Row = tuple[str, str, Broken]
+"""One rule of AWS: the code of its error, the words, and when it is due."""
+Refusals = Mapping[str, tuple[Row, ...]]
+"""The rules of a service and its operations, which stand in one word each. Their source is the operation's API
+reference, which documents no message, where no other is named."""
 H = TypeVar("H", bound=Callable[..., Any])
 
 ACCOUNT = "123456789012"
@@ -96,12 +104,43 @@ def _marker(kind: str, call: Call) -> Callable[[H], H]:
 
 
 def register(*modules: ModuleType) -> None:
-    """Hook the marked functions of modules into the calls. A second time changes nothing."""
+    """Hook the marked functions of modules, and the rows of their ``REFUSALS``, into the calls.
+
+    A second time changes nothing.
+    """
     for module in modules:
         for handler in [each for each in vars(module).values() if isinstance(each, FunctionType)]:
             for kind, call in getattr(handler, "hooks", ()):
                 if handler.__module__ == module.__name__:
                     _add(kind, call, handler)
+        for calls, rows in getattr(module, "REFUSALS", {}).items():
+            service, *operations = calls.split()
+            for operation in operations:
+                _add("before", (service, operation), refusing(rows))
+
+
+@cache
+def refusing(rows: tuple[Row, ...]) -> Before:
+    """Return the hook that raises ``Refused`` for the first of the rules that a call breaks."""
+
+    def look(given: Params) -> None:
+        for code, words, broken in rows:
+            if value := broken(given):
+                raise Refused(code, words.format(value))
+
+    return look
+
+
+def number_outside(given: Params, name: str, low: int, high: int) -> str | None:
+    """Return a parameter that is not in its range; None for one that is, or is not given."""
+    value = given.get(name)
+    return str(value) if value is not None and not low <= int(value) <= high else None
+
+
+def other_than(pattern: str, value: object) -> str | None:
+    """Return a value that does not have this form; None for one that has, or is not given."""
+    fits = value is None or re.fullmatch(pattern, str(value), re.DOTALL)
+    return None if fits else str(value) or "-"
 
 
 def _add(kind: str, call: Call, handler: Handler) -> None:

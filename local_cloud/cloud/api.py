@@ -196,10 +196,11 @@ class Api:
 
 def _parts() -> tuple[ModuleType, ...]:
     """Return the modules with hooks; ``install`` of one also replaces parts of moto, which SETTINGS must precede."""
-    from local_cloud.aws import acm, ecr, kms, policies, quotas, route53, secrets, sns
+    from local_cloud.aws import acm, ecr, kms, policies, quotas, refusals, route53, secrets, sns
     from local_cloud.aws.cloudwatch import alarms, logs, queries
     from local_cloud.aws.ec2 import endpoints, interfaces, patches
     from local_cloud.aws.ec2 import rules as ec2
+    from local_cloud.aws.ecs import definitions
     from local_cloud.aws.ecs import rules as ecs
     from local_cloud.aws.elb import rules as elb
     from local_cloud.aws.rds import offers
@@ -210,8 +211,8 @@ def _parts() -> tuple[ModuleType, ...]:
     from local_cloud.aws.scheduler import rules as scheduler
 
     return (
-        *(endpoints, interfaces, patches, ec2, ecs, elb, offers, rds, s3),
-        *(acm, ecr, policies, quotas, route53, secrets, kms, sns),
+        *(endpoints, interfaces, patches, ec2, ecs, definitions, elb, offers, rds, s3),
+        *(acm, ecr, policies, quotas, route53, secrets, kms, sns, refusals),
         *(scaling, schedule, scheduler, alarms, logs, queries),
     )
 

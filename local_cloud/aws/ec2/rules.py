@@ -7,7 +7,17 @@ from typing import Any
 from botocore import xform_name
 
 from local_cloud.aws.ec2 import interfaces
-from local_cloud.aws.hooks import ACCOUNT, Params, Refused, after, backend, before, instead
+from local_cloud.aws.hooks import (
+    ACCOUNT,
+    Params,
+    Refusals,
+    Refused,
+    after,
+    backend,
+    before,
+    instead,
+    other_than,
+)
 
 
 @after("ec2", "CreateNatGateway")
@@ -436,3 +446,49 @@ def prefix_list_unused(params: Params) -> None:
         if name in {rule.prefix_list_id for rule in (*group.ingress_rules, *group.egress_rules)}:
             words = f"The prefix list '{name}' is in use by the security group '{group.id}'."
             raise Refused("DependencyViolation", words)
+
+
+def _ports(given: Params) -> Any:
+    """Return a range of ports that is none."""
+    for each in given.get("IpPermissions") or ():
+        low, high = (int(each.get(name) or 0) for name in ("FromPort", "ToPort"))
+        tcp = str(each.get("IpProtocol")) in ("tcp", "udp", "6", "17")
+        if tcp and not 0 <= low <= high <= 65535:
+            return f"{low}-{high}"
+    return None
+
+
+def _unknown_group(given: Params) -> Any:
+    asked = list(given.get("SecurityGroupIds") or given.get("SecurityGroupId") or ())
+    for each in given.get("NetworkInterfaces") or ():
+        asked += each.get("Groups") or each.get("SecurityGroupId") or []
+    find = backend("ec2").get_security_group_from_id
+    return next((each for each in asked if find(each) is None), None)
+
+
+def _address_in_use(given: Params) -> Any:
+    """Return the address that a NAT gateway has."""
+    ec2, asked = backend("ec2"), given.get("AllocationId")
+    held = {each._eni.id for each in ec2.nat_gateways.values() if each.state != "deleted"}
+    taken = (e for e in ec2.addresses.values() if e.allocation_id == asked and e.eni)
+    return next((each.public_ip for each in taken if each.eni.id in held), None)
+
+
+VALUE = "InvalidParameterValue"
+
+# fmt: off
+REFUSALS: Refusals = {
+    "ec2 AuthorizeSecurityGroupIngress AuthorizeSecurityGroupEgress": (
+        (VALUE, "Invalid value for portRange: {}", _ports),
+    ),
+    "ec2 CreateSecurityGroup": (
+        (VALUE, "Invalid value '{}' for groupName. Group names may not be in the format sg-*",
+         lambda p: other_than("(?!sg-).*", p["GroupName"])),
+        (VALUE, "Invalid value '{}' for GroupDescription. Character sets beyond ASCII are not supported.",
+         lambda p: other_than("[\0-\x7f]*", p["Description"])),
+    ),
+    "ec2 ReleaseAddress": (("InvalidIPAddress.InUse", "Address {} is in use.", _address_in_use),),
+    "ec2 RunInstances": (("InvalidGroup.NotFound", "The security group '{}' does not exist", _unknown_group),),
+}
+# fmt: on
+"""What ``hooks.register`` refuses."""

@@ -1,19 +1,49 @@
 """AWS's rules for ECS that moto lacks: clusters, capacity providers, task definitions and services."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from moto.ecs.exceptions import TaskDefinitionNotFoundException
 from moto.ecs.models import EC2ContainerServiceBackend, TaskDefinition
 
-from local_cloud.aws.hooks import Params, Refused, backend, before, instead
+from local_cloud.aws.ecs.definitions import CLIENT, units
+from local_cloud.aws.hooks import (
+    Params,
+    Refusals,
+    Refused,
+    backend,
+    before,
+    instead,
+    number_outside,
+    other_than,
+)
 
+INVALID, PLATFORM = "InvalidParameterException", "PlatformUnknownException"
 _describe_task_definition = EC2ContainerServiceBackend.describe_task_definition
+_register_task_definition = EC2ContainerServiceBackend.register_task_definition
 
 
 def install() -> None:
-    """Describe a family by its newest ACTIVE revision."""
+    """Describe a family by its newest ACTIVE revision, and keep a size as a number of units."""
     EC2ContainerServiceBackend.describe_task_definition = newest_active  # type: ignore[method-assign]
+    EC2ContainerServiceBackend.register_task_definition = _registered  # type: ignore[method-assign]
+
+
+def _registered(self: EC2ContainerServiceBackend, *args: Any, **given: Any) -> TaskDefinition:
+    """Register "1 vCPU" and "2 GB" as 1024 and 2048 (API reference, RegisterTaskDefinition, cpu and memory)."""
+    sizes = {name: str(units(given[name])) for name in ("cpu", "memory") if given.get(name)}
+    return _register_task_definition(self, *args, **given | sizes)
+
+
+@before("ecs", "CreateService")
+@before("ecs", "UpdateService")
+@before("ecs", "RunTask")
+def default_group(params: Params) -> None:
+    """Give tasks without a security group the default one of their VPC (API reference, AwsVpcConfiguration)."""
+    network = (params.get("networkConfiguration") or {}).get("awsvpcConfiguration") or {}
+    if network.get("subnets") and not network.get("securityGroups"):
+        vpc = backend("ec2").get_subnet(network["subnets"][0]).vpc_id
+        groups = backend("ec2").describe_security_groups(filters={"vpc-id": [vpc]})
+        network["securityGroups"] = [each.id for each in groups if each.name == "default"]
 
 
 @instead("ecs", "UpdateClusterSettings")
@@ -22,100 +52,6 @@ def update_cluster_settings(params: Params) -> Params:
         params["cluster"].rpartition("/")[2], params["settings"], None, None
     )
     return {"cluster": changed}
-
-
-@before("ecs", "RunTask")
-def launch_type_or_providers(params: Params) -> None:
-    """Refuse both (API reference, RunTask: with a strategy "the launchType parameter must be omitted")."""
-    if params.get("launchType") and params.get("capacityProviderStrategy"):
-        words = "Specifying both a launch type and capacity provider strategy is not supported. "
-        words += "Remove one and try again."
-        raise Refused("InvalidParameterException", words)
-
-
-@before("ecs", "CreateService")
-@before("ecs", "UpdateService")
-@before("ecs", "RunTask")
-def _providers_of_the_cluster(params: Params) -> None:
-    cluster = backend("ecs").clusters.get(str(params.get("cluster", "default")).rpartition("/")[2])
-    known = cluster.capacity_providers or [] if cluster else []
-    for each in params.get("capacityProviderStrategy") or []:
-        if each["capacityProvider"] not in known:
-            words = f"The specified capacity provider {each['capacityProvider']} was not found. "
-            words += "Specify a valid capacity provider and try again."
-            raise Refused("InvalidParameterException", words)
-
-
-@before("ecs", "UpdateService")
-def another_provider_needs_a_deployment(params: Params) -> None:
-    if params.get("capacityProviderStrategy") and not params.get("forceNewDeployment"):
-        raise Refused(
-            "InvalidParameterException",
-            "When switching from launch type to capacity provider strategy on an existing service, "
-            "or making a change to a capacity provider strategy on a service that is already using "
-            "one, you must force a new deployment.",
-        )
-
-
-FARGATE: dict[int, Iterable[int]] = {
-    256: (512, 1024, 2048),
-    512: range(1024, 4097, 1024),
-    1024: range(2048, 8193, 1024),
-    2048: range(4096, 16385, 1024),
-    4096: range(8192, 30721, 1024),
-    8192: range(16384, 61441, 4096),
-    16384: range(32768, 122881, 8192),
-}
-"""CPU units with their MiB of memory (ECS developer guide, "Fargate task definition differences")."""
-
-
-@before("ecs", "RegisterTaskDefinition")
-def fargate_size(params: Params) -> None:
-    if "FARGATE" not in (params.get("requiresCompatibilities") or []):
-        return
-    if int(params.get("memory") or 0) not in FARGATE.get(int(params.get("cpu") or 0), ()):
-        raise Refused("ClientException", "No Fargate configuration exists for given values.")
-    if params.get("networkMode") != "awsvpc":
-        raise Refused("ClientException", "Fargate only supports network mode \u2018awsvpc\u2019.")
-
-
-LONGEST_STOP = 120
-"""Seconds (API reference, ContainerDefinition, stopTimeout). AWS does not document the message."""
-
-
-@before("ecs", "RegisterTaskDefinition")
-def fargate_containers(params: Params) -> None:
-    """Refuse what Fargate needs an execution role for without one, and a stop timeout that is too long."""
-    if "FARGATE" not in (params.get("requiresCompatibilities") or []):
-        return
-    for each in params["containerDefinitions"]:
-        if not params.get("executionRoleArn"):
-            _needs_no_role(each)
-        if int(each.get("stopTimeout") or 0) > LONGEST_STOP:
-            words = (
-                f"The stopTimeout of the container {each['name']} must be at most {LONGEST_STOP}"
-            )
-            raise Refused("ClientException", f"{words} seconds on Fargate.")
-
-
-def _needs_no_role(container: Params) -> None:
-    """Messages: virtual-kubelet/virtual-kubelet issue 193, hashicorp/terraform-provider-aws issue 3051."""
-    words = "Fargate requires task definition to have execution role ARN to support "
-    if (container.get("logConfiguration") or {}).get("logDriver") == "awslogs":
-        raise Refused("ClientException", f"{words}log driver awslogs.")
-    if ".dkr.ecr." in str(container.get("image")):
-        raise Refused("ClientException", f"{words}ECR images.")
-
-
-@before("ecs", "CreateService")
-@before("ecs", "UpdateService")
-def a_deployment_can_move(params: Params) -> None:
-    """Refuse a rolling deployment that may neither start nor stop a task (ECS, DeploymentConfiguration)."""
-    given = params.get("deploymentConfiguration") or {}
-    rolling = given.get("strategy", "ROLLING") == "ROLLING"
-    if rolling and given.get("maximumPercent") == given.get("minimumHealthyPercent") == 100:
-        words = "Both maximumPercent and minimumHealthyPercent cannot be 100 as this will block deployments."
-        raise Refused("InvalidParameterException", words)
 
 
 def newest_active(self: EC2ContainerServiceBackend, task_definition_str: str) -> TaskDefinition:
@@ -148,33 +84,114 @@ def active_service(params: Params) -> Any:
     return found if found and found.status == "ACTIVE" else None
 
 
-@before("ecs", "CreateService")
-def service_has_network(params: Params) -> None:
-    if not (params.get("networkConfiguration") or {}).get("awsvpcConfiguration"):
-        raise Refused(
-            "InvalidParameterException",
-            "Network Configuration must be provided when networkMode 'awsvpc' is specified.",
-        )
+NAME = "[A-Za-z0-9_-]{1,255}"
+
+PLATFORMS = ("LATEST", "1.4.0", "1.3.0")
+"""ECS developer guide, "Fargate Linux platform versions"."""
+
+FORCE = (
+    "When switching from launch type to capacity provider strategy on an existing service, or making a change to a "
+    "capacity provider strategy on a service that is already using one, you must force a new deployment."
+)
 
 
-@before("ecs", "CreateService")
-def target_group_attached(params: Params) -> None:
-    groups = backend("elbv2").target_groups
-    for balancer in params.get("loadBalancers") or []:
-        arn = balancer.get("targetGroupArn")
-        if arn in groups and not groups[arn].load_balancer_arns:
-            raise Refused(
-                "InvalidParameterException",
-                f"The target group with targetGroupArn {arn} does not have an associated load balancer.",
-            )
+def _inactive(given: Params) -> bool:
+    """Return whether a task definition is INACTIVE ("Deregistering an Amazon ECS task definition revision")."""
+    name = str(given.get("taskDefinition") or "").rpartition("/")[2]
+    family, _, number = name.partition(":")
+    found = backend("ecs").task_definitions.get(family, {}).get(int(number or 0))
+    return found is not None and found.status == "INACTIVE"
 
 
-@before("ecs", "DeleteCluster")
-def cluster_empty(params: Params) -> None:
-    name = str(params["cluster"]).rpartition("/")[2]
-    services = backend("ecs").services.values()
-    if any(service.cluster_name == name and service.status == "ACTIVE" for service in services):
-        raise Refused(
-            "ClusterContainsServicesException",
-            "The Cluster cannot be deleted while Services are active.",
-        )
+def _unattached(given: Params) -> Any:
+    named = [each.get("targetGroupArn") for each in given.get("loadBalancers") or ()]
+    groups = (found for each in named if (found := backend("elbv2").target_groups.get(each)))
+    return next((each.arn for each in groups if not each.load_balancer_arns), None)
+
+
+def _unknown_provider(given: Params) -> Any:
+    name = str(given.get("cluster", "default")).rpartition("/")[2]
+    cluster = backend("ecs").clusters.get(name)
+    known = cluster.capacity_providers or [] if cluster else []
+    named = (each["capacityProvider"] for each in given.get("capacityProviderStrategy") or ())
+    return next((each for each in named if each not in known), None)
+
+
+def _cannot_move(given: Params) -> bool:
+    percents = given.get("deploymentConfiguration") or {}
+    rolling = percents.get("strategy", "ROLLING") == "ROLLING"
+    both = percents.get("maximumPercent"), percents.get("minimumHealthyPercent")
+    return rolling and both == (100, 100)
+
+
+def _unmapped(given: Params) -> Any:
+    """Return the container of a load balancer that the task definition lacks, or lacks the port of."""
+    if not given.get("taskDefinition"):
+        return None
+    definition = backend("ecs").describe_task_definition(given["taskDefinition"])
+    mapped = {
+        (each["name"], port["containerPort"])
+        for each in definition.container_definitions
+        for port in each.get("portMappings") or ()
+    }
+    asked = [each for each in given.get("loadBalancers") or () if "containerName" in each]
+    return next(
+        (
+            f"{each['containerName']} at port {each['containerPort']}"
+            for each in asked
+            if (each["containerName"], each["containerPort"]) not in mapped
+        ),
+        None,
+    )
+
+
+def _services_in(cluster: str) -> bool:
+    name, services = cluster.rpartition("/")[2], backend("ecs").services.values()
+    return any(each.cluster_name == name and each.status == "ACTIVE" for each in services)
+
+
+def _aws_tag(given: Params) -> Any:
+    return next((e["key"] for e in given.get("tags") or () if e["key"].startswith("aws:")), None)
+
+
+# fmt: off
+REFUSALS: Refusals = {
+    "ecs CreateService UpdateService RunTask": (
+        (CLIENT, "TaskDefinition is inactive", _inactive),
+        (PLATFORM, "The specified platform version {} does not exist.",
+         lambda p: (asked := p.get("platformVersion")) not in (None, *PLATFORMS) and asked),
+        (INVALID, "Specifying both a launch type and capacity provider strategy is not supported. "
+         "Remove one and try again.", lambda p: p.get("launchType") and p.get("capacityProviderStrategy")),
+        (INVALID, "The specified capacity provider {} was not found. Specify a valid capacity provider and try again.",
+         _unknown_provider),
+    ),
+    "ecs CreateService UpdateService": (
+        (INVALID, "desiredCount must not be negative: {}", lambda p: number_outside(p, "desiredCount", 0, 5000)),
+        (INVALID, "Both maximumPercent and minimumHealthyPercent cannot be 100 as this will block deployments.",
+         _cannot_move),
+        (INVALID, "The container {} did not have a container port defined in the task definition.", _unmapped),
+    ),
+    "ecs CreateService": (
+        (INVALID, "Service names may contain letters, digits, hyphens and underscores: {}",
+         lambda p: other_than(NAME, p["serviceName"])),
+        (INVALID, "Network Configuration must be provided when networkMode 'awsvpc' is specified.",
+         lambda p: not (p.get("networkConfiguration") or {}).get("awsvpcConfiguration")),
+        (INVALID, "The target group with targetGroupArn {} does not have an associated load balancer.", _unattached),
+    ),
+    "ecs UpdateService": (
+        (INVALID, FORCE, lambda p: p.get("capacityProviderStrategy") and not p.get("forceNewDeployment")),
+    ),
+    "ecs DescribeServices": (
+        (INVALID, "Services must be at most 10 for a request.", lambda p: len(p["services"]) > 10),
+    ),
+    "ecs RunTask": ((INVALID, "count must be 1 to 10: {}", lambda p: number_outside(p, "count", 1, 10)),),
+    "ecs CreateCluster CreateService RegisterTaskDefinition RunTask TagResource": (
+        (INVALID, "Tag keys must not begin with aws: {}", _aws_tag),
+    ),
+    "ecs DeleteCluster": (
+        ("ClusterContainsServicesException", "The Cluster cannot be deleted while Services are active.",
+         lambda p: _services_in(p["cluster"])),
+    ),
+}
+# fmt: on
+"""What ``hooks.register`` refuses."""

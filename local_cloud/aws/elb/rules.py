@@ -2,57 +2,46 @@
 
 import json
 import re
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from moto.elbv2 import models
 
 from local_cloud.aws.ec2.rules import internet_gateway
-from local_cloud.aws.hooks import ACCOUNT, Params, Refused, backend, before
+from local_cloud.aws.hooks import (
+    ACCOUNT,
+    Params,
+    Refusals,
+    Refused,
+    backend,
+    before,
+    number_outside,
+    other_than,
+)
+from local_cloud.aws.policy_evaluation import ALLOWED, decide, listed
 
 
-@before("elbv2", "CreateLoadBalancer")
-def two_zones(params: Params) -> None:
-    subnets = backend("ec2").describe_subnets(subnet_ids=_subnets(params))
-    if len({subnet.availability_zone for subnet in subnets}) < 2:
-        raise Refused(
-            "InvalidConfigurationRequest",
-            "At least two subnets in two different Availability Zones must be specified",
-        )
+def _subnets(params: Params) -> list[Any]:
+    ids = params.get("Subnets") or [each["SubnetId"] for each in params.get("SubnetMappings") or []]
+    return list(backend("ec2").describe_subnets(subnet_ids=ids))
 
 
-@before("elbv2", "CreateLoadBalancer")
-def balancer_needs_internet_gateway(params: Params) -> None:
-    """Refuse a load balancer without an internet gateway. Error message: openshift/installer issue 1110."""
-    if params.get("Scheme") == "internal":
-        return
-    for subnet in backend("ec2").describe_subnets(subnet_ids=_subnets(params)):
-        if not internet_gateway(subnet.vpc_id):
-            raise Refused("InvalidSubnet", f"VPC {subnet.vpc_id} has no internet gateway")
+def _without_gateway(given: Params) -> Any:
+    """Return the VPC of a load balancer for the internet that has no gateway to it (openshift/installer issue 1110)."""
+    vpcs = (each.vpc_id for each in _subnets(given) if given.get("Scheme") != "internal")
+    return next((each for each in vpcs if not internet_gateway(each)), None)
 
 
-def _subnets(params: Params) -> list[str]:
-    mappings = params.get("SubnetMappings") or []
-    return params.get("Subnets") or [mapping["SubnetId"] for mapping in mappings]
+def _port_is_taken(given: Params) -> bool:
+    listeners = backend("elbv2").load_balancers[given["LoadBalancerArn"]].listeners.values()
+    return any(str(each.port) == str(given.get("Port")) for each in listeners)
 
 
-@before("elbv2", "CreateLoadBalancer")
-def short_name(params: Params) -> None:
-    if len(params["Name"]) > 32:
-        words = f"The load balancer name '{params['Name']}' cannot be longer than '32' characters"
-        raise Refused("ValidationError", words)
-
-
-@before("elbv2", "CreateListener")
-def one_listener_a_port(params: Params) -> None:
-    balancer = backend("elbv2").load_balancers[params["LoadBalancerArn"]]
-    if any(
-        str(listener.port) == str(params.get("Port")) for listener in balancer.listeners.values()
-    ):
-        words = "A listener already exists on this port for this load balancer"
-        raise Refused("DuplicateListener", words)
-    if params.get("Protocol") == "HTTPS" and not params.get("Certificates"):
-        words = "A certificate must be specified for HTTPS listeners"
-        raise Refused("CertificateNotFound", words)
+def _in_use(given: Params) -> Any:
+    arn, balancers = given["TargetGroupArn"], backend("elbv2").load_balancers.values()
+    listeners = [each for balancer in balancers for each in balancer.listeners.values()]
+    named = (f"{each.default_actions}{list(each.rules.values())}" for each in listeners)
+    return arn if any(arn in each for each in named) else None
 
 
 PATH_PATTERN = re.compile(r"[A-Za-z0-9_.$/~\"'@:+&*?-]*")
@@ -133,12 +122,19 @@ def _wrong(words: str) -> Refused:
 
 
 _create, _modify = models.ELBv2Backend.create_rule, models.ELBv2Backend.modify_rule
+_create_balancer = models.ELBv2Backend.create_load_balancer
 
 
 def install() -> None:
-    """Make moto keep the login actions of rules as ELB does, and never describe their secret."""
+    """Make moto keep login actions as ELB does, never describe their secret, and set the default scheme."""
+    models.ELBv2Backend.create_load_balancer = _created_balancer  # type: ignore[assignment, method-assign]
     models.ELBv2Backend.create_rule = _created  # type: ignore[assignment, method-assign]
     models.ELBv2Backend.modify_rule = _modified  # type: ignore[method-assign]
+
+
+def _created_balancer(self: Any, **given: Any) -> Any:
+    """Create a load balancer that faces the internet by default (API reference, CreateLoadBalancer, Scheme)."""
+    return _create_balancer(self, **given | {"scheme": given.get("scheme") or "internet-facing"})
 
 
 def _created(self: Any, listener_arn: str, **params: Any) -> Any:
@@ -198,44 +194,155 @@ def changed_health_check(params: Params) -> None:
     _health_check({**now, **params})
 
 
-@before("elbv2", "DeleteTargetGroup")
-def target_group_unused(params: Params) -> None:
-    arn = params["TargetGroupArn"]
-    for balancer in backend("elbv2").load_balancers.values():
-        for listener in balancer.listeners.values():
-            if arn in str(listener.default_actions) or arn in str(list(listener.rules.values())):
-                words = f"Target group '{arn}' is currently in use by a listener or a rule"
-                raise Refused("ResourceInUse", words)
-
-
 DELIVERY = "logdelivery.elasticloadbalancing.amazonaws.com"
 
 
 @before("elbv2", "ModifyLoadBalancerAttributes")
 def bucket_takes_logs(params: Params) -> None:
-    """Refuse a log bucket that ELB may not write to: ELB writes a test file."""
+    """Refuse a log bucket that ELB may not write to: it writes a test file below the prefix.
+
+    ELB user guide, "Enable access logs for your Application Load Balancer", by the service's principal.
+    """
     wanted = {item["Key"]: item["Value"] for item in params.get("Attributes") or []}
     if str(wanted.get("access_logs.s3.enabled")).lower() != "true":
         return
-    name = str(wanted.get("access_logs.s3.bucket"))
-    if not any(_lets_it_write(statement, name) for statement in _policy(name)):
+    name, prefix = (
+        str(wanted.get(f"access_logs.s3.{each}") or "") for each in ("bucket", "prefix")
+    )
+    folder = "/".join(filter(None, (name, prefix, "AWSLogs", ACCOUNT)))
+    context = {
+        "aws:SecureTransport": "true",
+        "aws:SourceAccount": ACCOUNT,
+        "aws:SourceArn": params["LoadBalancerArn"],
+        "s3:x-amz-acl": "bucket-owner-full-control",
+    }
+    file = f"arn:aws:s3:::{folder}/ELBAccessLogTestFile"
+    if decide([_policy_for_logs(name)], "s3:PutObject", file, context) != ALLOWED:
         words = f"Access Denied for bucket: {name}. Please check S3bucket permission"
         raise Refused("InvalidConfigurationRequest", words)
 
 
-def _policy(name: str) -> list[dict[str, Any]]:
+def _policy_for_logs(bucket: str) -> dict[str, Any]:
+    """Return the statements of a bucket's policy that speak of ELB's delivery of logs."""
     buckets = backend("s3").buckets
-    policy = buckets[name].policy if name in buckets else None
-    found: list[dict[str, Any]] = json.loads(policy)["Statement"] if policy else []
-    return found
+    text = buckets[bucket].policy if bucket in buckets else None
+    statements = listed(json.loads(text)["Statement"]) if text else []
+    return {"Statement": [each for each in statements if _is_for(each.get("Principal"), DELIVERY)]}
 
 
-def _lets_it_write(statement: dict[str, Any], bucket: str) -> bool:
-    who = statement.get("Principal")
-    return (
-        statement["Effect"] == "Allow"
-        and isinstance(who, dict)
-        and who.get("Service") == DELIVERY
-        and statement["Action"] == "s3:PutObject"
-        and statement["Resource"] == f"arn:aws:s3:::{bucket}/AWSLogs/{ACCOUNT}/*"
-    )
+def _is_for(principal: Any, service: str) -> bool:
+    if isinstance(principal, dict):
+        return service in listed(principal.get("Service", ())) or "*" in listed(
+            principal.get("AWS", ())
+        )
+    return bool(principal == "*")
+
+
+TARGETS = [
+    ip_network(each) for each in ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16")
+]
+"""Where a target of type ip may lie beside the VPC's own ranges (ELB user guide, "Target type")."""
+
+
+def _protected(given: Params) -> Any:
+    held = backend("elbv2").load_balancers.get(given["LoadBalancerArn"])
+    protects = held and str(held.attrs.get("deletion_protection.enabled")).lower() == "true"
+    return held.arn if protects else None
+
+
+def _taken(given: Params) -> Any:
+    """Return the name of a load balancer that exists with another scheme, type or other subnets."""
+    name, scheme = given["Name"], given.get("Scheme") or "internet-facing"
+    found = [each for each in backend("elbv2").load_balancers.values() if each.name == name]
+    return next((name for each in found if (each.scheme or "internet-facing") != scheme), None)
+
+
+def _default_rule(given: Params) -> Any:
+    listeners = [
+        each for one in backend("elbv2").load_balancers.values() for each in one.listeners.values()
+    ]
+    rules = (rule for each in listeners for rule in each.rules.values())
+    return next((e.arn for e in rules if e.arn == given["RuleArn"] and e.is_default), None)
+
+
+def _outside(given: Params) -> Any:
+    group = backend("elbv2").target_groups.get(given["TargetGroupArn"])
+    if group is None or group.target_type != "ip":
+        return None
+    vpc = backend("ec2").vpcs.get(group.vpc_id)
+    allowed = TARGETS + ([ip_network(vpc.cidr_block)] if vpc else [])
+    ids = (each["Id"] for each in given["Targets"])
+    return next((each for each in ids if not any(ip_address(each) in net for net in allowed)), None)
+
+
+def _loops(given: Params) -> bool:
+    """Return whether a redirect changes neither protocol, host, port, path nor query (RedirectActionConfig)."""
+    same = {
+        "Host": "#{host}",
+        "Path": "/#{path}",
+        "Port": "#{port}",
+        "Protocol": "#{protocol}",
+        "Query": "#{query}",
+    }
+    actions = given.get("Actions") or given.get("DefaultActions") or ()
+    redirects = [each["RedirectConfig"] for each in actions if each.get("RedirectConfig")]
+    return any(all(each.get(k, v) == v for k, v in same.items()) for each in redirects)
+
+
+def _other_vpc(given: Params) -> Any:
+    """Return a target group that lies in another VPC than the listener's load balancer."""
+    elb = backend("elbv2")
+    balancer = elb.load_balancers.get(given.get("LoadBalancerArn"))
+    if balancer is None and (listener := given.get("ListenerArn")):
+        owners = (each for each in elb.load_balancers.values() if listener in each.listeners)
+        balancer = next(owners, None)
+    named = [
+        each.get("TargetGroupArn")
+        for each in given.get("Actions") or given.get("DefaultActions") or ()
+    ]
+    groups = (elb.target_groups[each] for each in named if each in elb.target_groups)
+    if balancer is None:
+        return None
+    return next((each.arn for each in groups if each.vpc_id != balancer.vpc_id), None)
+
+
+CONFIGURATION = "InvalidConfigurationRequest"
+
+# fmt: off
+REFUSALS: Refusals = {
+    "elbv2 CreateListener": (
+        ("DuplicateListener", "A listener already exists on this port for this load balancer", _port_is_taken),
+        ("CertificateNotFound", "A certificate must be specified for HTTPS listeners",
+         lambda p: p.get("Protocol") == "HTTPS" and not p.get("Certificates")),
+    ),
+    "elbv2 DeleteTargetGroup": (
+        ("ResourceInUse", "Target group '{}' is currently in use by a listener or a rule", _in_use),
+    ),
+    "elbv2 CreateLoadBalancer": (
+        (CONFIGURATION, "At least two subnets in two different Availability Zones must be specified",
+         lambda p: len({each.availability_zone for each in _subnets(p)}) < 2),
+        ("InvalidSubnet", "VPC {} has no internet gateway", _without_gateway),
+        ("DuplicateLoadBalancerName", "A load balancer with the same name '{}' exists, but with different settings",
+         _taken),
+        ("ValidationError", "The load balancer name '{}' cannot be longer than '32' characters",
+         lambda p: other_than(".{1,32}", p["Name"])),
+    ),
+    "elbv2 DeleteLoadBalancer": (  # recorded by cloud-custodian
+        ("OperationNotPermitted", "Load balancer '{}' cannot be deleted because deletion protection is enabled",
+         _protected),
+    ),
+    "elbv2 DeleteRule": (("OperationNotPermitted", "Default rule '{}' cannot be deleted", _default_rule),),
+    "elbv2 RegisterTargets": (
+        ("ValidationError", "The IP address '{}' is not within a valid range for the target group", _outside),
+    ),
+    "elbv2 CreateListener ModifyListener CreateRule ModifyRule": (
+        ("InvalidLoadBalancerAction", "The redirect configuration is not valid because it creates a loop.", _loops),
+        (CONFIGURATION, "The following target groups have different VPC than the load balancer: {}", _other_vpc),
+    ),
+    "elbv2 ModifyLoadBalancerAttributes": (
+        (CONFIGURATION, "idle_timeout.timeout_seconds must be 1 to 4000: {}", lambda p: number_outside(
+            {e["Key"]: e.get("Value") for e in p.get("Attributes") or ()}, "idle_timeout.timeout_seconds", 1, 4000)),
+    ),
+}
+# fmt: on
+"""What ``hooks.register`` refuses."""

@@ -4,11 +4,22 @@ import base64
 import os
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from typing import Any
 
 from moto.ec2.models.subnets import Subnet
 from moto.rds.models import DBInstance, DBSubnetGroup, RDSBackend
 
-from local_cloud.aws.hooks import Params, Refused, after, backend, before, instead
+from local_cloud.aws.hooks import (
+    Params,
+    Refusals,
+    Refused,
+    after,
+    backend,
+    before,
+    instead,
+    number_outside,
+    other_than,
+)
 from local_cloud.calls import Calls
 
 _modify_db_subnet_group = RDSBackend.modify_db_subnet_group
@@ -61,30 +72,6 @@ def make_service_role(calls: Calls) -> None:
     calls("iam", "create_service_linked_role", {"AWSServiceName": RDS})
 
 
-@before("rds", "CreateDBInstance")
-def password_and_storage(params: Params) -> None:
-    """Refuse a password that is both given and managed, and less than 20 GiB (API reference, CreateDBInstance)."""
-    if params.get("ManageMasterUserPassword") and params.get("MasterUserPassword"):
-        raise Refused(
-            "InvalidParameterCombination",
-            "You can't specify MasterUserPassword and ManageMasterUserPassword for the same instance.",
-        )
-    if int(params.get("AllocatedStorage") or 0) < 20:
-        raise Refused(
-            "InvalidParameterCombination",
-            f"Invalid storage size for engine name {params['Engine']} and storage type gp3: "
-            f"{params.get('AllocatedStorage')}",
-        )
-
-
-@before("rds", "ModifyDBInstance")
-def stopped_ones_stay_as_they_are(params: Params) -> None:
-    """Refuse to modify a stopped instance (RDS user guide, "Limitations of stopping your DB instance")."""
-    database = backend("rds").databases.get(params["DBInstanceIdentifier"])
-    if database is not None and database.status in GOING_OFF:
-        raise Refused("InvalidDBInstanceState", "Cannot modify a stopped DB Instance")
-
-
 @before("rds", "ModifyDBInstance")
 def major_upgrade(params: Params) -> None:
     """Refuse a new major version without AllowMajorVersionUpgrade, or with parameters of another family."""
@@ -118,38 +105,6 @@ def parameters_fit_the_snapshot(params: Params) -> None:
         source = snapshot.database
         major = source.engine_version.partition(".")[0]
         _check_family(params.get("DBParameterGroupName"), f"{source.engine}{major}")
-
-
-@before("rds", "ModifyDBInstance")
-def new_name_is_free(params: Params) -> None:
-    name = str(params.get("NewDBInstanceIdentifier") or "").lower()
-    if name in backend("rds").databases:
-        raise Refused("DBInstanceAlreadyExists", f"DB instance {name} already exists.")
-
-
-@before("rds", "CreateDBSnapshot")
-def snapshot_of_an_available_one(params: Params) -> None:
-    """Refuse a snapshot of an instance that is not available (API reference, CreateDBSnapshot)."""
-    database = backend("rds").databases.get(params["DBInstanceIdentifier"])
-    if database is not None and database.status != "available":
-        raise _no_snapshot(params)
-
-
-def _no_snapshot(params: Params) -> Refused:
-    return Refused(
-        "InvalidDBInstanceState",
-        f"Cannot create a snapshot because the database instance {params['DBInstanceIdentifier']} is not "
-        "currently in the available state.",
-    )
-
-
-@before("rds", "DeleteDBInstance")
-def final_snapshot_of_a_running_one(params: Params) -> None:
-    """Refuse a final snapshot of a stopped instance. Error message: terraform-provider-aws pull request 46687."""
-    database = backend("rds").databases.get(params["DBInstanceIdentifier"])
-    wanted = params.get("FinalDBSnapshotIdentifier") and not params.get("SkipFinalSnapshot")
-    if wanted and database is not None and database.status in GOING_OFF:
-        raise _no_snapshot(params)
 
 
 @after("rds", "ModifyDBInstance")
@@ -187,32 +142,6 @@ def defaults_are_described(params: Params) -> None:
     database.engine_lifecycle_support = support
 
 
-@before("rds", "CreateDBSubnetGroup")
-def subnet_group_zones(params: Params) -> None:
-    subnets = backend("ec2").describe_subnets(subnet_ids=params["SubnetIds"])
-    if len({subnet.availability_zone for subnet in subnets}) < 2:
-        raise Refused(
-            "DBSubnetGroupDoesNotCoverEnoughAZs",
-            "The DB subnet group doesn't meet Availability Zone (AZ) coverage requirement. "
-            "Current AZ coverage is one. Add subnets to cover at least 2 AZs.",
-        )
-
-
-@before("rds", "CreateDBSubnetGroup")
-def subnet_group_needs_role(_params: Params) -> None:
-    """Refuse a subnet group without the service-linked role, which RDS creates only at CreateDBInstance.
-
-    Error messages: terraform-aws-modules/terraform-aws-rds issue 364, crossplane provider-aws issue
-    479. ECS, load balancing and autoscaling create their roles at the first call that needs one.
-    """
-    if not any(role.path == f"/aws-service-role/{RDS}/" for role in backend("iam").roles.values()):
-        raise Refused(
-            "InvalidParameterValue",
-            "Missing necessary credentials. Please check http://docs.aws.amazon.com/AmazonRDS/"
-            "latest/UserGuide/UsingWithRDS.IAM.ServiceLinkedRoles.html",
-        )
-
-
 @before("rds", "ModifyDBSubnetGroup")
 def subnets_of_databases_stay(params: Params) -> None:
     """Refuse to remove a subnet from a group that a database uses.
@@ -237,24 +166,113 @@ def _databases_in(group: str) -> list[str]:
     ]
 
 
-@before("rds", "DeleteDBSubnetGroup")
-def subnet_group_unused(params: Params) -> None:
-    name = params["DBSubnetGroupName"].lower()
-    for database in _databases_in(name):
-        raise Refused(
-            "InvalidDBSubnetGroupStateFault",
-            f"Cannot delete the subnet group {name!r} because at least one database instance: "
-            f"{database} is still using it.",
-        )
+WEAK = "The parameter MasterUserPassword is not a valid password"
+
+FAMILY = "(?!postgres).*|postgres(9\\.[3-6]|1[0-8])"
+"""Families of parameter groups of PostgreSQL; those of other engines are not looked at."""
 
 
-@before("rds", "DeleteDBParameterGroup")
-def parameter_group_unused(params: Params) -> None:
-    name = params["DBParameterGroupName"]
-    for database in backend("rds").databases.values():
-        if getattr(database, "db_parameter_group_name", None) == name:
-            raise Refused(
-                "InvalidDBParameterGroupState",
-                "One or more database instances are still members of this parameter group "
-                f"{name}, so the group cannot be deleted",
-            )
+def _unknown_parameters(given: Params) -> Any:
+    name = given.get("DBParameterGroupName") or "default."
+    known = name.startswith("default.") or name in backend("rds").db_parameter_groups
+    return None if known else name
+
+
+VALUE = "InvalidParameterValue"
+
+
+def _status(given: Params) -> str | None:
+    database = backend("rds").databases.get(given["DBInstanceIdentifier"])
+    return database.status if database is not None else None
+
+
+def _in_one_zone(given: Params) -> bool:
+    subnets = backend("ec2").describe_subnets(subnet_ids=given["SubnetIds"])
+    return len({each.availability_zone for each in subnets}) < 2
+
+
+def _lacks_role(_: Params) -> bool:
+    """Return whether the service-linked role is not there, which RDS creates only at CreateDBInstance.
+
+    Error messages: terraform-aws-modules/terraform-aws-rds issue 364, crossplane provider-aws issue 479. ECS, load
+    balancing and autoscaling create their roles at the first call that needs one.
+    """
+    roles = backend("iam").roles.values()
+    return not any(role.path == f"/aws-service-role/{RDS}/" for role in roles)
+
+
+def _users_of_parameters(given: Params) -> bool:
+    used = (each.db_parameter_group_name for each in backend("rds").databases.values())
+    return given["DBParameterGroupName"] in used
+
+
+STATE, COMBINATION, ID = (
+    "InvalidDBInstanceState",
+    "InvalidParameterCombination",
+    "DBInstanceIdentifier",
+)
+NO_SNAPSHOT = "Cannot create a snapshot because the database instance {} is not currently in the available state."
+ZONES = (
+    "The DB subnet group doesn't meet Availability Zone (AZ) coverage requirement. Current AZ coverage is one. "
+    "Add subnets to cover at least 2 AZs."
+)
+ROLE = (
+    "Missing necessary credentials. Please check http://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/"
+    "UsingWithRDS.IAM.ServiceLinkedRoles.html"
+)
+
+# fmt: off
+REFUSALS: Refusals = {
+    "rds ModifyDBInstance": (  # RDS user guide, "Limitations of stopping your DB instance"
+        (STATE, "Cannot modify a stopped DB Instance", lambda p: _status(p) in GOING_OFF),
+        ("DBInstanceAlreadyExists", "DB instance {} already exists.", lambda p: (
+            (name := str(p.get("NewDBInstanceIdentifier") or "").lower()) in backend("rds").databases and name)),
+    ),
+    "rds CreateDBSnapshot": ((STATE, NO_SNAPSHOT, lambda p: _status(p) not in (None, "available") and p[ID]),),
+    "rds CreateDBSubnetGroup": (
+        ("DBSubnetGroupDoesNotCoverEnoughAZs", ZONES, _in_one_zone),
+        (VALUE, ROLE, _lacks_role),
+    ),
+    "rds DeleteDBSubnetGroup": (
+        ("InvalidDBSubnetGroupStateFault",
+         "Cannot delete the subnet group because at least one database instance: {} is still using it.",
+         lambda p: next(iter(_databases_in(p["DBSubnetGroupName"].lower())), None)),
+    ),
+    "rds DeleteDBParameterGroup": (
+        ("InvalidDBParameterGroupState", "One or more database instances are still members of this parameter group, "
+         "so the group cannot be deleted", _users_of_parameters),
+    ),
+    # Messages of passwords: hashicorp/terraform-provider-aws issues 8156 and 11536.
+    "rds CreateDBInstance ModifyDBInstance": (
+        (VALUE, "Invalid backup retention period: {}", lambda p: number_outside(p, "BackupRetentionPeriod", 0, 35)),
+        (VALUE, f"{WEAK} because it is shorter than 8 characters.",
+         lambda p: 0 < len(p.get("MasterUserPassword") or "") < 8),
+        (VALUE, f"{WEAK}. Only printable ASCII characters besides '/', '@', '\"', ' ' may be used.",
+         lambda p: other_than(r"[!#-.0-?A-~]*", p.get("MasterUserPassword") or "")),
+        (VALUE, "Invalid MonitoringInterval: {}",
+         lambda p: other_than("0|1|5|10|15|30|60", p.get("MonitoringInterval"))),
+        ("DBParameterGroupNotFound", "DBParameterGroup not found: {}", _unknown_parameters),
+    ),
+    "rds CreateDBInstance": (
+        (COMBINATION, "You can't specify MasterUserPassword and ManageMasterUserPassword for the same instance.",
+         lambda p: p.get("ManageMasterUserPassword") and p.get("MasterUserPassword")),
+        (COMBINATION, "Invalid storage size for engine name postgres and storage type gp3: {}",
+         lambda p: number_outside({"size": p.get("AllocatedStorage") or 0}, "size", 20, 65536)),
+        (VALUE, "DBName must begin with a letter and contain only alphanumeric characters.",
+         lambda p: other_than("[A-Za-z][A-Za-z0-9_]*", p.get("DBName"))),
+    ),
+    "rds CreateDBParameterGroup": (
+        (VALUE, "ParameterGroupFamily {} is not a valid parameter group family",
+         lambda p: other_than(FAMILY, p["DBParameterGroupFamily"])),
+    ),
+    "rds DeleteDBInstance": (
+        # terraform-provider-aws pull request 46687
+        (STATE, NO_SNAPSHOT, lambda p: (
+            p.get("FinalDBSnapshotIdentifier") and not p.get("SkipFinalSnapshot") and _status(p) in GOING_OFF
+            and p[ID])),
+        (COMBINATION, "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified.",
+         lambda p: not p.get("SkipFinalSnapshot") and not p.get("FinalDBSnapshotIdentifier")),
+    ),
+}
+# fmt: on
+"""What ``hooks.register`` refuses."""

@@ -2,6 +2,7 @@
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib import metadata
 from threading import Event
 
@@ -9,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 from pulumi.runtime.rpc import _special_archive_sig, _special_asset_sig, _special_sig_key
 
+from local_cloud.aws.ecs import rules as ecs
 from local_cloud.providers import lifecycle
 from local_cloud.providers.aws import ec2, elb, routes
 from local_cloud.providers.aws.provider import located
@@ -109,9 +111,17 @@ def test_a_validation_is_there_when_the_certificate_is_issued(calls, make, accou
     assert made.outputs == made.read() == inputs
 
 
+def test_tasks_without_a_security_group_are_in_the_default_one(aws, vpc, subnets):
+    chosen = [{"Name": "vpc-id", "Values": [vpc]}, {"Name": "group-name", "Values": ["default"]}]
+    [default] = aws.ec2.describe_security_groups(Filters=chosen)
+    network = {"subnets": subnets}
+    ecs.default_group({"networkConfiguration": {"awsvpcConfiguration": network}})
+    assert network["securityGroups"] == [default["GroupId"]]
+
+
 def test_a_zone_that_is_created_has_an_id_of_route_53_s_form(aws):
-    params = {"Name": "example.net", "CallerReference": unique("test")}
-    made = [aws.route53.create_hosted_zone(**params)["HostedZone"]["Id"] for _ in range(2)]
+    create = partial(aws.route53.create_hosted_zone, Name="example.net")
+    made = [create(CallerReference=unique("test"))["HostedZone"]["Id"] for _ in range(2)]
     ids = {each.removeprefix("/hostedzone/") for each in made}
     assert len(ids) == 2
     for identity in ids:

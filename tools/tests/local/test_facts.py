@@ -9,13 +9,13 @@ import pytest
 
 from infra import image_tag
 from local_cloud.aws import hooks, quotas, schedule_expressions
-from local_cloud.aws.ecs import launch_rate, start_checks
+from local_cloud.aws.ecs import definitions, launch_rate, start_checks
 from local_cloud.building import dockerfile
 from local_cloud.building.dockerfile import Run
 from local_cloud.building.files import sent_files
 from local_cloud.paths import ROOT
 from local_cloud.providers import servicer
-from stack import image, sizes
+from stack import image, service, sizes
 from stack.names import StackNames
 from tools.aws.session import Session
 from tools.rehearsal.careapp import CAREAPP
@@ -28,6 +28,8 @@ from tools.snapshot.cloudwatch import Quota
 def test_facts_of_aws_are_the_same():
     assert start_checks.PLATFORMS == image.PLATFORMS
     assert {each: version(f"pulumi-{each}") for each in servicer.VERSIONS} == servicer.VERSIONS
+    memory = {cpu: tuple(mib) for cpu, mib in definitions.FARGATE.items()}
+    assert memory == service.MEMORY_BY_CPU
     assert launch_rate.LAUNCHES_A_MINUTE == sizes.LAUNCHES_A_MINUTE
     assert launch_rate.LAUNCHED_AT_ONCE == sizes.LAUNCHED_AT_ONCE
     assert [aws_rules.breaker_limit(each) for each in (1, 7, 399, 500)] == [3, 4, 200, 200]

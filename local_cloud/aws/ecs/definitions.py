@@ -1,0 +1,151 @@
+"""What ECS refuses of a task definition (API reference, RegisterTaskDefinition and ContainerDefinition)."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from local_cloud.aws.hooks import Broken, Params, Refusals, number_outside
+
+CLIENT = "ClientException"
+FARGATE: dict[int, Iterable[int]] = {
+    256: (512, 1024, 2048),
+    512: range(1024, 4097, 1024),
+    1024: range(2048, 8193, 1024),
+    2048: range(4096, 16385, 1024),
+    4096: range(8192, 30721, 1024),
+    8192: range(16384, 61441, 4096),
+    16384: range(32768, 122881, 8192),
+    32768: (61440, 122880, 249856),
+}
+"""CPU units with their MiB of memory (ECS developer guide, "Fargate task definition differences")."""
+
+ENDED = ("SUCCESS", "COMPLETE")
+
+LONGEST_STOP = 120
+"""Seconds on Fargate (API reference, ContainerDefinition, stopTimeout)."""
+
+ROLE = "Fargate requires task definition to have execution role ARN to support "
+"""virtual-kubelet/virtual-kubelet issue 193, hashicorp/terraform-provider-aws issue 3051."""
+
+
+def units(value: Any) -> int:
+    """Return the CPU units of "1 vCPU" or the MiB of "2 GB", or the number itself; 0 for what is neither.
+
+    Both forms: API reference, RegisterTaskDefinition, cpu and memory.
+    """
+    found = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*(vcpu|gb)?\s*", str(value or 0), re.I)
+    return int(float(found[1]) * (1024 if found[2] else 1)) if found else 0
+
+
+def _containers(given: Params) -> list[Params]:
+    return list(given.get("containerDefinitions") or ())
+
+
+def _any(broken: Callable[[Params, Params], object]) -> Broken:
+    """Return a rule of each container of a definition, whose value is the container's name."""
+    return lambda given: next((c["name"] for c in _containers(given) if broken(given, c)), None)
+
+
+def _twice(values: Iterable[Any]) -> Any:
+    return next((value for value, count in Counter(values).items() if count > 1), None)
+
+
+def _fargate(given: Params) -> bool:
+    return "FARGATE" in (given.get("requiresCompatibilities") or [])
+
+
+def _size(given: Params) -> bool:
+    return units(given.get("memory")) in FARGATE.get(units(given.get("cpu")), ())
+
+
+def _dependencies(given: Params) -> Iterator[tuple[str, Params | None]]:
+    """Yield the condition and the container of each dependency; None for a container that is not there."""
+    known = {each["name"]: each for each in _containers(given)}
+    for container in _containers(given):
+        for each in container.get("dependsOn") or ():
+            yield each["condition"], known.get(each["containerName"])
+
+
+def _logs_to(container: Params) -> str:
+    return str((container.get("logConfiguration") or {}).get("logDriver"))
+
+
+def _lacks_log_options(_: Params, container: Params) -> bool:
+    options = (container.get("logConfiguration") or {}).get("options") or {}
+    needed = {"awslogs-region", "awslogs-group"}
+    return _logs_to(container) == "awslogs" and not needed <= options.keys()
+
+
+def _roleless(needs: Callable[[Params], object]) -> Broken:
+    """Return a rule of what ECS does on Fargate with the execution role, for a task that has none."""
+    return lambda given: (
+        _fargate(given)
+        and not given.get("executionRoleArn")
+        and any(map(needs, _containers(given)))
+    )
+
+
+def _unknown_volume(given: Params) -> Any:
+    known = {each.get("name") for each in given.get("volumes") or ()}
+    used = (e["sourceVolume"] for c in _containers(given) for e in c.get("mountPoints") or ())
+    return next((name for name in used if name not in known), None)
+
+
+def _other_ports(_: Params, container: Params) -> bool:
+    return any(
+        each.get("hostPort") not in (None, 0, each.get("containerPort"))
+        for each in container.get("portMappings") or ()
+    )
+
+
+def _check_out_of_range(_: Params, container: Params) -> bool:
+    check = container.get("healthCheck") or {}
+    ranges = {
+        "interval": (5, 300),
+        "timeout": (2, 120),
+        "retries": (1, 10),
+        "startPeriod": (0, 300),
+    }
+    return any(not low <= check.get(name, low) <= most for name, (low, most) in ranges.items())
+
+
+# fmt: off
+REFUSALS: Refusals = {
+    # Messages of ports, CPU, options of logs: klothoplatform/klotho issue 892; of dependencies: boto/boto3 issue 2436.
+    "ecs RegisterTaskDefinition": (
+        (CLIENT, "No Fargate configuration exists for given values.", lambda p: _fargate(p) and not _size(p)),
+        (CLIENT, "Fargate only supports network mode \u2018awsvpc\u2019.",
+         lambda p: _fargate(p) and p.get("networkMode") != "awsvpc"),
+        (CLIENT, f"{ROLE}log driver awslogs.", _roleless(lambda c: _logs_to(c) == "awslogs")),
+        (CLIENT, f"{ROLE}ECR images.", _roleless(lambda c: ".dkr.ecr." in str(c.get("image")))),
+        (CLIENT, "When you are specifying container secrets, you must also specify a value for 'executionRoleArn'.",
+         lambda p: not p.get("executionRoleArn") and any(c.get("secrets") for c in _containers(p))),
+        (CLIENT, f"The stopTimeout of the container {{}} must be at most {LONGEST_STOP} seconds on Fargate.",
+         _any(lambda p, c: _fargate(p) and int(c.get("stopTimeout") or 0) > LONGEST_STOP)),
+        (CLIENT, "The container name {} is used more than once.", lambda p: _twice(c["name"] for c in _containers(p))),
+        (CLIENT, "At least one container must be marked as essential.",
+         lambda p: not any(c.get("essential", True) for c in _containers(p))),
+        (CLIENT, "A container depends on one that is not part of the task definition.",
+         lambda p: any(each is None for _, each in _dependencies(p))),
+        (CLIENT, "A container that others wait for as HEALTHY must have a health check.",
+         lambda p: any(how == "HEALTHY" and not (c or {}).get("healthCheck") for how, c in _dependencies(p))),
+        (CLIENT, "A dependency container with SUCCESS or COMPLETE condition cannot be an essential container",
+         lambda p: any(how in ENDED and (c or {}).get("essential", True) for how, c in _dependencies(p))),
+        (CLIENT, "When networkMode=awsvpc, the host ports and container ports in port mappings must match.",
+         lambda p: p.get("networkMode") == "awsvpc" and _any(_other_ports)(p)),
+        (CLIENT, "The sum of all container 'cpu' values cannot be greater than the value of the task 'cpu'.",
+         lambda p: 0 < units(p.get("cpu")) < sum(int(c.get("cpu") or 0) for c in _containers(p))),
+        (CLIENT, "Invalid setting for container '{}'. Its memory is greater than that of the task.",
+         _any(lambda p, c: 0 < units(p.get("memory")) < int(c.get("memory") or 0))),
+        (CLIENT, "Invalid setting for container '{}'. memoryReservation must be less than memory.",
+         _any(lambda _, c: 0 < (c.get("memory") or 0) <= (c.get("memoryReservation") or 0))),
+        (CLIENT, "Unknown volume '{}'.", _unknown_volume),
+        (CLIENT, "Log driver awslogs requires options: awslogs-region, awslogs-group", _any(_lacks_log_options)),
+        (CLIENT, "A health check of the container {} has a number out of its range.", _any(_check_out_of_range)),
+        (CLIENT, "ephemeralStorage must be 21 to 200 GiB, not {}.",
+         lambda p: number_outside(p.get("ephemeralStorage") or {}, "sizeInGiB", 21, 200)),
+    ),
+}
+# fmt: on
+"""What ``hooks.register`` refuses."""
