@@ -281,7 +281,7 @@ def _fixes(case: Case, page: PageAnswer) -> tuple[Fix, ...]:
     )
     if page.status and page.problem:
         mend = t(
-            "Have the app send its answer to the end, encoded as Content-Encoding says and Accept-Encoding asks, and deploy:"
+            "Have the app send its whole answer, encoded as Content-Encoding says and Accept-Encoding asks, and deploy:"
         )
         return (Fix(mend, (*case.read_log().commands, *case.deploy(mend).commands)), other)
     if (page.status >= 500 and not page.followed) or not (page.status or page.moves):
