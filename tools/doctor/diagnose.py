@@ -105,6 +105,12 @@ def _unread(now: Snapshot) -> tuple[Unread, ...]:
         Unread(PARTS.get(name) or _worker(name.partition("/")[0]), problem, name not in OPTIONAL)
         for name, problem in now.problems().items()
     ]
+    if now.settings.guessed:
+        text = t(
+            "Some of its values are wrong: `pulumi up` refuses it, and here these have their defaults."
+        )
+        problem = AwsProblem("refused", text, t("Correct it first."))
+        parts.append(Unread(t("the stack file"), problem))
     image = now.image.value
     if image is not None and image.present and not image.platforms:
         way_out = t("Allow ecr:GetDownloadUrlForLayer, and try again.")

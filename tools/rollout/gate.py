@@ -176,7 +176,12 @@ async def _keep(diagnosis: Diagnosis, reader: Reader, log: Log) -> None:
     try:
         await asyncio.to_thread(verdicts.keep, session, names, kept.line(first))
     except AwsProblem as problem:
-        log.lasting(t("./careapp doctor will not know this cause: {problem}", problem=problem.text))
+        log.lasting(
+            t(
+                "once ECS forgets it, ./careapp doctor may not know this cause: {problem}",
+                problem=problem.text,
+            )
+        )
 
 
 async def causes(

@@ -266,9 +266,6 @@ def _failing(
     )
 
 
-ENCODING = "Content-Encoding"
-"""A browser that cannot decode the page says which header was wrong (tools/snapshot/browser.py)."""
-
 UNAVAILABLE = 503
 """The status of what is off for a while only (RFC 9110, 15.6.4), as an app that is warming up is."""
 
@@ -340,15 +337,12 @@ def _fixes(case: Case, page: PageAnswer) -> tuple[Fix, ...]:
             "If users open another page, set smokePath to it; with an empty value no page is requested."
         )
     )
-    if ENCODING in page.problem:
-        text = t(
-            "Have the app send the encoding that its header names (one of Accept-Encoding's), or none, and deploy:"
-        )
-        return (case.deploy(text), other)
     if page.by_balancer and page.status not in FAILED_TARGET and not page.leads_to:
         return (_read_rules(case), other)
     if page.status and page.problem:
-        mend = t("Have the app send its whole answer (its log tells what it did last), and deploy:")
+        mend = t(
+            "Have the app send its whole answer, encoded as Content-Encoding says and Accept-Encoding asks, and deploy:"
+        )
         return (Fix(mend, (*case.read_log().commands, *case.deploy(mend).commands)), other)
     if (page.status >= 500 and not page.followed) or not (page.status or page.moves):
         log = case.read_log()

@@ -51,6 +51,8 @@ def described(case: Case) -> Text:
     now = stage(case)
     if now == NOTHING and left(case):
         return t("only parts of it are there, without load balancer and database")
+    if now == FIRST and case.now.settings.ecs_enabled:
+        return t("stage 2 without its service")
     return STAGES[now]
 
 

@@ -48,7 +48,7 @@ def verdict(seen: Moment) -> Summary:
         return _nothing(work)
     if case.paused:
         return PAUSED
-    if stage == stages.FIRST and not diagnosis.causes:
+    if stage == stages.FIRST and not (diagnosis.causes or case.now.settings.ecs_enabled):
         return STAGE1
     return _judged(case, diagnosis)
 

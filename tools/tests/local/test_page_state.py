@@ -23,6 +23,7 @@ from tools.tests.local.pages import backend, logged, seen
 IDLE = Work(project="careapp", stack="poc")
 BUILDING = replace(IDLE, busy=True, resources=12)
 REMOVING = replace(IDLE, busy=True, removing=True, resources=7)
+WRONG_FILE = a.stack(replace(a.choices(), guessed=True))
 STARTING = a.stack(service=a.going(), tasks=(a.task(status="PENDING"),), targets=())
 NOTHING = SITUATIONS["stack-missing"]
 BROKEN = SITUATIONS["health-path-missing"]
@@ -37,6 +38,13 @@ VERDICTS = {
     "healthy": (a.stack(), IDLE, "good", "Everything works"),
     "broken": (BROKEN, BUILDING, "bad", "The health check's path /"),
     "going": (a.stack(), REMOVING, "busy", "Pulumi is destroying the stack"),
+    "wrong file": (WRONG_FILE, IDLE, "busy", "Some parts could not be read"),
+    "no service": (
+        a.stage1(a.choices(), command_tasks=(a.ended("", code=0),)),
+        IDLE,
+        "busy",
+        "The roll-out is under way",
+    ),
     "unsure": (a.stack(service=a.DENIED), IDLE, "busy", "Some parts could not be read"),
     "paused": (SITUATIONS["stack-paused"], IDLE, "calm", "The stack is paused"),
 }
