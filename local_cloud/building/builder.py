@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from local_cloud.building.files import copy_folder
 from local_cloud.building.layers import Built, Layers
 from local_cloud.calls import Calls
 from local_cloud.machine.roots import within
-from local_cloud.text import t, verbatim
+from local_cloud.text import Text, t, verbatim
 
 
 class ImageNotFound(Exception):
@@ -150,12 +150,21 @@ class Builder:
                 check=False,
             )
 
-    def build(self, wanted: Wanted) -> str:
-        """Build and push the image and return its digest (``sha256:…``). Raises ``BuildError``."""
+    def interrupt(self) -> None:
+        """End a build without Docker that runs, with its processes."""
+        self._layers.interrupt()
+
+    def build(self, wanted: Wanted, say: Callable[[Text], None] = print) -> str:
+        """Build and push the image and return its digest (``sha256:…``). Raises ``BuildError``.
+
+        ``say`` is told what is waited for.
+        """
         if not wanted.file.is_file():
             raise BuildError(t("{file}: no such Dockerfile", file=str(wanted.file)))
         image = (
-            self._build_with_docker(wanted) if self.docker else self._build_without_docker(wanted)
+            self._build_with_docker(wanted)
+            if self.docker
+            else self._build_without_docker(wanted, say)
         )
         digest = self._push(wanted, image)
         repository = wanted.name.rpartition(":")[0]
@@ -164,12 +173,12 @@ class Builder:
                 self._images[reference] = image
         return digest
 
-    def _build_without_docker(self, wanted: Wanted) -> LocalImage:
+    def _build_without_docker(self, wanted: Wanted, say: Callable[[Text], None]) -> LocalImage:
         stage = wanted.read()
         # Another command or label makes another image, as with Docker.
         parts = {"Dockerfile": wanted.file.read_text(), "target": wanted.target, **wanted.arguments}
         parts["platform"] = wanted.platform
-        built = self._layers.build(stage, wanted.context, runs=self.mounts)
+        built = self._layers.build(stage, wanted.context, runs=self.mounts, say=say)
         root = self._laid_out(built)
         parts["root"] = built.key
         self.left_out = list(map(str, built.notices))

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from difflib import get_close_matches
@@ -75,13 +75,19 @@ class Layers:
 
     def __init__(self) -> None:
         self._running: set[subprocess.Popen[str]] = set()
+        self._ended: set[subprocess.Popen[str]] = set()
         self._stopped = False
         self._lock = threading.RLock()
 
     def stop(self) -> None:
         """End what runs. No further RUN begins."""
         self._stopped = True
+        self.interrupt()
+
+    def interrupt(self) -> None:
+        """End each RUN that runs, and with it its build."""
         for process in list(self._running):
+            self._ended.add(process)
             process.kill()
 
     def check(self) -> None:
@@ -89,19 +95,30 @@ class Layers:
         if self._stopped:
             raise RunFailed("the build was stopped")
 
-    def build(self, stage: Stage, context: Path, *, runs: bool = True) -> Built:
-        """Return the root of a stage. Raises ``RunFailed``.
+    def build(
+        self, stage: Stage, context: Path, *, runs: bool = True, say: Callable[[Text], None] = print
+    ) -> Built:
+        """Return the root of a stage. Raises ``RunFailed``. ``say`` is told whose build is waited for.
 
         Without ``runs`` no RUN is run: what they give to pip is in a venv beside the root (``plain``).
         """
         folder = cache() / "images"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            held = (folder / "lock").open("w")
+            held = (folder / "lock").open("a+")
         except OSError as problem:
             raise RunFailed(cache_refused(folder, problem)) from problem
         with self._lock, held:
-            fcntl.flock(held, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                held.seek(0)
+                pid, _, other = held.read().partition(" ")
+                say(t("waiting for the build of {folder}, process {pid}", folder=other, pid=pid))
+                fcntl.flock(held, fcntl.LOCK_EX)
+            held.truncate(0)
+            held.write(f"{os.getpid()} {context}")
+            held.flush()
             build = _Build(self, folder, context, runs)
             built = build.stage(stage)
             if runs:
@@ -140,6 +157,8 @@ class Layers:
                 process.kill()
                 process.wait()
                 self._running.discard(process)
+            if process in self._ended:
+                raise RunFailed("the build was stopped")
             output.seek(0)
             return process.returncode, output.read()
 

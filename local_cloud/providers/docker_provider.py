@@ -1,6 +1,7 @@
 """The stand-in for pulumi-docker: it builds ``Image`` and pushes it to the local cloud's ECR."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,14 +72,20 @@ class DockerServicer(Servicer):
             return [pb.CheckFailure(property="build", reason=str(said(problem)))]
         return []
 
-    def _warn(self, urn: str) -> None:
-        """Warn of what of the Dockerfile is left out without Docker."""
-        if self._builder.left_out and self._engine:
-            message = str(left_out(self._builder.left_out))
+    def _warn(self, urn: str, message: object) -> None:
+        """Print a warning of the engine's."""
+        if self._engine:
             with grpc.insecure_channel(self._engine) as channel:
                 engine_pb2_grpc.EngineStub(channel).Log(
-                    engine_pb2.LogRequest(severity=engine_pb2.WARNING, urn=urn, message=message)
+                    engine_pb2.LogRequest(
+                        severity=engine_pb2.WARNING, urn=urn, message=str(message)
+                    )
                 )
+
+    def Cancel(self, request: Any, context: Any) -> Any:
+        """End a build that runs: Ctrl-C would wait for its end."""
+        self._builder.interrupt()
+        return super().Cancel(request, context)
 
     def Diff(self, request: Any, _context: Any) -> Any:
         olds, news = _compared(values(request.old_inputs)), _compared(values(request.news))
@@ -113,10 +120,11 @@ class DockerServicer(Servicer):
         if preview or unknown(inputs["imageName"]):
             return {**shown, **dict.fromkeys(MADE, UNKNOWN)}
         try:
-            digest = self._builder.build(self._wanted(inputs))
+            digest = self._builder.build(self._wanted(inputs), partial(self._warn, request.urn))
         except Exception as problem:
             fail(context, request.urn, "building", problem)
-        self._warn(request.urn)
+        if self._builder.left_out:
+            self._warn(request.urn, left_out(self._builder.left_out))
         repository = inputs["imageName"].rpartition(":")[0]
         return {
             **shown,

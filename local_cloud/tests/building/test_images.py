@@ -1,5 +1,6 @@
 """Images that are built without Docker: their RUN lines are run, in a root that is theirs."""
 
+import fcntl
 import os
 import pwd
 import socket
@@ -16,6 +17,7 @@ from local_cloud.building import base, dockerfile, index, layers
 from local_cloud.building.layers import Built, Layers, RunFailed
 from local_cloud.machine.roots import Bind
 from local_cloud.tests.dataplane.conftest import own_mounts
+from local_cloud.tests.dataplane.stack import until
 
 pytestmark = [
     pytest.mark.slow,
@@ -384,7 +386,31 @@ def test_no_line_changes_this_machine_or_sees_its_user(context, tmp_path):
     assert away.count("No such file") == 2
 
 
-def test_a_build_that_is_stopped_ends_with_its_processes(context):
+def test_a_build_that_waits_says_for_whom(context):
+    maker, said, script = Layers(), [], APP + "RUN touch /app/waited\n" + CMD
+    (context / "Dockerfile").write_text(script)
+    stage = dockerfile.read(context / "Dockerfile", {})
+    folder = layers.cache() / "images"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        print("17 /their/app", end="", file=held, flush=True)
+        told = {"say": lambda text: said.append(str(text))}
+        thread = threading.Thread(target=maker.build, args=(stage, context), kwargs=told)
+        thread.start()
+        until(lambda: said, 20)
+        assert (said, thread.is_alive()) == (
+            ["waiting for the build of /their/app, process 17"],
+            True,
+        )
+    thread.join(60)
+    assert (folder / "lock").read_text() == f"{os.getpid()} {context}"
+    maker.build(stage, context, **told)
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize("end", ["stop", "interrupt"])
+def test_a_build_that_is_stopped_ends_with_its_processes(context, end):
     maker, failed = Layers(), []
 
     def build() -> None:
@@ -400,9 +426,11 @@ def test_a_build_that_is_stopped_ends_with_its_processes(context):
     thread.start()
     while not list(layers.cache().glob("images/.part-*/app/begun")):
         time.sleep(0.05)
-    maker.stop()
+    getattr(maker, end)()
     thread.join(10)
-    assert len(failed) == 1
+    assert failed == ["the build was stopped"]
+    if end == "interrupt":
+        assert built(context, APP + CMD, maker), "the next build begins"
     assert subprocess.run(["pgrep", "-f", "sleep 4711"], check=False).returncode == 1
     assert not list(layers.cache().glob("images/.part-*"))
 

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
+from types import SimpleNamespace
 
 import grpc
 import pytest
@@ -19,6 +20,7 @@ from local_cloud.building.dockerfile import RunFailed
 from local_cloud.providers.docker_provider import DockerServicer
 from local_cloud.tests.building.test_images import write_wheel
 from local_cloud.tests.dataplane.conftest import own_mounts
+from local_cloud.tests.dataplane.stack import until
 
 REGISTRY = "123456789012.dkr.ecr.ap-northeast-1.amazonaws.com"
 REPOSITORY = "held/app"
@@ -344,6 +346,34 @@ def test_an_update_says_what_is_left_out_and_a_preview_is_red_where_it_would_be(
     [failure] = checked(builder, app.parent, engine).failures
     assert failure.reason.startswith("context/Dockerfile:6: COPPY x: ")
     assert len(engine.said) == 1
+
+
+@needs_mounts
+def test_ctrl_c_ends_a_build_with_its_run(built, app, engine):
+    """The engine passes it on by Cancel, and waits for the answer to Create."""
+    builder, aborted = built[0], []
+    (app / "Dockerfile").write_text(f"{APP}RUN sleep 4712\n")
+    answer = checked(builder, app.parent, engine)
+    answer.inputs["imageName"] = f"{REGISTRY}/{REPOSITORY}:late"
+    asked = provider_pb2.CreateRequest(urn=URN, properties=answer.inputs)
+
+    def abort(_, words):
+        aborted.append(words)
+        raise grpc.RpcError
+
+    context = SimpleNamespace(peer=lambda: "engine", abort=abort)
+    servicer = DockerServicer(builder, lambda: app.parent)
+    with ThreadPoolExecutor(1) as pool:
+        made = pool.submit(servicer.Create, asked, context)
+        try:
+            until(
+                lambda: subprocess.run(["pgrep", "-f", "sleep 4712"], check=False).returncode == 0
+            )
+            servicer.Cancel(None, context)
+            assert isinstance(made.exception(timeout=10), grpc.RpcError)
+        finally:
+            builder.close()
+    assert "the build was stopped" in aborted[0]
 
 
 def test_sources_that_changed_under_the_same_name_are_built_again(built, app, engine):
