@@ -31,7 +31,6 @@ EXECUTION_ROLE_MISSING = Facts(
 EXECUTION_ROLE_NOT_TRUSTED = Facts(
     "execution-role-not-trusted", 24, {IMAGE, SECRETS, LOGS}, subject=START, certain=True
 )
-CANNOT_DECRYPT = Facts("execution-role-cannot-decrypt", 27, {SECRETS}, subject=START, certain=True)
 LACKING = {
     # After what does not exist: no role may write a log group that is missing.
     "log": Facts("execution-role-cannot-log", 27, {LOGS}, subject=START, certain=True),
@@ -46,6 +45,7 @@ TITLES = {
 }
 # The execution role reads the password for the next task all the same.
 TASK_ROLE_CANNOT_READ_SECRET = Facts("task-role-cannot-read-secret", 42, {SECRETS}, outside=True)
+CANNOT_DECRYPT = Facts("execution-role-cannot-decrypt", 27, {SECRETS}, subject=START, certain=True)
 
 PULL = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability")
 
@@ -225,12 +225,13 @@ def _not_assumed(case: Case, definition: Definition, role: Role | None) -> Findi
 def task_role(case: Case) -> Iterator[Finding]:
     """Check that the task role may read the database's secret, which RDS rotates."""
     arn = case.definition.environment.get("DB_SECRET_ARN") if case.definition else None
-    if case.definition is None or not arn or "DB_SECRET_ARN" in other_secrets(case):
+    if not arn or "DB_SECRET_ARN" in other_secrets(case):
         return
-    role, name = case.now.task_role.value, case.definition.task_role.rpartition("/")[2]
+    role, definition = case.now.task_role.value, case.definition
     lacks = lacking(role, [Need(READ_IT, arn, "secret")])
-    if case.now.task_role.problem or not lacks:
+    if definition is None or case.now.task_role.problem or not lacks:
         return
+    name = definition.task_role.rpartition("/")[2]
     refused = case.matching_lines(rf"(?i)not authorized to perform: {READ_IT}")
     yield Finding(
         TASK_ROLE_CANNOT_READ_SECRET,
