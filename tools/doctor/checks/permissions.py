@@ -35,7 +35,6 @@ EXECUTION_ROLE_NOT_TRUSTED = Facts(
 TASK_ROLE_NOT_TRUSTED = Facts(
     "task-role-not-trusted", 24, {TASKS_NODE}, subject=START, certain=True
 )
-CANNOT_DECRYPT = Facts("execution-role-cannot-decrypt", 27, {SECRETS}, subject=START, certain=True)
 LACKING = {
     # After what does not exist: no role may write a log group that is missing.
     "log": Facts("execution-role-cannot-log", 27, {LOGS}, subject=START, certain=True),
@@ -50,6 +49,7 @@ TITLES = {
 }
 # The execution role reads the password for the next task all the same.
 TASK_ROLE_CANNOT_READ_SECRET = Facts("task-role-cannot-read-secret", 42, {SECRETS}, outside=True)
+CANNOT_DECRYPT = Facts("execution-role-cannot-decrypt", 27, {SECRETS}, subject=START, certain=True)
 
 PULL = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability")
 
@@ -286,10 +286,10 @@ def task_role(case: Case) -> Iterator[Finding]:
     arn = definition.environment.get("DB_SECRET_ARN")
     if not arn or "DB_SECRET_ARN" in other_secrets(case):
         return
-    name = definition.task_role.rpartition("/")[2]
     lacks = lacking(role, [Need(READ_IT, arn, "secret")])
     if case.now.task_role.problem or not lacks:
         return
+    name = definition.task_role.rpartition("/")[2]
     refused = case.matching_lines(rf"(?i)not authorized to perform: {READ_IT}")
     yield Finding(
         TASK_ROLE_CANNOT_READ_SECRET,

@@ -89,6 +89,22 @@ def test_a_gateway_endpoint_is_no_route_to_the_internet(stack, session):
         ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint["VpcEndpointId"]])
 
 
+def test_private_dns_leads_to_an_interface_endpoint_where_hosts_have_names(stack, session):
+    ec2, chosen = client("ec2"), {"VpcId": stack.vpc}
+    place = {"SubnetIds": [stack.private_a], "VpcEndpointType": "Interface"}
+    named = {"ServiceName": f"com.amazonaws.{session.region}.ecr.api", "PrivateDnsEnabled": True}
+    endpoint = ec2.create_vpc_endpoint(**chosen, **place, **named)["VpcEndpoint"]
+    try:
+        for value in (True, False):
+            ec2.modify_vpc_attribute(**chosen, EnableDnsHostnames={"Value": value})
+            now = network(session, stack.vpc)
+            found = private_endpoint(now, "ecr.api")
+            assert (found.subnets if found else None) == ((stack.private_a,) if value else None)
+            assert private_endpoint(now, "ecr.dkr") is None
+    finally:
+        ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint["VpcEndpointId"]])
+
+
 @pytest.mark.usefixtures("folder")
 def test_the_page_is_asked_for_only_where_a_task_can_answer(stack, monkeypatch):
     monkeypatch.setattr(page, "page", lambda *asked, before, database: (*asked, before, database))
