@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from stack.names import StackNames
 from tools.diagnosis.findings import PAGE_PART, Diagnosis, Finding, Unread, try_again
 from tools.i18n import Text, joined, t, verbatim
 from tools.rollout.look import Expected
@@ -256,6 +257,15 @@ def _what_to_do(end: End, expected: Expected) -> Text:
         "Each `pulumi up` fails until {revision} runs.",
         command=try_again(expected.names),
         revision=expected.revision,
+    )
+
+
+def unwatched(names: StackNames) -> Text:
+    """Return what a Ctrl-C leaves: ECS completes a roll-out whose page nobody requests."""
+    return t(
+        "not following any more: ECS goes on with the roll-out, and nobody requests its page. `./careapp status -w "
+        "-s {stack}` follows it, `./careapp rollback -s {stack}` ends it.",
+        stack=names.stack,
     )
 
 
