@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -21,7 +20,7 @@ from tools.i18n import Text, t
 from tools.rollout import say
 from tools.rollout.act import go_on, undo
 from tools.rollout.judge import WARM_UP_SECONDS, asks, judge_rollout, reasons
-from tools.rollout.look import Answer, Look, Reader, is_deregistered
+from tools.rollout.look import Answer, Look, Reader
 from tools.rollout.say import Log
 from tools.rollout.verdict import SETTLE_READS, End, History, Outcome, Patience, Terms, Verdict
 from tools.snapshot import ecs, verdicts
@@ -125,7 +124,7 @@ class Turns:
 async def _why(end: End, reader: Reader, log: Log) -> str:
     """Roll a version back that is to be stopped, and return the text that a failed roll-out ends with."""
     verdict, expected, settings = end.verdict, reader.expected, reader.settings
-    deregistered, back = False, None
+    back = None
     diagnosis: Diagnosis | Text | None = verdict.diagnosis
     if verdict.stop:
         first = verdict.outcome is Outcome.CERTAIN
@@ -139,17 +138,12 @@ async def _why(end: End, reader: Reader, log: Log) -> str:
     if diagnosis is None and verdict.outcome is not Outcome.REPLACED:  # that is the cause
         log.moment(t("it failed; reading the cause"))
         diagnosis = await asyncio.to_thread(_diagnose, reader)
-        # An error here must not hide the failed roll-out.
-        with contextlib.suppress(AwsProblem):
-            deregistered = await asyncio.to_thread(
-                is_deregistered, reader.session, expected.definition
-            )
     if isinstance(diagnosis, Diagnosis):
         await _keep(diagnosis, reader, log)
     if verdict.stop or verdict.outcome is Outcome.ROLLED_BACK:
         back = await asyncio.to_thread(_dead, reader) or back
     cause = plain(diagnosis) if isinstance(diagnosis, Diagnosis) else str(diagnosis or "")
-    return say.failed(end, expected, cause, deregistered=deregistered, back=back)
+    return say.failed(end, expected, cause, back)
 
 
 def _dead(reader: Reader) -> Text | None:

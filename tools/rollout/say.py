@@ -163,9 +163,7 @@ def would_delete(expected: Expected, diagnosis: str) -> str:
 WEB_STAYS = t("The web service stays as it is: it is not rolled back with a worker.")
 
 
-def failed(
-    end: End, expected: Expected, diagnosis: str, *, deregistered: bool, back: Text | None = None
-) -> str:
+def failed(end: End, expected: Expected, diagnosis: str, back: Text | None = None) -> str:
     """Return the text of a failed roll-out: what happened, the diagnosis, what to do.
 
     ``back`` is what the gate's own rollback has done.
@@ -173,12 +171,6 @@ def failed(
     verdict = end.verdict
     head = str(t("the roll-out failed: {what}", what=verdict.text))
     what_to_do = _what_to_do(end, expected)
-    if deregistered:
-        what_to_do = t(
-            "What to do: {revision} was deregistered, so ECS does not deploy it any more. "
-            "`pulumi up --refresh` registers a new revision and rolls it out.",
-            revision=expected.revision,
-        )
     serving = back or _serving(end.view)
     if expected.names.process:
         what_to_do = joined("\n", (what_to_do, WEB_STAYS))

@@ -219,14 +219,9 @@ def test_bad_version_is_rolled_back_and_the_page_never_fails(running):
     before = definition(running)
     with broken(running, "crash-on-start"), load(running) as visitors:
         done, again = running.up(), running.up()
-        setting = running.shell(*UP, "-c", "healthGracePeriod=90")
     assert done.returncode != 0
     assert "pandas" in done.stdout, done.stdout
     assert again.returncode != 0, "the second up is green, and the bad version does not run"
-    assert setting.returncode != 0, (
-        "another setting makes it green, and the bad version does not run"
-    )
-    assert "which the program declares" in setting.stdout, setting.stdout
     assert definition(running) == before
     assert failed(visitors) == {}
     assert {len(visitor.versions) for visitor in visitors} == {1}

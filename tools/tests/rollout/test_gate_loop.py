@@ -203,7 +203,6 @@ def program(monkeypatch):
 
         for name, function in {
             "follow": follow, "causes": causes, "_diagnose": lambda _: "THE DIAGNOSIS",
-            "is_deregistered": lambda *_: False,
         }.items():  # fmt: skip
             monkeypatch.setattr(f"tools.rollout.gate.{name}", function)
         monkeypatch.setattr(pulumi.log, "info", lambda *_others, **_more: None)

@@ -215,7 +215,6 @@ def test_version_before_that_fails_as_well_is_said_with_the_last_one_that_worked
         verdicts.ecs, "deployed_definition", lambda _, r: r["targetServiceRevisionArn"]
     )
     monkeypatch.setattr(gate.pages, "page_before", lambda _: a.page(page))
-    monkeypatch.setattr(gate, "is_deregistered", lambda *_: False)
     text = up(aws, diagnosis("page-errors"), outcome=Outcome.ROLLED_BACK)
     assert ("--task-definition careapp-poc:6-b --force-new-deployment" in text) is said
     assert ("ECS went back to careapp-poc:6, which fails as well" in text) is said
