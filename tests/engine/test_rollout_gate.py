@@ -67,6 +67,10 @@ class Story:
             time.sleep(0.1)
         child.send_signal(signal.SIGINT)
         said, _ = child.communicate(timeout=60)
+        asked, before = self.stack.ecs.asked, -1
+        while before != len(asked):  # The look that was under way ends, and the program with it.
+            before = len(asked)
+            time.sleep(2)
         self.keep(name, child.returncode, said)
 
     def keep(self, name: str, status: int, said: str) -> None:
