@@ -6,11 +6,13 @@ and its output sent to the engine.
 """
 
 import os
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -33,6 +35,9 @@ from local_cloud.engine.program import ERROR_SHOWN, FORKS, RunRequest, exit_code
 from local_cloud.providers.servicer import Servicer
 
 Child = ForkServerProcess | subprocess.Popen[str]
+
+GRACE_SECONDS = 5.0
+"""How long a program has after SIGINT until Pulumi's own host kills it (pulumi/pulumi#22374)."""
 
 
 class Language(language_pb2_grpc.LanguageRuntimeServicer):
@@ -142,29 +147,38 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
         yield language_pb2.RunPluginResponse(exitcode=child.returncode)
 
     def Cancel(self, _request: Any, context: Any) -> Any:
-        """Kill the programs of the ``pulumi`` that got a Ctrl-C, so that they declare no more resources."""
-        self.stop(context.peer())
+        """End the programs of the ``pulumi`` that got a Ctrl-C, so that they declare no more resources."""
+        with self._lock:
+            mine = [each for each, owner in self._running.items() if owner == context.peer()]
+        for child in mine:
+            self._interrupt(child)
         return empty_pb2.Empty()
 
-    def stop(self, engine: str = "") -> None:
-        """Kill the running programs, or only those of one engine's connection."""
+    def _interrupt(self, child: Child) -> None:
+        """Send SIGINT to a running program, and kill it where it has not ended after GRACE_SECONDS."""
+        with self._lock, suppress(ProcessLookupError):
+            if self._running.pop(child, None) is not None and child.pid:
+                os.kill(child.pid, signal.SIGINT)
+                threading.Timer(GRACE_SECONDS, child.kill).start()
+
+    def stop(self) -> None:
+        """Kill the running programs."""
         with self._lock:
-            for child, owner in self._running.items():
-                if engine in ("", owner):
-                    child.kill()
+            for child in self._running:
+                child.kill()
 
     @contextmanager
     def _killable(self, child: Child, context: Any) -> Iterator[None]:
-        """Let ``stop``, or the end of the engine's call, kill a process during the block."""
+        """Let ``stop``, or the end of the engine's call, end a process during the block."""
         with self._lock:
             self._running[child] = context.peer()
-        if not context.add_callback(child.kill):  # The call has ended already.
+        if not context.add_callback(partial(self._interrupt, child)):  # The call has ended already.
             child.kill()
         try:
             yield
         finally:
             with self._lock:
-                del self._running[child]
+                self._running.pop(child, None)
 
     def _execute(
         self, wanted: RunRequest, python: Path, folder: Path, context: Any, engine: Any

@@ -141,6 +141,8 @@ def run(wanted: RunRequest) -> int:
         if text := described(problem):
             pulumi.log.error(text)
         return ERROR_SHOWN
+    except KeyboardInterrupt:
+        return ERROR_SHOWN  # The engine says that it was cancelled.
     finally:
         executor.shutdown(wait=True)
         loop.close()

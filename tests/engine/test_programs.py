@@ -13,7 +13,7 @@ from local_cloud.engine.language import Hosts, Language
 
 
 def test_an_engine_that_is_cancelled_ends_its_own_program_only(monkeypatch):
-    monkeypatch.setattr(Language, "_start", lambda *_: subprocess.Popen(["sleep", "1"]))
+    monkeypatch.setattr(Language, "_start", lambda *_: subprocess.Popen(["sleep", "2"]))
     hosts = Hosts(Language(os.environ, {}), {})
     hosts.start()
     port = hosts.environment["PULUMI_DEBUG_LANGUAGES"].removeprefix("python:")
@@ -27,7 +27,7 @@ def test_an_engine_that_is_cancelled_ends_its_own_program_only(monkeypatch):
     other.Cancel(empty_pb2.Empty())
     ended = [each.result().error for each in runs]
     hosts.stop()
-    assert ended == ["", "the program ended with exit code -9"]
+    assert ended == ["", "the program ended with exit code -2"]
 
 
 def test_a_program_whose_call_has_ended_already_is_killed():

@@ -63,10 +63,14 @@ class Story:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        while not self.stack.ecs.asked and child.poll() is None:
+        while "ListTasks" not in self.stack.ecs.asked and child.poll() is None:
             time.sleep(0.1)
         child.send_signal(signal.SIGINT)
         said, _ = child.communicate(timeout=60)
+        asked, before = self.stack.ecs.asked, -1
+        while before != len(asked):  # The look that was under way ends, and the program with it.
+            before = len(asked)
+            time.sleep(2)
         self.keep(name, child.returncode, said)
 
     def keep(self, name: str, status: int, said: str) -> None:
@@ -166,6 +170,7 @@ def test_progress_and_new_events_are_shown(story):
 def test_an_interrupt_leaves_nothing_half_done(story):
     seen = story["interrupted"]
     assert "update canceled" in seen.said
+    assert "nobody requests its page. `./careapp status -w -s poc` follows it" in seen.said
     assert seen.looks >= 1
     assert seen.outputs.keys() >= STAGE_2_OUTPUTS
     assert "\n  - " not in seen.said.partition("\nOutputs:")[2], "outputs were taken back"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -21,14 +20,14 @@ from tools.i18n import Text, t
 from tools.rollout import say
 from tools.rollout.act import go_on, undo
 from tools.rollout.judge import WARM_UP_SECONDS, asks, judge_rollout, reasons
-from tools.rollout.look import Answer, Look, Reader, is_deregistered
+from tools.rollout.look import Answer, Look, Reader
 from tools.rollout.say import Log
 from tools.rollout.verdict import SETTLE_READS, End, History, Outcome, Patience, Terms, Verdict
+from tools.snapshot import ecs, verdicts
 from tools.snapshot import page as pages
-from tools.snapshot import verdicts
 from tools.snapshot.elb import answer
 from tools.snapshot.gather import Inquiry
-from tools.snapshot.records import Deletion, PauseHook, read_part
+from tools.snapshot.records import Deletion, PauseHook, read_part, short
 from tools.waiting import Changes, Shown, may_pass, reads_in_thread
 
 
@@ -127,7 +126,7 @@ class Turns:
 async def _why(end: End, reader: Reader, log: Log) -> str:
     """Roll a version back that is to be stopped, and return the text that a failed roll-out ends with."""
     verdict, expected, settings = end.verdict, reader.expected, reader.settings
-    deregistered, back = False, None
+    back = None
     diagnosis: Diagnosis | Text | None = verdict.diagnosis
     if verdict.stop:
         first = verdict.outcome is Outcome.CERTAIN
@@ -141,15 +140,40 @@ async def _why(end: End, reader: Reader, log: Log) -> str:
     if diagnosis is None and verdict.outcome is not Outcome.REPLACED:  # that is the cause
         log.moment(t("it failed; reading the cause"))
         diagnosis = await asyncio.to_thread(_diagnose, reader)
-        # An error here must not hide the failed roll-out.
-        with contextlib.suppress(AwsProblem):
-            deregistered = await asyncio.to_thread(
-                is_deregistered, reader.session, expected.definition
-            )
     if isinstance(diagnosis, Diagnosis):
         await _keep(diagnosis, reader, log)
+    if verdict.stop or verdict.outcome is Outcome.ROLLED_BACK:
+        back = await asyncio.to_thread(_dead, reader) or back
     cause = plain(diagnosis) if isinstance(diagnosis, Diagnosis) else str(diagnosis or "")
-    return say.failed(end, expected, cause, deregistered=deregistered, back=back)
+    return say.failed(end, expected, cause, back)
+
+
+def _dead(reader: Reader) -> Text | None:
+    """Return that the version to which ECS went back fails as well, and which one worked last.
+
+    None where it works, no other version is known to have worked, or one of both cannot be read.
+    """
+    session, names = reader.session, reader.expected.names
+    page = None if names.process else read_part(pages.page_before, reader.settings).value
+    if page is None or not page.fails:
+        return None
+    service = read_part(ecs.service, session, names).value
+    worked = read_part(verdicts.worked, session, names).value
+    now = service.primary.definition if service and service.primary else reader.expected.definition
+    if worked is None or worked in (now, reader.expected.definition):
+        return None
+    command = (
+        f"aws ecs update-service --cluster {names.cluster} --service {names.service} "
+        f"--task-definition {short(worked)} --force-new-deployment"
+    )
+    return t(
+        "ECS went back to {now}, which fails as well: {answer} {worked} is the last version with which `pulumi up` was "
+        "green. This deploys it, until the program has a better one:\n  {command}",
+        now=short(now),
+        answer=answer(page.path, page.status),
+        worked=short(worked),
+        command=session.place.complete(command),
+    )
 
 
 def _diagnose(reader: Reader) -> Diagnosis | Text:

@@ -186,14 +186,3 @@ def look(session: Session, expected: Expected) -> Rollout:
     if seen.rolled_back or seen.primary is None or seen.primary.rollout != "COMPLETED":
         return seen
     return replace(seen, rollback_reason=ecs.rollback_reason(session, names, expected.definition))
-
-
-def is_deregistered(session: Session, definition: str) -> bool:
-    """Return whether a revision is INACTIVE: ECS does not deploy it any more (ECS API, UpdateService)."""
-    try:
-        answer = session.call("ecs", "describe_task_definition", taskDefinition=definition)
-    except AwsProblem as problem:
-        if problem.kind == "missing":
-            return True
-        raise
-    return bool(answer["taskDefinition"]["status"] != "ACTIVE")

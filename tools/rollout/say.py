@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from stack.names import StackNames
 from tools.aws.errors import problem_of
 from tools.diagnosis.findings import PAGE_PART, Diagnosis, Finding, Unread, try_again
 from tools.i18n import Text, joined, t, verbatim
@@ -177,9 +178,7 @@ def would_end(revision: str, diagnosis: str) -> str:
 WEB_STAYS = t("The web service stays as it is: it is not rolled back with a worker.")
 
 
-def failed(
-    end: End, expected: Expected, diagnosis: str, *, deregistered: bool, back: Text | None = None
-) -> str:
+def failed(end: End, expected: Expected, diagnosis: str, back: Text | None = None) -> str:
     """Return the text of a failed roll-out: what happened, the diagnosis, what to do.
 
     ``back`` is what the gate's own rollback has done.
@@ -187,12 +186,6 @@ def failed(
     verdict = end.verdict
     head = str(t("the roll-out failed: {what}", what=verdict.text))
     what_to_do = _what_to_do(end, expected)
-    if deregistered:
-        what_to_do = t(
-            "What to do: {revision} was deregistered, so ECS does not deploy it any more. "
-            "`pulumi up --refresh` registers a new revision and rolls it out.",
-            revision=expected.revision,
-        )
     serving = back or _serving(end.view)
     if expected.names.process:
         what_to_do = joined("\n", (what_to_do, WEB_STAYS))
@@ -271,6 +264,15 @@ def _what_to_do(end: End, expected: Expected) -> Text:
         "Each `pulumi up` fails until {revision} runs.",
         command=try_again(expected.names),
         revision=expected.revision,
+    )
+
+
+def unwatched(names: StackNames) -> Text:
+    """Return what a Ctrl-C leaves: ECS completes a roll-out whose page nobody requests."""
+    return t(
+        "not following any more: ECS goes on with the roll-out, and nobody requests its page. `./careapp status -w "
+        "-s {stack}` follows it, `./careapp rollback -s {stack}` ends it.",
+        stack=names.stack,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -17,7 +19,8 @@ from tools.rollout import gate, say
 from tools.rollout.log import ResourceLog, RolloutFailed
 from tools.rollout.look import Expected, Reader
 from tools.rollout.verdict import End
-from tools.snapshot.records import Deletion
+from tools.snapshot import verdicts
+from tools.snapshot.records import Deletion, read_part
 from tools.waiting import Changes
 
 NOT_PART = t("the service is not part of this update, so its roll-out was not checked")
@@ -37,10 +40,22 @@ async def until_ended(
     if not arns:  # The service's own outputs exist only then.
         pulumi.log.warn(str(NOT_PART), service)
         return False
+    del arns["service"]
+    log = ResourceLog(service)
+    following = asyncio.ensure_future(follow_all(arns, settings, changes, log, workers))
+
+    def interrupt() -> None:
+        # At once: the engine may end before the program has.
+        log.warning(say.unwatched(settings.names))
+        following.cancel()
+
+    # After a Ctrl-C the program gets SIGINT, and is killed five seconds later (pulumi/pulumi#22374).
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupt)
     try:
-        del arns["service"]
-        await follow_all(arns, settings, changes, ResourceLog(service), workers)
+        await following
         return True
+    except asyncio.CancelledError:
+        raise RolloutFailed(str(t("`pulumi up` was interrupted"))) from None
     except RolloutFailed:
         raise
     except Exception as mistake:
@@ -83,6 +98,9 @@ async def follow_all(
         raise RolloutFailed(say.running_with_a_cause(end, expected, why, page_worked=worked))
     if gone and (why := await gate.causes_after_deletion(reader, log, counts, gone)):
         raise RolloutFailed(say.would_delete(expected, why))
+    if end.view.desired:
+        # Without it a later update that fails names no version to go back to.
+        await asyncio.to_thread(read_part, verdicts.keep, session, settings.names, verdicts.WORKED)
 
 
 async def _end(reader: Reader, log: ResourceLog, changes: Changes) -> End:

@@ -19,6 +19,10 @@ WELL = (DONE, *ecs.GOING)
 """The statuses of a service deployment of which no verdict counts (botocore)."""
 MOST = 3
 """Service deployments whose verdicts are read."""
+WORKED = "worked"
+"""The verdict of a green `pulumi up`."""
+MOST_BACK = 20
+"""Service deployments among which one is looked for that worked."""
 RECENT = timedelta(days=1)
 """How long a cure that was proposed is one that was tried."""
 
@@ -54,6 +58,18 @@ def _recent(session: Session, names: StackNames, row: Mapping[str, Any]) -> list
     events = read_existing(task_logs.tail, session, names.log_group, _stream(row), 2) or ()
     since = datetime.now(UTC) - RECENT
     return [str(e["message"]) for e in reversed(events) if task_logs.at(e["timestamp"]) > since]
+
+
+def worked(session: Session, names: StackNames) -> str | None:
+    """Return the task definition of the newest deployment after which `pulumi up` was green; None where none is known.
+
+    ECS completes a version whose page fails, too, where nobody requests it. Raises AwsProblem.
+    """
+    for row in ecs.service_deployments(session, names)[:MOST_BACK]:
+        last = read_existing(task_logs.tail, session, names.log_group, _stream(row), 1) or ()
+        if row["status"] == DONE and [each["message"] for each in last] == [WORKED]:
+            return ecs.deployed_definition(session, row) or None
+    return None
 
 
 def keep(session: Session, names: StackNames, verdict: str) -> None:

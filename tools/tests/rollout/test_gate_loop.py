@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 import time
 from types import SimpleNamespace
 
@@ -203,7 +205,6 @@ def program(monkeypatch):
 
         for name, function in {
             "follow": follow, "causes": causes, "_diagnose": lambda _: "THE DIAGNOSIS",
-            "is_deregistered": lambda *_: False,
         }.items():  # fmt: skip
             monkeypatch.setattr(f"tools.rollout.gate.{name}", function)
         monkeypatch.setattr(pulumi.log, "info", lambda *_others, **_more: None)
@@ -246,3 +247,22 @@ def test_workers_with_tasks_are_followed_after_the_web_service(program):
 def test_worker_that_fails_makes_the_update_red_at_once(program):
     followed, [failed] = program(WORKERS, failing=["mail"])
     assert (followed, "THE DIAGNOSIS" in failed) == ([WEB, MAIL], True)
+
+
+def test_interrupt_says_that_nobody_watches_now_and_how_to_end_the_roll_out(monkeypatch):
+    async def follow(*_):
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.sleep(60)
+
+    said = []
+    monkeypatch.setattr(services, "follow_all", follow)
+    monkeypatch.setattr(pulumi.log, "warn", lambda text, _: said.append(text))
+
+    async def work():
+        arns = pulumi.Output.from_input({"service": "arn"})
+        await services.until_ended(arns, stacks.choices(), Changes(), None, {})
+
+    with pytest.raises(RolloutFailed, match="`pulumi up` was interrupted"):
+        asyncio.run(work())
+    [text] = said
+    assert "`./careapp status -w -s poc` follows it, `./careapp rollback -s poc` ends it" in text

@@ -6,7 +6,7 @@ import pytest
 
 from tools.aws.errors import AwsProblem
 from tools.i18n import verbatim
-from tools.rollout.look import is_deregistered, look
+from tools.rollout.look import look
 from tools.snapshot.records import Traffic
 from tools.tests.rollout import rollout_answers as aws
 from tools.tests.rollout.judge_rows import MAIL, lasted
@@ -129,12 +129,3 @@ def test_look_at_a_canary_reads_both_target_groups_and_its_share(status, share):
     assert look(account, aws.EXPECTED).service.traffic == share
     groups = [each["TargetGroupArn"] for each in account.calls.of("describe_target_health")]
     assert groups == [aws.EXPECTED.target_group, SECOND]
-
-
-@pytest.mark.parametrize(
-    ("status", "gone"), [("ACTIVE", False), ("INACTIVE", True), ("DELETE_IN_PROGRESS", True)]
-)
-def test_revision_that_is_not_active_is_deregistered(status, gone):
-    account = aws.Account(None, describe_task_definition={"taskDefinition": {"status": status}})
-    assert is_deregistered(account, aws.NEW) is gone
-    assert account.calls.of("describe_task_definition") == [{"taskDefinition": aws.NEW}]

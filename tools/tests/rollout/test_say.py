@@ -28,8 +28,8 @@ def ended(outcome, seen=aws.NO_SERVICE):
     return End(Verdict(outcome=outcome, text=FAILED), seen)
 
 
-def failed(end, diagnosis="", expected=aws.EXPECTED, *, gone=False):
-    return partial(words.failed, end, expected, diagnosis, deregistered=gone)
+def failed(end, diagnosis="", expected=aws.EXPECTED):
+    return partial(words.failed, end, expected, diagnosis)
 
 
 def cause(seen=None, **known):
@@ -48,7 +48,6 @@ ENDED = {
         for each in Outcome if each not in (Outcome.GOING, Outcome.RUNS)
     },
     "rolled back to the same revision": failed(ended(Outcome.ROLLED_BACK, TRIPPED)),
-    "deregistered": failed(ended(Outcome.ROLLED_BACK), gone=True),
     "a worker": failed(ended(Outcome.GAVE_UP, rows.mail(rows.ended(2, 9))), "WHY", rows.MAIL),
     "a cause": cause(),
     "a cause of a page that worked": cause(page_worked=True),

@@ -14,7 +14,7 @@ from tools.i18n.masking import VALUES
 from tools.rollout import gate
 from tools.rollout.look import Reader
 from tools.rollout.verdict import End, Outcome, Verdict
-from tools.snapshot import verdicts
+from tools.snapshot import ecs, verdicts
 from tools.snapshot.gather import Inquiry
 from tools.snapshot.records import Part, read_part
 from tools.tests import stacks as a
@@ -23,7 +23,7 @@ from tools.tests.doctor.situations import SITUATIONS
 from tools.tests.doctor.variants.stack import rolled_back_worker
 from tools.tests.doctor.variants.tasks import STOPPED, rolled_back
 from tools.tests.rollout.judge_rows import WELL, diagnosis
-from tools.tests.rollout.rollout_answers import EXPECTED, Account
+from tools.tests.rollout.rollout_answers import EXPECTED, OLD, Account, deployment, service
 
 ARN = "arn:aws:ecs:ap-northeast-1:1:service-deployment/careapp-poc-cluster/careapp-poc-service/"
 
@@ -71,9 +71,9 @@ def missing(code):
     return AwsProblem("missing", verbatim("No stream."), verbatim("-"), code)
 
 
-def up(aws, found, log=None, expected=EXPECTED):
+def up(aws, found, log=None, expected=EXPECTED, outcome=Outcome.WRONG):
     """What a failed `pulumi up` says."""
-    end = End(Verdict(outcome=Outcome.WRONG, text=verbatim("so"), diagnosis=found), WELL)
+    end = End(Verdict(outcome=outcome, text=verbatim("so"), diagnosis=found), WELL)
     return asyncio.run(gate._why(end, Reader(expected, Inquiry(None, aws), None), log or Told()))
 
 
@@ -188,6 +188,47 @@ def test_newest_of_two_verdicts_counts_and_a_strange_line_is_none():
     for words in ("", "[]", "an app's line", '{"title": 1}'):
         aws.streams["gate/a"] = [{"timestamp": 0, "message": words}]
         assert doctor(aws).causes[0].facts.result
+
+
+@pytest.mark.parametrize(
+    ("page", "green", "said"),
+    [
+        (500, ("a", "b"), True),
+        (200, ("a", "b"), False),
+        (500, (), False),
+        # The one that runs has worked: what ails it now is not the version.
+        (500, ("a", "b", "dead"), False),
+    ],
+)
+def test_version_before_that_fails_as_well_is_said_with_the_last_one_that_worked(
+    monkeypatch, page, green, said
+):
+    """Its `pulumi up` was interrupted, and ECS has completed it."""
+    running = ecs.service_of(service(deployment(OLD, "COMPLETED")))
+    aws = Aws(*((name, verdicts.DONE) for name in ("a", "b", "dead")), ("c", "ROLLBACK_SUCCESSFUL"))
+    for row in aws.rows:
+        name = row["serviceDeploymentArn"].removeprefix(ARN)
+        row["targetServiceRevisionArn"] = OLD if name == "dead" else f"{OLD}-{name}"
+        aws.streams |= {f"gate/{name}": [{"message": verdicts.WORKED}]} if name in green else {}
+    monkeypatch.setattr(verdicts.ecs, "service", lambda *_: running)
+    monkeypatch.setattr(
+        verdicts.ecs, "deployed_definition", lambda _, r: r["targetServiceRevisionArn"]
+    )
+    monkeypatch.setattr(gate.pages, "page_before", lambda _: a.page(page))
+    text = up(aws, diagnosis("page-errors"), outcome=Outcome.ROLLED_BACK)
+    assert ("--task-definition careapp-poc:6-b --force-new-deployment" in text) is said
+    assert ("ECS went back to careapp-poc:6, which fails as well" in text) is said
+
+
+def test_green_up_keeps_that_the_deployment_worked():
+    verdicts.keep(aws := Aws(("a", verdicts.DONE)), NAMES, verdicts.WORKED)
+    aws.rows[0]["targetServiceRevisionArn"] = OLD
+    aws.calls.answers["describe_service_revisions"] = {
+        "serviceRevisions": [{"taskDefinition": OLD}]
+    }
+    assert verdicts.worked(aws, NAMES) == OLD
+    up(aws, diagnosis("page-errors"))
+    assert verdicts.worked(aws, NAMES) is None, "and later it did not"
 
 
 def test_verdict_has_no_secret():
