@@ -83,8 +83,9 @@ def cure(stage: Stage, draw: Draw, case: Case) -> None:
     for _ in range(ROUNDS * len(draw.mistakes)):
         _, diagnosis = stage.doctor()
         cause = named_cause(diagnosis)
-        if not names(left, text_of(cause)) and names(left, said):
-            # `pulumi up` itself has refused it by its name.
+        refused = [each for each in names(left, said) if not each.acts]
+        if refused and "[cause]" not in said and not names(left, text_of(cause)):
+            # The engine, AWS or the program itself has refused it by its name.
             cause = {"id": "up", "title": said.strip()[-300:], "why": "", "fixes": []}
         found = f"{cause['id']}: {cause['title']}" if cause else ""
         case.steps.append(f"cause: {found}")
