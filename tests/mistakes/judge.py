@@ -280,6 +280,19 @@ def named_cause(diagnosis: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return causes[0] if causes and causes[0]["id"] not in UNNAMED else None
 
 
+COMMAND = re.compile(r"^ {8,}((?:pulumi|aws|\./careapp) .*)$", re.M)
+
+
+def printed_cause(said: str) -> Mapping[str, Any] | None:
+    """Return the cause that `pulumi up` itself prints, as the doctor's JSON has it."""
+    found = re.search(r"^ *1\. \[cause\] (.*)\n((?:.*\S.*\n?)*)", said, re.M)
+    if found is None:
+        return None
+    why, *ways = re.split(r"^ *Do: ", found[2], flags=re.M)
+    fixes = [{"text": way, "commands": COMMAND.findall(way), "then": False} for way in ways]
+    return {"id": "printed", "title": found[1], "why": why, "fixes": fixes}
+
+
 def diagnostics(said: str) -> str:
     """Return what `pulumi up` says beside the list of resources."""
     found = re.search(r"^Diagnostics:\n(.*?)(?=^(?:Outputs|Resources):|\Z)", said, re.M | re.S)

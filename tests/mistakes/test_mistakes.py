@@ -8,7 +8,7 @@ import pytest
 
 from tests.mistakes import judge
 from tests.mistakes.draws import FIRST, UPDATE, Draw, Mistake, Plan, drawn
-from tests.mistakes.judge import Case, Sight, diagnostics, is_named, named_cause
+from tests.mistakes.judge import Case, Sight, diagnostics, is_named, named_cause, printed_cause
 from tests.mistakes.stage import CHANGES, Done, Stage, TooLong
 
 # A user's connection to a task that has gone is closed when it is collected.
@@ -81,10 +81,13 @@ def cure(stage: Stage, draw: Draw, case: Case) -> None:
     """Type what the doctor prints for its first cause, and again for the next one, until all is well."""
     left, said, seen = list(draw.mistakes), case.said, list[str]()
     for _ in range(ROUNDS * len(draw.mistakes)):
-        _, diagnosis = stage.doctor()
-        cause = named_cause(diagnosis)
-        if not names(left, text_of(cause)) and names(left, said):
-            # `pulumi up` itself has refused it by its name.
+        doctor, diagnosis = stage.doctor()
+        first = [each["id"] for each in diagnosis.get("findings", ())][:1]
+        case.steps.append(f"{doctor}: {first or doctor.said[-200:]}")
+        cause = named_cause(diagnosis) or printed_cause(said)
+        refused = [each for each in names(left, said) if not each.acts]
+        if refused and "[cause]" not in said and not names(left, text_of(cause)):
+            # The engine, AWS or the program itself has refused it by its name.
             cause = {"id": "up", "title": said.strip()[-300:], "why": "", "fixes": []}
         found = f"{cause['id']}: {cause['title']}" if cause else ""
         case.steps.append(f"cause: {found}")
