@@ -45,7 +45,7 @@ async def until_ended(
     following = asyncio.ensure_future(follow_all(arns, settings, changes, log, workers))
 
     def interrupt() -> None:
-        # At once: the engine may end before the program has.
+        # At once: an engine that ends before the program has shows nothing more of it.
         log.warning(say.unwatched(settings.names))
         following.cancel()
 
