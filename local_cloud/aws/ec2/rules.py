@@ -470,7 +470,7 @@ def _address_in_use(given: Params) -> Any:
     """Return the address that a NAT gateway has."""
     ec2, asked = backend("ec2"), given.get("AllocationId")
     held = {each._eni.id for each in ec2.nat_gateways.values() if each.state != "deleted"}
-    taken = (e for e in ec2.addresses.values() if e.allocation_id == asked and e.eni)
+    taken = (e for e in ec2.addresses if e.allocation_id == asked and e.eni)
     return next((each.public_ip for each in taken if each.eni.id in held), None)
 
 
