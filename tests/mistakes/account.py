@@ -17,7 +17,7 @@ from local_cloud.providers.kind import Subject
 
 CHANGES = ("Disable", "Modify", "Put", "Set", "Update")
 TAKES_AWAY = (
-    *("Batch", "Delete", "Deregister", "Detach", "Disassociate"),
+    *("BatchDelete", "Delete", "Deregister", "Detach", "Disassociate"),
     *("Reboot", "Release", "Remove", "Replace", "Revoke", "Stop"),
 )
 """The verbs of operations that change a resource, or end it."""
@@ -25,6 +25,11 @@ FORCED = ("force", "skip")
 """The beginnings of the members without which AWS refuses to delete what is in use."""
 NAMED_BY = re.compile(r"(Ids?|Arns?|Names?|Identifiers?|Groups?|s)$")
 """The ends of members that name a resource; what is before them is its type."""
+WEIGHTS = {
+    **{"aws:ecs/": 6, "aws:lb/": 6, "aws:iam/": 4, "aws:rds/": 4, "aws:vpc/": 3, "aws:ec2/": 2},
+    **{"task": 6, "target": 6, "image": 4, "secret": 6},
+}
+"""How often a type is drawn whose mistakes show more often than those of the others, by its beginning."""
 Act = tuple[str, str, Mapping[str, Any]]
 Resources = Sequence[Mapping[str, Any]]
 
@@ -147,7 +152,9 @@ def acts(random: Random, resources: Resources, calls: Calls) -> tuple[Thing, lis
     for each in (*declared(ours, calls), *undeclared(ours, calls)):
         things.setdefault(each.kind, []).append(each)
     while True:
-        thing = random.choice(things[random.choice(sorted(things))])
+        thing = random.choice(
+            things[chosen(random, {kind: weight(kind) for kind in sorted(things)})]
+        )
         if tried := thing.acts(random, ours, calls):
             return thing, random.sample(tried, len(tried))
 
@@ -161,3 +168,11 @@ def make(calls: Calls, tried: Sequence[Act]) -> str:
             continue
         return f"aws {service} {operation} {json.dumps(params, default=str)[:200]}"
     return ""
+
+
+def chosen(random: Random, weights: Mapping[str, int]) -> str:
+    return random.choices([*weights], [*weights.values()])[0]
+
+
+def weight(kind: str) -> int:
+    return next((number for start, number in WEIGHTS.items() if kind.startswith(start)), 1)

@@ -19,7 +19,7 @@ from local_cloud.paths import ROOT
 from local_cloud.providers.aws import KINDS
 from stack.file import read
 from stack.settings import KEYS
-from tests.mistakes.account import Act, Resources, acts
+from tests.mistakes.account import Act, Resources, acts, chosen, weight
 
 STACKS = ("webapp rolling", "webapp canary", "flaskr rolling", "flaskr canary")
 BLOCK = 25
@@ -118,10 +118,6 @@ def drawn(plan: Plan, good: Resources, live: Resources, calls: Calls) -> Draw:
     return Draw(plan, tuple(makers[each](random) for each in plan.sources))
 
 
-def chosen(random: Random, weights: Mapping[str, int]) -> str:
-    return random.choices([*weights], [*weights.values()])[0]
-
-
 def wrong_account(random: Random, live: Resources, calls: Calls) -> Mistake:
     """Return a change of a resource in the account, and what is tried where AWS refuses it."""
     thing, tried = acts(random, live, calls)
@@ -180,7 +176,7 @@ class Catalogue:
     def wrong_input(self, random: Random) -> Mistake:
         """Return a mistake in any input of any resource."""
         while True:
-            kind = random.choice(sorted(self._of_type))
+            kind = chosen(random, {each: weight(each) for each in sorted(self._of_type)})
             name = random.choice(self._of_type[kind])
             places = list(leaves(self._named[kind, name]["inputs"]))
             path, held = random.choice(places or [((), None)])
@@ -292,7 +288,9 @@ def is_network(text: str) -> bool:
         return False
 
 
-AT_START = ("raise", "exit", "end", "sleep", "hang", "memory", "threads", "connections")
+BY_ITSELF = ("exit", "memory", "threads", "connections")
+"""What also a thread of its own can do to an app."""
+AT_START = (*BY_ITSELF, "raise", "end", "sleep", "hang")
 AT_REQUESTS = (*AT_START, "status", "close", "half gzip", "wrong encoding", "empty")
 """What also happens without a request."""
 SHOWN = {
@@ -308,7 +306,8 @@ SHOWN = {
 def wrong_app(random: Random, stack: str) -> Mistake:
     """Return something that the app does at its import, its first request, after a time, or again and again."""
     when = random.choice(("import", "first", "after", "every"))
-    what = random.choice(AT_REQUESTS if when in ("first", "every") else AT_START)
+    at = {"import": AT_START, "after": BY_ITSELF}.get(when, AT_REQUESTS)
+    what = random.choice(at)
     how = {
         "when": when,
         "what": what,
@@ -361,6 +360,6 @@ def wrong_setting(random: Random) -> Mistake:
         case "integer":
             others += [str(int(held) * 2), str(int(held) // 2), "0"]
         case "string":
-            others += ["/nowhere" if held.startswith("/") else f"{held}x", ""]
+            others += ["", *(["/nowhere"] if held.startswith("/") else [])]
     value = random.choice([each for each in others if each != held] or others)
     return Mistake("setting", f"{name} = {value}", (name,), setting=(name, value))

@@ -18,7 +18,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 HARMLESS, WELL, CURED = "harmless", "green and well", "red, cured as printed"
@@ -126,19 +125,22 @@ class Sight:
 
 
 class Judge:
-    """The eyes of the judge on one local cloud; ``facts`` is the file in which that says where its listeners are."""
+    """The eyes of the judge on one local cloud; ``facts`` is the file in which that says where its listeners are.
 
-    def __init__(self, facts: Path, region: str, export: Callable[[], Sequence[Any]]) -> None:
+    ``variables`` are those by which a client finds it, and ``export`` returns what the engine has registered.
+    """
+
+    def __init__(
+        self, facts: Path, variables: Mapping[str, str], export: Callable[[], Sequence[Any]]
+    ) -> None:
         self._facts, self._export = facts, export
-        endpoint = json.loads(facts.read_text())["endpoint"]
-        self._client = lambda service: boto3.client(
-            service,
-            region_name=region,
-            endpoint_url=endpoint,
-            aws_access_key_id="judge",
-            aws_secret_access_key="judge",
-            config=Config(retries={"total_max_attempts": 2}),
+        session = boto3.Session(
+            variables["AWS_ACCESS_KEY_ID"],
+            variables["AWS_SECRET_ACCESS_KEY"],
+            region_name=variables["AWS_REGION"],
         )
+        how = {"endpoint_url": variables["AWS_ENDPOINT_URL"]}
+        self._client = lambda service: session.client(service, **how)
         self._ecs = self._client("ecs")
 
     def url(self) -> str:

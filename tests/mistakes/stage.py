@@ -18,8 +18,8 @@ from local_cloud.calls import Calls
 from local_cloud.engine.find import find_or_get
 from local_cloud.paths import ROOT, Home
 from local_cloud.run import client
-from local_cloud.run.client import Options
 from local_cloud.run.project import Project
+from local_cloud.run.shell import CloudFlags
 from tests.mistakes import account
 from tests.mistakes.draws import APPS, FIRST, MIDDLE, UPDATE, Draw, Mistake
 from tests.mistakes.judge import Judge
@@ -82,9 +82,9 @@ class Stage:
         self.dirty, self.acted = True, False
 
     def _begin(self, kind: str) -> None:
-        options = {"docker": False, "namespaces": True, "mounts": True, "port": 0}
+        options = CloudFlags(tasks="process", speed=self.speed, port=0).options(REGION)
         os.environ["CAREAPP_HOME"] = str(self.home.folder)  # of the local cloud's process
-        facts = client.start(self.home, Options(region=REGION, speed=self.speed, **options))
+        facts = client.start(self.home, options)
         copy_program(self.home.source)
         (self.home.source / "program.py").write_text((ROOT / "__main__.py").read_text())
         self._write("__main__.py", (HERE / "wrong_program.py").read_text())
@@ -94,7 +94,7 @@ class Stage:
         clock = {"CAREAPP_CLOCK_SPEED": str(self.speed), "CAREAPP_POLL_SECONDS": "0.1"}
         self.environment = {**self.project.environment(facts, find_or_get()), **FASTER, **clock}
         self.calls = Calls(facts.endpoint, REGION)
-        self.judge = Judge(self.home.facts, REGION, self.resources)
+        self.judge = Judge(self.home.facts, self.environment, self.resources)
         app, strategy = kind.split()
         settings = {"ecsEnabled": "true", "deployStrategy": strategy, **OF_APP[app]}
         if app == "flaskr":
@@ -109,6 +109,7 @@ class Stage:
         self._settings = self.stack_file.read_text()
         sight = self.judge.look()
         assert sight.well, f"a good stack is not well: {sight}"
+        assert self.judge.left(), "what there is must be seen"
         self.kind = kind
 
     def close(self) -> None:
