@@ -166,16 +166,24 @@ class Judge:
         while differs and time.monotonic() < end:
             time.sleep(0.3)
             differs = self.differs()
+        if not differs and not self._tasks_declared():
+            return Sight((), TRIES, "")  # 0 tasks are declared, and 0 run
         url = self.url()
         answers = [ask(url) if url else "no listener" for _ in range(TRIES)]
         return Sight([each for each in answers if each], TRIES, differs)
 
     def differs(self) -> str:
         """Return how the tasks that run differ from what the engine registered last; "" if they do not."""
-        declared = [each for each in self._export() if each["type"] == "aws:ecs/service:Service"]
-        if not declared:
+        if not (declared := self._services()):
             return "no service is declared"
-        return "; ".join(filter(None, (self._service(each["inputs"]) for each in declared)))
+        return "; ".join(filter(None, map(self._service, declared)))
+
+    def _services(self) -> list[Mapping[str, Any]]:
+        found = self._export()
+        return [each["inputs"] for each in found if each["type"] == "aws:ecs/service:Service"]
+
+    def _tasks_declared(self) -> int:
+        return sum(int(each.get("desiredCount") or 0) for each in self._services())
 
     def _service(self, declared: Mapping[str, Any]) -> str:
         which = {"cluster": declared["cluster"], "serviceName": declared["name"]}
@@ -192,12 +200,11 @@ class Judge:
 
     def deploying(self) -> bool:
         """Return whether ECS has begun a deployment that has not ended."""
-        for each in self._export():
-            if each["type"] == "aws:ecs/service:Service":
-                which = {"cluster": each["inputs"]["cluster"], "services": [each["inputs"]["name"]]}
-                for service in self._ecs.describe_services(**which)["services"]:
-                    newest = service["deployments"][0]
-                    return bool(newest["rolloutState"] == "IN_PROGRESS" and newest["runningCount"])
+        for each in self._services():
+            which = {"cluster": each["cluster"], "services": [each["name"]]}
+            for service in self._ecs.describe_services(**which)["services"]:
+                newest = service["deployments"][0]
+                return bool(newest["rolloutState"] == "IN_PROGRESS" and newest["runningCount"])
         return False
 
     def left(self) -> list[str]:
