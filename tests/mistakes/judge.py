@@ -8,6 +8,7 @@ import http.client
 import json
 import math
 import re
+import ssl
 import threading
 import time
 import zlib
@@ -40,11 +41,16 @@ UNNAMED = {"tasks-die", "rolled-back", "roll-out-failed", "roll-out-going-on", "
 """Findings that the doctor prints as [what happened], not as a cause."""
 
 
-def ask(url: str, seconds: float = PATIENCE) -> str:
-    """Return why a browser does not show the page; "" if it does."""
+def ask(url: str, authority: str = "") -> str:
+    """Return why a browser does not show the page; "" if it does. It trusts the authority in that file."""
+    if not url:
+        return "no listener"
     for _ in range(6):
         place = urlsplit(url)
-        line = http.client.HTTPConnection(place.netloc, timeout=seconds)
+        line = http.client.HTTPConnection(place.netloc, timeout=PATIENCE)
+        if authority:
+            trust = ssl.create_default_context(cafile=authority)
+            line = http.client.HTTPSConnection(place.netloc, timeout=PATIENCE, context=trust)
         try:
             headers = {"Accept-Encoding": "gzip, deflate, br", "User-Agent": "Mozilla/5.0"}
             line.request("GET", place.path or "/", headers=headers)
@@ -59,7 +65,7 @@ def ask(url: str, seconds: float = PATIENCE) -> str:
         following = urlsplit(answer.getheader("Location") or "")
         if following.hostname not in (None, place.hostname):
             return ""  # another one's page, as that of a login
-        url = f"http://{place.netloc}{following.path}"
+        url = f"{place.scheme}://{place.netloc}{following.path}"
     if not 200 <= answer.status < 300:
         return f"status {answer.status}"
     return unreadable(body, answer.getheader("Content-Encoding") or "")
@@ -83,15 +89,14 @@ def unreadable(body: bytes, encoding: str) -> str:
 class Users(threading.Thread):
     """Asks for the page twice a second, and notes each answer that a browser does not show."""
 
-    def __init__(self, url: Callable[[], str]) -> None:
+    def __init__(self, page: Callable[[], tuple[str, str]]) -> None:
         super().__init__(daemon=True)
-        self._url, self.over = url, threading.Event()
+        self._page, self.over = page, threading.Event()
         self.asked, self.failed = 0, list[str]()
 
     def run(self) -> None:
         while not self.over.wait(PAUSE):
-            url = self._url()
-            why = ask(url) if url else "no listener"
+            why = ask(*self._page())
             self.asked += 1
             self.failed += [why] if why else []
 
@@ -143,16 +148,18 @@ class Judge:
         self._client = lambda service: session.client(service, **how)
         self._ecs = self._client("ecs")
 
-    def url(self) -> str:
-        """Return the address of the page; "" without a listener."""
+    def page(self) -> tuple[str, str]:
+        """Return the address of the page, and the file with its authority; "" without a listener."""
         with contextlib.suppress(OSError, ValueError):
             listeners = json.loads(self._facts.read_text()).get("state", {}).get("listeners") or []
-            return str(listeners[0]["url"]) + "/" if listeners else ""
-        return ""
+            # Of two, the one without a certificate redirects to the other.
+            for each in sorted(listeners, key=lambda each: not each.get("authority")):
+                return f"{each['url'].rstrip('/')}/", each.get("authority") or ""
+        return "", ""
 
     @contextlib.contextmanager
     def users(self) -> Iterator[Users]:
-        users = Users(self.url)
+        users = Users(self.page)
         users.start()
         try:
             yield users
@@ -166,16 +173,23 @@ class Judge:
         while differs and time.monotonic() < end:
             time.sleep(0.3)
             differs = self.differs()
-        url = self.url()
-        answers = [ask(url) if url else "no listener" for _ in range(TRIES)]
+        if not differs and not self._tasks_declared():
+            return Sight((), TRIES, "")  # 0 tasks are declared, and 0 run
+        answers = [ask(*self.page()) for _ in range(TRIES)]
         return Sight([each for each in answers if each], TRIES, differs)
 
     def differs(self) -> str:
         """Return how the tasks that run differ from what the engine registered last; "" if they do not."""
-        declared = [each for each in self._export() if each["type"] == "aws:ecs/service:Service"]
-        if not declared:
+        if not (declared := self._services()):
             return "no service is declared"
-        return "; ".join(filter(None, (self._service(each["inputs"]) for each in declared)))
+        return "; ".join(filter(None, map(self._service, declared)))
+
+    def _services(self) -> list[Mapping[str, Any]]:
+        found = self._export()
+        return [each["inputs"] for each in found if each["type"] == "aws:ecs/service:Service"]
+
+    def _tasks_declared(self) -> int:
+        return sum(int(each.get("desiredCount") or 0) for each in self._services())
 
     def _service(self, declared: Mapping[str, Any]) -> str:
         which = {"cluster": declared["cluster"], "serviceName": declared["name"]}
@@ -192,12 +206,11 @@ class Judge:
 
     def deploying(self) -> bool:
         """Return whether ECS has begun a deployment that has not ended."""
-        for each in self._export():
-            if each["type"] == "aws:ecs/service:Service":
-                which = {"cluster": each["inputs"]["cluster"], "services": [each["inputs"]["name"]]}
-                for service in self._ecs.describe_services(**which)["services"]:
-                    newest = service["deployments"][0]
-                    return bool(newest["rolloutState"] == "IN_PROGRESS" and newest["runningCount"])
+        for each in self._services():
+            which = {"cluster": each["cluster"], "services": [each["name"]]}
+            for service in self._ecs.describe_services(**which)["services"]:
+                newest = service["deployments"][0]
+                return bool(newest["rolloutState"] == "IN_PROGRESS" and newest["runningCount"])
         return False
 
     def left(self) -> list[str]:

@@ -61,7 +61,7 @@ def test_a_body_is_read_as_a_browser_reads_it(body, encoding, readable):
 
 @pytest.mark.parametrize(("asked", "failed", "hurt"), [(10, 1, False), (60, 6, False), (60, 20, True)])  # fmt: skip
 def test_users_of_a_canary_are_hurt_beyond_its_share(asked, failed, hurt):
-    users = Users(lambda: "")
+    users = Users(lambda: ("", ""))
     users.asked, users.failed = asked, ["status 500"] * failed
     assert users.hurt() == hurt
 
