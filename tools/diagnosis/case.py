@@ -216,10 +216,11 @@ class Case(Rollout):
         if self.process and key in WORKERS_OWN:
             key, drifted = f"--path workers.{self.process}.{WORKERS_OWN[key]}", False
         commands = [] if drifted else [f"pulumi config set {key} {value} -s {stack}"]
-        last = self.refresh_command if drifted else self.up_after_change
         if retried and (self.given_up or self.failed_tasks):
             commands.append(self.retry_command)
-        return Fix(text, (*commands, last))
+        if drifted:
+            return Fix(text, (*commands, self.refresh_command))
+        return self.deploy(text, *commands)
 
     def deploy(self, text: Text, *before: str, then: bool = False) -> Fix:
         """Return the fix that deploys, after the commands that come ``before``."""

@@ -648,9 +648,11 @@ def logged_cause(lines: Sequence[str], healthy: Iterable[str] = ()) -> LoggedCau
             match = re.search(known.pattern, two if "\\n" in known.pattern else text, re.I)
             if not match or (known.about != "database" and is_survived(text, survived)):
                 continue
+            named = {name: each.strip() for name, each in match.groupdict().items() if each}
+            cause = LoggedCause(known, named, text)
             if not known.vague:
-                return LoggedCause(known, _named(match), text)
-            vague = vague or LoggedCause(known, _named(match), text)
+                return cause
+            vague = vague or cause
     return vague
 
 
@@ -667,7 +669,3 @@ def is_survived(text: str, survived: Collection[str]) -> bool:
 def _unnumbered(text: str) -> str:
     """Return a log line without its numbers: times, process IDs and addresses differ in each task."""
     return re.sub(r"\d+", "0", text)
-
-
-def _named(match: re.Match[str]) -> dict[str, str]:
-    return {name: each.strip() for name, each in match.groupdict().items() if each}

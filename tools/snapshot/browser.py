@@ -37,10 +37,6 @@ UNKNOWN_ISSUER = range(18, 22)
 company's proxy that reads HTTPS, or in a Python without certificates."""
 
 
-class Undecodable(Exception):
-    """A body is not what its Content-Encoding says."""
-
-
 class NoListener(Exception):
     """The load balancer does not listen on a URL's port, wherever that is opened from."""
 
@@ -125,7 +121,7 @@ class Browser:
             problem = ""
         except httpx.TimeoutException:
             problem = str(t("its body does not end within {seconds} s", seconds=f"{seconds:g}"))
-        except (httpx.HTTPError, Undecodable) as broken:
+        except httpx.HTTPError as broken:
             problem = str(broken) or type(broken).__name__
         finally:
             answer.close()
@@ -134,7 +130,7 @@ class Browser:
 
 
 def _read(answer: httpx.Response, deadline: float) -> bytes:
-    """Return the body decoded, or its first MOST_BYTES. Raises Undecodable, and HTTPError where it breaks off."""
+    """Return the body decoded, or its first MOST_BYTES. Raises DecodingError, and HTTPError where it breaks off."""
     body, whole = bytearray(), True
     for part in answer.iter_raw():
         body += part
@@ -150,14 +146,14 @@ def _read(answer: httpx.Response, deadline: float) -> bytes:
                 "its Content-Encoding is {encoding}, which the request does not accept",
                 encoding=name,
             )
-            raise Undecodable(str(unasked))
+            raise httpx.DecodingError(str(unasked))
         if text and name in WINDOWS:
             text = _inflated(text, name, whole)
     return text
 
 
 def _inflated(body: bytes, encoding: str, whole: bool) -> bytes:
-    """Return a body decoded. Raises Undecodable, also where one that is ``whole`` ends before its encoding does."""
+    """Return a body decoded. Raises DecodingError, also where one that is ``whole`` ends before its encoding does."""
     why = ""
     for window in WINDOWS[encoding]:
         decoder = zlib.decompressobj(window)
@@ -171,7 +167,7 @@ def _inflated(body: bytes, encoding: str, whole: bool) -> bytes:
         why = str(t("it ends early"))
         break
     wrong = t("its Content-Encoding is {encoding}, and its body is not", encoding=encoding)
-    raise Undecodable(f"{wrong} ({why})")
+    raise httpx.DecodingError(f"{wrong} ({why})")
 
 
 def request_to_same_host(answer: httpx.Response) -> httpx.Request | None:

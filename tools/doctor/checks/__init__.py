@@ -27,7 +27,6 @@ from tools.doctor.checks import (
     rollouts,
     running,
     stages,
-    uploads,
     workers,
 )
 from tools.i18n import t
@@ -73,7 +72,7 @@ CHECKS: tuple[CheckOf, ...] = (
     databases.secret,
     databases.address,
     connections.open_connections,
-    uploads.bucket,
+    inputs.bucket,
     containers.memory,
     containers.crash,
     containers.workers_end,

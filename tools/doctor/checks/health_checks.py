@@ -194,10 +194,27 @@ def _late(case: Case, task: Task, heard: Listening, evidence: tuple[str, ...]) -
     if service is None or task.started is None:
         return
     took = (heard.at - task.started).total_seconds()
-    if took > service.grace:
-        seen = t("The app listened {took} s after its task's start.", took=round(took))
-        checks = case.health_check.healthy * case.health_check.interval if case.health_check else 0
-        yield _slow(case, seen, took * SLACK + checks, (heard.line, *evidence))
+    if took <= service.grace:
+        return
+    checks = case.health_check.healthy * case.health_check.interval if case.health_check else 0
+    text = t(
+        "Find the slow step in the log. If the start cannot be faster, extend the grace period:"
+    )
+    yield Finding(
+        SLOW_START,
+        title=t("The app starts more slowly than ECS waits"),
+        why=t(
+            "ECS ignores failed health checks for healthGracePeriod ({grace} s) after "
+            "the start of a task. Then it stops the task.",
+            grace=service.grace,
+        ),
+        seen=(t("The app listened {took} s after its task's start.", took=round(took)),),
+        fixes=(
+            _wait(case, text, ceil((took * SLACK + checks) / ROUND) * ROUND),
+            Fix(t("Or make the app listen sooner: move slow work behind the start.")),
+        ),
+        evidence=(heard.line, *evidence),
+    )
 
 
 def _own_check(case: Case, definition: Definition, evidence: tuple[str, ...]) -> Finding:
@@ -308,28 +325,6 @@ def _pause(case: Case, task: Task) -> tuple[Text, ...]:
             gap=round(pauses[longest]),
             line=texts[longest][:SHOWN],
         ),
-    )
-
-
-def _slow(case: Case, seen: Text, needed: float, evidence: tuple[str, ...]) -> Finding:
-    grace = case.service.grace if case.service else 0
-    text = t(
-        "Find the slow step in the log. If the start cannot be faster, extend the grace period:"
-    )
-    return Finding(
-        SLOW_START,
-        title=t("The app starts more slowly than ECS waits"),
-        why=t(
-            "ECS ignores failed health checks for healthGracePeriod ({grace} s) after "
-            "the start of a task. Then it stops the task.",
-            grace=grace,
-        ),
-        seen=(seen,),
-        fixes=(
-            _wait(case, text, ceil(needed / ROUND) * ROUND),
-            Fix(t("Or make the app listen sooner: move slow work behind the start.")),
-        ),
-        evidence=evidence,
     )
 
 

@@ -1,4 +1,4 @@
-"""Check the inputs of a task's start: the image, the secrets, the log group."""
+"""Check what a task definition names: the image, the secrets, the log group, the bucket for the app's files."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from stack.image import PLATFORMS
 from stack.statements import secret_arn, secret_key
+from stack.uploads import VARIABLE
 from tools.diagnosis.case import Case
-from tools.diagnosis.catalogue import IMAGE, LOGS, SECRETS, START, Facts
+from tools.diagnosis.catalogue import IMAGE, LOGS, SECRETS, START, TASKS_NODE, Facts
 from tools.diagnosis.findings import Finding, Fix
 from tools.doctor.checks import databases
 from tools.i18n import Text, t
@@ -20,6 +21,7 @@ SECRET_KEY_MISSING = Facts("secret-key-missing", 26, {SECRETS}, subject=START, c
 SECRET_MISSING = Facts("secret-missing", 26, {SECRETS}, subject=START, certain=True)
 IMAGE_ARCHITECTURE = Facts("image-architecture", 28, {IMAGE}, subject=START, certain=True)
 IMAGE_MISSING = Facts("image-missing", 28, {IMAGE}, subject=START, certain=True)
+BUCKET_MISSING = Facts("uploads-bucket-missing", 48, {TASKS_NODE}, certain=True)
 
 WRONG_PLATFORM = r"(?i)matching platform|does not match the (specified|current) platform"
 
@@ -231,4 +233,25 @@ def _group(case: Case, definition: Definition) -> Fix:
             f"aws logs put-retention-policy --log-group-name {definition.log_group} "
             f"--retention-in-days {days}",
         ),
+    )
+
+
+def bucket(case: Case) -> Iterator[Finding]:
+    """Check that the bucket exists."""
+    bucket = case.now.uploads.value
+    if bucket is None or bucket.exists:
+        return
+    yield Finding(
+        BUCKET_MISSING,
+        title=t("The bucket for the app's files does not exist"),
+        why=t("The app can neither store a file nor read one."),
+        seen=(
+            t(
+                "S3 has no bucket {name}, which {variable} names.",
+                name=bucket.name,
+                variable=VARIABLE,
+            ),
+        ),
+        fixes=(case.refresh(t("Let Pulumi create it, without the files that were in it:")),),
+        evidence=case.matching_lines(r"NoSuchBucket|specified bucket does not exist"),
     )

@@ -16,9 +16,8 @@ from tools.doctor.checks.containers import EXIT_CODES
 from tools.doctor.checks.permissions import Need
 from tools.i18n import Text, t
 from tools.screen import short_time
-from tools.shared.policy_evaluation import Trust, trusts
+from tools.shared.policy_evaluation import trusts
 from tools.snapshot.jobs import Jobs, Run, Schedule, differences
-from tools.snapshot.task_inputs import Role
 
 # A job that fails leaves the page as it is.
 Of = partial(Facts, places={WHOLE}, subject=JOB, blocks=False)
@@ -70,10 +69,12 @@ def role(case: Case) -> Iterator[Finding]:
 
 def _role_denied(case: Case, jobs: Jobs, arn: str, schedules: list[Schedule]) -> Finding | None:
     role, name = jobs.roles.get(arn), arn.rpartition("/")[2]
+    group = f"schedule-group/{case.now.names.prefix}"
+    sent = permissions.sent(schedules[0].definition, "scheduler", group)
     if role is None:
         seen: tuple[Text, ...] = (t("The role {role} does not exist.", role=name),)
         fixes: tuple[Fix, ...] = (case.restore(),)
-    elif (trust := _trust(case, role, schedules[0])).verdict is False:
+    elif (trust := trusts(role.trust, SCHEDULER, sent)).verdict is False:
         seen, fixes = tuple(permissions.distrust(name, SCHEDULER, trust)), (case.restore(),)
     else:
         needs = dict.fromkeys(need for each in schedules for need in _needs(jobs, each))
@@ -92,11 +93,6 @@ def _role_denied(case: Case, jobs: Jobs, arn: str, schedules: list[Schedule]) ->
         seen=seen,
         fixes=fixes,
     )
-
-
-def _trust(case: Case, role: Role, schedule: Schedule) -> Trust:
-    group = f"schedule-group/{case.now.names.prefix}"
-    return trusts(role.trust, SCHEDULER, permissions.sent(schedule.definition, "scheduler", group))
 
 
 def _needs(jobs: Jobs, schedule: Schedule) -> Iterator[Need]:

@@ -203,7 +203,7 @@ def _of_database(case: Case, cause: LoggedCause, database: Database | None) -> F
             "Set the variable from which the app reads the host to the database's host, and deploy:"
         )
         declared = case.now.settings.service.variables
-        return Fix(text, _set_to_stack_s(case, _with_host(declared, cause.what)))
+        return case.deploy(text, *_set_to_stack_s(case, _with_host(declared, cause.what)))
     return case.deploy(cause.fix) if not known.passes else Fix(cause.fix)
 
 
@@ -234,14 +234,11 @@ def _with_host(declared: Mapping[str, str], host: str) -> dict[str, str]:
     return {"NAME": "${DB_HOST}"}
 
 
-def _set_to_stack_s(case: Case, values: Mapping[str, str]) -> tuple[str, ...]:
-    stack = case.now.names.stack
-    kinds = {name: "Secrets" if text == PASSWORD else "Variables" for name, text in values.items()}
-    changes = (
-        f"pulumi config set --plaintext --path app{kinds[name]}.{name} '{text}' -s {stack}"
-        for name, text in values.items()
-    )
-    return (*changes, case.up_after_change)
+def _set_to_stack_s(case: Case, values: Mapping[str, str]) -> Iterator[str]:
+    for name, text in values.items():
+        kind = "Secrets" if text == PASSWORD else "Variables"
+        path = f"app{kind}.{name} '{text}' -s {case.now.names.stack}"
+        yield f"pulumi config set --plaintext --path {path}"
 
 
 def _other_password(case: Case, cause: LoggedCause) -> Fix:
@@ -310,7 +307,7 @@ def _set_variable(case: Case, cause: LoggedCause) -> Fix:
         return case.deploy(text)
     if values := _address_part(name):
         text = t("Set it to the stack's value for its database (docs/your-app.md), and deploy:")
-        return Fix(text, _set_to_stack_s(case, values))
+        return case.deploy(text, *_set_to_stack_s(case, values))
     secret = f"pulumi config set --plaintext --path appSecrets.{name} {before[0] if before else 'ARN'} -s {stack}"
     if before:
         text = t("{name} was a secret of an earlier version; set it again, and deploy:", name=name)

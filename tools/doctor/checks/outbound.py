@@ -133,23 +133,21 @@ def _routes(
     if not cut_off and (denials := outbound_denials(network, subnets)):
         yield _acls_deny(case, network, denials)
     if cut_off or not (subnets or service):
+        seen = [_no_internet(each, network) for each in cut_off]
         yield Finding(
             TASK_CANNOT_REACH_AWS,
             title=t("The tasks' subnets have no route to the internet"),
             why=CANNOT_START,
-            seen=(*_seen(network, cut_off), *_not_by_endpoint(network, beyond)),
+            seen=(
+                *(seen or [t("There are no subnets of the tasks.")]),
+                *_not_by_endpoint(network, beyond),
+            ),
             fixes=(
                 *(_gateway(case, network, subnets, beyond) or _route_fixes(case, cut_off)),
                 *case.then_retry(),
             ),
             evidence=case.stop_reasons(NO_CONNECTION),
         )
-
-
-def _seen(network: Network, cut_off: tuple[NoInternet, ...]) -> Iterator[Text]:
-    yield from (_no_internet(each, network) for each in cut_off)
-    if not cut_off:
-        yield t("There are no subnets of the tasks.")
 
 
 def _not_by_endpoint(network: Network, beyond: Sequence[str]) -> Iterator[Text]:
@@ -177,9 +175,8 @@ def _gateway(
         f"aws ec2 create-vpc-endpoint --vpc-id {group.vpc} --vpc-endpoint-type Gateway "
         f"--service-name com.amazonaws.{case.now.region}.s3 --route-table-ids {' '.join(tables)}"
     )
-    return (
-        Fix(t("Create the gateway endpoint for S3, which has the image's layers:"), (command,)),
-    )
+    text = t("Create the gateway endpoint for S3, which has the image's layers:")
+    return (Fix(text, (command,)),)
 
 
 def _acls_deny(case: Case, network: Network, denials: tuple[AclDenial, ...]) -> Finding:

@@ -69,16 +69,10 @@ def execution_role(case: Case) -> Iterator[Finding]:
     definition = case.definition
     if definition is None or case.now.execution.problem:
         return
-    role = case.now.execution.value
+    role, title = case.now.execution.value, t("ECS cannot assume the execution role")
     if role is None:
         yield _missing(case, definition)
-    elif finding := _not_assumed(
-        case,
-        definition,
-        role,
-        EXECUTION_ROLE_NOT_TRUSTED,
-        t("ECS cannot assume the execution role"),
-    ):
+    elif finding := _not_assumed(case, definition, role, EXECUTION_ROLE_NOT_TRUSTED, title):
         yield finding
     else:
         lacks = lacking(role, execution_needs(case, definition))

@@ -89,9 +89,9 @@ def new_connections(case: Case) -> Iterator[Finding]:
     Free ones may be lacking for its own pools only, which end with their tasks.
     """
     page = case.now.page.value
-    if page is None or page.missing or not page.refused:
+    status = _database(page) if page and not page.missing else None
+    if status is None:
         return
-    status = answer("/health/db", page.database or 0)
     for task in case.current_tasks:
         lines = tuple(each.text for each in case.lines(task) if REFUSED in each.text)
         cause = logged_cause(lines[-1:])
@@ -343,13 +343,12 @@ def _fixes(case: Case, page: PageAnswer) -> tuple[Fix, ...]:
         mend = t(
             "Have the app send its whole answer, encoded as Content-Encoding says and Accept-Encoding asks, and deploy:"
         )
-        return (Fix(mend, (*case.read_log().commands, *case.deploy(mend).commands)), other)
+        return (case.deploy(mend, case.logs_command()), other)
     if (page.status >= 500 and not page.followed) or not (page.status or page.moves):
-        log = case.read_log()
         mend = t("Fix the error in the app's log, and deploy:")
         if not page.status:
             mend = t("Correct what the app waits for (its log tells what it did last), and deploy:")
-        return (Fix(mend, (*log.commands, *case.deploy(mend).commands)), other)
+        return (case.deploy(mend, case.logs_command()), other)
     if page.leads_to or page.endless or not page.status:
         mend = t(
             "Correct the redirect in the app, and deploy. Behind a load balancer the scheme is in "
@@ -428,4 +427,4 @@ def page_answer(case: Case) -> Text | None:
 
 def _database(page: PageAnswer) -> Text | None:
     """Return the status of /health/db in a sentence, where an app has it and it fails."""
-    return answer("/health/db", page.database or 0) if page.refused else None
+    return answer("/health/db", page.database) if page.refused else None
