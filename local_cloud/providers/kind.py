@@ -150,7 +150,7 @@ class Kind:
         return sorted({part.partition(".")[0] for part in parts} | (before ^ after))
 
 
-SERVICES = {"lb": "elbv2"}
+SERVICES = {"appautoscaling": "application-autoscaling", "lb": "elbv2"}
 """The names in botocore of Pulumi's modules that have another one there."""
 
 

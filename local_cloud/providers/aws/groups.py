@@ -258,10 +258,10 @@ def _change_rule(subject: Subject) -> None:
 
 
 def _rule(token: str, direction: str) -> Kind:
-    return Kind(
-        token=token,
+    return regular(
+        token,
+        "SecurityGroupRuleId",
         service="ec2",
-        identity="SecurityGroupRuleId",
         scope={"GroupId": "securityGroupId"},
         create=f"authorize_security_group_{direction}",
         on_create=_make_rule,
