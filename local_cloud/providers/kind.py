@@ -172,6 +172,11 @@ def snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
+def filters(named: Mapping[str, str]) -> list[Values]:
+    """Return EC2's filters, each for one value."""
+    return [{"Name": name, "Values": [value]} for name, value in named.items()]
+
+
 def path(expression: str, data: Any) -> Any:
     """Return the result of a JMESPath expression on an answer of AWS."""
     return jmespath.search(expression, data)

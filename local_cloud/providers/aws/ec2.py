@@ -7,7 +7,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from local_cloud.aws.hooks import ACCOUNT
-from local_cloud.providers.kind import Setting, Subject, Values, one_by_one, path, regular
+from local_cloud.providers.kind import Setting, Subject, Values, filters, one_by_one, path, regular
 from local_cloud.providers.lifecycle import pause
 
 DETACH_SECONDS = 60.0
@@ -30,8 +30,7 @@ def _of_the_vpc(
 
     def find(subject: Subject, _: Values) -> Any:
         named = {"vpc-id": subject.identity, filtered: value}
-        filters = [{"Name": name, "Values": [each]} for name, each in named.items()]
-        return path(expression, subject.calls("ec2", operation, {"Filters": filters}))
+        return path(expression, subject.calls("ec2", operation, {"Filters": filters(named)}))
 
     return find
 
