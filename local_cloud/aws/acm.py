@@ -14,7 +14,6 @@ from moto.acm.models import CertBundle
 from moto.route53 import models as route53
 from moto.route53.models import FakeZone
 
-from local_cloud.aws.elb.rules import listeners
 from local_cloud.aws.hooks import ACCOUNT, Params, Refused, backend, before, registry
 
 _describe = CertBundle.describe
@@ -64,9 +63,11 @@ def _exists(wanted: dict[str, str]) -> bool:
 @before("acm", "DeleteCertificate")
 def certificate_unused(params: Params) -> None:
     arn = params["CertificateArn"]
-    if any(arn == each.certificate for each in listeners()):
-        words = f"Certificate {arn} in account {ACCOUNT} is in use."
-        raise Refused("ResourceInUseException", words)
+    for balancer in backend("elbv2").load_balancers.values():
+        for listener in balancer.listeners.values():
+            if arn == listener.certificate:
+                words = f"Certificate {arn} in account {ACCOUNT} is in use."
+                raise Refused("ResourceInUseException", words)
 
 
 @before("elbv2", "CreateListener")

@@ -37,7 +37,7 @@ def _port_is_taken(given: Params) -> bool:
     return any(str(each.port) == str(given.get("Port")) for each in held)
 
 
-def listeners() -> list[Any]:
+def _listeners() -> list[Any]:
     """Return the listeners of all load balancers."""
     balancers = backend("elbv2").load_balancers.values()
     return [each for balancer in balancers for each in balancer.listeners.values()]
@@ -45,7 +45,7 @@ def listeners() -> list[Any]:
 
 def _in_use(given: Params) -> Any:
     arn = given["TargetGroupArn"]
-    named = (f"{each.default_actions}{list(each.rules.values())}" for each in listeners())
+    named = (f"{each.default_actions}{list(each.rules.values())}" for each in _listeners())
     return arn if any(arn in each for each in named) else None
 
 
@@ -237,7 +237,7 @@ def _taken(given: Params) -> Any:
 
 
 def _default_rule(given: Params) -> Any:
-    rules = (rule for each in listeners() for rule in each.rules.values())
+    rules = (rule for each in _listeners() for rule in each.rules.values())
     return next((e.arn for e in rules if e.arn == given["RuleArn"] and e.is_default), None)
 
 
