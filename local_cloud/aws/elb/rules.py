@@ -33,8 +33,8 @@ def _without_gateway(given: Params) -> Any:
 
 
 def _port_is_taken(given: Params) -> bool:
-    held = backend("elbv2").load_balancers[given["LoadBalancerArn"]].listeners.values()
-    return any(str(each.port) == str(given.get("Port")) for each in held)
+    listeners = backend("elbv2").load_balancers[given["LoadBalancerArn"]].listeners.values()
+    return any(str(each.port) == str(given.get("Port")) for each in listeners)
 
 
 def _listeners() -> list[Any]:
