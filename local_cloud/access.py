@@ -16,6 +16,5 @@ class Access(NamedTuple):
 
 def new_key() -> tuple[str, str]:
     """Return the id and the secret of a new access key. A page that was written before cannot know them."""
-    return "AKIA" + "".join(secrets.choice(ascii_uppercase) for _ in range(16)), secrets.token_hex(
-        20
-    )
+    name = "".join(secrets.choice(ascii_uppercase) for _ in range(16))
+    return f"AKIA{name}", secrets.token_hex(20)

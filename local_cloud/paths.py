@@ -16,60 +16,41 @@ ROOT = Path(__file__).resolve().parents[1]
 """The folder from which Python imports the local cloud."""
 
 
+class _Inside:
+    """A path in the folder of a local cloud."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, home: "Home", _: type) -> Path:
+        return home.folder / self._name
+
+
 @dataclass(frozen=True)
 class Home:
     """The folder of one local cloud. Every file in it is the local cloud's and may be deleted."""
 
     folder: Path
 
-    @property
-    def cloud(self) -> Path:
-        """The data of the running local cloud: database files, copies of images."""
-        return self.folder / "cloud"
-
-    @property
-    def facts(self) -> Path:
-        """The file with the running local cloud's process id, ports and settings."""
-        return self.folder / "cloud.json"
-
-    @property
-    def log(self) -> Path:
-        return self.folder / "cloud.log"
-
-    @property
-    def lock(self) -> Path:
-        """The lock file that the local cloud's process holds while it runs."""
-        return self.folder / "cloud.lock"
-
-    @property
-    def owner(self) -> Path:
-        """The lock file of a command that has the local cloud for itself; it contains the process id."""
-        return self.folder / "rehearsal.lock"
-
-    @property
-    def project(self) -> Path:
-        """The project folder in which ``pulumi`` runs: symbolic links and copies of the stack files."""
-        return self.folder / "project"
-
-    @property
-    def programs(self) -> Path:
-        """Stand-ins for AWS's programs; this folder comes first on PATH."""
-        return self.folder / "programs"
-
-    @property
-    def source(self) -> Path:
-        """A changed copy of the program, if there is one."""
-        return self.folder / "source"
-
-    @property
-    def state(self) -> Path:
-        """The engine's file backend."""
-        return self.folder / "state"
-
-    @property
-    def passphrase(self) -> Path:
-        """The file with the passphrase that encrypts the state."""
-        return self.folder / "passphrase"
+    cloud = _Inside("cloud")
+    """The data of the running local cloud: database files, copies of images."""
+    facts = _Inside("cloud.json")
+    """The file with the running local cloud's process id, ports and settings."""
+    log = _Inside("cloud.log")
+    lock = _Inside("cloud.lock")
+    """The lock file that the local cloud's process holds while it runs."""
+    owner = _Inside("rehearsal.lock")
+    """The lock file of a command that has the local cloud for itself; it contains the process id."""
+    project = _Inside("project")
+    """The project folder in which ``pulumi`` runs: symbolic links and copies of the stack files."""
+    programs = _Inside("programs")
+    """Stand-ins for AWS's programs; this folder comes first on PATH."""
+    source = _Inside("source")
+    """A changed copy of the program, if there is one."""
+    state = _Inside("state")
+    """The engine's file backend."""
+    passphrase = _Inside("passphrase")
+    """The file with the passphrase that encrypts the state."""
 
 
 def is_locked(lock: Path) -> bool:

@@ -8,7 +8,7 @@ import threading
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -80,27 +80,20 @@ class Registry:
 registry = Registry({}, {}, {}, {}, {})
 
 
-def before(service: str, action: str) -> Callable[[H], H]:
-    """Mark a function that runs before moto's and may raise ``Refused``. ``register`` makes it do so."""
-    return _marker("before", (service, action))
-
-
-def after(service: str, action: str) -> Callable[[H], H]:
-    """Mark a function that runs after moto's."""
-    return _marker("after", (service, action))
-
-
-def instead(service: str, action: str) -> Callable[[H], H]:
-    """Mark a function that answers instead of moto, with a dictionary in botocore's shape."""
-    return _marker("instead", (service, action))
-
-
-def _marker(kind: str, call: Call) -> Callable[[H], H]:
+def _marker(kind: str, service: str, action: str) -> Callable[[H], H]:
     def mark(handler: H) -> H:
-        handler.__dict__.setdefault("hooks", []).append((kind, call))
+        handler.__dict__.setdefault("hooks", []).append((kind, (service, action)))
         return handler
 
     return mark
+
+
+before = partial(_marker, "before")
+"""Mark a function that runs before moto's and may raise ``Refused``. ``register`` makes it do so."""
+after = partial(_marker, "after")
+"""Mark a function that runs after moto's."""
+instead = partial(_marker, "instead")
+"""Mark a function that answers instead of moto, with a dictionary in botocore's shape."""
 
 
 def register(*modules: ModuleType) -> None:
@@ -222,7 +215,8 @@ def _answer(response: BaseResponse, call: Call) -> Any:
     if call in registry.instead:
         return response.serialized(ActionResult(registry.instead[call](params)))
     answer = _call_action(response)
-    if not _failed(answer):
+    failed = isinstance(answer, tuple) and isinstance(answer[0], int) and answer[0] >= 400
+    if not failed:
         for act in registry.after.get(call, []):
             act(params)
     return answer
@@ -243,10 +237,6 @@ def _botocore_shaped(value: Any) -> Any:
     if isinstance(value, list):
         return [_botocore_shaped(each) for each in value]
     return value
-
-
-def _failed(answer: Any) -> bool:
-    return isinstance(answer, tuple) and isinstance(answer[0], int) and answer[0] >= 400
 
 
 def perform(service: str, action: str, params: Params) -> Params:

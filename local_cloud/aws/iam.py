@@ -52,37 +52,6 @@ def _boundary(role_arn: str) -> Document | None:
         return _parsed(_default(found)) if found is not None else None
 
 
-def refusal(
-    role_arn: str,
-    session: str,
-    action: str,
-    resource: str,
-    policy: Document | None = None,
-    context: Context | None = None,
-) -> str | None:
-    """Return IAM's error message if a session of the role is not allowed the action, or None.
-
-    ``policy`` is the resource's own, which may allow what the role's policies do not (IAM User Guide,
-    "Policy evaluation logic"; the messages are in "Troubleshoot access denied error messages").
-    """
-    identity = documents_of(role_arn) or []
-    own: list[Document] = [{"Statement": list(naming(role_arn, policy))}]
-    asked = (action, resource, context)
-    decision = decide([*identity, *own], *asked, boundary=_boundary(role_arn))
-    if decision == ALLOWED:
-        return None
-    why = f"because no identity-based policy allows the {action} action"
-    if decision == NOT_IN_BOUNDARY:
-        why = f"because no permissions boundary allows the {action} action"
-    elif decision == DENIED:
-        kinds = {"an identity-based policy": identity, "a resource-based policy": own}
-        denies = [kind for kind, each in kinds.items() if decide(each, *asked) == DENIED]
-        why = f"with an explicit deny in {next(iter(denies), 'a permissions boundary')}"
-    name = role_arn.rsplit("/", 1)[1]
-    user = f"arn:aws:sts::{hooks.ACCOUNT}:assumed-role/{name}/{session}"
-    return f"User: {user} is not authorized to perform: {action} on resource: {resource} {why}"
-
-
 def naming(role_arn: str, policy: Document | None) -> Iterator[Document]:
     """Yield the statements of a resource's policy that apply to the role.
 
@@ -152,7 +121,7 @@ def _secret(name: str) -> str:
 
 @dataclass(frozen=True)
 class TaskRole:
-    """A task's session of its role, whose calls are checked."""
+    """A session of a role: that of a task, whose calls are checked, or that of a service of AWS."""
 
     arn: str
     task: str
@@ -181,5 +150,24 @@ class TaskRole:
         policy: Document | None = None,
         context: Context | None = None,
     ) -> str | None:
-        """Return IAM's error message if neither the role nor the resource's policy allows the action."""
-        return refusal(self.arn, self.task, action, resource, policy, context)
+        """Return IAM's error message if the session is not allowed the action, or None.
+
+        ``policy`` is the resource's own, which may allow what the role's policies do not (IAM User Guide,
+        "Policy evaluation logic"; the messages are in "Troubleshoot access denied error messages").
+        """
+        identity = documents_of(self.arn) or []
+        own: list[Document] = [{"Statement": list(naming(self.arn, policy))}]
+        asked = (action, resource, context)
+        decision = decide([*identity, *own], *asked, boundary=_boundary(self.arn))
+        if decision == ALLOWED:
+            return None
+        why = f"because no identity-based policy allows the {action} action"
+        if decision == NOT_IN_BOUNDARY:
+            why = f"because no permissions boundary allows the {action} action"
+        elif decision == DENIED:
+            kinds = {"an identity-based policy": identity, "a resource-based policy": own}
+            denies = [kind for kind, each in kinds.items() if decide(each, *asked) == DENIED]
+            why = f"with an explicit deny in {next(iter(denies), 'a permissions boundary')}"
+        name = self.arn.rsplit("/", 1)[1]
+        user = f"arn:aws:sts::{hooks.ACCOUNT}:assumed-role/{name}/{self.task}"
+        return f"User: {user} is not authorized to perform: {action} on resource: {resource} {why}"

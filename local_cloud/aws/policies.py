@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from moto.iam import models
 
 from local_cloud.aws.hooks import ACCOUNT, Params, Refused, backend, before
-from local_cloud.aws.policy_evaluation import listed
+from local_cloud.aws.policy_evaluation import listed, read
 
 LINKED = {"rds": "RDS", "ecs": "ECS", "elasticloadbalancing": "ElasticLoadBalancing"}
 """How the names of service-linked roles end (IAM user guide, "AWS services that work with IAM")."""
@@ -26,11 +26,8 @@ def trust_is_one(params: Params) -> None:
     Error message of the second: hashicorp/terraform-provider-aws issue 8905. IAM looks up the principals of other
     accounts, too, which are not known here.
     """
-    try:
-        policy = json.loads(params.get("AssumeRolePolicyDocument") or params["PolicyDocument"])
-    except ValueError:
-        policy = None
-    if not isinstance(policy, dict):
+    policy = read(params.get("AssumeRolePolicyDocument") or params["PolicyDocument"])
+    if policy is None:
         raise Refused("MalformedPolicyDocument", "This policy contains invalid Json")
     if "Statement" not in policy:
         raise Refused("MalformedPolicyDocument", "Syntax errors in policy.")
@@ -48,20 +45,6 @@ def _principals(policy: Params) -> Iterator[str]:
         principal = each.get("Principal", {})
         if isinstance(principal, dict):
             yield from map(str, listed(principal.get("AWS", ())))
-
-
-@before("iam", "DeletePolicy")
-def policy_unused(params: Params) -> None:
-    """Refuse to delete a policy that is attached, or has versions besides the default one (API reference)."""
-    policy = backend("iam").managed_policies.get(params["PolicyArn"])
-    words = ""
-    if policy is not None and policy.attachment_count:
-        words = "Cannot delete a policy attached to entities."
-    elif policy is not None and len(policy.versions) > 1:
-        words = "This policy has more than one version. Before you delete a policy, you must delete the policy's "
-        words += "versions. The default version is deleted with the policy."
-    if words:
-        raise Refused("DeleteConflict", words)
 
 
 UNLIMITED = json.dumps(

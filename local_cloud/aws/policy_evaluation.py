@@ -4,7 +4,9 @@ Tools that judge a program's policies decide by code of their own, or they would
 pattern is compared stands in both alike, and one table of cases tries both.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from typing import Any, TypeAlias
 
@@ -119,3 +121,11 @@ def _is_like(pattern: str, arn: str) -> bool:
 def listed(value: object) -> Sequence[Any]:
     """Return the value, or where a policy has a single one in place of a list, a list of it."""
     return value if isinstance(value, (list, tuple)) else [value]
+
+
+def read(text: str | bytes) -> dict[str, Any] | None:
+    """Return the JSON object that a policy's text is; None if it is none."""
+    with suppress(ValueError):
+        found = json.loads(text)
+        return found if isinstance(found, dict) else None
+    return None

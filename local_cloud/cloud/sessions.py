@@ -130,9 +130,7 @@ class Sessions:
     def _local_port(self, interface: Interface, host: str, port: int) -> int | None:
         """Return the local port of the database with that name if security groups let the target reach it now."""
         source = interface()
-        with hooks.LOCK:
-            instances = list(hooks.backend("rds").databases.values())
-        for instance in instances:
+        for instance in patches.instances():
             if patches.address(instance) == host and int(instance.port) == port and source:
                 return open_port(self._databases, instance, source, read_map())
         return None

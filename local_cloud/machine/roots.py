@@ -115,7 +115,8 @@ def mountable(binds: Iterable[Bind]) -> list[Bind]:
     for number, bind in enumerate(ordered[1:], 1):
         target = Path("/", within(root, str(bind.target)).relative_to(root))
         outer = max(
-            (each for each in ordered[:number] if target.is_relative_to(each.target)), key=_depth
+            (each for each in ordered[:number] if target.is_relative_to(each.target)),
+            key=lambda bind: len(bind.target.parts),
         )
         place = within(outer.source, str(target.relative_to(outer.target)))
         _make(place if bind.source.is_dir() else place.parent)
@@ -131,7 +132,3 @@ def _make(folder: Path) -> None:
         _make(folder.parent)
         folder.mkdir(exist_ok=True)
         folder.chmod(0o755)
-
-
-def _depth(bind: Bind) -> int:
-    return len(bind.target.parts)

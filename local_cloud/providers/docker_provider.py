@@ -20,6 +20,7 @@ from local_cloud.providers.servicer import (
     Values,
     differing,
     fail,
+    failing,
     struct,
     unknown,
     values,
@@ -119,10 +120,8 @@ class DockerServicer(Servicer):
         }
         if preview or unknown(inputs["imageName"]):
             return {**shown, **dict.fromkeys(MADE, UNKNOWN)}
-        try:
+        with failing(context, request.urn, "building"):
             digest = self._builder.build(self._wanted(inputs), partial(self._warn, request.urn))
-        except Exception as problem:
-            fail(context, request.urn, "building", problem)
         if self._builder.left_out:
             self._warn(request.urn, left_out(self._builder.left_out))
         repository = inputs["imageName"].rpartition(":")[0]

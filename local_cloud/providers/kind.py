@@ -150,7 +150,7 @@ class Kind:
         return sorted({part.partition(".")[0] for part in parts} | (before ^ after))
 
 
-SERVICES = {"lb": "elbv2"}
+SERVICES = {"appautoscaling": "application-autoscaling", "lb": "elbv2"}
 """The names in botocore of Pulumi's modules that have another one there."""
 
 
@@ -170,6 +170,11 @@ def regular(token: str, identity: str, noun: str = "", **more: Any) -> Kind:
 def snake(name: str) -> str:
     """Return how Python's package, botocore, and Terraform spell a name of Pulumi's."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def filters(named: Mapping[str, str]) -> list[Values]:
+    """Return EC2's filters, each for one value."""
+    return [{"Name": name, "Values": [value]} for name, value in named.items()]
 
 
 def path(expression: str, data: Any) -> Any:

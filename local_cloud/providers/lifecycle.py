@@ -87,9 +87,9 @@ def unknown_inputs(calls: Calls, kind: Kind, inputs: Values) -> list[str]:
 def create(calls: Calls, kind: Kind, inputs: Values, cancel: Event) -> tuple[str, Values]:
     """Create the resource and return its id and outputs. Raises ``Incomplete`` when only its settings fail."""
     prepared = kind.prepare(clean(inputs))
-    params, taken = to_parameters(
-        _model(calls, kind, kind.create), _creation_inputs(kind, prepared)
-    )
+    # EC2 takes tags as TagSpecifications.
+    sent = {name: each for name, each in prepared.items() if name != "tags" or not kind.tag_type}
+    params, taken = to_parameters(_model(calls, kind, kind.create), sent)
     chosen = {name for name in inputs.get(CHOSEN, ()) if name in kind.defaults}
     given = {name: value for name, value in prepared.items() if name not in chosen}
     known = ""
@@ -107,7 +107,8 @@ def create(calls: Calls, kind: Kind, inputs: Values, cancel: Event) -> tuple[str
     try:
         wait(subject, cancel)
         for setting in kind.settings:
-            if setting.on_create and _any_left(setting.inputs, given, taken):
+            left = {name for name in setting.inputs if given.get(name) is not None} - taken
+            if setting.on_create and left:
                 setting.apply(subject)
         if kind.follow:
             kind.follow(subject, None, cancel)
@@ -315,15 +316,6 @@ def _found(operation: OperationModel) -> str:
     if form == "list":
         return f"{held[0]}[0]"
     return str(held[0]) if form in ("structure", "map") else "@"
-
-
-def _creation_inputs(kind: Kind, prepared: Values) -> Values:
-    """Return the inputs to send on creation. EC2 takes tags as TagSpecifications."""
-    return {name: value for name, value in prepared.items() if name != "tags" or not kind.tag_type}
-
-
-def _any_left(names: tuple[str, ...], inputs: Values, taken: set[str]) -> bool:
-    return any(inputs.get(name) is not None and name not in taken for name in names)
 
 
 def _model(calls: Calls, kind: Kind, operation: str) -> OperationModel:

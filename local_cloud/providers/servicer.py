@@ -2,7 +2,8 @@
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import grpc
@@ -105,7 +106,7 @@ def fail(context: Any, urn: str, doing: str, problem: Exception) -> None:
     context.abort(grpc.StatusCode.UNKNOWN, message)
 
 
-def keep_incomplete(context: Any, problem: Incomplete, inputs: Values) -> None:
+def _keep_incomplete(context: Any, problem: Incomplete, inputs: Values) -> None:
     """End the call so that the engine keeps the resource in the state, marked as not fully created."""
     detail = any_pb2.Any()
     detail.Pack(
@@ -120,3 +121,15 @@ def keep_incomplete(context: Any, problem: Incomplete, inputs: Values) -> None:
     status.details.append(detail)
     context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
     context.abort(grpc.StatusCode.UNKNOWN, str(problem))
+
+
+@contextmanager
+def failing(context: Any, urn: str, doing: str, inputs: Values | None = None) -> Iterator[None]:
+    """End the call with the problem of the block. With ``inputs`` an incomplete resource is kept."""
+    try:
+        yield
+    except Exception as problem:
+        if isinstance(problem, Incomplete) and inputs is not None:
+            _keep_incomplete(context, problem, inputs)
+        else:
+            fail(context, urn, doing, problem)

@@ -7,7 +7,7 @@ from typing import IO, Any
 from moto.logs import models as moto_logs
 
 from local_cloud.aws import hooks
-from local_cloud.aws.hooks import Params, Refused, before
+from local_cloud.aws.hooks import Params, Refusals
 from local_cloud.clock import Clock
 
 _filter_log_events: Any = moto_logs.LogGroup.filter_log_events
@@ -45,18 +45,6 @@ def _in_order(self: Any, *given: Any) -> Any:
     return _filter_log_events(self, *given[:-1], True)
 
 
-@before("logs", "FilterLogEvents")
-def pattern_is_of_words(params: Params) -> None:
-    """Refuse AWS's filter patterns that moto does not know and for which it would return every event."""
-    pattern = str(params.get("filterPattern") or "")
-    known = pattern[:1].isalpha() or pattern[:1] == '"' or _optional(pattern)
-    if pattern and not known:
-        raise Refused(
-            "InvalidParameterException",
-            f"The local cloud finds words, quoted phrases and ?-terms only; {pattern!r} works on AWS",
-        )
-
-
 RETENTION = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
     *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
@@ -64,18 +52,28 @@ RETENTION = (
 """Days (API reference, PutRetentionPolicy)."""
 
 
-@before("logs", "PutRetentionPolicy")
-def retention_is_one_of_these(params: Params) -> None:
-    """Refuse another number of days, in the form of the model's errors, which does not have the rule."""
-    days = int(params["retentionInDays"])
-    if days not in RETENTION:
-        known = ", ".join(map(str, RETENTION))
-        raise Refused(
-            "InvalidParameterException",
-            f"1 validation error detected: Value '{days}' at 'retentionInDays' failed to satisfy constraint: "
-            f"Member must satisfy enum value set: [{known}]",
-        )
+def _unknown_pattern(given: Params) -> str | None:
+    """Return one of AWS's filter patterns that moto does not know and for which it would return every event."""
+    pattern = str(given.get("filterPattern") or "")
+    known = pattern[:1].isalpha() or pattern[:1] == '"' or _optional(pattern)
+    return None if known else pattern
 
+
+INVALID = "InvalidParameterException"
+
+# fmt: off
+REFUSALS: Refusals = {
+    "logs FilterLogEvents": (
+        (INVALID, "The local cloud finds words, quoted phrases and ?-terms only; {!r} works on AWS", _unknown_pattern),
+    ),
+    "logs PutRetentionPolicy": (  # in the form of the model's errors, which does not have the rule
+        (INVALID, "1 validation error detected: Value '{}' at 'retentionInDays' failed to satisfy constraint: "
+         f"Member must satisfy enum value set: [{', '.join(map(str, RETENTION))}]",
+         lambda p: int(p["retentionInDays"]) not in RETENTION and str(p["retentionInDays"])),
+    ),
+}
+# fmt: on
+"""What ``hooks.register`` refuses."""
 
 LONGEST_LINE = 256 * 1024
 """CloudWatch's limit for an event, in bytes."""

@@ -359,11 +359,8 @@ def peer_is_changed(params: Params) -> None:
 
 
 FILTERS = {
-    "group-id": "GroupId",
-    "group-name": "GroupName",
-    "description": "Description",
-    "owner-id": "OwnerId",
-    "primary-vpc-id": "PrimaryVpcId",
+    name: name.title().replace("-", "")
+    for name in ("group-id", "group-name", "description", "owner-id", "primary-vpc-id")
 }
 """Filters of GetSecurityGroupsForVpc without those of tags, and the members that they compare (botocore)."""
 

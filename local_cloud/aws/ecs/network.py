@@ -276,16 +276,12 @@ class TaskNetwork:
         All databases have one address in the task's network, so the task's variables decide between two: the
         database whose endpoint one of them names comes first. Where names do not resolve, nothing answers.
         """
-        network, source, named = (
-            read_map(),
-            endpoint_of(placement.interface),
-            _values(placement.definition),
-        )
+        network, source = read_map(), endpoint_of(placement.interface)
+        named = _values(placement.definition)
         if source.subnet in network.without_dns:
             return None
-        with hooks.LOCK:
-            instances = list(hooks.backend("rds").databases.values())
-        for instance in sorted(instances, key=lambda each: patches.address(each) not in named):
+        known = sorted(patches.instances(), key=lambda each: patches.address(each) not in named)
+        for instance in known:
             found = open_port(self._databases, instance, source, network)
             if found is not None and int(instance.port) == port:
                 return found
@@ -293,8 +289,7 @@ class TaskNetwork:
 
 
 def _database_ports() -> set[int]:
-    with hooks.LOCK:
-        return {int(each.port) for each in hooks.backend("rds").databases.values()}
+    return {int(each.port) for each in patches.instances()}
 
 
 def _values(definition: Any) -> set[str]:

@@ -23,6 +23,7 @@ from local_cloud.aws import hooks
 from local_cloud.aws.ec2.network import endpoint_of, read_map
 from local_cloud.aws.ecs.placement import API_PORT, METADATA_PORT, Placement
 from local_cloud.aws.ecs.start_checks import StartChecks
+from local_cloud.aws.rds import patches
 from local_cloud.building.builder import LocalImage
 from local_cloud.machine.roots import within
 
@@ -189,9 +190,7 @@ def _replace(file: Path, text: str, mode: int) -> None:
 
 def _trusts_rds(file: Path) -> bool:
     """Return whether a file has the root certificate of each declared database."""
-    with hooks.LOCK:
-        instances = list(hooks.backend("rds").databases.values())
-    kinds = {str(each.ca_certificate_identifier) for each in instances} & set(ROOTS)
+    kinds = {str(each.ca_certificate_identifier) for each in patches.instances()} & set(ROOTS)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         context.load_verify_locations(file)

@@ -6,6 +6,8 @@ from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
+from botocore import xform_name
+
 from local_cloud.aws import hooks
 from local_cloud.aws.ecs.placement import ContainerState, Placement, health_of
 from local_cloud.aws.ecs.shifting import BREAKS, steps_of
@@ -280,18 +282,13 @@ DEPLOYMENT = {
     "bakeTimeInMinutes": 0,
 }
 KEPT = {
-    "capacityProviderStrategy": "capacity_provider_strategy",
-    "placementConstraints": "placement_constraints",
-    "placementStrategy": "placement_strategy",
-    "healthCheckGracePeriodSeconds": "health_check_grace_period_seconds",
-    "enableECSManagedTags": "enable_ecs_managed_tags",
-    "enableExecuteCommand": "enable_execute_command",
-    "availabilityZoneRebalancing": "availability_zone_rebalancing",
-    "propagateTags": "propagate_tags",
-    "platformVersion": "platform_version",
-    "networkConfiguration": "network_configuration",
-    "loadBalancers": "load_balancers",
-    "serviceRegistries": "service_registries",
+    name: xform_name(name)
+    for name in (
+        *("capacityProviderStrategy", "placementConstraints", "placementStrategy"),
+        *("healthCheckGracePeriodSeconds", "enableECSManagedTags", "enableExecuteCommand"),
+        *("availabilityZoneRebalancing", "propagateTags", "platformVersion"),
+        *("networkConfiguration", "loadBalancers", "serviceRegistries"),
+    )
 }
 """The API's members that moto drops or does not update, and the attributes from which it serializes them."""
 ROLLING = ("networkConfiguration", "platformVersion", "loadBalancers", "serviceRegistries")

@@ -134,15 +134,9 @@ def _unmapped(given: Params) -> Any:
         for each in definition.container_definitions
         for port in each.get("portMappings") or ()
     }
-    asked = [each for each in given.get("loadBalancers") or () if "containerName" in each]
-    return next(
-        (
-            f"{each['containerName']} at port {each['containerPort']}"
-            for each in asked
-            if (each["containerName"], each["containerPort"]) not in mapped
-        ),
-        None,
-    )
+    balancers = [each for each in given.get("loadBalancers") or () if "containerName" in each]
+    asked = [(each["containerName"], each["containerPort"]) for each in balancers]
+    return next((f"{each[0]} at port {each[1]}" for each in asked if each not in mapped), None)
 
 
 def _services_in(cluster: str) -> bool:

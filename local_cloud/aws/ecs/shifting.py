@@ -16,7 +16,7 @@ from local_cloud.aws import hooks
 from local_cloud.aws.ecs import stages
 from local_cloud.aws.ecs.state import Deployment, Revision, Service, Step, Task, Weigh
 from local_cloud.aws.ecs.tasks import Tick, healthy, start
-from local_cloud.aws.iam import refusal
+from local_cloud.aws.iam import TaskRole
 
 MINUTE = 60.0
 ALL = 100
@@ -217,5 +217,5 @@ def _check_advanced(group: str, given: Mapping[str, Any]) -> None:
     needed = [("elasticloadbalancing:ModifyRule", str(each)) for each in rules]
     needed += [("elasticloadbalancing:RegisterTargets", arn) for arn in both]
     for action, arn in needed:
-        if problem := refusal(role, "ecs-service-scheduler", action, arn):
+        if problem := TaskRole(role, "ecs-service-scheduler").refusal(action, arn):
             raise hooks.Refused("InvalidParameterException", problem)

@@ -8,7 +8,7 @@ from typing import Any
 from local_cloud.aws import hooks
 from local_cloud.aws.ec2.firewall import Endpoint, Map
 from local_cloud.aws.ec2.network import api_places, reaches
-from local_cloud.aws.iam import arn, refusal, trust_of
+from local_cloud.aws.iam import TaskRole, arn, trust_of
 from local_cloud.aws.kms import decrypts
 from local_cloud.aws.policy_evaluation import trusts
 from local_cloud.building.builder import ImageNotFound, LocalImage
@@ -208,7 +208,7 @@ class StartChecks:
     def _denied(self, action: str, resource: str) -> str | None:
         if self._role is None:
             return f"no execution role is set, which {action} needs"
-        return refusal(self._role, self._task, action, resource)
+        return TaskRole(self._role, self._task).refusal(action, resource)
 
 
 TASKS = "ecs-tasks.amazonaws.com"

@@ -37,10 +37,15 @@ def _port_is_taken(given: Params) -> bool:
     return any(str(each.port) == str(given.get("Port")) for each in listeners)
 
 
+def _listeners() -> list[Any]:
+    """Return the listeners of all load balancers."""
+    balancers = backend("elbv2").load_balancers.values()
+    return [each for balancer in balancers for each in balancer.listeners.values()]
+
+
 def _in_use(given: Params) -> Any:
-    arn, balancers = given["TargetGroupArn"], backend("elbv2").load_balancers.values()
-    listeners = [each for balancer in balancers for each in balancer.listeners.values()]
-    named = (f"{each.default_actions}{list(each.rules.values())}" for each in listeners)
+    arn = given["TargetGroupArn"]
+    named = (f"{each.default_actions}{list(each.rules.values())}" for each in _listeners())
     return arn if any(arn in each for each in named) else None
 
 
@@ -48,26 +53,13 @@ PATH_PATTERN = re.compile(r"[A-Za-z0-9_.$/~\"'@:+&*?-]*")
 MOST_WILDCARDS = 5
 
 
-@before("elbv2", "CreateRule")
-@before("elbv2", "ModifyRule")
-def path_patterns(params: Params) -> None:
-    """Refuse patterns that ELB does not take (user guide, "Condition types for listener rules").
-
-    The first message is of aws-cli issue 9792; the second is made after the one for values, of aws-cdk issue 10065.
-    """
-    patterns = [
+def _patterns(given: Params) -> list[str]:
+    return [
         value
-        for each in params.get("Conditions") or []
+        for each in given.get("Conditions") or []
         if each["Field"] == "path-pattern"
         for value in (each.get("PathPatternConfig") or each)["Values"]
     ]
-    for value in patterns:
-        if not PATH_PATTERN.fullmatch(value):
-            words = f"Condition value '{value}' contains a character that is not valid"
-            raise Refused("ValidationError", words)
-    if sum(value.count("*") + value.count("?") for value in patterns) > MOST_WILDCARDS:
-        words = f"A rule can only have '{MOST_WILDCARDS}' condition wildcards"
-        raise Refused("ValidationError", words)
 
 
 OIDC = "authenticate-oidc"
@@ -159,7 +151,7 @@ def _without_secret(rule: Any) -> Any:
 @before("elbv2", "CreateListener")
 @before("elbv2", "ModifyListener")
 def no_login_by_default(params: Params) -> None:
-    if any(each["Type"] == OIDC for each in params.get("DefaultActions") or []):
+    if any(each["Type"] == OIDC for each in _actions(params)):
         raise NotImplementedError("a login in a listener's default action")
 
 
@@ -168,30 +160,17 @@ def _protocol(elb: Any, listener_arn: str) -> str:
     return str(listener.protocol)
 
 
-@before("elbv2", "CreateTargetGroup")
-def _health_check(params: Params) -> None:
-    interval = int(params.get("HealthCheckIntervalSeconds") or 30)
-    timeout = int(params.get("HealthCheckTimeoutSeconds") or 5)
-    if timeout >= interval:
-        raise Refused(
-            "ValidationError",
-            f"Health check timeout '{timeout}' must be smaller than the interval '{interval}'",
+def _slow_check(given: Params) -> tuple[int, int] | None:
+    """Return the timeout and the interval of a health check that would not end before the next one."""
+    group = backend("elbv2").target_groups.get(given.get("TargetGroupArn"))
+    interval, timeout = (
+        int(given.get(f"HealthCheck{name}") or getattr(group, snake, None) or usual)
+        for name, snake, usual in (
+            ("IntervalSeconds", "health_check_interval_seconds", 30),
+            ("TimeoutSeconds", "health_check_timeout_seconds", 5),
         )
-    path = params.get("HealthCheckPath")
-    if path is not None and not str(path).startswith("/"):
-        raise Refused("ValidationError", f"Health check path '{path}' must start with '/'")
-
-
-@before("elbv2", "ModifyTargetGroup")
-def changed_health_check(params: Params) -> None:
-    group = backend("elbv2").target_groups.get(params["TargetGroupArn"])
-    now: dict[str, Any] = {}
-    if group:
-        now = {
-            "HealthCheckIntervalSeconds": group.health_check_interval_seconds,
-            "HealthCheckTimeoutSeconds": group.health_check_timeout_seconds,
-        }
-    _health_check({**now, **params})
+    )
+    return (timeout, interval) if timeout >= interval else None
 
 
 DELIVERY = "logdelivery.elasticloadbalancing.amazonaws.com"
@@ -258,10 +237,7 @@ def _taken(given: Params) -> Any:
 
 
 def _default_rule(given: Params) -> Any:
-    listeners = [
-        each for one in backend("elbv2").load_balancers.values() for each in one.listeners.values()
-    ]
-    rules = (rule for each in listeners for rule in each.rules.values())
+    rules = (rule for each in _listeners() for rule in each.rules.values())
     return next((e.arn for e in rules if e.arn == given["RuleArn"] and e.is_default), None)
 
 
@@ -275,6 +251,10 @@ def _outside(given: Params) -> Any:
     return next((each for each in ids if not any(ip_address(each) in net for net in allowed)), None)
 
 
+def _actions(given: Params) -> list[Params]:
+    return given.get("Actions") or given.get("DefaultActions") or []
+
+
 def _loops(given: Params) -> bool:
     """Return whether a redirect changes neither protocol, host, port, path nor query (RedirectActionConfig)."""
     same = {
@@ -284,26 +264,18 @@ def _loops(given: Params) -> bool:
         "Protocol": "#{protocol}",
         "Query": "#{query}",
     }
-    actions = given.get("Actions") or given.get("DefaultActions") or ()
-    redirects = [each["RedirectConfig"] for each in actions if each.get("RedirectConfig")]
+    redirects = [each["RedirectConfig"] for each in _actions(given) if each.get("RedirectConfig")]
     return any(all(each.get(k, v) == v for k, v in same.items()) for each in redirects)
 
 
 def _other_vpc(given: Params) -> Any:
     """Return a target group that lies in another VPC than the listener's load balancer."""
     elb = backend("elbv2")
-    balancer = elb.load_balancers.get(given.get("LoadBalancerArn"))
-    if balancer is None and (listener := given.get("ListenerArn")):
-        owners = (each for each in elb.load_balancers.values() if listener in each.listeners)
-        balancer = next(owners, None)
-    named = [
-        each.get("TargetGroupArn")
-        for each in given.get("Actions") or given.get("DefaultActions") or ()
-    ]
-    groups = (elb.target_groups[each] for each in named if each in elb.target_groups)
-    if balancer is None:
-        return None
-    return next((each.arn for each in groups if each.vpc_id != balancer.vpc_id), None)
+    arn, listener = given.get("LoadBalancerArn"), given.get("ListenerArn")
+    owners = (e for e in elb.load_balancers.values() if e.arn == arn or listener in e.listeners)
+    vpc = next((each.vpc_id for each in owners), None)
+    named = (elb.target_groups.get(each.get("TargetGroupArn")) for each in _actions(given))
+    return next((each.arn for each in named if vpc and each and each.vpc_id != vpc), None)
 
 
 CONFIGURATION = "InvalidConfigurationRequest"
@@ -334,6 +306,19 @@ REFUSALS: Refusals = {
     "elbv2 DeleteRule": (("OperationNotPermitted", "Default rule '{}' cannot be deleted", _default_rule),),
     "elbv2 RegisterTargets": (
         ("ValidationError", "The IP address '{}' is not within a valid range for the target group", _outside),
+    ),
+    "elbv2 CreateTargetGroup ModifyTargetGroup": (
+        ("ValidationError", "Health check timeout '{0[0]}' must be smaller than the interval '{0[1]}'", _slow_check),
+        ("ValidationError", "Health check path '{}' must start with '/'",
+         lambda p: other_than("/.*", p.get("HealthCheckPath"))),
+    ),
+    # ELB user guide, "Condition types for listener rules". The first message is of aws-cli issue 9792; the second is
+    # made after the one for values, of aws-cdk issue 10065.
+    "elbv2 CreateRule ModifyRule": (
+        ("ValidationError", "Condition value '{}' contains a character that is not valid",
+         lambda p: next((each for each in _patterns(p) if not PATH_PATTERN.fullmatch(each)), None)),
+        ("ValidationError", f"A rule can only have '{MOST_WILDCARDS}' condition wildcards",
+         lambda p: sum(each.count("*") + each.count("?") for each in _patterns(p)) > MOST_WILDCARDS),
     ),
     "elbv2 CreateListener ModifyListener CreateRule ModifyRule": (
         ("InvalidLoadBalancerAction", "The redirect configuration is not valid because it creates a loop.", _loops),

@@ -170,9 +170,7 @@ class Databases:
         return self._authority.issue([patches.address(instance), "localhost", "127.0.0.1"])
 
     def _of_resource(self, resource: str) -> Postgres | None:
-        with hooks.LOCK:
-            instances = list(hooks.backend("rds").databases.values())
-        found = [each for each in instances if each.dbi_resource_id == resource]
+        found = [each for each in patches.instances() if each.dbi_resource_id == resource]
         return self._servers.get(str(found[0].db_instance_identifier)) if found else None
 
     def _snapshot_asked(self, params: hooks.Params) -> None:
@@ -341,9 +339,7 @@ class Databases:
 
 
 def database_names() -> list[str]:
-    with hooks.LOCK:
-        instances = list(hooks.backend("rds").databases.values())
-    return [patches.address(each) for each in instances]
+    return [patches.address(each) for each in patches.instances()]
 
 
 def open_port(databases: Databases, instance: Any, source: Endpoint, network: Map) -> int | None:

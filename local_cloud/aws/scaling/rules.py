@@ -160,14 +160,6 @@ def untag(params: Params) -> Params:
     return {}
 
 
-@before(SERVICE, "RegisterScalableTarget")
-def range_in_order(params: Params) -> None:
-    low, high = params.get("MinCapacity"), params.get("MaxCapacity")
-    if low is not None and high is not None and low > high:
-        words = "Maximum capacity cannot be less than minimum capacity"
-        raise Refused("ValidationException", words)
-
-
 @after(SERVICE, "RegisterScalableTarget")
 def move_into_range(params: Params) -> None:
     """Move an active service's count into the range at once (API reference, RegisterScalableTarget)."""

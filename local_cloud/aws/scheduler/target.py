@@ -40,7 +40,7 @@ def run(schedule: Any, target: Params, due: datetime, attempt: int) -> None:
     }
     asked = request(schedule.name, target, context)
     for action, resource, keys in _needed(asked):
-        if refused := iam.refusal(role, execution, action, resource, context=keys):
+        if refused := iam.TaskRole(role, execution).refusal(action, resource, context=keys):
             raise Refused("AccessDeniedException", refused)
     hooks.perform("ecs", "RunTask", asked)
 

@@ -33,10 +33,9 @@ def _alarm(inputs: Values) -> Values:
     return {**rest, "alarmName": inputs["name"]}
 
 
-ALARM = Kind(
-    token="aws:cloudwatch/metricAlarm:MetricAlarm",
-    service="cloudwatch",
-    identity="AlarmName",
+ALARM = regular(
+    "aws:cloudwatch/metricAlarm:MetricAlarm",
+    "AlarmName",
     create="put_metric_alarm",
     read="describe_alarms",
     found="MetricAlarms[0]",
@@ -56,10 +55,9 @@ ALARM = Kind(
     outputs={"arn": "AlarmArn"},
 )
 
-DASHBOARD = Kind(
-    token="aws:cloudwatch/dashboard:Dashboard",
-    service="cloudwatch",
-    identity="DashboardName",
+DASHBOARD = regular(
+    "aws:cloudwatch/dashboard:Dashboard",
+    "DashboardName",
     create="put_dashboard",
     read="get_dashboard",
     delete="delete_dashboards",

@@ -6,7 +6,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from local_cloud.calls import Calls
-from local_cloud.providers.kind import Kind, Subject, Values, on_change
+from local_cloud.providers.kind import Kind, Subject, Values, on_change, regular
 
 
 def _options(_: Subject, found: Values) -> list[Values]:
@@ -24,13 +24,11 @@ def _option(option: Any) -> Values:
     }
 
 
-CERTIFICATE = Kind(
-    token="aws:acm/certificate:Certificate",
-    service="acm",
-    identity="CertificateArn",
+CERTIFICATE = regular(
+    "aws:acm/certificate:Certificate",
+    "CertificateArn",
     create="request_certificate",
     read="describe_certificate",
-    delete="delete_certificate",
     replaces=frozenset(
         {"certificateAuthorityArn", "domainName", "keyAlgorithm", "subjectAlternativeNames"}
         | {"validationMethod"}
@@ -51,10 +49,9 @@ def _issued(answer: Values) -> str:
     return f"{text.rstrip('0') if '.' in text else text} +0000 UTC"
 
 
-VALIDATION = Kind(
-    token="aws:acm/certificateValidation:CertificateValidation",
-    service="acm",
-    identity="CertificateArn",
+VALIDATION = regular(
+    "aws:acm/certificateValidation:CertificateValidation",
+    "CertificateArn",
     # It creates nothing in AWS. It exists when the certificate is issued.
     create="describe_certificate",
     identity_from=_issued,
@@ -126,10 +123,9 @@ def _look(subject: Subject) -> Values | None:
     return found[0] if found else None
 
 
-RECORD = Kind(
-    token="aws:route53/record:Record",
-    service="route53",
-    identity="HostedZoneId",
+RECORD = regular(
+    "aws:route53/record:Record",
+    "HostedZoneId",
     create="change_resource_record_sets",
     on_create=_create,
     look=_look,

@@ -7,7 +7,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from local_cloud.aws.hooks import ACCOUNT
-from local_cloud.providers.kind import Kind, Setting, Subject, Values, one_by_one, path, regular
+from local_cloud.providers.kind import Setting, Subject, Values, filters, one_by_one, path, regular
 from local_cloud.providers.lifecycle import pause
 
 DETACH_SECONDS = 60.0
@@ -30,8 +30,7 @@ def _of_the_vpc(
 
     def find(subject: Subject, _: Values) -> Any:
         named = {"vpc-id": subject.identity, filtered: value}
-        filters = [{"Name": name, "Values": [each]} for name, each in named.items()]
-        return path(expression, subject.calls("ec2", operation, {"Filters": filters}))
+        return path(expression, subject.calls("ec2", operation, {"Filters": filters(named)}))
 
     return find
 
@@ -129,10 +128,9 @@ INTERNET_GATEWAY = regular(
     tag_type="internet-gateway",
 )
 
-EIP = Kind(
-    token="aws:ec2/eip:Eip",
-    service="ec2",
-    identity="AllocationId",
+EIP = regular(
+    "aws:ec2/eip:Eip",
+    "AllocationId",
     create="allocate_address",
     read="describe_addresses",
     delete="release_address",
@@ -211,12 +209,10 @@ def _instance(inputs: Values) -> Values:
     return sent
 
 
-INSTANCE = Kind(
-    token="aws:ec2/instance:Instance",
-    service="ec2",
-    identity="InstanceId",
+INSTANCE = regular(
+    "aws:ec2/instance:Instance",
+    "InstanceId",
     create="run_instances",
-    read="describe_instances",
     found="Reservations[0].Instances[?State.Name!='terminated'] | [0]",
     delete="terminate_instances",
     replaces=frozenset(

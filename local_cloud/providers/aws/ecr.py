@@ -1,6 +1,6 @@
 """Image repositories."""
 
-from local_cloud.providers.kind import Kind, Subject, modify, regular, renamed
+from local_cloud.providers.kind import Subject, modify, regular, renamed
 
 
 def _remove(subject: Subject) -> None:
@@ -30,13 +30,11 @@ REPOSITORY = regular(
 )
 
 
-LIFECYCLE_POLICY = Kind(
-    token="aws:ecr/lifecyclePolicy:LifecyclePolicy",
-    service="ecr",
-    identity="repositoryName",
+LIFECYCLE_POLICY = regular(
+    "aws:ecr/lifecyclePolicy:LifecyclePolicy",
+    "repositoryName",
     create="put_lifecycle_policy",
     read="get_lifecycle_policy",
-    delete="delete_lifecycle_policy",
     update="put_lifecycle_policy",
     # The provider has no update: a changed policy is a replacement.
     replaces=frozenset({"repository", "policy"}),

@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from local_cloud.providers.kind import Kind, Subject, Values, on_change, path, regular, renamed
+from local_cloud.providers.kind import Subject, Values, on_change, path, regular, renamed
 from local_cloud.providers.lifecycle import NotReady, describe, pause, until_gone
 
 LIMIT = 300.0
@@ -47,10 +47,9 @@ def _associate(subject: Subject, **instead: Any) -> None:
     subject.calls(service, operation, subject.calls.convert(service, operation, said))
 
 
-PROVIDERS = Kind(
-    token="aws:ecs/clusterCapacityProviders:ClusterCapacityProviders",
-    service="ecs",
-    identity="cluster",
+PROVIDERS = regular(
+    "aws:ecs/clusterCapacityProviders:ClusterCapacityProviders",
+    "cluster",
     create="put_cluster_capacity_providers",
     identity_from="cluster.clusterName",
     read="describe_clusters",
@@ -75,14 +74,9 @@ def _definition(inputs: Values) -> Values:
     return result
 
 
-def _revision_less(arn: str) -> str:
-    return arn.rpartition(":")[0]
-
-
-TASK_DEFINITION = Kind(
-    token="aws:ecs/taskDefinition:TaskDefinition",
-    service="ecs",
-    identity="taskDefinition",
+TASK_DEFINITION = regular(
+    "aws:ecs/taskDefinition:TaskDefinition",
+    "taskDefinition",
     create="register_task_definition",
     # The id is the same for all revisions (terraform-provider-aws, task_definition.go).
     identity_from="taskDefinition.family",
@@ -103,7 +97,7 @@ TASK_DEFINITION = Kind(
     defaults={"skipDestroy": False, "trackLatest": False},
     outputs={
         "arn": "taskDefinitionArn",
-        "arnWithoutRevision": lambda _, found: _revision_less(found["taskDefinitionArn"]),
+        "arnWithoutRevision": lambda _, found: found["taskDefinitionArn"].rpartition(":")[0],
         "revision": "revision",
         "family": "family",
     },

@@ -59,10 +59,6 @@ def _log(subject: Subject) -> None:
     subject.call("modify_load_balancer_attributes", Attributes=attributes)
 
 
-def _suffix(arn: str) -> str:
-    return arn.rpartition(":")[2].removeprefix("loadbalancer/")
-
-
 def _balancer(inputs: Values) -> Values:
     """Convert ``internal`` and ``loadBalancerType`` to ELB's ``scheme`` and ``type``."""
     renamed = {"internal", "loadBalancerType"}
@@ -92,7 +88,7 @@ BALANCER = regular(
     ready=("State.Code", "active"),
     outputs={
         "arn": "LoadBalancerArn",
-        "arnSuffix": lambda subject, _: _suffix(subject.identity),
+        "arnSuffix": lambda made, _: made.identity.rpartition(":")[2].removeprefix("loadbalancer/"),
         "dnsName": "DNSName",
         "zoneId": "CanonicalHostedZoneId",
         "vpcId": "VpcId",

@@ -6,7 +6,7 @@ from typing import Any
 
 from local_cloud.aws.hooks import ACCOUNT
 from local_cloud.calls import Calls, Values
-from local_cloud.providers.kind import path
+from local_cloud.providers.kind import filters, path
 
 Function = Callable[[Calls, Values], Mapping[str, Any]]
 
@@ -26,8 +26,8 @@ def availability_zones(calls: Calls, asked: Values) -> Values:
 
     Sorted by name, as in terraform-provider-aws (data source aws_availability_zones).
     """
-    filters = _filters(asked, state=asked.get("state"))
-    found = calls("ec2", "describe_availability_zones", {"Filters": filters})["AvailabilityZones"]
+    chosen = {"Filters": _filters(asked, state=asked.get("state"))}
+    found = calls("ec2", "describe_availability_zones", chosen)["AvailabilityZones"]
     zones = sorted(found, key=lambda each: str(each["ZoneName"]))
     return {
         "id": calls.region,
@@ -40,18 +40,18 @@ def availability_zones(calls: Calls, asked: Values) -> Values:
 
 def _filters(asked: Values, **more: str | None) -> list[Values]:
     """Return the filters of a function: those of ``filters``, of ``tags``, and of other arguments that are given."""
-    filters = [
+    given = [
         {"Name": each["name"], "Values": list(each["values"])}
         for each in asked.get("filters") or ()
     ]
     named = {f"tag:{key}": value for key, value in (asked.get("tags") or {}).items()}
     named |= {name.replace("_", "-"): value for name, value in more.items() if value}
-    return filters + [{"Name": name, "Values": [value]} for name, value in named.items()]
+    return given + filters(named)
 
 
 def vpc(calls: Calls, asked: Values) -> Values:
     """Answer ``aws.ec2.get_vpc``. ``default`` false is no filter (terraform-provider-aws, vpc_data_source.go)."""
-    filters = _filters(
+    chosen = _filters(
         asked,
         cidr=asked.get("cidrBlock"),
         dhcp_options_id=asked.get("dhcpOptionsId"),
@@ -59,7 +59,7 @@ def vpc(calls: Calls, asked: Values) -> Values:
         state=asked.get("state"),
     )
     only = {"VpcIds": [asked["id"]]} if asked.get("id") else {}
-    found = calls("ec2", "describe_vpcs", {"Filters": filters, **only})["Vpcs"]
+    found = calls("ec2", "describe_vpcs", {"Filters": chosen, **only})["Vpcs"]
     return _vpc(calls, _only(found, "EC2 VPC"))
 
 
@@ -80,10 +80,7 @@ def _named(found: Values, *names: str) -> Values:
 
 def _vpc(calls: Calls, found: Values) -> Values:
     identity = found["VpcId"]
-    main = [
-        {"Name": "vpc-id", "Values": [identity]},
-        {"Name": "association.main", "Values": ["true"]},
-    ]
+    main = filters({"vpc-id": identity, "association.main": "true"})
     table = calls("ec2", "describe_route_tables", {"Filters": main})
     names = ("enableDnsHostnames", "enableDnsSupport", "enableNetworkAddressUsageMetrics")
     attributes = {

@@ -5,7 +5,7 @@ from typing import Any
 
 from local_cloud.calls import Calls, UnknownInput
 from local_cloud.providers.aws.ec2 import arn, until_free
-from local_cloud.providers.kind import Kind, Setting, Subject, Values, on_change, regular
+from local_cloud.providers.kind import Kind, Setting, Subject, Values, filters, on_change, regular
 from local_cloud.providers.lifecycle import tag_list
 
 WAYS = {"ingress": "IpPermissions", "egress": "IpPermissionsEgress"}
@@ -180,10 +180,7 @@ def _adopt_default(calls: Calls, _: Kind, inputs: Values) -> str:
     The provider's order, on which the deploy role's permissions depend (terraform-provider-aws,
     internal/service/ec2/vpc_default_security_group.go).
     """
-    wanted = [
-        {"Name": "vpc-id", "Values": [inputs["vpcId"]]},
-        {"Name": "group-name", "Values": ["default"]},
-    ]
+    wanted = filters({"vpc-id": inputs["vpcId"], "group-name": "default"})
     answer = calls("ec2", "describe_security_groups", {"Filters": wanted})
     group = str(answer["SecurityGroups"][0]["GroupId"])
     if tags := inputs.get("tags"):
@@ -258,10 +255,10 @@ def _change_rule(subject: Subject) -> None:
 
 
 def _rule(token: str, direction: str) -> Kind:
-    return Kind(
-        token=token,
+    return regular(
+        token,
+        "SecurityGroupRuleId",
         service="ec2",
-        identity="SecurityGroupRuleId",
         scope={"GroupId": "securityGroupId"},
         create=f"authorize_security_group_{direction}",
         on_create=_make_rule,

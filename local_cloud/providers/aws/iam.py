@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from local_cloud.calls import Calls
-from local_cloud.providers.kind import Kind, Setting, Subject, Values, on_change, regular, renamed
+from local_cloud.providers.kind import Setting, Subject, Values, on_change, regular, renamed
 
 
 def _trust(subject: Subject) -> None:
@@ -71,17 +71,15 @@ def _look_policy(subject: Subject) -> Values:
     return subject.calls("iam", "get_role_policy", {"RoleName": role, "PolicyName": name})
 
 
-ROLE_POLICY = Kind(
-    token="aws:iam/rolePolicy:RolePolicy",
-    service="iam",
-    identity="PolicyName",
+ROLE_POLICY = regular(
+    "aws:iam/rolePolicy:RolePolicy",
+    "PolicyName",
     scope={"RoleName": "roleName"},
     create="put_role_policy",
     identity_from="join(':', [inputs.role, inputs.name])",
     locate=_after(":"),
     look=_look_policy,
     update="put_role_policy",
-    delete="delete_role_policy",
     replaces=frozenset({"name", "namePrefix", "role"}),
     prepare=renamed({"name": "policyName", "role": "roleName", "policy": "policyDocument"}),
     autoname="name",
@@ -142,10 +140,9 @@ def _look_attachment(subject: Subject) -> Values | None:
     return next((dict(each) for each in attached if each["PolicyArn"] == subject.name), None)
 
 
-ROLE_POLICY_ATTACHMENT = Kind(
-    token="aws:iam/rolePolicyAttachment:RolePolicyAttachment",
-    service="iam",
-    identity="PolicyArn",
+ROLE_POLICY_ATTACHMENT = regular(
+    "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+    "PolicyArn",
     scope={"RoleName": "roleName"},
     create="attach_role_policy",
     identity_from="join('/', [inputs.role, inputs.policyArn])",

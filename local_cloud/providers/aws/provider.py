@@ -21,7 +21,7 @@ from local_cloud.providers.servicer import (
     Values,
     differing,
     fail,
-    keep_incomplete,
+    failing,
     struct,
     unknown,
     values,
@@ -142,13 +142,9 @@ class AwsServicer(Servicer):
         if request.preview:
             made = {**dict.fromkeys(kind.outputs, UNKNOWN), **lifecycle.clean(inputs)}
             return pb.CreateResponse(id="", properties=struct(made))
-        try:
+        with failing(context, request.urn, "creating", inputs):
             placed = located(inputs, self._folder())
             identity, made = lifecycle.create(self._calls, kind, placed, self.cancelled(context))
-        except lifecycle.Incomplete as problem:
-            keep_incomplete(context, problem, inputs)
-        except Exception as problem:
-            fail(context, request.urn, "creating", problem)
         return pb.CreateResponse(id=identity, properties=struct(made))
 
     def Update(self, request: Any, context: Any) -> Any:
@@ -158,33 +154,25 @@ class AwsServicer(Servicer):
         news |= {name: olds[name] for name in request.ignoreChanges if name in olds}
         if request.preview:
             return pb.UpdateResponse(properties=struct({**values(request.olds), **news}))
-        try:
+        with failing(context, request.urn, "updating", news):
             before, after = (located(each, self._folder()) for each in (olds, news))
             arguments = (request.id, before, after, values(request.olds), self.cancelled(context))
             made = lifecycle.update(self._calls, kind, *arguments)
-        except lifecycle.Incomplete as problem:
-            keep_incomplete(context, problem, news)
-        except Exception as problem:
-            fail(context, request.urn, "updating", problem)
         return pb.UpdateResponse(properties=struct(made))
 
     def Delete(self, request: Any, context: Any) -> Any:
         kind = self._kind(request, context)
-        try:
+        with failing(context, request.urn, "deleting"):
             inputs, state = values(request.old_inputs), values(request.properties)
             arguments = (request.id, inputs, state, self.cancelled(context))
             lifecycle.delete(self._calls, kind, *arguments)
-        except Exception as problem:
-            fail(context, request.urn, "deleting", problem)
         return empty_pb2.Empty()
 
     def Read(self, request: Any, context: Any) -> Any:
         kind, inputs = self._kind(request, context), values(request.inputs)
-        try:
+        with failing(context, request.urn, "reading"):
             state = values(request.properties)
             found = lifecycle.read(self._calls, kind, request.id, inputs, state)
-        except Exception as problem:
-            fail(context, request.urn, "reading", problem)
         if found is None:
             return pb.ReadResponse()
         inputs = _read_back(kind, inputs, found)
@@ -195,10 +183,8 @@ class AwsServicer(Servicer):
         if function is None:
             known = ", ".join(sorted(FUNCTIONS))
             fail(context, request.tok, "calling", UnknownType(f"the stand-in only has {known}"))
-        try:
+        with failing(context, request.tok, "calling"):
             answer: Mapping[str, Any] = function(self._calls, values(request.args))  # type: ignore[misc]
-        except Exception as problem:
-            fail(context, request.tok, "calling", problem)
         return pb.InvokeResponse(**{"return": struct(answer)})
 
     @staticmethod

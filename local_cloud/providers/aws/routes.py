@@ -6,7 +6,6 @@ from typing import Any
 from local_cloud.calls import UnknownInput
 from local_cloud.providers.aws.ec2 import arn
 from local_cloud.providers.kind import (
-    Kind,
     Setting,
     Subject,
     Values,
@@ -110,10 +109,9 @@ def _association(subject: Subject) -> Values | None:
     return found
 
 
-ROUTE_TABLE_ASSOCIATION = Kind(
-    token="aws:ec2/routeTableAssociation:RouteTableAssociation",
-    service="ec2",
-    identity="AssociationId",
+ROUTE_TABLE_ASSOCIATION = regular(
+    "aws:ec2/routeTableAssociation:RouteTableAssociation",
+    "AssociationId",
     create="associate_route_table",
     look=_association,
     delete="disassociate_route_table",

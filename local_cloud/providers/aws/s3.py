@@ -88,10 +88,9 @@ def _part(
 
     delete = what.removesuffix("_configuration") if "lifecycle" in what else what
     ends = more or {"delete": f"delete_{delete}"}
-    return Kind(
-        token=token,
-        service="s3",
-        identity="Bucket",
+    return regular(
+        token,
+        "Bucket",
         create=f"put_{what}",
         on_create=put,
         read=f"get_{what}",
@@ -102,10 +101,6 @@ def _part(
         absent=("NoSuchBucket", absent),
         **ends,
     )
-
-
-def _closed(inputs: Values) -> Values:
-    return {name: inputs.get(name, False) for name in CLOSED}
 
 
 def _lifecycle(inputs: Values) -> Values:
@@ -120,7 +115,7 @@ PUBLIC_ACCESS = _part(
     "public_access_block",
     "NoSuchPublicAccessBlockConfiguration",
     "PublicAccessBlockConfiguration",
-    _closed,
+    lambda inputs: {name: inputs.get(name, False) for name in CLOSED},
     *CLOSED,
 )
 ENCRYPTION = _part(
@@ -165,14 +160,12 @@ VERSIONING = _part(
 )
 
 
-POLICY = Kind(
-    token="aws:s3/bucketPolicy:BucketPolicy",
-    service="s3",
-    identity="Bucket",
+POLICY = regular(
+    "aws:s3/bucketPolicy:BucketPolicy",
+    "Bucket",
     create="put_bucket_policy",
     read="get_bucket_policy",
     update="put_bucket_policy",
-    delete="delete_bucket_policy",
     replaces=frozenset({"bucket"}),
     absent=("NoSuchBucket", "NoSuchBucketPolicy"),
 )
@@ -235,10 +228,9 @@ OBJECT_ACLS = {
 }
 """The canned ACL that is sent where the program has none (terraform-provider-aws, s3/bucket_object.go, object.go)."""
 OBJECTS = tuple(
-    Kind(
-        token=token,
-        service="s3",
-        identity="Key",
+    regular(
+        token,
+        "Key",
         scope={"Bucket": "bucket"},
         create="put_object",
         on_create=_upload,

@@ -1,16 +1,15 @@
 """Application Auto Scaling: the range of a service's count, policies and scheduled actions."""
 
-from local_cloud.providers.kind import Kind, modify, renamed
+from local_cloud.providers.kind import modify, regular, renamed
 
 SCOPE = {"ServiceNamespace": "serviceNamespace", "ScalableDimension": "scalableDimension"}
 NAMED = SCOPE | {"ResourceId": "resourceId"}
 PLACE = frozenset({"serviceNamespace", "scalableDimension", "resourceId"})
 
 
-TARGET = Kind(
-    token="aws:appautoscaling/target:Target",
-    service="application-autoscaling",
-    identity="ResourceId",
+TARGET = regular(
+    "aws:appautoscaling/target:Target",
+    "ResourceId",
     scope=SCOPE,
     create="register_scalable_target",
     read="describe_scalable_targets",
@@ -22,10 +21,9 @@ TARGET = Kind(
     absent=("ValidationException",),
 )
 
-POLICY = Kind(
-    token="aws:appautoscaling/policy:Policy",
-    service="application-autoscaling",
-    identity="PolicyName",
+POLICY = regular(
+    "aws:appautoscaling/policy:Policy",
+    "PolicyName",
     scope=NAMED,
     create="put_scaling_policy",
     read="describe_scaling_policies",
@@ -39,14 +37,11 @@ POLICY = Kind(
     absent=("ValidationException",),
 )
 
-ACTION = Kind(
-    token="aws:appautoscaling/scheduledAction:ScheduledAction",
-    service="application-autoscaling",
-    identity="ScheduledActionName",
+ACTION = regular(
+    "aws:appautoscaling/scheduledAction:ScheduledAction",
+    "ScheduledActionName",
     scope=NAMED,
     create="put_scheduled_action",
-    read="describe_scheduled_actions",
-    delete="delete_scheduled_action",
     replaces=PLACE | {"name"},
     prepare=renamed({"name": "scheduledActionName"}),
     # As the provider, which sends what changed (terraform-provider-aws, appautoscaling/scheduled_action.go).

@@ -76,10 +76,9 @@ def _leave(_: Subject) -> None:
     """Do nothing, as the provider does: AWSCURRENT cannot be taken from a version (secret_version.go)."""
 
 
-VERSION = Kind(
-    token="aws:secretsmanager/secretVersion:SecretVersion",
-    service="secretsmanager",
-    identity="SecretId",
+VERSION = regular(
+    "aws:secretsmanager/secretVersion:SecretVersion",
+    "SecretId",
     create="put_secret_value",
     on_create=_put,
     look=_look_version,

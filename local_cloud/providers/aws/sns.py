@@ -51,10 +51,9 @@ def _only_the_owner(subject: Subject) -> None:
     subject.call("set_topic_attributes", AttributeName="Policy", AttributeValue=json.dumps(policy))
 
 
-POLICY = Kind(
-    token="aws:sns/topicPolicy:TopicPolicy",
-    service="sns",
-    identity="TopicArn",
+POLICY = regular(
+    "aws:sns/topicPolicy:TopicPolicy",
+    "TopicArn",
     create="set_topic_attributes",
     read="get_topic_attributes",
     update="set_topic_attributes",
@@ -68,10 +67,9 @@ POLICY = Kind(
 )
 
 
-SUBSCRIPTION = Kind(
-    token="aws:sns/topicSubscription:TopicSubscription",
-    service="sns",
-    identity="SubscriptionArn",
+SUBSCRIPTION = regular(
+    "aws:sns/topicSubscription:TopicSubscription",
+    "SubscriptionArn",
     create="subscribe",
     read="get_subscription_attributes",
     delete="unsubscribe",

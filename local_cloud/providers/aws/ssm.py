@@ -1,6 +1,6 @@
 """Parameters of Systems Manager."""
 
-from local_cloud.providers.kind import Kind, Subject, Values, on_change, path
+from local_cloud.providers.kind import Subject, Values, on_change, path, regular
 from local_cloud.providers.lifecycle import tag_list
 
 SENT = ("allowedPattern", "dataType", "description", "keyId", "tier", "type", "value")
@@ -29,13 +29,11 @@ def _look(subject: Subject) -> Values | None:
     return {**(path("Parameters[0]", described) or {}), **found}
 
 
-PARAMETER = Kind(
-    token="aws:ssm/parameter:Parameter",
-    service="ssm",
-    identity="Name",
+PARAMETER = regular(
+    "aws:ssm/parameter:Parameter",
+    "Name",
     create="put_parameter",
     look=_look,
-    delete="delete_parameter",
     replaces=frozenset({"name", "dataType"}),
     ignored={"overwrite": "sent with every change"},
     settings=(on_change(_put_again, *SENT), on_change(_tag, "tags")),
