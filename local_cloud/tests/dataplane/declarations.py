@@ -114,7 +114,7 @@ class Declarations:
 
     def _subnet(self, number: int, **target: str) -> str:
         ec2, vpc = self.ec2, self.ids["vpc"]
-        zone = f"{REGION}{'ac'[number % 2]}"
+        zone = f"{REGION}{'acacd'[number]}"
         place = {"CidrBlock": f"10.0.{number}.0/24", "AvailabilityZone": zone}
         subnet = str(ec2.create_subnet(VpcId=vpc, **place)["Subnet"]["SubnetId"])
         table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]

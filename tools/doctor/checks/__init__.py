@@ -53,6 +53,7 @@ CHECKS: tuple[CheckOf, ...] = (
     outbound.planned_secrets,
     inputs.log_group,
     load_balancer.balancer,
+    load_balancer.zones,
     load_balancer.target_group,
     load_balancer.listener,
     load_balancer.forwarding,
