@@ -73,7 +73,8 @@ class Declarations:
 
     def __getattr__(self, name: str) -> Any:
         service = {"sm": "secretsmanager", "elb": "elbv2"}.get(name, name)
-        if service not in ("acm", "ec2", "ecs", "elbv2", "rds", "logs", "iam", "secretsmanager"):
+        known = ("acm", "ec2", "ecr", "ecs", "elbv2", "rds", "logs", "iam", "secretsmanager")
+        if service not in known:
             raise AttributeError(name)
         self.__dict__[name] = self.client(service)
         return self.__dict__[name]

@@ -46,6 +46,7 @@ CHECKS: tuple[CheckOf, ...] = (
     outbound.vpc_dns,
     outbound.task_to_aws,
     permissions.execution_role,
+    permissions.repository,
     permissions.decryption,
     permissions.task_role,
     inputs.image,

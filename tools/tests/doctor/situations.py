@@ -70,6 +70,9 @@ def in_zones(public, private):
     return replace(made, subnets=subnets)
 
 
+DENY_PULL = {"Effect": "Deny", "Principal": "*", "Action": "ecr:BatchGetImage"}
+
+
 def env(**changes):
     kept = {**a.definition().environment, **changes}
     return a.definition(
@@ -208,6 +211,7 @@ SITUATIONS = {
         "GetSecretValue, https response error StatusCode: 400, RequestID: 1, api error AccessDeniedException: Access "
         "to KMS is not allowed", secrets={a.SECRET: Secret(kms_key=f"arn:aws:kms:{a.REGION}:{a.ACCOUNT}:key/1a")}),
     "task-role-cannot-read-secret": a.stack(task_role=a.role(a.TOKEN)),
+    "repository-denies": a.stack(image=Image(present=True, policy=a.policy(DENY_PULL))),
     "image-missing": a.stack(image=Image(present=False)),
     "image-architecture": a.stack(
         image=Image(present=True, platforms=("linux/arm64",))),
