@@ -78,7 +78,7 @@ def _pause(clock: Clock, interval: float, over: threading.Event) -> bool:
     return over.wait(SHORTEST_PAUSE) or clock.sleep(end - clock.monotonic(), over)
 
 
-SHORTEST_STOP = 10.0
+SHORTEST_STOP = 5.0
 """Minimum of real seconds for a container to stop, since its own work is not faster on the clock."""
 
 
