@@ -128,11 +128,11 @@ class Pool:
                 return
         wire.close()
 
-    def close(self) -> None:
-        for kept in self._free.values():
-            for wire in kept:
+    def close(self, address: TaskAddress | None = None) -> None:
+        """Close the idle connections to an address, by default all."""
+        for key in [key for key in self._free if address in (None, key[0])]:
+            for wire in self._free.pop(key):
                 wire.close()
-        self._free.clear()
 
 
 class Upstream:
@@ -211,6 +211,7 @@ class Upstream:
                     break
             if sending.done():
                 sending.result()
+            if sending.done() and self._target.draining_until is None:
                 self._pool.give_back(address, wire)
             else:
                 wire.close()
