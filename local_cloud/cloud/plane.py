@@ -138,8 +138,14 @@ class DataPlane:
     def _watch(self, targets: Targets, balancer: Balancer) -> None:
         checker = HealthChecker(self._clock, targets, balancer.forwarding.address)
 
+        async def follow(target: Target) -> None:
+            """Check a target until it is deregistered, then close idle connections: its server may wait for them."""
+            await checker.watch(target)
+            if (address := balancer.forwarding.address(target, target.port)) is not None:
+                balancer.forwarding.pool.close(address)
+
         def registered(target: Target) -> None:
-            self._loop.begin(checker.watch(target))
+            self._loop.begin(follow(target))
 
         targets.on_registered = registered
         targets.start(self._hooking)

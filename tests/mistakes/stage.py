@@ -93,7 +93,7 @@ class Stage:
         self.project.prepare()
         clock = {"CAREAPP_CLOCK_SPEED": str(self.speed), "CAREAPP_POLL_SECONDS": "0.1"}
         self.environment = {**self.project.environment(facts, find_or_get()), **FASTER, **clock}
-        self.calls = Calls(facts.endpoint, REGION)
+        self.calls = Calls(facts.access)
         self.judge = Judge(self.home.facts, self.environment, self.resources)
         app, strategy = kind.split()
         settings = {"ecsEnabled": "true", "deployStrategy": strategy, **OF_APP[app]}

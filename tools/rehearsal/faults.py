@@ -406,9 +406,10 @@ _ALL = (
     in_code("read-only-root", "log-read-only-root", t("the app opens a log file in its own folder"), after(
             APP, "    app = Flask(__name__)\n",
             '    open(os.path.join(os.path.dirname(__file__), "app.log"), "a").close()\n'), needs_read_only_root=True),
-    # The clock runs 20 times as fast: 10 s are more than three minutes of AWS's time.
+    # The clock runs 10 times as fast, or more: 25 s are over four minutes of AWS's time. After three, the first task is
+    # healthy while ECS still waits for its replacement, and the roll-out succeeds.
     Fault("slow-start", "not-listening", t("the app waits for minutes before it listens, longer than the grace period"),
-        edits=(before(GUNICORN, 'wsgi_app = "webapp.front:create_front()"', "import time; time.sleep(10)\n"),)),
+        edits=(before(GUNICORN, 'wsgi_app = "webapp.front:create_front()"', "import time; time.sleep(25)\n"),)),
     in_code("slow-health", "health-slow", t("/health takes longer than the health check waits"),
         before_health_answer("import asyncio; await asyncio.sleep(8)")),
     in_code("redirecting-health", "health-redirects", t("/health redirects"), Edit(FRONT, HEALTH_ANSWER, REDIRECT)),

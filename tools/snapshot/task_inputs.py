@@ -40,10 +40,11 @@ class Secret:
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """An image of the repository. Platforms are like linux/amd64."""
+    """An image of the repository, whose ``policy`` it is. Platforms are like linux/amd64."""
 
     present: bool
     platforms: tuple[str, ...] = ()
+    policy: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +78,14 @@ def image(session: Session, repository: str, reference: str | None) -> Image | N
     if not tagged:
         return Image(present=False)
     raw = tagged[0]
-    return Image(present=True, platforms=_platforms(session, name, raw["imageDigest"]))
+    policy = read_existing(
+        lambda: session.call("ecr", "get_repository_policy", repositoryName=name)
+    )
+    return Image(
+        present=True,
+        platforms=_platforms(session, name, raw["imageDigest"]),
+        policy=json.loads(policy["policyText"]) if policy else None,
+    )
 
 
 def _split(repository: str, reference: str | None) -> tuple[str, str | None]:

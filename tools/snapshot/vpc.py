@@ -63,7 +63,7 @@ class Acl:
 
 @dataclass(frozen=True, kw_only=True)
 class Subnet:
-    """A subnet with its routes and its network ACL.
+    """A subnet with its zone, its routes and its network ACL.
 
     ``other_association`` is that with a route table of another name; "" with its own.
     """
@@ -71,6 +71,7 @@ class Subnet:
     id: str
     name: str
     network: IPv4Network
+    zone: str = ""
     table: str = ""
     other_association: str = ""
     routes: tuple[Route, ...] = ()
@@ -186,6 +187,7 @@ def _subnet(
         id=identity,
         name=name or identity,
         network=IPv4Network(raw["CidrBlock"]),
+        zone=raw.get("AvailabilityZone", ""),
         table=table.get("RouteTableId", ""),
         other_association="".join(
             each["RouteTableAssociationId"]

@@ -33,7 +33,7 @@ from local_cloud.aws.ecs.shifting import set_weights
 from local_cloud.aws.ecs.start_checks import CannotStart
 from local_cloud.aws.ecs.state import Revision, Service, Settings
 from local_cloud.aws.ecs.tasks import begin
-from local_cloud.aws.elb.targets import Target, Targets
+from local_cloud.aws.elb.targets import NOT_IN_ZONE, Target, Targets
 from local_cloud.clock import Clock
 from local_cloud.machine.problems import PROBLEMS
 
@@ -89,6 +89,9 @@ def listen(
         if (found := _of(target, network, services)) is not None:
             state, why = targets.state(target)
             words = why[1] if why else ""
+            if why == NOT_IN_ZONE:
+                # ECS calls it "unhealthy in (target-group …) due to (reason Target is in an Availability Zone …)".
+                state = "unhealthy"
             tell(found[0], ecs_state.TargetChanged(found[1].task, target.group, state, words))
 
     def gone(target: Target) -> None:

@@ -10,7 +10,7 @@ from local_cloud.aws.ec2.firewall import Endpoint, Map
 from local_cloud.aws.ec2.network import api_places, reaches
 from local_cloud.aws.iam import TaskRole, arn, trust_of
 from local_cloud.aws.kms import decrypts
-from local_cloud.aws.policy_evaluation import trusts
+from local_cloud.aws.policy_evaluation import Document, listed, trusts
 from local_cloud.building.builder import ImageNotFound, LocalImage
 
 PULL = "ResourceInitializationError: unable to pull secrets or registry auth: "
@@ -90,8 +90,9 @@ class StartChecks:
             reference.split("/")[0],
         )
         arn = f"arn:aws:ecr:{region}:{hooks.ACCOUNT}:repository/{name}"
+        policy = _repository_policy(name, arn)
         for action in ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"):
-            if problem := self._denied(action, arn):
+            if problem := self._denied(action, arn, policy):
                 raise CannotStart(
                     "CannotPullContainerError: pull image manifest has been retried 1 time(s):"
                     f" failed to resolve ref {reference}: unexpected status from HEAD request to"
@@ -205,10 +206,22 @@ class StartChecks:
     def _reaches(self, service: str) -> bool:
         return reaches(self._network, self._source, service)
 
-    def _denied(self, action: str, resource: str) -> str | None:
+    def _denied(self, action: str, resource: str, policy: Document | None = None) -> str | None:
         if self._role is None:
             return f"no execution role is set, which {action} needs"
-        return TaskRole(self._role, self._task).refusal(action, resource)
+        return TaskRole(self._role, self._task).refusal(action, resource, policy)
+
+
+def _repository_policy(name: str, arn: str) -> Document | None:
+    """Return the repository's policy, whose statements name no resource.
+
+    Source: ECR user guide, "Private repository policies".
+    """
+    repository = hooks.backend("ecr").repositories.get(name)
+    if repository is None or not repository.policy:
+        return None
+    statements = listed(json.loads(repository.policy)["Statement"])
+    return {"Statement": [{**each, "Resource": arn} for each in statements]}
 
 
 TASKS = "ecs-tasks.amazonaws.com"

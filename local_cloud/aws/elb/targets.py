@@ -21,6 +21,10 @@ NOT_IN_USE = (
     "Target.NotInUse",
     "Target group is not configured to receive traffic from the load balancer",
 )
+NOT_IN_ZONE = (
+    "Target.NotInUse",
+    "Target is in an Availability Zone that is not enabled for the load balancer",
+)
 TIMED_OUT = ("Target.Timeout", "Request timed out")
 FAILED = ("Target.FailedHealthChecks", "Health checks failed")
 DISABLED = ("Target.HealthCheckDisabled", "Health checks are disabled for this target")
@@ -72,6 +76,8 @@ class Health:
             if passes >= needed:
                 return Health("healthy", None, passes, 0)
             return replace(self, passes=passes, failures=0)
+        if why == NOT_IN_ZONE:
+            return Health("unused", why)
         failures = self.failures + 1
         if failures >= check.unhealthy_threshold or self.state == "unhealthy":
             return Health("unhealthy", why, 0, failures)

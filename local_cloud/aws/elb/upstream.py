@@ -6,12 +6,15 @@ import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, suppress
+from ipaddress import IPv4Address
 
 import h11
 
 from local_cloud.aws import hooks
+from local_cloud.aws.elb.metrics import balanced
 from local_cloud.aws.elb.targets import (
     FAILED,
+    NOT_IN_ZONE,
     TIMED_OUT,
     Check,
     Reason,
@@ -125,11 +128,11 @@ class Pool:
                 return
         wire.close()
 
-    def close(self) -> None:
-        for kept in self._free.values():
-            for wire in kept:
+    def close(self, address: TaskAddress | None = None) -> None:
+        """Close the idle connections to an address, by default all."""
+        for key in [key for key in self._free if address in (None, key[0])]:
+            for wire in self._free.pop(key):
                 wire.close()
-        self._free.clear()
 
 
 class Upstream:
@@ -208,6 +211,7 @@ class Upstream:
                     break
             if sending.done():
                 sending.result()
+            if sending.done() and self._target.draining_until is None:
                 self._pool.give_back(address, wire)
             else:
                 wire.close()
@@ -259,6 +263,25 @@ UNKNOWN_INTERVAL = 5.0
 """Seconds of AWS's time between two looks for a target's group that is not there."""
 
 
+def _is_outside(target: Target) -> bool:
+    """Return whether no load balancer of the target's group has a subnet in the target's zone.
+
+    ELB does not check such a target and sends it nothing (API reference, TargetHealth, Target.NotInUse; ELB user
+    guide, "Update the Availability Zones").
+    """
+    with hooks.LOCK:
+        vpc = hooks.backend("elbv2").target_groups[target.group].vpc_id
+        every = [each for zone in hooks.backend("ec2").subnets.values() for each in zone.values()]
+        mine = {
+            each.availability_zone
+            for each in every
+            if each.vpc_id == vpc and IPv4Address(target.id) in each.cidr
+        }
+        users = [balancer for balancer, group in balanced() if group == target.group]
+        enabled = {each.availability_zone for user in users for each in user.subnets}
+    return bool(mine and enabled) and mine.isdisjoint(enabled)
+
+
 class HealthChecker:
     """Checks every target as its group declares it, on the data plane's loop."""
 
@@ -283,7 +306,7 @@ class HealthChecker:
     async def _watch(self, target: Target, check: Check) -> None:
         if check.enabled:
             self._targets.check(target, target.health.begin())
-            failed = await self._probe(target, check)
+            failed = NOT_IN_ZONE if _is_outside(target) else await self._probe(target, check)
             self._targets.check(target, target.health.after(failed, check))
 
     def _check(self, target: Target) -> Check | None:

@@ -47,7 +47,7 @@ from local_cloud.tests.dataplane.declarations import REPOSITORY
 from local_cloud.tests.dataplane.stack import Stack
 
 DECLARED_IN = (
-    *("acm", "applicationautoscaling", "cloudwatch", "ec2", "ecs", "elbv2", "events", "kms"),
+    *("acm", "applicationautoscaling", "cloudwatch", "ec2", "ecr", "ecs", "elbv2", "events", "kms"),
     *("logs", "rds", "scheduler", "secretsmanager", "servicequotas", "ssm"),
 )
 """The services whose state in moto ends with a cloud."""

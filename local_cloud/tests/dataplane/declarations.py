@@ -73,7 +73,8 @@ class Declarations:
 
     def __getattr__(self, name: str) -> Any:
         service = {"sm": "secretsmanager", "elb": "elbv2"}.get(name, name)
-        if service not in ("acm", "ec2", "ecs", "elbv2", "rds", "logs", "iam", "secretsmanager"):
+        known = ("acm", "ec2", "ecr", "ecs", "elbv2", "rds", "logs", "iam", "secretsmanager")
+        if service not in known:
             raise AttributeError(name)
         self.__dict__[name] = self.client(service)
         return self.__dict__[name]
@@ -114,7 +115,7 @@ class Declarations:
 
     def _subnet(self, number: int, **target: str) -> str:
         ec2, vpc = self.ec2, self.ids["vpc"]
-        zone = f"{REGION}{'ac'[number % 2]}"
+        zone = f"{REGION}{'acacd'[number]}"
         place = {"CidrBlock": f"10.0.{number}.0/24", "AvailabilityZone": zone}
         subnet = str(ec2.create_subnet(VpcId=vpc, **place)["Subnet"]["SubnetId"])
         table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]

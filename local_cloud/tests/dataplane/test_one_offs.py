@@ -190,6 +190,10 @@ def not_started(running, secret: str) -> dict[str, dict[str, Any]]:
     forbidden = running.sm.create_secret(Name="other", SecretString='{"password":"x"}')["ARN"]
     [image] = running.images.values()
     running.images[f"{REPOSITORY}:arm"] = replace(image, platform="linux/arm64")
+    running.ecr.create_repository(repositoryName="closed")
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "ecr:BatchGetImage"}
+    closed_to_all = json.dumps({"Version": "2012-10-17", "Statement": [deny]})
+    running.ecr.set_repository_policy(repositoryName="closed", policyText=closed_to_all)
     running.ids |= {
         "key-missing": f"{secret}:pasword::",
         "secret-denied": f"{forbidden}:password::",

@@ -40,6 +40,20 @@ def test_health_path_that_is_wrong_trips_the_breaker_in_aws_own_words(cloud):
     assert deployment["statusReason"] == reason
 
 
+def test_target_in_a_zone_that_the_load_balancer_does_not_have_is_never_used(cloud):
+    cloud.everything()
+    subnet, groups = cloud._subnet(4, NatGatewayId=cloud.ids["nat"]), [cloud.ids["task-sg"]]
+    places = {"awsvpcConfiguration": {"subnets": [subnet], "securityGroups": groups}}
+    changes = {"networkConfiguration": places, "healthCheckGracePeriodSeconds": 0}
+    cloud.service(cloud.task_definition(), **changes)
+    why = "Target is in an Availability Zone that is not enabled for the load balancer"
+    unused = {"State": "unused", "Reason": "Target.NotInUse", "Description": why}
+    until(lambda: unused in [each["TargetHealth"] for each in cloud.targets()])
+    assert fetch(cloud.url())[0] == 503
+    cloud.rolled_out("FAILED")
+    assert f"(task TASK) is unhealthy in (target-group TG) due to (reason {why})." in words(cloud)
+
+
 def test_first_roll_out_completes_and_the_page_answers(running):
     done = running.primary()
     assert running.page().startswith("v1 10.0.")

@@ -7,6 +7,7 @@ from threading import Thread
 import pytest
 
 from local_cloud.tests.dataplane.conftest import own_networks
+from local_cloud.tests.dataplane.stack import until
 
 FETCH = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=10).read().decode())"
 
@@ -88,10 +89,14 @@ def end(running, arn: str) -> tuple[str, str, int]:
 
 def test_stopped_task_has_its_reason_and_exit_code_and_is_replaced(running):
     arn = running.only_task()["taskArn"]
+    running.page()
+    idle = running.plane._balancer.forwarding.pool._free
+    [address] = until(lambda: [key for key, wires in idle.items() if wires], 5)
     answer = running.stop_task(arn, reason="because")
     assert (answer["desiredStatus"], answer["lastStatus"]) == ("STOPPED", "DEACTIVATING")
     assert end(running, arn) == ("UserInitiated", "because", 0)
     assert "stopping" in running.lines(arn)
+    assert address not in idle, "a server may wait for an open connection"
     running.whole()
     assert running.describe()["runningCount"] == 1
 

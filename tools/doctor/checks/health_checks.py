@@ -18,7 +18,13 @@ from tools.snapshot.elb import Check
 from tools.snapshot.records import ContainerHealth, Definition, Task
 
 NO_ANSWER = {
-    *("balancer-cannot-reach-task", "out-of-memory", "port-mismatch", "wrong-address"),
+    *(
+        "balancer-cannot-reach-task",
+        "balancer-not-in-zone",
+        "out-of-memory",
+        "port-mismatch",
+        "wrong-address",
+    ),
     *("app-raises", LOG, CRASH),
 }
 """Why the load balancer gets no answer, however long it waits."""

@@ -19,6 +19,7 @@ from tools.snapshot.vpc import Network
 NO_LISTENER = Facts("no-listener", 30, {INTERNET}, certain=True, outside=True)
 BALANCER_CUT_OFF = Facts("balancer-cut-off", 31, {BALANCER_NODE}, certain=True, outside=True)
 BALANCER_MISSING = Facts("balancer-missing", 31, {BALANCER_NODE}, certain=True, outside=True)
+BALANCER_NOT_IN_ZONE = Facts("balancer-not-in-zone", 31, {FORWARD}, certain=True, outside=True)
 # A load balancer may be provisioning, a certificate in validation.
 BALANCER_NOT_ACTIVE = Facts("balancer-not-active", 31, {BALANCER_NODE}, outside=True)
 CERTIFICATE_NOT_VALID = Facts("certificate-not-valid", 31, {INTERNET}, outside=True)
@@ -327,14 +328,51 @@ def balancer(case: Case) -> Iterator[Finding]:
         yield _cut_off(case, network, lost)
 
 
+def zones(case: Case) -> Iterator[Finding]:
+    """Find the tasks' subnets in zones that the load balancer does not have: where no other answers, a cause.
+
+    ELB neither checks nor uses a target there (API reference, TargetHealth, Target.NotInUse).
+    """
+    balancer, network, service = case.now.balancer.value, case.network, case.service
+    if balancer is None or network is None or service is None:
+        return
+    known = {name: each.zone for name, each in network.subnets.items() if each.zone}
+    enabled = {known.get(each, "") for each in balancer.subnets}
+    lost = [each for each in service.subnets if known.get(each, "") not in enabled | {""}]
+    if not lost or "" in enabled:
+        return
+    told = [each.description for each in case.task_targets if each.reason == "Target.NotInUse"]
+    told += [each.words for each in case.failed_checks if "Availability Zone" in each.words]
+    yield Finding(
+        BALANCER_NOT_IN_ZONE,
+        kind="cause" if told else "warning",
+        title=t("Tasks have subnets in a zone that the load balancer does not have"),
+        why=t("It sends nothing to a task in a zone in which it has no subnet."),
+        seen=tuple(
+            t(
+                "Subnet {subnet} is in {zone}; {balancer} has subnets in: {zones}.",
+                subnet=f"{each} ({network.subnets[each].name})",
+                zone=known[each],
+                balancer=balancer.name,
+                zones=", ".join(sorted(enabled)),
+            )
+            for each in lost
+        ),
+        fixes=(*case.correct_program(IN_PUBLIC_SUBNETS), *case.then_retry()),
+        evidence=tuple(dict.fromkeys(told)),
+    )
+
+
+IN_PUBLIC_SUBNETS = t(
+    "In infra/load_balancer.py, set subnets=self.network.public_subnet_ids on the load balancer, and deploy:"
+)
+
+
 def _cut_off(case: Case, network: Network, lost: list[str]) -> Finding:
     names = {each: network.subnets[each].name for each in lost if each in network.subnets}
     public = f"{case.now.names.prefix}-public-"
     # A public subnet has lost its route; any other was never meant for a load balancer.
     misplaced = any(not each.startswith(public) for each in names.values())
-    text = t(
-        "In infra/load_balancer.py, set subnets=self.network.public_subnet_ids on the load balancer, and deploy:"
-    )
     return Finding(
         BALANCER_CUT_OFF,
         title=t("The load balancer is not in the public subnets")
@@ -348,7 +386,7 @@ def _cut_off(case: Case, network: Network, lost: list[str]) -> Finding:
             )
             for each in lost
         ),
-        fixes=case.correct_program(text)
+        fixes=case.correct_program(IN_PUBLIC_SUBNETS)
         if misplaced
         else case.own_tables(lost) or (case.restore(),),
     )

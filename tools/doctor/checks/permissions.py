@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from shlex import quote
 
 from stack.statements import secret_arn
 from tools.diagnosis.case import Case
@@ -21,6 +22,7 @@ from tools.shared.policy_evaluation import (
     NOT_IN_BOUNDARY,
     Trust,
     decide,
+    listed,
     trusts,
 )
 from tools.snapshot.records import Definition
@@ -49,6 +51,7 @@ TITLES = {
 }
 # The execution role reads the password for the next task all the same.
 TASK_ROLE_CANNOT_READ_SECRET = Facts("task-role-cannot-read-secret", 42, {SECRETS}, outside=True)
+REPOSITORY_DENIES = Facts("repository-denies", 29, {IMAGE}, subject=START, certain=True)
 CANNOT_DECRYPT = Facts("execution-role-cannot-decrypt", 27, {SECRETS}, subject=START, certain=True)
 
 PULL = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability")
@@ -138,6 +141,61 @@ def decryption(case: Case) -> Iterator[Finding]:
             ),
             evidence=(reason,),
         )
+
+
+def repository(case: Case) -> Iterator[Finding]:
+    """Check that the image's repository, by a policy of its own, does not deny the pull to the execution role.
+
+    Its statements name no resource (ECR user guide, "Private repository policies").
+    """
+    image, role, definition = case.now.image.value, case.now.execution.value, case.definition
+    if image is None or image.policy is None or role is None or definition is None:
+        return
+    arn = _repository_arn(definition.image)
+    account = arn.split(":")[4]
+    named = {"*", role.arn, account, f"arn:aws:iam::{account}:root"}
+    denied: dict[int, str] = {}
+    statements = listed(image.policy["Statement"])
+    for number, each in enumerate(statements):
+        principal = each.get("Principal", each.get("NotPrincipal"))
+        told = listed(principal.get("AWS", ()) if isinstance(principal, Mapping) else principal)
+        meant = named.isdisjoint(told) == ("NotPrincipal" in each)
+        policy = {"Statement": [{**each, "Resource": arn}]}
+        for action in PULL if meant else ():
+            if decide([policy], action, arn) == DENIED:
+                denied.setdefault(number, action)
+    if not denied:
+        return
+    name = arn.partition(":repository/")[2]
+    rest = [each for number, each in enumerate(statements) if number not in denied]
+    text = json.dumps({**image.policy, "Statement": rest}, separators=(",", ":"))
+    command = f"aws ecr set-repository-policy --repository-name {name} --policy-text {quote(text)}"
+    yield Finding(
+        REPOSITORY_DENIES,
+        title=t("The repository's policy denies the execution role the image"),
+        why=t("A Deny in the policy of a repository outweighs what the role's policies allow."),
+        seen=tuple(
+            t(
+                "The policy of {repository} denies {action} to {role}.",
+                repository=name,
+                action=action,
+                role=role.arn.rpartition("/")[2],
+            )
+            for action in dict.fromkeys(denied.values())
+        ),
+        fixes=(
+            Fix(
+                t("Take the Deny out of the repository's policy:"),
+                (
+                    command
+                    if rest
+                    else f"aws ecr delete-repository-policy --repository-name {name}",
+                ),
+            ),
+            *case.then_retry(),
+        ),
+        evidence=case.stop_reasons(REFUSED),
+    )
 
 
 def _lacking(case: Case, role: Role, purpose: str, lacks: Sequence[Lack]) -> Finding:

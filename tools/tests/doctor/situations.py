@@ -57,6 +57,22 @@ def rules(**changes):
     return a.network(groups=a.groups(**changes))
 
 
+OUTSIDE = "Target is in an Availability Zone that is not enabled for the load balancer"
+
+
+def in_zones(public, private):
+    """The network with its load balancer in one zone and its tasks in another."""
+    zones, made = {"public-1": public, "private-1": private}, a.network()
+    subnets = {
+        name: replace(each, zone=f"{a.REGION}{zones[name]}" if name in zones else "")
+        for name, each in made.subnets.items()
+    }
+    return replace(made, subnets=subnets)
+
+
+DENY_PULL = {"Effect": "Deny", "Principal": "*", "Action": "ecr:BatchGetImage"}
+
+
 def env(**changes):
     kept = {**a.definition().environment, **changes}
     return a.definition(
@@ -195,6 +211,7 @@ SITUATIONS = {
         "GetSecretValue, https response error StatusCode: 400, RequestID: 1, api error AccessDeniedException: Access "
         "to KMS is not allowed", secrets={a.SECRET: Secret(kms_key=f"arn:aws:kms:{a.REGION}:{a.ACCOUNT}:key/1a")}),
     "task-role-cannot-read-secret": a.stack(task_role=a.role(a.TOKEN)),
+    "repository-denies": a.stack(image=Image(present=True, policy=a.policy(DENY_PULL))),
     "image-missing": a.stack(image=Image(present=False)),
     "image-architecture": a.stack(
         image=Image(present=True, platforms=("linux/arm64",))),
@@ -206,6 +223,9 @@ SITUATIONS = {
         network=a.network(
             subnets={**a.network().subnets, "public-1": a.subnet("public-1", "10.0.0.0/24"),}, nats={}),
         service=a.service(subnets=())),
+    "balancer-not-in-zone": a.unhealthy(
+        OUTSIDE, "Target.NotInUse", network=in_zones("a", "d"),
+        targets=(replace(a.HEALTHY["targets"][0], state="unused", reason="Target.NotInUse", description=OUTSIDE),)),
     "target-group-missing": a.stack(group=None),
     "service-not-attached": a.stack(service=a.service(targets=())),
     "health-check-drifted": a.stack(group=a.target_group(timeout=4)),

@@ -10,7 +10,16 @@ from tools.snapshot.elb import Certificate, Condition, Listener, Rule
 from tools.snapshot.records import Part
 from tools.snapshot.vpc import Acl, AclEntry, Endpoint, Nat, Permission
 from tools.tests import stacks as a
-from tools.tests.doctor.situations import DOORS, NO_ROUTE, crashed, named, rules
+from tools.tests.doctor.situations import (
+    DOORS,
+    ILL,
+    NO_ROUTE,
+    OUTSIDE,
+    crashed,
+    in_zones,
+    named,
+    rules,
+)
 
 ANYWHERE = IPv4Network("0.0.0.0/0")
 PRIVATE = IPv4Network("10.0.16.0/20")
@@ -231,5 +240,9 @@ VARIANTS = {
         Rule(priority="default", action="fixed-response"))),
     "task-cannot-reach-aws: the public subnets' route table": cut_off(
         replace(leading("igw", "igw-1"), other_association="rtbassoc-1")),
+    "balancer-not-in-zone: ECS has given up": a.failing(
+        a.ended(ILL), network=in_zones("a", "d"), service=a.going(events=(a.failed_check(OUTSIDE),))),
+    "balancer-not-in-zone: no task there": a.stack(network=in_zones("a", "d")),
+    "nothing: the load balancer in the tasks' zone": a.stack(network=in_zones("a", "a")),
     "balancer-cut-off: in private subnets": a.stage1(balancer=a.balancer(subnets=("private-1",))),
 }  # fmt: skip

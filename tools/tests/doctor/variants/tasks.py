@@ -7,7 +7,7 @@ from tools.diagnosis import kept
 from tools.diagnosis.case import Case
 from tools.doctor.checks import running
 from tools.snapshot.records import Alarmed, Part
-from tools.snapshot.task_inputs import Role, Secret
+from tools.snapshot.task_inputs import Image, Role, Secret
 from tools.snapshot.task_logs import LogLine
 from tools.tests import stacks as a
 from tools.tests.doctor import situations as s
@@ -137,6 +137,14 @@ NEW_BESIDE_OLD = {
 NO_PROGRAM = (
     "CannotStartContainerError: OCI runtime create failed: unable to start container process:"
 )
+ROOT = {"AWS": f"arn:aws:iam::{a.ACCOUNT}:root"}
+
+
+def guarded(*statements):
+    """A stack whose repository has a policy of its own."""
+    return a.stack(image=Image(present=True, policy=a.policy(*statements)))
+
+
 VARIANTS = {
     **{
         f"{first}: sidecar {sidecar}, app {app}{', after SIGTERM' if told else ''}": s.sidecar_exited(
@@ -222,6 +230,13 @@ VARIANTS = {
     "rolled-back: by an alarm of the old version": rolled_back(ALARMED, ended_by=Alarmed((ALARM,), True)),
     "roll-out-going-on: a canary over an older version": canary(True),
     "roll-out-going-on: a canary alone": canary(False),
+    "repository-denies: one statement of two": guarded(
+        {"Effect": "Allow", "Principal": "*", "Action": "ecr:*"},
+        {"Effect": "Deny", "NotPrincipal": {"AWS": "arn:role/x"}, "NotAction": "ecr:Describe*"}),
+    "repository-denies: all roles of the account": guarded({**s.DENY_PULL, "Principal": ROOT}),
+    "nothing: the repository denies another role, other actions, and on a condition": guarded(
+        {**s.DENY_PULL, "Principal": {"AWS": ["arn:role/x"]}}, {**s.DENY_PULL, "Action": "ecr:PutImage"},
+        {**s.DENY_PULL, "Condition": {"Bool": {"aws:SecureTransport": "false"}}}),
     "execution-role-not-trusted: another account": a.stack(
         execution=a.role(trust=a.trust_if(StringEquals=("aws:SourceAccount", "210987654321")))),
     "execution-role-not-trusted: a condition that is not judged": s.never_started(
