@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -54,7 +54,7 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
         self._engine = ""
         self.folder = Path()
         """The folder of the program that ran last."""
-        self._running: dict[Child, str] = {}
+        self._running: dict[Child, tuple[str, Callable[[], None]]] = {}
         """Programs, and the connection of the engine that each belongs to."""
         self._lock = threading.Lock()
 
@@ -136,7 +136,7 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
             env=dict(pair.split("=", 1) for pair in request.env),
         )
         with (
-            self._killable(child, context),
+            self._killable(child, context, child.kill),
             grpc.insecure_channel(request.args[0]) as channel,
             child,
         ):
@@ -149,9 +149,9 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
     def Cancel(self, _request: Any, context: Any) -> Any:
         """End the programs of the ``pulumi`` that got a Ctrl-C, so that they declare no more resources."""
         with self._lock:
-            mine = [each for each, owner in self._running.items() if owner == context.peer()]
-        for child in mine:
-            self._interrupt(child)
+            mine = [end for owner, end in self._running.values() if owner == context.peer()]
+        for end in mine:
+            end()
         return empty_pb2.Empty()
 
     def _interrupt(self, child: Child) -> None:
@@ -168,11 +168,14 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
                 child.kill()
 
     @contextmanager
-    def _killable(self, child: Child, context: Any) -> Iterator[None]:
-        """Let ``stop``, or the end of the engine's call, end a process during the block."""
+    def _killable(self, child: Child, context: Any, end: Callable[[], None]) -> Iterator[None]:
+        """Let ``stop``, the engine's Cancel or the end of its call ``end`` a process during the block.
+
+        A plugin, like a policy pack's, ignores SIGINT, and would outlive a local cloud that is killed meanwhile.
+        """
         with self._lock:
-            self._running[child] = context.peer()
-        if not context.add_callback(partial(self._interrupt, child)):  # The call has ended already.
+            self._running[child] = context.peer(), end
+        if not context.add_callback(end):  # The call has ended already.
             child.kill()
         try:
             yield
@@ -189,7 +192,7 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
         with out, errors:
             with out_end, errors_end:
                 child = self._start(wanted, python, folder, environment, out_end, errors_end)
-            with self._killable(child, context):
+            with self._killable(child, context, partial(self._interrupt, child)):
                 readers = [
                     threading.Thread(target=_forward, args=(stream, severity, engine), daemon=True)
                     for stream, severity in (

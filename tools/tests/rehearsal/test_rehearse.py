@@ -239,7 +239,7 @@ def test_a_dockerfile_with_a_mistake_is_refused_before_the_local_cloud_starts(
 
 STALLING = """#!/bin/sh
 case "$*" in
-  "stack init"*) touch "{begun}"; sleep 1; exit 3 ;;
+  *"stack init"*) touch "{begun}"; sleep 1; exit 3 ;;
 esac
 exec "{engine}" "$@"
 """
