@@ -208,13 +208,15 @@ class Catalogue:
     def _wrong(
         self, random: Random, kind: str, name: str, path: tuple[Any, ...], held: Any
     ) -> Mistake | None:
+        # A text that names what is missing now names the mistake.
+        were = (held,) if isinstance(held, str) and 3 < len(held) < 100 else ()
         others = [("set", value) for value in self._others(kind, path, held)]
         if isinstance(path[-1], str) or len(path) > 1:
             others.append(("drop", None))
         how, value = random.choice(others) if others else ("", None)
         if how == "drop":
-            return self._drop(kind, name, path, ())
-        return self._set(kind, name, path, value, ()) if how else None
+            return self._drop(kind, name, path, were)
+        return self._set(kind, name, path, value, were) if how else None
 
     def _set(self, kind: str, name: str, path: Any, value: Any, names: Any) -> Mistake:
         inputs = {"type": kind, "name": name, "path": list(path), "value": value}
