@@ -37,5 +37,8 @@ def test_a_program_whose_call_has_ended_already_is_killed():
         peer = staticmethod(lambda: "ipv4:127.0.0.1:1")
         add_callback = staticmethod(lambda _: False)
 
-    with subprocess.Popen(["sleep", "60"]) as child, Language({}, {})._killable(child, Ended()):
+    with (
+        subprocess.Popen(["sleep", "60"]) as child,
+        Language({}, {})._killable(child, Ended(), child.kill),
+    ):
         assert child.wait(10) == -signal.SIGKILL
