@@ -99,7 +99,8 @@ def _inactive(given: Params) -> bool:
     """Return whether a task definition is INACTIVE ("Deregistering an Amazon ECS task definition revision")."""
     name = str(given.get("taskDefinition") or "").rpartition("/")[2]
     family, _, number = name.partition(":")
-    found = backend("ecs").task_definitions.get(family, {}).get(int(number or 0))
+    revisions = backend("ecs").task_definitions.get(family, {})
+    found = revisions.get(int(number)) if number.isdigit() else None
     return found is not None and found.status == "INACTIVE"
 
 

@@ -230,7 +230,7 @@ def _protected(given: Params) -> Any:
 
 
 def _taken(given: Params) -> Any:
-    """Return the name of a load balancer that exists with another scheme, type or other subnets."""
+    """Return the name of a load balancer that exists with another scheme; other settings are not compared."""
     name, scheme = given["Name"], given.get("Scheme") or "internet-facing"
     found = [each for each in backend("elbv2").load_balancers.values() if each.name == name]
     return next((name for each in found if (each.scheme or "internet-facing") != scheme), None)
