@@ -13,6 +13,7 @@ import click
 
 from stack import monitoring, shifting
 from stack.settings import Settings
+from stack.uploads import UPLOADS_ENABLED
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.command_line import exit_code_of
@@ -261,7 +262,7 @@ def plan(restore: Restore, text: Text) -> Iterator[Line]:
 
 def _files(restore: Restore) -> Iterator[Text]:
     """Yield what a restore does not cover: the files in the bucket."""
-    if restore.settings.uploads_enabled:
+    if UPLOADS_ENABLED in restore.settings.app_resources:
         yield t(
             "the app's files in the bucket stay as they are: restored rows can name files that were deleted since, and "
             "newer files have no row (docs/operate.md#the-apps-files)"
