@@ -14,6 +14,7 @@ from infra.database import secret_arn_of
 from infra.listeners import NO_SERVICE
 from infra.network import InternetGatewayFirst, no_public_ips, protect_subnets
 from infra.notices import failed_run_pattern
+from local_cloud.providers.aws import OUTPUTS
 from stack.scaling import hours
 from tests.support.declared import ROOT
 from tests.unit.conftest import ANSWERS, NAME
@@ -124,6 +125,13 @@ def test_an_output_without_a_value_is_an_error_and_turns_nothing_off(
     with pytest.raises(ValueError, match=f"no value for {name},"):
         program(ecsEnabled="true", uploadsEnabled="true")
     engine.monitor.finished += engine.unfinished()  # The program ended before these components did.
+
+
+def test_an_output_that_no_stand_in_has_is_an_error(engine, program, monkeypatch):
+    monkeypatch.setitem(OUTPUTS, "aws:rds/instance:Instance", ())
+    with pytest.raises(NotImplementedError, match="has no output address"):
+        program()
+    engine.monitor.finished += engine.unfinished()
 
 
 # Scaling.
