@@ -9,14 +9,13 @@ from infra.jobs import Jobs
 from infra.load_balancer import LoadBalancer
 from infra.monitoring import Monitoring
 from infra.network import Network
-from infra.queue import Queue
 from infra.registry import AppImage
 from infra.service import Service, ServiceArgs
 from infra.uploads import Uploads
 from infra.workers import Workers
 from tools.rollout.update import Update
 
-APP_RESOURCES = (Uploads, Queue)
+APP_RESOURCES = (Uploads,)
 """The components that settings add for the app: each has the variable, its value and the rights of the tasks."""
 
 settings = config.load()

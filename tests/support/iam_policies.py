@@ -22,7 +22,6 @@ OTHERWISE = {
     "FinalDBSnapshotIdentifier": "SnapshotName",
     "HostedZoneId": "Id",
     "Key": "ObjectName",
-    "QueueUrl": "QueueName",
 }
 """Parameters that name a resource, and are called otherwise in the form of its ARN."""
 IDS = {
@@ -185,7 +184,7 @@ def _by_name(asked: str, params: Mapping[str, Any]) -> Iterator[str]:
         text = Template(form).safe_substitute(Partition="aws", Region=REGION, Account=ACCOUNT)
         holes = re.findall(r"\$\{(\w+)\}", text)
         for values in product(*(_fill(hole, holes, names) for hole in holes)):
-            parts = [re.sub("^.*(:cluster/|://.*/)", "", value) for value in values]
+            parts = [value.rpartition(":cluster/")[2] for value in values]
             if parts and not any(part.startswith("arn:") for part in parts):
                 yield Template(text).substitute(dict(zip(holes, parts, strict=True)))
 

@@ -136,11 +136,6 @@ def bucket(_: Resource, context: Context) -> Iterator[Use]:
     yield Use(KEPT, "storage", context.assumed.bucket_gb, "s3-gb")
 
 
-def queue(_: Resource, context: Context) -> Iterator[Use]:
-    """Yield the requests of one message for each request of the page: it is sent, received and deleted."""
-    yield Use(t("requests to it"), "other", 3 * context.assumed.requests, "sqs-request")
-
-
 def log_group(resource: Resource, context: Context) -> Iterator[Use]:
     """Yield what a log group ingests and stores, uncompressed. What a flow log writes is billed with that."""
     if context.graph.of(resource, "ec2:FlowLog"):
@@ -195,7 +190,6 @@ RULES: dict[str, PriceRule] = {
     "kms:Key": one(t("key"), "storage", "kms-key"),
     "ecr:Repository": repository,
     "s3:Bucket": bucket,
-    "sqs:Queue": queue,
     "cloudwatch:LogGroup": log_group,
     "cloudwatch:MetricAlarm": alarm,
     "cloudwatch:Dashboard": one(t("dashboard"), "monitoring", "dashboard"),

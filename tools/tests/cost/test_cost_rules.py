@@ -54,7 +54,6 @@ CASES = {
     "instance": ([BASTION], "hours 3.94; disk, GB 2.40; public IPv4 3.65"),
     "repository": ([REPOSITORY, KEPT_IMAGES], "images, GB 0.25"),
     "bucket and key": ([made("Bucket"), made("Key")], "kept, GB 0.03; key 1.00"),
-    "queue": ([made("Queue")], "requests to it 0.12"),
     "app's log": ([made("LogGroup", name="/ecs/x", retentionInDays=730)], "written, GB 0.38; kept, GB 0.40"),
     "other log": ([made("LogGroup", name="/events")], "written, GB 0.08; kept, GB 0.04"),
     "flow log": ([FLOWS, made("FlowLog", needs=[FLOWS])], "kept, GB 0.40; GB delivered 0.76"),
