@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from ecs_gate.text import t
 from stack import rules, service
 from stack.rules import Change, Invalid, Key, value_of
-from tools.i18n import t
 
 GIB, MIB = 1024**3, 1024**2
 LARGE_GIB = MappingProxyType({"c": 4, "t": 8, "m": 8, "r": 16, "x": 32})

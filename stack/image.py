@@ -8,11 +8,11 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from ecs_gate.text import t
 from stack import rules
 from stack.file import Reader
 from stack.names import CONTAINER
 from stack.rules import Invalid, Key, value_of
-from tools.i18n import t
 
 APP_FOLDER = Key(
     "appFolder",

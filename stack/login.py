@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
+from ecs_gate.text import t
 from stack import load_balancer, rules, shifting
 from stack.container import ARN
 from stack.file import Reader
 from stack.rules import Change, Invalid, Key, value_of
-from tools.i18n import t
 
 CALLBACK_PATH = "/oauth2/idpresponse"
 """Where the provider sends users back to: ELB answers it (ELB user guide, "Authenticate users")."""

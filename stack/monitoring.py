@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ecs_gate.text import t
 from stack import database, rules, service
 from stack.file import Reader
 from stack.rules import Key, value_of
-from tools.i18n import t
 
 TRAFFIC_LOGS = Key(
     "trafficLogs",

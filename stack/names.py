@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from tools.i18n import Text, t
+from ecs_gate.text import Text, t
 
 CONTAINER = "app"
 DEPLOY_COMMAND_TASK = "careapp-deploy"

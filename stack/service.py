@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from ecs_gate.text import Text, t
 from stack import container, image, load_balancer, rules
 from stack.file import Reader
 from stack.rules import Invalid, Key, value_of
 from stack.scaling import ScalingSettings
 from stack.shifting import DeploymentSettings
-from tools.i18n import Text, t
 
 MEMORY_BY_CPU = MappingProxyType(
     {

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ecs_gate.text import t
 from stack import (
     allowed_cidrs,
     container,
@@ -40,7 +41,6 @@ from stack.rules import Change, Key, value_of
 from stack.service import ServiceSettings
 from stack.sizes import Sizes
 from stack.workers import Worker
-from tools.i18n import t
 
 ECS_ENABLED = Key(
     "ecsEnabled",

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
+from ecs_gate.text import Text, t
 from stack import database, image, scaling, service, shifting
 from stack.file import Reader
 from stack.jobs import JOBS
 from stack.rules import Invalid, Key
 from stack.workers import WORKERS
-from tools.i18n import Text, t
 
 TARGETS = 1000
 """Targets of a load balancer (ELB user guide, "Quotas for your Application Load Balancers")."""

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tools.aws.session import Session
-from tools.i18n import Refused, Text, t
+from ecs_gate.aws.session import Session
+from ecs_gate.parts import rds
+from ecs_gate.parts.records import read_existing
+from ecs_gate.screen import zoned_time
+from ecs_gate.text import Refused, Text, t
+from ecs_gate.waiting import Waiting
 from tools.pause.steps import refuse_stuck
-from tools.screen import zoned_time
-from tools.snapshot import rds
-from tools.snapshot.records import read_existing
-from tools.waiting import Waiting
 
 LISTING = "aws rds describe-db-snapshots"
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from ecs_gate.parts import rds
+from ecs_gate.signals import run_in_front
+from ecs_gate.text import Refused, verbatim
 from stack.names import StackNames
-from tools.i18n import Refused, verbatim
-from tools.signals import run_in_front
-from tools.snapshot import rds
 
 INSTANCE = "aws:rds/instance:Instance"
 

@@ -13,14 +13,14 @@ from typing import Any
 import psycopg
 from psycopg.pq import Conninfo
 
+from ecs_gate.aws.session import Session
+from ecs_gate.checks.databases import USABLE
+from ecs_gate.parts import rds
+from ecs_gate.parts.rds import Database
+from ecs_gate.parts.records import read_part
+from ecs_gate.text import Refused, Text, t
 from stack.names import StackNames
-from tools.aws.session import Session
 from tools.database.tunnel import Tunnel
-from tools.doctor.checks.databases import USABLE
-from tools.i18n import Refused, Text, t
-from tools.snapshot import rds
-from tools.snapshot.rds import Database
-from tools.snapshot.records import read_part
 
 BUNDLE = Path(__file__).parents[2] / "webapp" / "certs" / "rds-ca.pem"
 """The certificates by which the app, too, knows its database: AWS's own bundle (webapp/certs)."""

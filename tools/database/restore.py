@@ -11,19 +11,19 @@ from typing import Any
 
 import click
 
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.aws.session import Session
+from ecs_gate.checks.databases import PASSING, USABLE
+from ecs_gate.parts import rds
+from ecs_gate.screen import Line, display
+from ecs_gate.text import Refused, Text, t, verbatim
+from ecs_gate.waiting import Waiting
 from stack import monitoring, shifting
 from stack.settings import Settings
-from tools.aws.errors import AwsProblem
-from tools.aws.session import Session
 from tools.command_line import exit_code_of
 from tools.database import copies, queries
 from tools.database.copies import Source
 from tools.database.pulumi_state import PulumiStack
-from tools.doctor.checks.databases import PASSING, USABLE
-from tools.i18n import Refused, Text, t, verbatim
-from tools.screen import Line, display
-from tools.snapshot import rds
-from tools.waiting import Waiting
 
 NOT_AGREED = 1
 

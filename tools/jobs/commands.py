@@ -11,19 +11,19 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from ecs_gate.aws.session import Session
+from ecs_gate.parts import jobs as known
+from ecs_gate.parts import rds
+from ecs_gate.parts.jobs import Run, Schedule
+from ecs_gate.parts.records import read_existing
+from ecs_gate.parts.stack_secrets import learn_aloud
+from ecs_gate.screen import Line, dated_time, display
+from ecs_gate.text import Refused, Text, joined, t
+from ecs_gate.waiting import duration
 from stack.jobs import Job
 from stack.settings import Settings
 from tools import run_task, single_task
-from tools.aws.session import Session
 from tools.command_line import print_json, settings_to_look, with_exit_code
-from tools.i18n import Refused, Text, joined, t
-from tools.screen import Line, dated_time, display
-from tools.snapshot import jobs as known
-from tools.snapshot import rds
-from tools.snapshot.jobs import Run, Schedule
-from tools.snapshot.records import read_existing
-from tools.snapshot.stack_secrets import learn_aloud
-from tools.waiting import duration
 from tools.watch import logs
 from tools.watch.logs import LogQuery, LogScreen
 

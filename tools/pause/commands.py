@@ -9,14 +9,14 @@ from pathlib import Path
 
 import click
 
+from ecs_gate.aws import local_cloud
+from ecs_gate.parts.rds import DAYS_STOPPED, RESUME_FIRST, Database
+from ecs_gate.parts.records import Service
+from ecs_gate.screen import Line, display, zoned_time
+from ecs_gate.text import Refused, Text, t
 from stack.settings import Settings
-from tools.aws import local_cloud
 from tools.command_line import FAILED, exit_code_of, print_json, settings_to_look
-from tools.i18n import Refused, Text, t
 from tools.pause.steps import Pausable, check_pausable, why_no_task
-from tools.screen import Line, display, zoned_time
-from tools.snapshot.rds import DAYS_STOPPED, RESUME_FIRST, Database
-from tools.snapshot.records import Service
 
 
 def pause(stack: str, folder: Path, as_json: bool, yes: bool) -> int:

@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from ecs_gate.aws import local_cloud
+from ecs_gate.aws.session import Session
+from ecs_gate.checks.databases import PASSING, USABLE
+from ecs_gate.diagnosis.case import Case
+from ecs_gate.parts import ecs, rds
+from ecs_gate.parts.gather import overview
+from ecs_gate.parts.jobs import switch_schedules
+from ecs_gate.parts.rds import Database, Pause
+from ecs_gate.parts.records import Service, read_existing
+from ecs_gate.text import Refused, Text, t
+from ecs_gate.waiting import Waiting
 from stack.settings import Settings
-from tools.aws import local_cloud
-from tools.aws.session import Session
-from tools.diagnosis.case import Case
-from tools.doctor.checks.databases import PASSING, USABLE
-from tools.i18n import Refused, Text, t
 from tools.pause.processes import STOPPED, declared, scale
-from tools.snapshot import ecs, rds
-from tools.snapshot.gather import overview
-from tools.snapshot.jobs import switch_schedules
-from tools.snapshot.rds import Database, Pause
-from tools.snapshot.records import Service, read_existing
-from tools.waiting import Waiting
 
 DATABASE_MINUTES, TASKS_MINUTES, HEALTH_MINUTES = 45, 10, 15
 """A Multi-AZ instance takes longest to stop."""

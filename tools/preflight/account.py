@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
 
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.aws.local_cloud import is_used
+from ecs_gate.aws.session import Session
+from ecs_gate.checks import capacity
+from ecs_gate.diagnosis.case import Case
+from ecs_gate.diagnosis.catalogue import WHOLE, Facts
+from ecs_gate.diagnosis.findings import Finding, Fix
+from ecs_gate.parts.gather import Snapshot
+from ecs_gate.text import Text, t, text_of
 from stack.network import choose_zones
-from tools.aws.errors import AwsProblem
-from tools.aws.local_cloud import is_used
-from tools.aws.session import Session
-from tools.diagnosis.case import Case
-from tools.diagnosis.catalogue import WHOLE, Facts
-from tools.diagnosis.findings import Finding, Fix
-from tools.doctor.checks import capacity
-from tools.i18n import Text, t, text_of
-from tools.snapshot.gather import Snapshot
 
 # No roll-out meets these, so none of them is called certain.
 DOCKER_MISSING = Facts("docker-missing", 1, {WHOLE})

@@ -7,17 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stack.file import names_of
-from stack.names import StackNames
-from stack.settings import Settings
-from tools.aws.errors import AwsProblem
-from tools.aws.session import Session
-from tools.command_line import print_json, raise_if_blind, with_exit_code
-from tools.diagnosis import screen as body
-from tools.diagnosis.case import Case
-from tools.diagnosis.catalogue import JOB
-from tools.diagnosis.findings import Diagnosis, Finding, Unread, ranked
-from tools.doctor.checks import (
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.aws.session import Session
+from ecs_gate.checks import (
     capacity,
     databases,
     health,
@@ -28,12 +20,20 @@ from tools.doctor.checks import (
     permissions,
     stages,
 )
-from tools.doctor.diagnose import judge
-from tools.i18n import Text, t
+from ecs_gate.diagnosis import screen as body
+from ecs_gate.diagnosis.case import Case
+from ecs_gate.diagnosis.catalogue import JOB
+from ecs_gate.diagnosis.diagnose import judge
+from ecs_gate.diagnosis.findings import Diagnosis, Finding, Unread, ranked
+from ecs_gate.parts.gather import Inquiry, Snapshot, gather
+from ecs_gate.screen import Line, display
+from ecs_gate.text import Text, t
+from stack.file import names_of
+from stack.names import StackNames
+from stack.settings import Settings
+from tools.command_line import print_json, raise_if_blind, with_exit_code
 from tools.preflight.account import ITEMS as ITEMS_OF_ACCOUNT
 from tools.preflight.account import Account
-from tools.screen import Line, display
-from tools.snapshot.gather import Inquiry, Snapshot, gather
 
 CheckOf = Callable[[Case], Iterable[Finding]]
 

@@ -5,20 +5,20 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network
 from pathlib import Path
 
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.aws.session import Place
+from ecs_gate.parts import elb, records
+from ecs_gate.parts.cloudwatch import Measured, Quota
+from ecs_gate.parts.elb import Balancer, Check, Condition, Listener, Rule, Target, TargetGroup
+from ecs_gate.parts.gather import Snapshot
+from ecs_gate.parts.rds import Database
+from ecs_gate.parts.task_inputs import Image, Role, Secret
+from ecs_gate.parts.task_logs import LogLine, Logs
+from ecs_gate.parts.vpc import Group, Nat, Network, Permission, Route, Subnet
+from ecs_gate.text import t
 from stack.file import StackFile
 from stack.names import StackNames
 from stack.settings import Settings
-from tools.aws.errors import AwsProblem
-from tools.aws.session import Place
-from tools.i18n import t
-from tools.snapshot import elb, records
-from tools.snapshot.cloudwatch import Measured, Quota
-from tools.snapshot.elb import Balancer, Check, Condition, Listener, Rule, Target, TargetGroup
-from tools.snapshot.gather import Snapshot
-from tools.snapshot.rds import Database
-from tools.snapshot.task_inputs import Image, Role, Secret
-from tools.snapshot.task_logs import LogLine, Logs
-from tools.snapshot.vpc import Group, Nat, Network, Permission, Route, Subnet
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 REGION, ACCOUNT = "ap-northeast-1", "123456789012"

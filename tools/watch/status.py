@@ -8,17 +8,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tools.aws.session import Session
+from ecs_gate.aws.session import Session
+from ecs_gate.checks import stages
+from ecs_gate.checks.databases import USABLE
+from ecs_gate.diagnosis.case import Case
+from ecs_gate.parts.gather import Snapshot, overview
+from ecs_gate.parts.rds import RESUME_FIRST
+from ecs_gate.parts.records import Deployment, Part, Service, Task
+from ecs_gate.rollout.verdict import shifted
+from ecs_gate.screen import Line, display, redraw, short_time, zoned_time
+from ecs_gate.text import Text, t
 from tools.command_line import print_json, raise_if_blind, settings_to_look, with_exit_code
-from tools.diagnosis.case import Case
-from tools.doctor.checks import stages
-from tools.doctor.checks.databases import USABLE
-from tools.i18n import Text, t
-from tools.rollout.verdict import shifted
-from tools.screen import Line, display, redraw, short_time, zoned_time
-from tools.snapshot.gather import Snapshot, overview
-from tools.snapshot.rds import RESUME_FIRST
-from tools.snapshot.records import Deployment, Part, Service, Task
 
 STOPPED_SHOWN = 3
 

@@ -7,21 +7,21 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from tools.diagnosis import screen as doctor
-from tools.diagnosis.case import Case
-from tools.diagnosis.catalogue import JOB
-from tools.diagnosis.findings import Diagnosis
-from tools.diagnosis.log_lines import parsed
-from tools.diagnosis.request_path import request_path, target_of
-from tools.doctor.checks import stages
-from tools.i18n import Text, joined, t, verbatim
+from ecs_gate.checks import stages
+from ecs_gate.diagnosis import screen as doctor
+from ecs_gate.diagnosis.case import Case
+from ecs_gate.diagnosis.catalogue import JOB
+from ecs_gate.diagnosis.findings import Diagnosis
+from ecs_gate.diagnosis.log_lines import parsed
+from ecs_gate.diagnosis.request_path import request_path, target_of
+from ecs_gate.parts.elb import Condition, Rule
+from ecs_gate.parts.jobs import Jobs
+from ecs_gate.parts.records import Deployment, Service, Task
+from ecs_gate.rollout.verdict import shifted
+from ecs_gate.screen import short_time
+from ecs_gate.text import Text, joined, t, verbatim
 from tools.jobs.commands import NO_RUN, run_text
 from tools.rehearsal.page.watching import Moment, Work
-from tools.rollout.verdict import shifted
-from tools.screen import short_time
-from tools.snapshot.elb import Condition, Rule
-from tools.snapshot.jobs import Jobs
-from tools.snapshot.records import Deployment, Service, Task
 from tools.watch.events import LABELS, Event, short
 from tools.watch.status import plain, worker
 

@@ -14,22 +14,22 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.aws.local_cloud import ROOT
+from ecs_gate.aws.session import Session
+from ecs_gate.diagnosis.case import Case
+from ecs_gate.diagnosis.diagnose import judge
+from ecs_gate.diagnosis.findings import Diagnosis
+from ecs_gate.parts import ecs
+from ecs_gate.parts.elb import PageAnswer
+from ecs_gate.parts.gather import Inquiry, Snapshot, gather, overview
+from ecs_gate.parts.records import Part
+from ecs_gate.parts.stack_secrets import learn
+from ecs_gate.text import verbatim
 from local_cloud.paths import Home
 from stack.file import StackError, project_of
 from stack.names import StackNames
 from stack.settings import Settings
-from tools.aws.errors import AwsProblem
-from tools.aws.local_cloud import ROOT
-from tools.aws.session import Session
-from tools.diagnosis.case import Case
-from tools.diagnosis.findings import Diagnosis
-from tools.doctor.diagnose import judge
-from tools.i18n import verbatim
-from tools.snapshot import ecs
-from tools.snapshot.elb import PageAnswer
-from tools.snapshot.gather import Inquiry, Snapshot, gather, overview
-from tools.snapshot.records import Part
-from tools.snapshot.stack_secrets import learn
 from tools.watch import events, logs
 from tools.watch.events import Event
 from tools.watch.logs import LogQuery

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from ecs_gate.parts import rds
+from ecs_gate.text import Refused
 from tools.database import copies
 from tools.database.copies import Source
-from tools.i18n import Refused
-from tools.snapshot import rds
 from tools.tests.conftest import NAMES, instances
 
 NAME = NAMES.database

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tools.aws.errors import AwsProblem
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.parts import vpc
+from ecs_gate.parts.rds import Pause
+from ecs_gate.text import Refused, t
 from tools.database import commands, queries, tunnel
 from tools.database.tunnel import DOCUMENT, JumpHost, open_tunnel
-from tools.i18n import Refused, t
-from tools.snapshot import vpc
-from tools.snapshot.rds import Pause
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, Answering, client
 
@@ -163,7 +163,7 @@ def test_login_leads_through_the_tunnel_and_checks_the_certificate(aws, monkeypa
     ],
 )
 def test_database_that_accepts_no_connections_is_reported_first(aws, monkeypatch, found, said):
-    monkeypatch.setattr("tools.snapshot.rds.database", lambda *_: found)
+    monkeypatch.setattr("ecs_gate.parts.rds.database", lambda *_: found)
     with pytest.raises(Refused, match=said):
         queries.database(aws, NAMES)
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tools.aws.errors import AwsProblem
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.parts import rds
+from ecs_gate.text import Refused, t
 from tools.database import copies, queries, restore
 from tools.database.pulumi_state import INSTANCE, PulumiStack
 from tools.database.restore import Instances, Restore, RestoreOptions
-from tools.i18n import Refused, t
-from tools.snapshot import rds
 from tools.tests.conftest import NAMES, Terminal, client, instances
 from tools.tests.stacks import choices
 

@@ -4,16 +4,16 @@ import json
 from dataclasses import replace
 from ipaddress import IPv4Network
 
-from tools.doctor.diagnose import judge
-from tools.snapshot.cloudwatch import Measured, Quota
-from tools.snapshot.elb import Certificate, Oidc, Rule
-from tools.snapshot.login import Provider
-from tools.snapshot.rds import Pause
-from tools.snapshot.records import Container, ContainerHealth, Sidecar
-from tools.snapshot.remains import Holder, Remains
-from tools.snapshot.task_inputs import Bucket, Image, Secret
-from tools.snapshot.task_logs import LogLine, Logs
-from tools.snapshot.vpc import Endpoint
+from ecs_gate.diagnosis.diagnose import judge
+from ecs_gate.parts.cloudwatch import Measured, Quota
+from ecs_gate.parts.elb import Certificate, Oidc, Rule
+from ecs_gate.parts.login import Provider
+from ecs_gate.parts.rds import Pause
+from ecs_gate.parts.records import Container, ContainerHealth, Sidecar
+from ecs_gate.parts.remains import Holder, Remains
+from ecs_gate.parts.task_inputs import Bucket, Image, Secret
+from ecs_gate.parts.task_logs import LogLine, Logs
+from ecs_gate.parts.vpc import Endpoint
 from tools.tests import stacks as a
 from tools.tests.doctor import job_runs
 from tools.tests.doctor.logged import TRACES

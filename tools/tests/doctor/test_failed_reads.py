@@ -9,12 +9,12 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError, ReadTimeoutError
 
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.diagnosis.diagnose import diagnose
+from ecs_gate.parts import stack_secrets
+from ecs_gate.parts.gather import Inquiry, overview
+from ecs_gate.rollout.look import Expected, look
 from stack.settings import Settings
-from tools.aws.errors import AwsProblem
-from tools.doctor.diagnose import diagnose
-from tools.rollout.look import Expected, look
-from tools.snapshot import stack_secrets
-from tools.snapshot.gather import Inquiry, overview
 from tools.tests.conftest import NAMES, client
 from tools.watch.status import lines
 

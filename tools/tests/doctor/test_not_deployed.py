@@ -2,12 +2,12 @@
 
 import pytest
 
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.diagnosis.diagnose import judge
+from ecs_gate.parts.gather import Inquiry, gather
+from ecs_gate.parts.records import Part
+from ecs_gate.text import verbatim
 from stack.settings import Settings
-from tools.aws.errors import AwsProblem
-from tools.doctor.diagnose import judge
-from tools.i18n import verbatim
-from tools.snapshot.gather import Inquiry, gather
-from tools.snapshot.records import Part
 from tools.tests import stacks as a
 from tools.tests.conftest import client
 from tools.tests.doctor.situations import COMMAND

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tools.aws.session import Session
-from tools.i18n import Refused
+from ecs_gate.aws.session import Session
+from ecs_gate.parts import rds
+from ecs_gate.parts.jobs import switch_schedules
+from ecs_gate.parts.rds import Pause
+from ecs_gate.text import Refused
 from tools.pause import processes, steps
 from tools.pause.processes import declared
 from tools.pause.steps import Pausable, check_pausable
-from tools.snapshot import rds
-from tools.snapshot.jobs import switch_schedules
-from tools.snapshot.rds import Pause
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, client, make
 

@@ -8,15 +8,15 @@ from unittest.mock import Mock
 
 import pytest
 
-from tools.aws.errors import AwsProblem
-from tools.diagnosis.screen import plain
-from tools.doctor.diagnose import judge
-from tools.i18n import t
-from tools.rollout import gate as gate_loop
-from tools.rollout.look import Reader
-from tools.snapshot.gather import Inquiry
-from tools.snapshot.rds import Pause
-from tools.snapshot.records import Deletion, Part
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.diagnosis.diagnose import judge
+from ecs_gate.diagnosis.screen import plain
+from ecs_gate.parts.gather import Inquiry
+from ecs_gate.parts.rds import Pause
+from ecs_gate.parts.records import Deletion, Part
+from ecs_gate.rollout import gate as gate_loop
+from ecs_gate.rollout.look import Reader
+from ecs_gate.text import t
 from tools.tests import said
 from tools.tests import stacks as a
 from tools.tests.conftest import Told

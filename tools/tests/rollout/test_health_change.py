@@ -3,13 +3,13 @@
 import pulumi
 import pytest
 
+from ecs_gate.parts import elb
+from ecs_gate.waiting import Changes
 from stack.load_balancer import HttpsSettings
-from tools.rollout.health_change import GROUP, SERVICE, refuse_outage
-from tools.snapshot import elb
 from tools.tests import stacks as a
 from tools.tests.snapshot import test_page
 from tools.tests.snapshot.test_page import answer
-from tools.waiting import Changes
+from tools.update.health_change import GROUP, SERVICE, refuse_outage
 
 server = test_page.server
 

@@ -6,19 +6,19 @@ from dataclasses import replace
 
 import pytest
 
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.diagnosis.diagnose import judge
+from ecs_gate.parts import elb, page
+from ecs_gate.parts.gather import Inquiry
+from ecs_gate.parts.records import Part, PauseHook, Traffic
+from ecs_gate.rollout import judge as rules
+from ecs_gate.rollout.act import Stoppable, stop
+from ecs_gate.rollout.gate import Turns
+from ecs_gate.rollout.look import Look, Reader
+from ecs_gate.rollout.verdict import SETTLE_READS, Outcome, Terms
+from ecs_gate.text import t
 from stack.load_balancer import SMOKE_REQUESTS
 from stack.names import TEST_HEADER, TEST_RULE_PRIORITY, StackNames
-from tools.aws.errors import AwsProblem
-from tools.doctor.diagnose import judge
-from tools.i18n import t
-from tools.rollout import judge as rules
-from tools.rollout.act import Stoppable, stop
-from tools.rollout.gate import Turns
-from tools.rollout.look import Look, Reader
-from tools.rollout.verdict import SETTLE_READS, Outcome, Terms
-from tools.snapshot import elb, page
-from tools.snapshot.gather import Inquiry
-from tools.snapshot.records import Part, PauseHook, Traffic
 from tools.tests import stacks as a
 from tools.tests.conftest import Answering, Told
 from tools.tests.rollout import rollout_answers as answers

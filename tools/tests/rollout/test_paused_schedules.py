@@ -7,11 +7,11 @@ from unittest.mock import Mock
 import pulumi
 import pytest
 
-from tools.rollout import paused_schedules
-from tools.snapshot import rds
-from tools.snapshot.rds import Pause
+from ecs_gate.parts import rds
+from ecs_gate.parts.rds import Pause
 from tools.tests import stacks as a
 from tools.tests.conftest import Told
+from tools.update import paused_schedules
 
 
 @pytest.fixture

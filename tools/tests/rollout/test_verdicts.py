@@ -5,18 +5,18 @@ from dataclasses import replace
 
 import pytest
 
-from tools.aws.errors import AwsProblem
-from tools.diagnosis import kept
-from tools.doctor.checks import TRIED
-from tools.doctor.diagnose import judge
-from tools.i18n import in_language, t, verbatim
-from tools.i18n.masking import VALUES
-from tools.rollout import gate
-from tools.rollout.look import Reader
-from tools.rollout.verdict import End, Outcome, Verdict
-from tools.snapshot import ecs, verdicts
-from tools.snapshot.gather import Inquiry
-from tools.snapshot.records import Part, read_part
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.checks import TRIED
+from ecs_gate.diagnosis import kept
+from ecs_gate.diagnosis.diagnose import judge
+from ecs_gate.parts import ecs, verdicts
+from ecs_gate.parts.gather import Inquiry
+from ecs_gate.parts.records import Part, read_part
+from ecs_gate.rollout import gate
+from ecs_gate.rollout.look import Reader
+from ecs_gate.rollout.verdict import End, Outcome, Verdict
+from ecs_gate.text import in_language, t, verbatim
+from ecs_gate.text.masking import VALUES
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, Told
 from tools.tests.doctor.situations import SITUATIONS

@@ -11,20 +11,20 @@ from unittest.mock import Mock
 import pytest
 from botocore.client import BaseClient
 
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.diagnosis.diagnose import PARTS, diagnose
+from ecs_gate.diagnosis.reachability import has_gateway, private_endpoint
+from ecs_gate.parts import ecs, page, task_inputs
+from ecs_gate.parts.cloudwatch import Measured, Minute
+from ecs_gate.parts.gather import Inquiry, _Reader, gather, overview
+from ecs_gate.parts.records import Part
+from ecs_gate.parts.remains import remains
+from ecs_gate.parts.task_inputs import Bucket
+from ecs_gate.parts.vpc import network
+from ecs_gate.text import t
 from stack.settings import Settings
 from tests.support.delivery import Delivery, arn, iam
 from tests.support.iam_policies import Call, allowed, calls_of
-from tools.aws.errors import AwsProblem
-from tools.diagnosis.reachability import has_gateway, private_endpoint
-from tools.doctor.diagnose import PARTS, diagnose
-from tools.i18n import t
-from tools.snapshot import ecs, page, task_inputs
-from tools.snapshot.cloudwatch import Measured, Minute
-from tools.snapshot.gather import Inquiry, _Reader, gather, overview
-from tools.snapshot.records import Part
-from tools.snapshot.remains import remains
-from tools.snapshot.task_inputs import Bucket
-from tools.snapshot.vpc import network
 from tools.tests import said
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, client

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from ecs_gate.aws import local_cloud
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.parts import page
 from local_cloud.machine.authority import Authority
-from tools.aws import local_cloud
-from tools.aws.errors import AwsProblem
-from tools.snapshot import page
 from tools.tests import said
 from tools.tests import stacks as a
 
@@ -333,8 +333,8 @@ def test_assets_are_limited_in_number_and_time(server, monkeypatch):
 def test_a_preview_loads_no_gate_and_the_http_client_is_loaded_only_for_a_page():
     """The client takes 0.2 s, which a preview, the status and an update without a page do not spend."""
     code = (
-        "import sys, tools.rollout.update; gate = 'tools.rollout.gate' in sys.modules; "
-        "import tools.rollout.services, tools.watch.status; sys.exit(gate or 'httpx' in sys.modules)"
+        "import sys, tools.update.hooks; gate = 'ecs_gate.rollout.gate' in sys.modules; "
+        "import tools.update.services, tools.watch.status; sys.exit(gate or 'httpx' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

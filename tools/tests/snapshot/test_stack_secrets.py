@@ -9,17 +9,17 @@ from urllib.parse import quote_plus
 
 import pytest
 
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.aws.session import Session
+from ecs_gate.checks.running import APP_RAISES
+from ecs_gate.diagnosis.diagnose import mask_values
+from ecs_gate.diagnosis.findings import Diagnosis, Finding
+from ecs_gate.diagnosis.screen import as_dict, plain
+from ecs_gate.parts import stack_secrets
+from ecs_gate.parts.stack_secrets import learn
+from ecs_gate.text import t
+from ecs_gate.text.masking import mask
 from stack.settings import Settings
-from tools.aws.errors import AwsProblem
-from tools.aws.session import Session
-from tools.diagnosis.findings import Diagnosis, Finding
-from tools.diagnosis.screen import as_dict, plain
-from tools.doctor.checks.running import APP_RAISES
-from tools.doctor.diagnose import mask_values
-from tools.i18n import t
-from tools.i18n.masking import mask
-from tools.snapshot import stack_secrets
-from tools.snapshot.stack_secrets import learn
 from tools.tests.conftest import NAMES, client
 
 PASSWORD, NEXT = 'Zq7!x "w&31', "Rw4:bN8-next"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import yaml
 
-from tools.snapshot.elb import Certificate, Condition, Listener, Rule
-from tools.snapshot.records import Part
-from tools.snapshot.vpc import Acl, AclEntry, Endpoint, Nat, Permission
+from ecs_gate.parts.elb import Certificate, Condition, Listener, Rule
+from ecs_gate.parts.records import Part
+from ecs_gate.parts.vpc import Acl, AclEntry, Endpoint, Nat, Permission
 from tools.tests import stacks as a
 from tools.tests.doctor.situations import (
     DOORS,

@@ -3,8 +3,8 @@
 import json
 from dataclasses import replace
 
+from ecs_gate.parts.task_inputs import Secret
 from stack.names import StackNames
-from tools.snapshot.task_inputs import Secret
 from tools.tests import stacks as a
 from tools.tests.doctor.logged import CAUSES, RETRIED
 from tools.tests.doctor.situations import FAILED_WITH, OTHER_SECRET, crashed, env

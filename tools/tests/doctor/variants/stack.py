@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-from tools.aws.errors import AwsProblem
-from tools.i18n import t
-from tools.snapshot.cloudwatch import Quota
-from tools.snapshot.elb import Target
-from tools.snapshot.rds import Pause
-from tools.snapshot.records import Part
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.parts.cloudwatch import Quota
+from ecs_gate.parts.elb import Target
+from ecs_gate.parts.rds import Pause
+from ecs_gate.parts.records import Part
+from ecs_gate.text import t
 from tools.tests import stacks as a
 from tools.tests.doctor import job_runs
 from tools.tests.doctor import situations as s
