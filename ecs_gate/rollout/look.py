@@ -84,7 +84,7 @@ class Look:
 
 def ask_doctor(inquiry: Inquiry) -> Diagnosis:
     """Return the doctor's diagnosis. Only here the roll-out needs the doctor's modules, which a preview never reads."""
-    from ecs_gate.diagnosis.diagnose import diagnose
+    from ecs_gate.doctor import diagnose
 
     return diagnose(inquiry)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ecs_gate.aws.session import Session
-from ecs_gate.diagnosis.diagnose import diagnose
 from ecs_gate.diagnosis.screen import as_dict, lines
+from ecs_gate.doctor import diagnose
 from ecs_gate.parts.gather import Inquiry
 from ecs_gate.screen import display
 from tools.command_line import print_json, raise_if_blind, settings_to_look, with_exit_code

@@ -23,8 +23,8 @@ from ecs_gate.checks import (
 from ecs_gate.diagnosis import screen as body
 from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.catalogue import JOB
-from ecs_gate.diagnosis.diagnose import judge
 from ecs_gate.diagnosis.findings import Diagnosis, Finding, Unread, ranked
+from ecs_gate.doctor import judge
 from ecs_gate.parts.gather import Inquiry, Snapshot, gather
 from ecs_gate.screen import Line, display
 from ecs_gate.text import Text, t

@@ -18,8 +18,8 @@ from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.aws.local_cloud import ROOT
 from ecs_gate.aws.session import Session
 from ecs_gate.diagnosis.case import Case
-from ecs_gate.diagnosis.diagnose import judge
 from ecs_gate.diagnosis.findings import Diagnosis
+from ecs_gate.doctor import judge
 from ecs_gate.parts import ecs
 from ecs_gate.parts.elb import PageAnswer
 from ecs_gate.parts.gather import Inquiry, Snapshot, gather, overview

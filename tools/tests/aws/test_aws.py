@@ -11,8 +11,8 @@ from botocore import exceptions as boto
 
 from ecs_gate.aws.errors import translate
 from ecs_gate.aws.session import Place, Session
-from ecs_gate.diagnosis.diagnose import judge
 from ecs_gate.diagnosis.screen import as_dict, plain
+from ecs_gate.doctor import judge
 from ecs_gate.text import in_language
 from tools.tests import stacks as a
 from tools.tests.conftest import REGION

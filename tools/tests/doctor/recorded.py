@@ -13,8 +13,8 @@ from itertools import zip_longest
 from pathlib import Path
 
 from ecs_gate.diagnosis.catalogue import Facts
-from ecs_gate.diagnosis.diagnose import judge
 from ecs_gate.diagnosis.findings import Diagnosis, Finding, Fix
+from ecs_gate.doctor import judge
 from ecs_gate.parts.gather import Snapshot
 from ecs_gate.text import in_language
 from tools.tests.doctor.situations import SITUATIONS

@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 from ipaddress import IPv4Network
 
-from ecs_gate.diagnosis.diagnose import judge
+from ecs_gate.doctor import judge
 from ecs_gate.parts.cloudwatch import Measured, Quota
 from ecs_gate.parts.elb import Certificate, Oidc, Rule
 from ecs_gate.parts.login import Provider

@@ -8,9 +8,9 @@ from ecs_gate import checks
 from ecs_gate.checks import permissions
 from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.catalogue import OUTCOME, REASONS, WHOLE, Facts
-from ecs_gate.diagnosis.diagnose import judge
 from ecs_gate.diagnosis.known_causes import KNOWN
 from ecs_gate.diagnosis.request_path import CONNECTIONS, NODES, request_path, target_of
+from ecs_gate.doctor import judge
 from ecs_gate.parts.elb import Target
 from tools.preflight import account
 from tools.tests import stacks as a

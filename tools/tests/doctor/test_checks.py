@@ -9,7 +9,7 @@ import pytest
 from ecs_gate import checks
 from ecs_gate.checks import stages
 from ecs_gate.diagnosis.case import Case
-from ecs_gate.diagnosis.diagnose import PARTS, judge
+from ecs_gate.doctor import PARTS, judge
 from ecs_gate.parts import cloudwatch
 from ecs_gate.parts.cloudwatch import Quota
 from ecs_gate.parts.records import Alarmed, Part

@@ -10,7 +10,7 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from ecs_gate.aws.errors import AwsProblem
-from ecs_gate.diagnosis.diagnose import diagnose
+from ecs_gate.doctor import diagnose
 from ecs_gate.parts import stack_secrets
 from ecs_gate.parts.gather import Inquiry, overview
 from ecs_gate.rollout.look import Expected, look

@@ -3,7 +3,7 @@
 import pytest
 
 from ecs_gate.aws.errors import AwsProblem
-from ecs_gate.diagnosis.diagnose import judge
+from ecs_gate.doctor import judge
 from ecs_gate.parts.gather import Inquiry, gather
 from ecs_gate.parts.records import Part
 from ecs_gate.text import verbatim

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from ecs_gate.diagnosis.diagnose import judge
+from ecs_gate.doctor import judge
 from ecs_gate.parts.gather import Snapshot
 from ecs_gate.text import verbatim
 from tools.rehearsal.page.server import create_app

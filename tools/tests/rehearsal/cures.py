@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ecs_gate.aws.session import Session
-from ecs_gate.diagnosis.diagnose import diagnose
 from ecs_gate.diagnosis.findings import Diagnosis, Finding, Fix
+from ecs_gate.doctor import diagnose
 from ecs_gate.parts.gather import Inquiry
 from local_cloud.calls import Calls
 from local_cloud.engine.find import find_or_get

@@ -7,8 +7,8 @@ from functools import cache
 from typing import Any
 
 from ecs_gate.checks.containers import CRASH_UNKNOWN
-from ecs_gate.diagnosis.diagnose import judge
 from ecs_gate.diagnosis.findings import Diagnosis, Finding
+from ecs_gate.doctor import judge
 from ecs_gate.parts.records import Alarmed, PauseHook, Traffic
 from ecs_gate.parts.rollout import Rollout
 from ecs_gate.rollout.verdict import Outcome, Verdict

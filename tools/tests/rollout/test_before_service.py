@@ -11,8 +11,8 @@ import pulumi
 import pytest
 
 from ecs_gate.aws.errors import AwsProblem
-from ecs_gate.diagnosis.diagnose import judge
 from ecs_gate.diagnosis.screen import plain
+from ecs_gate.doctor import judge
 from ecs_gate.parts import elb
 from ecs_gate.parts.cloudwatch import Measured
 from ecs_gate.parts.records import Part

@@ -9,8 +9,8 @@ from unittest.mock import Mock
 import pytest
 
 from ecs_gate.aws.errors import AwsProblem
-from ecs_gate.diagnosis.diagnose import judge
 from ecs_gate.diagnosis.screen import plain
+from ecs_gate.doctor import judge
 from ecs_gate.parts.gather import Inquiry
 from ecs_gate.parts.rds import Pause
 from ecs_gate.parts.records import Deletion, Part

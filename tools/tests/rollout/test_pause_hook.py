@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from ecs_gate.aws.errors import AwsProblem
-from ecs_gate.diagnosis.diagnose import judge
+from ecs_gate.doctor import judge
 from ecs_gate.parts import elb, page
 from ecs_gate.parts.gather import Inquiry
 from ecs_gate.parts.records import Part, PauseHook, Traffic

@@ -8,7 +8,7 @@ import pytest
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.checks import TRIED
 from ecs_gate.diagnosis import kept
-from ecs_gate.diagnosis.diagnose import judge
+from ecs_gate.doctor import judge
 from ecs_gate.parts import ecs, verdicts
 from ecs_gate.parts.gather import Inquiry
 from ecs_gate.parts.records import Part, read_part

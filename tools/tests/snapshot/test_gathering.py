@@ -12,8 +12,8 @@ import pytest
 from botocore.client import BaseClient
 
 from ecs_gate.aws.errors import AwsProblem
-from ecs_gate.diagnosis.diagnose import PARTS, diagnose
 from ecs_gate.diagnosis.reachability import has_gateway, private_endpoint
+from ecs_gate.doctor import PARTS, diagnose
 from ecs_gate.parts import ecs, page, task_inputs
 from ecs_gate.parts.cloudwatch import Measured, Minute
 from ecs_gate.parts.gather import Inquiry, _Reader, gather, overview

@@ -12,9 +12,9 @@ import pytest
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.aws.session import Session
 from ecs_gate.checks.running import APP_RAISES
-from ecs_gate.diagnosis.diagnose import mask_values
 from ecs_gate.diagnosis.findings import Diagnosis, Finding
 from ecs_gate.diagnosis.screen import as_dict, plain
+from ecs_gate.doctor import mask_values
 from ecs_gate.parts import stack_secrets
 from ecs_gate.parts.stack_secrets import learn
 from ecs_gate.text import t

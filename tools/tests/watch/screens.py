@@ -13,9 +13,9 @@ from typing import Any
 
 from ecs_gate import screen
 from ecs_gate.diagnosis.case import Case
-from ecs_gate.diagnosis.diagnose import judge
 from ecs_gate.diagnosis.request_path import request_path
 from ecs_gate.diagnosis.screen import as_dict, plain
+from ecs_gate.doctor import judge
 from ecs_gate.parts import ecs
 from ecs_gate.parts.elb import Rule
 from ecs_gate.parts.rds import Pause

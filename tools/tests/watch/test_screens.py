@@ -6,8 +6,8 @@ import pytest
 
 from ecs_gate import screen
 from ecs_gate.aws.local_cloud import FACTS
-from ecs_gate.diagnosis.diagnose import judge
 from ecs_gate.diagnosis.screen import plain
+from ecs_gate.doctor import judge
 from tools import command_line
 from tools.tests import stacks as a
 from tools.tests.doctor.situations import SITUATIONS, crashed
