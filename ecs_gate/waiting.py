@@ -126,7 +126,7 @@ class Waiting:
             elapsed = (self.now() - begun) * self.pace.speed
             if elapsed > shown.limit:
                 raise Refused(
-                    "After {minutes} min {left}; ./careapp doctor says why, and the same command goes on.",
+                    "After {minutes} min {left}; the doctor says why, and the same command goes on.",
                     minutes=int(minutes),
                     left=left,
                 )

@@ -12,11 +12,12 @@ from urllib.parse import urlsplit
 import pulumi
 import pulumi_aws as aws
 
+from ecs_gate.facts.elb import ports
 from ecs_gate.text import Text, t, verbatim
 from infra.component import Component
 from infra.load_balancer import LoadBalancer
 from infra.security_groups import ANYWHERE
-from stack.login import LoginSettings, ports
+from stack.login import LoginSettings
 from stack.names import DOTS_RULE_PRIORITY, PUBLIC_RULE_PRIORITY
 from stack.settings import Settings
 

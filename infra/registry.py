@@ -13,11 +13,11 @@ import pulumi_aws as aws
 import pulumi_docker as docker
 from pulumi.output import UNKNOWN
 
+from ecs_gate.facts.fargate import PLATFORMS
 from ecs_gate.text import t
 from infra.component import Component
 from infra.container import USER
 from infra.image_tag import choose_tag, hash_sources
-from stack.image import PLATFORMS
 from stack.settings import Settings
 
 IMAGE = "docker:index/image:Image"

@@ -8,6 +8,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from ecs_gate.facts.fargate import PLATFORMS
 from ecs_gate.text import t
 from stack import rules
 from stack.file import Reader
@@ -156,8 +157,6 @@ def folder(read: Reader) -> Path:
     return Path(named)
 
 
-PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
-"""Docker's platform by Fargate's CPU architecture."""
 CPU_ARCHITECTURE = Key(
     "cpuArchitecture",
     "X86_64",

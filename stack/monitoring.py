@@ -74,5 +74,5 @@ class MonitoringSettings:
         settings, instance_class = read.record(cls), read(database.DATABASE_INSTANCE_CLASS)
         if settings.alarms:
             key = database.DATABASE_INSTANCE_CLASS
-            read.check(lambda: database.database_memory(instance_class), key)
+            read.check(lambda: database.check_memory(instance_class), key)
         return settings

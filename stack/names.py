@@ -66,6 +66,11 @@ class StackNames:
         return f"{self.project}-{self.stack}"
 
     @property
+    def label(self) -> str:
+        """What the gate and the doctor call the stack."""
+        return self.prefix
+
+    @property
     def cluster(self) -> str:
         return f"{self.prefix}-cluster"
 

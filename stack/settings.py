@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ecs_gate.facts.clients import Allowed
 from ecs_gate.text import t
 from stack import (
     allowed_cidrs,
@@ -27,7 +28,7 @@ from stack import (
     uploads,
     workers,
 )
-from stack.allowed_cidrs import ALLOWED_CIDRS, Allowed
+from stack.allowed_cidrs import ALLOWED_CIDRS
 from stack.database import DatabaseSettings
 from stack.file import Reader, StackError, StackFile
 from stack.image import ImageSettings

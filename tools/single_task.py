@@ -12,13 +12,13 @@ from typing import Any
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.aws.session import Session
 from ecs_gate.parts import ecs, rds
-from ecs_gate.parts.jobs import BY_HAND
-from ecs_gate.parts.rds import GOING_OFF
 from ecs_gate.parts.records import Container, Definition, Service, Task, read_existing
 from ecs_gate.text import Refused, Text, t
 from ecs_gate.text.masking import visible
 from stack.names import StackNames
 from stack.settings import Settings
+from tools.additions.jobs import BY_HAND
+from tools.additions.pauses import GOING_OFF
 
 POLL_SECONDS = 1.0
 

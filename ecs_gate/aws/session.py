@@ -12,12 +12,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecs_gate.aws.errors import translate
 from ecs_gate.aws.local_cloud import is_used
-from stack.file import read
 
 if TYPE_CHECKING:
     import botocore.session
@@ -44,12 +42,6 @@ class Session:
         self._lock = threading.Lock()
         self._clients: dict[str, Any] = {}
         self._boto: botocore.session.Session | None = None
-
-    @classmethod
-    def of_stack(cls, name: str, folder: Path) -> Session:
-        """Return a session with the region and profile of a stack file. Raises StackError."""
-        stack_file = read(name, folder)
-        return cls(stack_file.region, stack_file.profile)
 
     @property
     def place(self) -> Place:

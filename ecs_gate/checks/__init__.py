@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from ecs_gate.checks import (
@@ -14,34 +14,41 @@ from ecs_gate.checks import (
     health,
     health_checks,
     inputs,
-    jobs,
     load_balancer,
     logged,
     login,
     network_path,
     outbound,
     permissions,
+    registration,
     rollouts,
     running,
-    stages,
-    workers,
 )
 from ecs_gate.diagnosis import kept
 from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.findings import Finding, Fix, Unread, ranked
+from ecs_gate.owner import Check
 from ecs_gate.parts.records import read_part
 from ecs_gate.text import t
 
-CheckOf = Callable[[Case], Iterable[Finding]]
+ROLL_OUT: tuple[Check, ...] = (
+    rollouts.not_deployed,
+    rollouts.deregistered,
+    rollouts.deployed_after,
+    rollouts.rolled_back,
+    rollouts.in_progress,
+    capacity.tasks_died,
+    containers.killed_at_stop,
+    capacity.too_few_tasks,
+)
+"""What is asked of any service, with a load balancer or without."""
 
-CHECKS: tuple[CheckOf, ...] = (
-    stages.paused,
-    stages.missing,
+CHECKS: tuple[Check, ...] = (
+    rollouts.missing,
     rollouts.draining,
     rollouts.scaled_down,
     capacity.cannot_place,
     capacity.quota,
-    capacity.near_limits,
     outbound.vpc_dns,
     outbound.task_to_aws,
     permissions.execution_role,
@@ -57,7 +64,7 @@ CHECKS: tuple[CheckOf, ...] = (
     load_balancer.target_group,
     load_balancer.listener,
     load_balancer.forwarding,
-    stages.deregistered,
+    registration.deregistered,
     load_balancer.certificate,
     load_balancer.protocol,
     load_balancer.declared_port,
@@ -69,12 +76,10 @@ CHECKS: tuple[CheckOf, ...] = (
     network_path.balancer_to_task,
     network_path.task_to_database,
     network_path.internet_to_balancer,
-    databases.interrupted_restore,
     databases.status,
     databases.secret,
     databases.address,
     connections.open_connections,
-    inputs.bucket,
     containers.memory,
     containers.crash,
     containers.workers_end,
@@ -90,36 +95,36 @@ CHECKS: tuple[CheckOf, ...] = (
     assets.fail,
     health_checks.refused,
     rollouts.deploy_command,
-    *workers.ROLL_OUT,
-    workers.another_count,
-    workers.workers,
-    jobs.schedules,
-    jobs.role,
-    jobs.last_runs,
+    *ROLL_OUT,
 )
 
 
 def run(case: Case) -> tuple[tuple[Finding, ...], tuple[Unread, ...]]:
     """Return the findings of all checks, the root cause first, and the checks that failed themselves."""
-    parts = {check: read_part(_findings, check, case) for check in CHECKS}
+    owner = case.now.owner
+    parts = {check: read_part(_findings, check, case) for check in (*owner.checks, *CHECKS)}
     all_ = [each for part in parts.values() for each in part.value or ()]
-    findings = ranked([each for each in all_ if not stages.is_expected(each, case)])
+    findings = ranked([each for one in all_ for each in owner.review(case, one)])
     causes = [each for each in findings if each.kind == "cause"]
     shown = [each.at(case.now.place) for one in findings for each in _shown(one, causes)]
     failed = (
-        Unread(t("the check {name}", name=check.__name__), part.problem)
+        Unread(t("the check {name}", name=_name(check)), part.problem)
         for check, part in parts.items()
         if part.problem
     )
     return ranked([_tried(each, case) for each in shown]), tuple(failed)
 
 
-def _findings(check: CheckOf, case: Case) -> list[Finding]:
+def _name(check: Check) -> str:
+    return str(getattr(check, "func", check).__name__)
+
+
+def _findings(check: Check, case: Case) -> list[Finding]:
     return [*check(case)]
 
 
 def _tried(finding: Finding, case: Case) -> Finding:
-    """Return a cause with what is left to do, where the `pulumi up` before ended for it and proposed the same."""
+    """Return a cause with what is left to do, where the deployment before ended for it and proposed the same."""
     if finding.kind != "cause" or not finding.fixes or TRIED in finding.seen:
         return finding
     now = kept.finding(kept.line(finding), finding.facts)
@@ -132,21 +137,21 @@ def _tried(finding: Finding, case: Case) -> Finding:
             return replace(
                 finding,
                 seen=(TRIED, *finding.seen),
-                fixes=(*finding.fixes, _else(case.now.names.stack)),
+                fixes=(*finding.fixes, _else(case)),
             )
     return finding
 
 
-TRIED = t("The `pulumi up` before ended for this cause, too, and proposed the same.")
+TRIED = t("The deployment before ended for this cause, too, and proposed the same.")
 
 
-def _else(stack: str) -> Fix:
+def _else(case: Case) -> Fix:
     return Fix(
         t(
-            "If you did that before this `pulumi up`, it is not in what was deployed, or something took it back. See "
-            "what Pulumi would change, and what happened:"
+            "If you did that before this deployment, it is not in what was deployed, or something took it back. See "
+            "what your program would change, and what happened:"
         ),
-        (f"pulumi preview --refresh --diff -s {stack}", f"./careapp events -s {stack}"),
+        (*case.remedies.preview(), *case.remedies.events()),
     )
 
 

@@ -8,18 +8,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ecs_gate.diagnosis.case import Case
-from ecs_gate.diagnosis.catalogue import FAILED, OUTCOME, REASONS, START, TASKS_NODE, WHOLE, Facts
+from ecs_gate.diagnosis.catalogue import FAILED, OUTCOME, REASONS, START, TASKS_NODE, Facts
 from ecs_gate.diagnosis.findings import Finding, Fix
+from ecs_gate.facts.fargate import CPU_UNITS, MEMORY_BY_CPU
 from ecs_gate.parts.cloudwatch import Quota
 from ecs_gate.text import Text, t
-from stack import sizes
-from stack.service import CPU_UNITS, MEMORY_BY_CPU
-from stack.shifting import MAXIMUM_PERCENT
 
 FARGATE_QUOTA = Facts("fargate-quota", 15, {TASKS_NODE})
 # Only another roll-out would meet these.
 FARGATE_QUOTA_SMALL = Facts("fargate-quota-small", 16, {TASKS_NODE}, blocks=False)
-SIZES_NEAR = Facts("sizes-near", 17, {WHOLE}, blocks=False)
 CANNOT_PLACE_TASKS = Facts("cannot-place-tasks", 72, {TASKS_NODE}, {START}, repeats=True)
 # Targets that are healthy now show that the roll-out got over those that do not block.
 TASKS_DIE = Facts(
@@ -43,6 +40,9 @@ UNABLE = re.compile(
 QUOTA = re.compile(
     r"reached the limit on the number of (tasks|vCPUs)|vCPU limit|RESOURCE:ENI", re.I
 )
+
+MAXIMUM_PERCENT = 200
+"""ECS's default of `maximumPercent` (API reference, DeploymentConfiguration)."""
 
 ENOUGH = 16
 """vCPUs to ask for where the quota is small or not known."""
@@ -90,15 +90,13 @@ def quota(case: Case) -> Iterator[Finding]:
     are among the account's other tasks already, so that the half is left that ECS starts beside them.
     """
     quota, definition = case.now.quota.value, case.definition
-    cpu = (definition.cpu if definition else case.now.settings.service.cpu) / CPU_UNITS
-    count = max(
-        case.service.desired if case.service else case.now.settings.service.desired_count, 1
-    )
+    cpu = (definition.cpu if definition else case.target.plan.cpu) / CPU_UNITS
+    count = max(case.service.desired if case.service else case.target.plan.tasks, 1)
     if quota is None or not cpu:
         return
     percent = case.service.maximum if case.service else MAXIMUM_PERCENT
-    most = max(count, case.now.settings.sizes.tasks)
-    others = case.now.settings.sizes.other_vcpus / (2 if case.service else 1)
+    most = max(count, case.target.plan.most_tasks)
+    others = case.target.plan.other_vcpus / (2 if case.service else 1)
     needed = quota.elsewhere + others + cpu * max(most * percent // 100, most)
     if needed > quota.limit:
         yield Finding(
@@ -135,20 +133,6 @@ def _more(code: str, wanted: float) -> Fix:
     )
 
 
-def near_limits(case: Case) -> Iterator[Finding]:
-    """Find a roll-out that nearly fills the database's connections, the load balancer, or its time."""
-    warnings = tuple(sizes.warnings(case.now.settings.sizes))
-    if warnings:
-        yield Finding(
-            SIZES_NEAR,
-            kind="warning",
-            title=t("The settings are near the limits of a roll-out"),
-            why=t("A roll-out runs the old and the new tasks for a while."),
-            seen=warnings,
-            fixes=(Fix(t("What to change at each limit, and what it costs: docs/scale.md")),),
-        )
-
-
 def tasks_died(case: Case) -> Iterator[Finding]:
     """Find tasks that failed after the deployment completed: it is a cause, though others serve now."""
     if not case.steady or not case.failed_tasks:
@@ -179,7 +163,7 @@ def tasks_died(case: Case) -> Iterator[Finding]:
             )
             for each in after[:3]
         ),
-        fixes=(Fix(t("Read the last lines of its log:"), (case.logs_command("--previous"),)),),
+        fixes=(Fix(t("Read the last lines of its log:"), case.remedies.logs("--previous")),),
     )
 
 
@@ -197,9 +181,7 @@ def too_few_tasks(case: Case) -> Iterator[Finding]:
     reasons = dict.fromkeys(each.reason for each in case.failed_tasks[:4] or ended[:4])
     reasons = reasons or dict.fromkeys(each.words for each in case.failed_checks[:4])
     healthy = sum(each.state == "healthy" for each in case.task_targets)
-    events = Fix(
-        t("See what happened, in order:"), (f"./careapp events -s {case.now.names.stack}",)
-    )
+    events = Fix(t("See what happened, in order:"), case.remedies.events())
     # Without a healthy one the page is not requested, so it is not known to work.
     none = not (case.process or healthy)
     yield Finding(
@@ -230,7 +212,8 @@ def more_memory(case: Case, cpu: int, memory: int) -> Fix:
     if size[0] == cpu:
         return fix
     more = case.configure("taskCpu", str(size[0]), text)
-    return Fix(text, (*more.commands[:-1], *fix.commands))
+    kept = len(case.remedies.apply())
+    return Fix(text, (*more.commands[: len(more.commands) - kept], *fix.commands))
 
 
 def larger(cpu: int, memory: int) -> tuple[int, int] | None:

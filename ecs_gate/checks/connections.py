@@ -12,10 +12,12 @@ from ecs_gate.checks import databases
 from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.catalogue import DATABASE, DATABASE_NODE, Facts
 from ecs_gate.diagnosis.findings import Finding, Fix
+from ecs_gate.facts.rds import RESERVED_CONNECTIONS
 from ecs_gate.text import Text, t
-from stack.sizes import NEAR, RESERVED_CONNECTIONS
 
 FULL = {f"log-{databases.FULL}"}
+NEAR = 80
+"""Percent of the allowed connections above which a warning is shown: RDS allows fewer than its formula gives."""
 CONNECTIONS_NEAR = Facts("connections-near", 47, {DATABASE_NODE}, FULL, repeats=True, blocks=False)
 CONNECTION_LEAK = Facts("connection-leak", 47, {DATABASE}, blocks=False)
 
@@ -91,12 +93,12 @@ def _pools(case: Case) -> int:
     """Return the most connections of the pools of tasks, workers, jobs and commands; 0 for another app, whose pools
     are not known.
     """
-    if not case.now.settings.webapp or case.definition is None:
+    if not case.target.app.connections or case.definition is None:
         return 0
     tasks = [each for each in case.tasks if not each.stopped or case.at - each.stopped < LATE]
     known = (case.now.definitions.value or {}).values()
-    most = max(databases.pools_of_task(each) for each in (case.definition, *known))
-    return len(tasks) * most + case.now.settings.sizes.other_connections
+    most = max(databases.pools_of_task(case.target.app, each) for each in (case.definition, *known))
+    return len(tasks) * most + case.target.plan.other_connections
 
 
 def _seen(case: Case) -> Iterator[Text]:

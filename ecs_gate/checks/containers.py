@@ -172,7 +172,7 @@ def workers_end(case: Case) -> Iterator[Finding]:
             why=t(
                 "gunicorn starts another one each time, which ends as well: no request is answered."
             ),
-            fixes=(case.deploy(text, case.logs_command("--previous")), *case.retry_if_fixed()),
+            fixes=(case.deploy(text, *case.remedies.logs("--previous")), *case.retry_if_fixed()),
             evidence=last_lines(case, task),
         )
         return
@@ -258,7 +258,7 @@ def _crash(case: Case, task: Task, container: Container) -> Finding:
             "workers.NAME.command sets it in place of the image's CMD, as compose does. Where the app ends it "
             "(sys.exit, raise SystemExit), correct that. Then deploy:"
         )
-    fix = case.deploy(text, case.logs_command("--previous"))
+    fix = case.deploy(text, *case.remedies.logs("--previous"))
     if mistake:
         facts = CRASH_BY_PROGRAM if mistake.error in PROGRAM_ERRORS else CRASH_UNKNOWN
         title, fix = mistake.text, case.correct_line(mistake)

@@ -8,23 +8,19 @@ from dataclasses import replace
 from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.catalogue import DATABASE, DATABASE_NODE, SECRETS, START, TO_DATABASE, Facts
 from ecs_gate.diagnosis.findings import Finding, Fix
+from ecs_gate.facts.rds import max_connections
+from ecs_gate.facts.secrets import secret_arn
 from ecs_gate.parts.rds import Database
 from ecs_gate.parts.records import Definition
 from ecs_gate.screen import short_time
+from ecs_gate.target import App
 from ecs_gate.text import Text, t
-from stack.database import max_connections
-from stack.image import APP_CONNECTIONS
-from stack.sizes import SPARE_CONNECTIONS
-from stack.statements import secret_arn
 
-RESTORE_INTERRUPTED = Facts(
-    "restore-interrupted", 24, {DATABASE_NODE}, subject=TO_DATABASE, certain=True, outside=True
-)
 DATABASE_SECRET = Facts(
     "database-secret",
     25,
     {SECRETS},
-    {RESTORE_INTERRUPTED.id},
+    {"restore-interrupted"},
     subject=START,
     repeats=True,
     certain=True,
@@ -51,40 +47,13 @@ PASSING = {
 }
 
 
-def interrupted_restore(case: Case) -> Iterator[Finding]:
-    """Find a restore that has not ended and without which the app gets into no database.
-
-    The fix keeps all data: what Pulumi would create in the place of a renamed instance is empty.
-    """
-    database, left = case.now.database.value, case.now.aside.value or ()
-    if database is not None and database.restored and case.definition is not None:
-        # Until it has been given to Pulumi the tasks have the password of the instance before.
-        left = (database,) if not database.secret or other_secrets(case) else ()
-    if left:
-        stack = case.now.names.stack
-        text = t("Let the restore go on where it was interrupted; it keeps the old data, too:")
-        yield Finding(
-            RESTORE_INTERRUPTED,
-            title=t("A restore of the database has not ended"),
-            why=t(
-                "Until it does the app has no database; the data is in instances of other names."
-            ),
-            seen=tuple(
-                t("DB instance {id} is {status}.", id=each.id, status=each.status) for each in left
-            ),
-            fixes=(Fix(text, (f"./careapp db restore --yes -s {stack}",)),),
-        )
-
-
 def status(case: Case) -> Iterator[Finding]:
     part = case.now.database
     if part.problem:
         return
     database = part.value
     if database is None:
-        if case.now.balancer.value is not None and not (
-            case.now.aside.value or case.now.aside.problem
-        ):
+        if case.now.balancer.value is not None and case.now.names.database:
             yield _absent(case)
     elif database.status not in USABLE:
         yield Finding(
@@ -101,14 +70,14 @@ def status(case: Case) -> Iterator[Finding]:
 
 def _absent(case: Case) -> Finding:
     snapshots = f"aws rds describe-db-snapshots --db-instance-identifier {case.now.names.database}"
-    kept = t("Then `./careapp db restore --snapshot` brings its data back, if there is a snapshot:")
+    kept = t("Its data may be in a snapshot:")
     return Finding(
         DATABASE_MISSING,
         title=t("The database does not exist"),
         why=t("The app has no database to connect to."),
         seen=(t("RDS knows no DB instance {id}.", id=case.now.names.database),),
         fixes=(
-            case.refresh(t("Let Pulumi create it, without the data that was in it:")),
+            case.refresh(t("Let the program create it, without the data that was in it:")),
             Fix(kept, (snapshots,), then=True),
         ),
     )
@@ -164,7 +133,8 @@ def _corrected(
     if not wrong or definition is None:
         return
     correction = t(
-        "Set {values} in infra/container.py, and deploy:",
+        "Set {values} ({place}), and deploy:",
+        place=case.place("container"),
         values=", ".join(f"{name}={right}" for name, (_, right) in wrong.items()),
     )
     seen = tuple(
@@ -189,7 +159,7 @@ def other_secrets(case: Case) -> Mapping[str, str]:
     definition, database = case.definition, case.now.database.value
     if definition is None or database is None or not database.secret:
         return {}
-    passwords = ("DB_PASSWORD", *case.now.settings.service.passwords)
+    passwords = ("DB_PASSWORD", *case.target.plan.passwords)
     named = {name: secret_arn(definition.secrets.get(name, "")) for name in passwords}
     named["DB_SECRET_ARN"] = definition.environment.get("DB_SECRET_ARN", "")
     own = ("", database.secret, database.secret[:-7])
@@ -226,11 +196,11 @@ def rotated(case: Case, database: Database) -> Fix:
         "--rotate-master-user-password --apply-immediately"
     )
     text = t("Let RDS rotate the password, then start new tasks, which read it:")
-    return Fix(text, (rotate, case.retry_command))
+    return Fix(text, (rotate, *case.remedies.retry()))
 
 
 def numbers(case: Case) -> Iterator[Text]:
-    """Yield how many connections are open and allowed, and how many the tasks of the app in webapp/ may open."""
+    """Yield how many connections are open and allowed, and, where it is known, how many the tasks may open."""
     database, definition = case.now.database.value, case.definition
     if database is None or definition is None:
         return
@@ -239,20 +209,20 @@ def numbers(case: Case) -> Iterator[Text]:
         yield t("DatabaseConnections is {count} (CloudWatch).", count=count)
     if most := limit(case):
         yield t("{kind} allows some {limit}.", kind=database.kind, limit=most)
-    if case.now.settings.webapp:
+    if case.target.app.connections:
         yield t(
             "{count} task runs; it opens {each} at most.",
             "{count} tasks run; each opens {each} at most.",
             count=len(case.current_tasks),
-            each=pools_of_task(definition),
+            each=pools_of_task(case.target.app, definition),
         )
 
 
-def pools_of_task(definition: Definition) -> int:
-    """Return the most connections that a task of the app in webapp/ opens."""
+def pools_of_task(app: App, definition: Definition) -> int:
+    """Return the most connections that a task of an app opens, of which it is known."""
     workers = definition.environment.get("WEB_CONCURRENCY", "1")
-    pool = definition.environment.get("DB_POOL_SIZE", APP_CONNECTIONS.default)
-    each = int(pool if pool.isdigit() else APP_CONNECTIONS.default) + SPARE_CONNECTIONS
+    pool = definition.environment.get("DB_POOL_SIZE", "")
+    each = (int(pool) if pool.isdigit() else app.connections) + app.spare_connections
     return each * (int(workers) if workers.isdigit() else 1)
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ecs_gate.aws.rules import matches
 from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.catalogue import CRASH, FORWARD, LOG, NO_DATA, TO_DATABASE, Facts
 from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.diagnosis.log_lines import asked_path
+from ecs_gate.facts.elb import matches
 from ecs_gate.parts.elb import Check
 from ecs_gate.text import Text, t
-from stack.load_balancer import HEALTH_MATCHER
 
 # An app that is warming up may answer 503, a busy one 429.
 HEALTH_ERRORS = Facts("health-errors", 64, {FORWARD}, NO_DATA | {"app-raises"})
@@ -156,8 +155,8 @@ def _other_code(case: Case, check: Check, code: int, asks: Fix) -> Answer:
     )
     if code == TOO_MANY:
         return HEALTH_MATCHER_DIFFERS, title, why, (limited(case, path),)
-    given = HEALTH_MATCHER.default
-    if not case.now.settings.webapp and code < 300:
+    given = "200"
+    if not case.target.app.health_path and code < 300:
         given = str(code)
     if given == matcher:
         return HEALTH_MATCHER_DIFFERS, title, why, (asks, logs)
@@ -186,9 +185,9 @@ def _asks(case: Case, right: str, check: Check) -> Fix:
     text = t(
         "Make the app answer {matcher} on {path}, and deploy:", matcher=check.matcher, path=right
     )
-    if not case.now.settings.webapp:
+    if not case.target.app.health_path:
         text = t(
-            "Make the app answer {path} with {matcher}, or set healthPath to a page that does, and deploy:",
+            "Make the app answer {path} with {matcher}, or have another page checked that does, and deploy:",
             matcher=check.matcher,
             path=right,
         )

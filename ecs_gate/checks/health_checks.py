@@ -144,22 +144,24 @@ def _wrong_address(
 
 def _everywhere(case: Case, variables: list[str]) -> Fix:
     """Return the fix that makes the app listen on all addresses; it names the variables with another address."""
-    stack, declared = case.now.names.stack, case.now.settings.service.variables
+    declared = case.target.plan.variables
     text = t(
         "Have the app listen on 0.0.0.0, all addresses of the task, and on the port in PORT (gunicorn: bind; Flask and "
         "uvicorn: --host, --port), and deploy:"
     )
     if variables:
         text = t(
-            "Remove {name} from the task definition (infra/container.py), or set it to 0.0.0.0, and deploy:",
+            "Remove {name} from the task definition ({place}), or set it to 0.0.0.0, and deploy:",
+            place=case.place("container"),
             name=", ".join(variables),
         )
     if variables and declared.keys() >= set(variables):
         text = t("Remove {name} from appVariables, and deploy:", name=", ".join(variables))
     removed = [
-        f"pulumi config rm --path appVariables.{name} -s {stack}"
+        command
         for name in variables
         if name in declared
+        for command in case.remedies.unset(f"appVariables.{name}")
     ]
     return case.deploy(text, *removed)
 
@@ -247,8 +249,9 @@ def _own_check(case: Case, definition: Definition, evidence: tuple[str, ...]) ->
         ),
         fixes=case.correct_program(
             t(
-                "In infra/container.py, delete healthCheck, so that only the load balancer checks, or give it a "
-                "command that the image has; then deploy:"
+                "Delete healthCheck ({place}), so that only the load balancer checks, or give it a command that the "
+                "image has; then deploy:",
+                place=case.place("container"),
             )
         ),
         evidence=evidence,
@@ -266,7 +269,7 @@ def _silent(case: Case, task: Task, evidence: tuple[str, ...], *, inside: bool) 
     environment = case.definition.environment if case.definition else {}
     variables = [name for name, value in environment.items() if value in LOOPBACK]
     elsewhere, later, tells = _everywhere(case, variables), _later(case, task, lived), _tells(case)
-    first = later.commands == (case.retry_command,) or (tells and not variables)
+    first = later.commands == case.remedies.retry() or (tells and not variables)
     last = [each.text for each in lines if containers.WORD.search(each.text)][-4:]
     seen = [t("Task {task}: in {lived} s its log does not say that a process listens.",
               task=task.short, lived=round(lived))]  # fmt: skip
@@ -289,9 +292,9 @@ def _silent(case: Case, task: Task, evidence: tuple[str, ...], *, inside: bool) 
 
 
 def _tells(case: Case) -> bool:
-    """Return whether the app is known to log where it listens: that in webapp/ does, or one of its tasks did."""
+    """Return whether the app is known to log where it listens: one that is known to does, or one of its tasks did."""
     logs, definition = case.now.logs.value, case.definition
-    own = case.now.settings.webapp and not (definition and definition.command)
+    own = case.target.app.tells_address and not (definition and definition.command)
     return own or any(map(listening, logs.lines.values() if logs else ()))
 
 
@@ -301,13 +304,13 @@ def _later(case: Case, task: Task, lived: float) -> Fix:
     needed = ceil(max(lived * 3, UNKNOWN) / ROUND) * ROUND
     if task.ended and needed <= grace:
         text = t("The service waits {grace} s by now. Let ECS try again:", grace=grace)
-        return Fix(text, (case.retry_command,))
+        return Fix(text, case.remedies.retry())
     if lived >= max(grace, UNKNOWN):
         text = t(
             "If it has not begun to listen yet, it hangs: see where its log stops, correct what the app waits for, and "
             "deploy:"
         )
-        return case.deploy(text, case.logs_command("--previous"))
+        return case.deploy(text, *case.remedies.logs("--previous"))
     text = t(
         "If it has not begun to listen yet: find the slow step in the log, and where the start cannot be faster, "
         "extend the grace period:"
@@ -337,11 +340,11 @@ def _pause(case: Case, task: Task) -> tuple[Text, ...]:
 def _wait(case: Case, text: Text, grace: int) -> Fix:
     """Return the fix with a longer grace period, and a roll-out timeout that includes it.
 
-    A change of the service starts a new deployment (infra/service.py), so the `pulumi up` is a try itself.
+    A change of the service starts a new deployment, so applying it is a try itself.
     """
     fix = case.configure("healthGracePeriod", str(grace), text)
     minutes = ceil((grace + ROLL_OUT) / 60)
-    if case.now.settings.rollout_minutes >= minutes:
+    if case.target.minutes >= minutes:
         return fix
-    longer = f"pulumi config set rolloutTimeoutMinutes {minutes} -s {case.now.names.stack}"
-    return replace(fix, commands=(longer, *fix.commands))
+    longer = case.remedies.set("rolloutTimeoutMinutes", str(minutes))
+    return replace(fix, commands=(*longer, *fix.commands))

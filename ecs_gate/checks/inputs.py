@@ -7,21 +7,19 @@ from collections.abc import Iterator
 
 from ecs_gate.checks import databases
 from ecs_gate.diagnosis.case import Case
-from ecs_gate.diagnosis.catalogue import IMAGE, LOGS, SECRETS, START, TASKS_NODE, Facts
+from ecs_gate.diagnosis.catalogue import IMAGE, LOGS, SECRETS, START, Facts
 from ecs_gate.diagnosis.findings import Finding, Fix
+from ecs_gate.facts.fargate import PLATFORMS
+from ecs_gate.facts.secrets import secret_arn, secret_key
 from ecs_gate.parts.records import Definition
 from ecs_gate.parts.task_inputs import Secret
 from ecs_gate.text import Text, t
-from stack.image import PLATFORMS
-from stack.statements import secret_arn, secret_key
-from stack.uploads import VARIABLE
 
 LOG_GROUP_MISSING = Facts("log-group-missing", 26, {LOGS}, subject=START, certain=True)
 SECRET_KEY_MISSING = Facts("secret-key-missing", 26, {SECRETS}, subject=START, certain=True)
 SECRET_MISSING = Facts("secret-missing", 26, {SECRETS}, subject=START, certain=True)
 IMAGE_ARCHITECTURE = Facts("image-architecture", 28, {IMAGE}, subject=START, certain=True)
 IMAGE_MISSING = Facts("image-missing", 28, {IMAGE}, subject=START, certain=True)
-BUCKET_MISSING = Facts("uploads-bucket-missing", 48, {TASKS_NODE}, certain=True)
 
 WRONG_PLATFORM = r"(?i)matching platform|does not match the (specified|current) platform"
 
@@ -65,27 +63,21 @@ def _own(case: Case) -> tuple[Fix, ...]:
     own = rf"/{re.escape(case.now.names.repository)}[@:]"
     if case.definition is None or re.search(own, case.definition.image):
         return ()
-    text = t(
-        'Use the stack\'s own image in infra/container.py ("image": inputs.image), and deploy:'
-    )
+    text = t("Use the service's own image ({place}), and deploy:", place=case.place("container"))
     return case.correct_program(text, drifts=False)
 
 
 def _pushed(case: Case, *, repository: bool) -> Fix:
-    stack = case.now.names.stack
-    revision = f"pulumi config set imageRevision {case.now.settings.image.next_revision} -s {stack}"
     if repository:
         text = t("Build and push it again, under a new tag:")
-        return case.deploy(text, revision)
-    text = t(
-        "Let Pulumi create the repository again, and build and push the image under a new tag:"
-    )
-    return Fix(text, (revision, case.refresh_command))
+        return case.deploy(text, *case.remedies.rebuild())
+    text = t("Create the repository again, and build and push the image under a new tag:")
+    return Fix(text, (*case.remedies.rebuild(), *case.remedies.refresh()))
 
 
 def _architecture(case: Case, platforms: tuple[str, ...]) -> Iterator[Finding]:
     definition = case.definition
-    architecture = definition.architecture if definition else case.now.settings.image.architecture
+    architecture = definition.architecture if definition else case.target.plan.architecture
     wanted = PLATFORMS.get(architecture, "")
     messages = case.stop_reasons(WRONG_PLATFORM)
     if wanted in platforms or not (platforms or messages):
@@ -107,16 +99,19 @@ def _architecture(case: Case, platforms: tuple[str, ...]) -> Iterator[Finding]:
 
 
 def _rebuilt(case: Case, architecture: str) -> tuple[Fix, ...]:
-    stack = case.now.names.stack
-    if case.now.settings.image.architecture != architecture:
+    if case.target.plan.architecture not in ("", architecture):
         text = t(
-            "In infra/task.py, set the stack file's cpuArchitecture on the task, as the image "
-            "has it, and deploy:"
+            "Give the task ({place}) the architecture that the image has, {declared}, and deploy:",
+            place=case.place("task"),
+            declared=case.target.plan.architecture,
         )
         return case.correct_program(text, drifts=False)
-    revision = f"pulumi config set imageRevision {case.now.settings.image.next_revision} -s {stack}"
-    text = t("Build the image again; cpuArchitecture applies to the image and the task:")
-    return (case.deploy(text, revision),)
+    text = t(
+        "Build the image again for {architecture}, or change {setting}, and deploy:",
+        architecture=architecture,
+        setting=case.remedies.called("cpuArchitecture"),
+    )
+    return (case.deploy(text, *case.remedies.rebuild()),)
 
 
 def secrets(case: Case) -> Iterator[Finding]:
@@ -148,8 +143,9 @@ def no_secret(case: Case, name: str, arn: str, secret: Secret | None) -> Finding
     if secret is not None:
         reason = t("The secret {arn} is marked for deletion.", arn=arn)
     fixes: tuple[Fix, ...] = (case.restore(), *case.then_retry())
-    if name in case.now.settings.service.secrets:
-        text = t("Set appSecrets.{name} to an existing secret, and deploy:", name=name)
+    if name in case.target.plan.secrets:
+        setting = case.remedies.called(f"appSecrets.{name}")
+        text = t("Set {setting} to an existing secret, and deploy:", setting=setting)
         fixes = (case.deploy(text),)
     if secret is not None:
         command = f"aws secretsmanager restore-secret --secret-id '{arn}'"
@@ -172,17 +168,18 @@ def _no_key(case: Case, name: str, arn: str, key: str, keys: frozenset[str] | No
         seen.append(t("It holds: {keys}.", keys=", ".join(sorted(keys))))
     right = "password" if keys is None or "password" in keys else "|".join(sorted(keys))
     text = t(
-        "In infra/container.py, make the value of {name} end with :{right}:: and deploy:",
+        "Make the value of {name} ({place}) end with :{right}:: and deploy:",
         name=name,
+        place=case.place("container"),
         right=right,
     )
     database = case.now.database.value
     fix = case.deploy(text)
-    if name in case.now.settings.service.secrets:
+    if name in case.target.plan.secrets:
         text = t(
-            "Set appSecrets.{name} to the secret's ARN, or to the ARN and a key that the secret "
-            "has, ARN:KEY::, and deploy:",
-            name=name,
+            "Set {setting} to the secret's ARN, or to the ARN and a key that the secret has, ARN:KEY::, and "
+            "deploy:",
+            setting=case.remedies.called(f"appSecrets.{name}"),
         )
         fix = case.deploy(text)
     elif database is not None and database.secret == arn and key in MASTER_KEYS:
@@ -222,7 +219,7 @@ def log_group(case: Case) -> Iterator[Finding]:
 
 
 def _group(case: Case, definition: Definition) -> Fix:
-    days = case.now.settings.service.log_days
+    days = case.target.plan.log_days
     if definition.log_group != case.now.names.log_group:
         text = t("Name {group} in the task definition and deploy:", group=case.now.names.log_group)
         return case.deploy(text)
@@ -233,25 +230,4 @@ def _group(case: Case, definition: Definition) -> Fix:
             f"aws logs put-retention-policy --log-group-name {definition.log_group} "
             f"--retention-in-days {days}",
         ),
-    )
-
-
-def bucket(case: Case) -> Iterator[Finding]:
-    """Check that the bucket exists."""
-    bucket = case.now.uploads.value
-    if bucket is None or bucket.exists:
-        return
-    yield Finding(
-        BUCKET_MISSING,
-        title=t("The bucket for the app's files does not exist"),
-        why=t("The app can neither store a file nor read one."),
-        seen=(
-            t(
-                "S3 has no bucket {name}, which {variable} names.",
-                name=bucket.name,
-                variable=VARIABLE,
-            ),
-        ),
-        fixes=(case.refresh(t("Let Pulumi create it, without the files that were in it:")),),
-        evidence=case.matching_lines(r"NoSuchBucket|specified bucket does not exist"),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from ecs_gate.checks import health_checks, stages
+from ecs_gate.checks import health_checks
 from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.catalogue import BALANCER_NODE, FORWARD, INTERNET, Facts
 from ecs_gate.diagnosis.findings import Finding, Fix
@@ -13,8 +13,7 @@ from ecs_gate.diagnosis.reachability import default_route
 from ecs_gate.parts import elb
 from ecs_gate.parts.elb import Balancer, Listener, PageRequest, Rule, TargetGroup
 from ecs_gate.parts.vpc import Network
-from ecs_gate.text import t
-from stack.names import RULE_PRIORITY
+from ecs_gate.text import Text, t
 
 NO_LISTENER = Facts("no-listener", 30, {INTERNET}, certain=True, outside=True)
 BALANCER_CUT_OFF = Facts("balancer-cut-off", 31, {BALANCER_NODE}, certain=True, outside=True)
@@ -55,7 +54,8 @@ def listener(case: Case) -> Iterator[Finding]:
         if not ports
         else case.correct_program(
             t(
-                "In infra/listeners.py, set the port of the page's listener to {port}, and deploy:",
+                "Set the port of the page's listener ({place}) to {port}, and deploy:",
+                place=case.place("listeners"),
                 port=port,
             )
         ),
@@ -74,11 +74,10 @@ def forwarding(case: Case) -> Iterator[Finding]:
     page = case.now.page.value
     answered = page.status if page and page.missing and page.by_balancer else 0
     rules = listener.rules if listener else ()
+    mine = case.target.page.rule_priority
     if case.service is None:
-        before = [
-            each for each in rules if not each.default and int(each.priority) <= RULE_PRIORITY
-        ]
-        first = next((each for each in before if _is_in_the_way(each, request, group)), None)
+        before = [each for each in rules if not each.default and int(each.priority) <= mine]
+        first = next((each for each in before if _is_in_the_way(each, mine, request, group)), None)
     else:
         first = elb.answering(listener, request, group.arn, answered) if listener else None
     if first is not None and group.arn in first.groups:
@@ -90,8 +89,8 @@ def forwarding(case: Case) -> Iterator[Finding]:
         yield _none_forwards(case, balancer, listener, request.path, group)
 
 
-def _is_in_the_way(rule: Rule, request: PageRequest, group: TargetGroup) -> bool:
-    taken = int(rule.priority) == RULE_PRIORITY
+def _is_in_the_way(rule: Rule, mine: int, request: PageRequest, group: TargetGroup) -> bool:
+    taken = int(rule.priority) == mine
     return group.arn not in rule.groups and (taken or bool(elb.fitting(rule, request)))
 
 
@@ -99,9 +98,9 @@ def _request(case: Case, balancer: Balancer) -> PageRequest:
     """Return the request for the page, at the end of its redirects; with a certificate whose domain is not known
     without a host.
     """
-    https, page = case.now.settings.https, case.now.page.value
-    host = https.domain or (None if https.certificate_arn else balancer.dns)
-    url = urlsplit(page.ended_at or page.url if page else case.now.settings.health.smoke_path)
+    known, page = case.target.page, case.now.page.value
+    host = known.domain or (None if known.https else balancer.dns)
+    url = urlsplit(page.ended_at or page.url if page else case.target.page.path)
     return PageRequest(host, url.path or "/", url.query)
 
 
@@ -126,8 +125,8 @@ def _in_the_way(case: Case, listener: Listener, rule: Rule, group: TargetGroup) 
         fixes=(
             Fix(t("Delete the rule:"), (f"aws elbv2 delete-rule --rule-arn {rule.arn}",)),
             Fix(
-                t("Then let Pulumi restore what the program declares:"),
-                (case.refresh_command,),
+                t("Then restore what the program declares:"),
+                case.remedies.refresh(),
                 then=True,
             ),
         ),
@@ -178,7 +177,7 @@ def certificate(case: Case) -> Iterator[Finding]:
 
 
 def _certified(case: Case, arn: str) -> Fix:
-    if case.now.settings.https.domain:
+    if case.target.page.domain:
         return case.refresh(t("Let Pulumi restore the record that ACM validates the domain by:"))
     text = t("Import a new one under its ARN, or set certificateArn to another one and deploy:")
     return case.deploy(text, f"aws acm describe-certificate --certificate-arn {arn}")
@@ -203,7 +202,10 @@ def target_group(case: Case) -> Iterator[Finding]:
             why=t("The load balancer has no registered task."),
             seen=(t("The service has no target group, or another than {name}.", name=group.name),),
             fixes=case.correct_program(
-                t("In infra/service.py, set this target group on the service, and deploy:")
+                t(
+                    "Set this target group on the service ({place}), and deploy:",
+                    place=case.place("service"),
+                )
             ),
         )
 
@@ -213,7 +215,7 @@ WATCHED = {
     "healthMatcher": "matcher",
     **{name: name for name in ("interval", "timeout", "healthy", "unhealthy")},
 }
-"""Settings of the stack file and constants of `HealthSettings`, and what the snapshot calls them."""
+"""What is compared: how a person calls it, and its field in both records."""
 
 
 def health_check_drift(case: Case) -> Iterator[Finding]:
@@ -221,9 +223,8 @@ def health_check_drift(case: Case) -> Iterator[Finding]:
     if case.health_check is None:
         return
     seen = []
-    # The defaults of a wrong stack file are not what was declared.
-    for key, name in WATCHED.items() if not case.now.settings.guessed else ():
-        declared, real = getattr(case.now.settings.health, name), getattr(case.health_check, name)
+    for key, name in WATCHED.items() if case.target.check else ():
+        declared, real = getattr(case.target.check, name), getattr(case.health_check, name)
         if declared != real:
             text = t("{key} is declared as {declared}, but {real} on AWS.", key=key,
                      declared=declared, real=real)  # fmt: skip
@@ -235,7 +236,9 @@ def health_check_drift(case: Case) -> Iterator[Finding]:
             HEALTH_CHECK_DRIFTED,
             kind="warning",
             title=t("The health check is not the declared one"),
-            why=t("It was changed outside Pulumi, or the stack file was not deployed yet."),
+            why=t(
+                "It was changed outside the program, or what the program declares was not deployed yet."
+            ),
             seen=tuple(seen),
             fixes=(case.restore(),),
         )
@@ -270,8 +273,9 @@ def protocol(case: Case) -> Iterator[Finding]:
         ),
         fixes=case.correct_program(
             t(
-                'In infra/load_balancer.py, set protocol="HTTP" on the target group (which is replaced) and on its '
-                "health check, and deploy:"
+                "Set the protocol HTTP on the target group, which is replaced, and on its health check ({place}), and "
+                "deploy:",
+                place=case.place("load balancer"),
             )
         ),
     )
@@ -301,7 +305,7 @@ def declared_port(case: Case) -> Iterator[Finding]:
             ),
         ),
         fixes=case.correct_program(
-            t("Use containerPort for all of them (infra/container.py), and deploy:")
+            t("Use one port for all of them ({place}), and deploy:", place=case.place("container"))
         ),
         evidence=tuple(each.words for each in case.failed_checks[:3]),
     )
@@ -358,14 +362,16 @@ def zones(case: Case) -> Iterator[Finding]:
             )
             for each in lost
         ),
-        fixes=(*case.correct_program(IN_PUBLIC_SUBNETS), *case.then_retry()),
+        fixes=(*case.correct_program(_in_public_subnets(case)), *case.then_retry()),
         evidence=tuple(dict.fromkeys(told)),
     )
 
 
-IN_PUBLIC_SUBNETS = t(
-    "In infra/load_balancer.py, set subnets=self.network.public_subnet_ids on the load balancer, and deploy:"
-)
+def _in_public_subnets(case: Case) -> Text:
+    return t(
+        "Give the load balancer the public subnets ({place}), and deploy:",
+        place=case.place("load balancer"),
+    )
 
 
 def _cut_off(case: Case, network: Network, lost: list[str]) -> Finding:
@@ -386,14 +392,22 @@ def _cut_off(case: Case, network: Network, lost: list[str]) -> Finding:
             )
             for each in lost
         ),
-        fixes=case.correct_program(IN_PUBLIC_SUBNETS)
+        fixes=case.correct_program(_in_public_subnets(case))
         if misplaced
         else case.own_tables(lost) or (case.restore(),),
     )
 
 
+def is_there(case: Case) -> bool:
+    """Return whether there is a service, or a part of what stands before and behind it."""
+    now = case.now
+    return any(
+        each.value is not None for each in (now.service, now.balancer, now.group, now.database)
+    )
+
+
 def _missing(case: Case) -> Iterator[Finding]:
-    if case.now.balancer.problem or stages.stage(case) not in (stages.FIRST, stages.SECOND):
+    if case.now.balancer.problem or not is_there(case):
         return
     yield Finding(
         BALANCER_MISSING,

@@ -24,7 +24,6 @@ from ecs_gate.parts.task_logs import AWAY, BACK, REFUSED, UNMIGRATED, LogLine
 from ecs_gate.screen import zoned_time
 from ecs_gate.text import Text, t
 from ecs_gate.text.masking import names_a_secret
-from stack.container import PASSWORD, RESERVED
 
 APP_RAISES = Facts("app-raises", 63, {TASKS_NODE}, NO_DATA)
 
@@ -77,14 +76,14 @@ def _of_task(case: Case, task: Task) -> Iterator[Finding]:
 def _blames(case: Case, task: Task, cause: LoggedCause) -> bool:
     """Return whether a line of this task can be why something fails now.
 
-    Of a page that works only the app in webapp/ is believed about its database: it says, too, when it is back, but not
+    Of a page that works only an app is believed about its database that says, too, when it is back, but not
     that it is fast again.
     """
     page, mine = case.now.page.value, task in case.deployment_tasks
     if (_page_fails(case) and not task.over) or (mine and _is_unwell(case)):
         return True
     slow = cause.known.warms_up and AWAY not in cause.line
-    trusted = page is None or (case.now.settings.webapp and not slow)
+    trusted = page is None or (case.target.app.reconnects and not slow)
     current = mine and not task.over
     return cause.known.about == "database" and trusted and (current or _is_unwell(case))
 
@@ -115,7 +114,7 @@ def current_lines(case: Case, task: Task, *, page: bool = False) -> tuple[LogLin
     back = [index for index, each in enumerate(lines) if BACK in each.text]
     lines = lines[back[-1] + 1 :] if back else lines
     if page:
-        path = case.now.settings.health.smoke_path or "/"
+        path = case.target.page.path or "/"
         return tuple(since_it_worked(case, path, lines))
     return lines
 
@@ -173,7 +172,7 @@ def fix(case: Case, cause: LoggedCause) -> Fix:
 
 
 def _of_database(case: Case, cause: LoggedCause, database: Database | None) -> Fix:
-    known, stack = cause.known, case.now.names.stack
+    known = cause.known
     if known.id == databases.FULL and database:
         # RDS keeps slots for rds_superuser, so for its master user, which is the app's, too: it has taken them (AWS
         # re:Post, "FATAL: remaining connection slots are reserved for non replicate superuser connections").
@@ -194,16 +193,16 @@ def _of_database(case: Case, cause: LoggedCause, database: Database | None) -> F
             "--certificate-rotation-restart --apply-immediately"
         )
         return Fix(NEW_CERTIFICATE, (command,))
-    if known.id == "no-tls" and "DB_SSLMODE" in case.now.settings.service.variables:
-        change = f"pulumi config set --path appVariables.DB_SSLMODE verify-full -s {stack}"
+    if known.id == "no-tls" and "DB_SSLMODE" in case.target.plan.variables:
         text = t("Make the app connect with TLS (sslmode verify-full), and deploy:")
-        return case.deploy(text, change)
+        change = case.remedies.set("appVariables.DB_SSLMODE", "verify-full")
+        return case.deploy(text, *change)
     if _is_another_host(case, cause):
         text = t(
             "Set the variable from which the app reads the host to the database's host, and deploy:"
         )
-        declared = case.now.settings.service.variables
-        return case.deploy(text, *_set_to_stack_s(case, _with_host(declared, cause.what)))
+        declared = case.target.plan.variables
+        return case.deploy(text, *case.remedies.connect(_with_host(declared, cause.what)))
     return case.deploy(cause.fix) if not known.passes else Fix(cause.fix)
 
 
@@ -218,9 +217,9 @@ OF_HOST = ("database-elsewhere", "host-unknown")
 
 
 def _is_another_host(case: Case, cause: LoggedCause) -> bool:
-    """Return whether the app, which is not the one in webapp/, asks for another host than the database's."""
+    """Return whether the app asks for another host than the database's."""
     database = case.now.database.value
-    if cause.known.id not in OF_HOST or database is None or case.now.settings.webapp:
+    if cause.known.id not in OF_HOST or database is None or case.target.app.reconnects:
         return False
     return cause.what != database.address
 
@@ -232,13 +231,6 @@ def _with_host(declared: Mapping[str, str], host: str) -> dict[str, str]:
         if text == host or of_url.search(text):
             return {name: of_url.sub("${DB_HOST}", text) if text != host else "${DB_HOST}"}
     return {"NAME": "${DB_HOST}"}
-
-
-def _set_to_stack_s(case: Case, values: Mapping[str, str]) -> Iterator[str]:
-    for name, text in values.items():
-        kind = "Secrets" if text == PASSWORD else "Variables"
-        path = f"app{kind}.{name} '{text}' -s {case.now.names.stack}"
-        yield f"pulumi config set --plaintext --path {path}"
 
 
 def _other_password(case: Case, cause: LoggedCause) -> Fix:
@@ -257,18 +249,18 @@ def _other_password(case: Case, cause: LoggedCause) -> Fix:
         return Fix(text, case.psql(f"\\password {user}"))
     if _older_than_password(case, database):
         text = t(
-            "RDS has rotated the password since these tasks started, and the app keeps the one that it started with "
-            "(docs/your-app.md). Start new tasks, which read it:"
+            "RDS has rotated the password since these tasks started, and the app keeps the one that it started with. "
+            "Start new tasks, which read it:"
         )
-        return Fix(text, (case.retry_command,))
+        return Fix(text, case.remedies.retry())
     return databases.rotated(case, database)
 
 
 def _older_than_password(case: Case, database: Database) -> bool:
-    """Return whether the running tasks started before the last rotation; webapp/ reads the password again."""
+    """Return whether the running tasks started before the last rotation, and keep the password of then."""
     secret = (case.now.secrets.value or {}).get(database.secret)
     started = [each.started for each in case.current_tasks]
-    if case.now.settings.webapp or secret is None or secret.rotated is None or not started:
+    if case.target.app.reconnects or secret is None or secret.rotated is None or not started:
         return False
     return all(each is not None and each < secret.rotated for each in started)
 
@@ -286,38 +278,41 @@ OF_DATABASE = re.compile(
 
 
 def _address_part(name: str) -> dict[str, str]:
-    """Return the settings that give a variable its part of the database's address; none for another variable."""
+    """Return the variables, with placeholders, that give the app its part of the database's address; {} for others."""
     if ADDRESS.fullmatch(name):
         address = "postgresql://${DB_USER}@${DB_HOST}:${DB_PORT}/${DB_NAME}?sslmode=require"
-        return {name: address, "PGPASSWORD": PASSWORD}
+        return {name: address, "PGPASSWORD": "${DB_PASSWORD}"}
     match = OF_DATABASE.fullmatch(name)
     return {name: f"${{DB_{str(match.lastgroup).upper()}}}"} if match else {}
 
 
 def _set_variable(case: Case, cause: LoggedCause) -> Fix:
     """Return the fix of a missing variable: in the program, or as a secret where it was one, or its name is one's."""
-    stack, name, given = case.now.names.stack, cause.what, case.now.settings.service
+    name, given = cause.what, case.target.plan
     before = [
         each.secrets[name]
         for each in (case.now.definitions.value or {}).values()
         if name in each.secrets
     ]
-    if name in {*RESERVED, *given.variables, *given.secrets, *given.passwords}:
-        text = t("Set {name} in infra/container.py again, and deploy:", name=name)
+    if name in {*given.made, *given.variables, *given.secrets, *given.passwords}:
+        text = t(
+            "Set {name} again ({place}), and deploy:", name=name, place=case.place("container")
+        )
         return case.deploy(text)
     if values := _address_part(name):
-        text = t("Set it to the stack's value for its database (docs/your-app.md), and deploy:")
-        return case.deploy(text, *_set_to_stack_s(case, values))
-    secret = f"pulumi config set --plaintext --path appSecrets.{name} {before[0] if before else 'ARN'} -s {stack}"
+        text = t("Set it to its part of the database's address, and deploy:")
+        return case.deploy(text, *case.remedies.connect(values))
+    secret = case.remedies.set(f"appSecrets.{name}", before[0] if before else "ARN")
     if before:
         text = t("{name} was a secret of an earlier version; set it again, and deploy:", name=name)
-        return case.deploy(text, secret)
+        return case.deploy(text, *secret)
     if not names_a_secret(name):
         return case.deploy(cause.fix)
     text = t(
-        "{name} is a secret by its name: store it in Secrets Manager, set the ARN that the first command prints, "
-        "and deploy:",
+        "{name} is a secret by its name: store it in Secrets Manager, give its ARN, which the first command prints, to "
+        "the app ({setting}), and deploy:",
         name=name,
+        setting=case.remedies.called(f"appSecrets.{name}"),
     )
-    stored = f"aws secretsmanager create-secret --name {case.now.names.prefix}/{name} --secret-string file://FILE"
-    return case.deploy(text, stored, secret)
+    stored = f"aws secretsmanager create-secret --name {case.now.names.label}/{name} --secret-string file://FILE"
+    return case.deploy(text, stored, *secret)

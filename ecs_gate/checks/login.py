@@ -8,11 +8,11 @@ from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.catalogue import BALANCER_NODE, INTERNET, Facts
 from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.diagnosis.reachability import ANYWHERE, Side, missing_rules
+from ecs_gate.facts.secrets import secret_arn
 from ecs_gate.parts import elb
 from ecs_gate.parts.elb import answer
 from ecs_gate.parts.login import CLIENT_SECRET_FILE
 from ecs_gate.text import t, verbatim
-from stack.statements import secret_arn
 
 LOGIN_CUT_OFF = Facts("login-cut-off", 31, {BALANCER_NODE}, certain=True)
 LOGIN_NOT_ASKED = Facts("login-not-asked", 32, {INTERNET})
@@ -50,30 +50,35 @@ def cut_off(case: Case) -> Iterator[Finding]:
             ),
         ),
         fixes=case.correct_program(
-            t("In infra/login.py, let the load balancer reach the provider, and deploy:")
+            t(
+                "Let the load balancer reach the provider ({place}), and deploy:",
+                place=case.place("login"),
+            )
         ),
     )
 
 
 def not_asked(case: Case) -> Iterator[Finding]:
     """Find a page that needs a login by the settings, and that the load balancer gives to anybody."""
-    page, login = case.now.page.value, case.now.settings.login
+    page, login = case.now.page.value, case.target.login
     if page is None or not page.status or page.login or not login.protects(page.path):
         return
     if page.fails or page.leads_to:
         return
-    problem, stack = case.now.login.problem, case.now.names.stack
-    off = (f'pulumi config set {key} "" -s {stack}' for key in LOGIN_KEYS)
+    problem = case.now.login.problem
+    off = (command for key in LOGIN_KEYS for command in case.remedies.set(key, '""'))
     # The program reads the provider's document before it makes a rule.
-    text = t("Correct loginIssuer, or turn the login off until the provider can be read:")
+    text = t("Correct the issuer, or turn the login off until the provider can be read:")
     correct = (case.deploy(text, *off),) if problem else ()
-    again = case.refresh(t("Let Pulumi restore the rule:"))
+    again = case.refresh(t("Restore the rule that asks for it:"))
     yield Finding(
         LOGIN_NOT_ASKED,
         title=t(
             "Everybody gets the page {path}: the load balancer asks for no login", path=page.path
         ),
-        why=t("loginIssuer is set, and {path} is none of publicPaths.", path=page.path),
+        why=t(
+            "A login is declared, and {path} is none of the paths that need none.", path=page.path
+        ),
         seen=(answer(page.path, page.status), *((problem.text,) if problem else ())),
         # What may have passed by now changes no setting.
         fixes=correct if problem and not problem.temporary else (again, *correct),
@@ -85,7 +90,7 @@ def client(case: Case) -> Iterator[Finding]:
     provider = case.now.login.value
     if provider is None or provider.error != INVALID_CLIENT:
         return
-    arn = secret_arn(case.now.settings.login.secret_arn)
+    arn = secret_arn(case.target.login.secret_arn)
     stored = f"aws secretsmanager put-secret-value --secret-id {arn} --secret-string file://{CLIENT_SECRET_FILE}"
     text = t(
         "Store the secret of client {client} as the provider shows it, from a file, and give it to the load balancer:",

@@ -140,7 +140,7 @@ def task_to_database(case: Case) -> Iterator[Finding]:
 
 def internet_to_balancer(case: Case) -> Iterator[Finding]:
     """Check that an internet-facing load balancer accepts connections from allowedCidrs; from nobody is a cause."""
-    network, balancer, allowed = case.network, case.now.balancer.value, case.now.settings.allowed
+    network, balancer, allowed = case.network, case.now.balancer.value, case.target.page.allowed
     if network is None or balancer is None or balancer.scheme != "internet-facing":
         return
     nodes, serving = acl_ends(network, balancer.subnets), elb.serving(balancer)
@@ -205,7 +205,7 @@ def _lets_more_in(
                 own=verbatim(_label(network, each.group)),
                 ports=_ports_of(each.rule),
                 peer=each.peer,
-                allowed=str(case.now.settings.allowed),
+                allowed=str(case.target.page.allowed),
             )
             for each in wider
         ),

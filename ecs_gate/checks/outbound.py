@@ -22,10 +22,10 @@ from ecs_gate.diagnosis.reachability import (
     private_endpoint,
     without_internet,
 )
+from ecs_gate.facts.secrets import secret_arn
 from ecs_gate.parts.records import Service
 from ecs_gate.parts.vpc import Network
 from ecs_gate.text import Text, t
-from stack.statements import secret_arn
 
 VPC_WITHOUT_DNS = Facts(
     "vpc-without-dns", 19, {DATABASE, IMAGE, SECRETS, LOGS}, subject=START, certain=True
@@ -71,7 +71,10 @@ def vpc_dns(case: Case) -> Iterator[Finding]:
         seen=(t("The VPC's attribute enableDnsSupport is false."),),
         fixes=(
             *case.correct_program(
-                t("In infra/network.py, set enable_dns_support=True on the VPC, and deploy:")
+                t(
+                    "Turn DNS support on for the VPC ({place}), and deploy:",
+                    place=case.place("network"),
+                )
             ),
             *case.then_retry(),
         ),
@@ -119,7 +122,7 @@ def task_to_aws(case: Case) -> Iterator[Finding]:
 
 
 def _planned_subnets(case: Case, network: Network) -> tuple[str, ...]:
-    role = "public" if case.now.settings.network.nat == "none" else "private"
+    role = "public" if case.target.plan.public else "private"
     prefix = f"{case.now.names.prefix}-{role}-"
     return tuple(each.id for each in network.subnets.values() if each.name.startswith(prefix))
 
@@ -128,7 +131,7 @@ def _routes(
     case: Case, network: Network, subnets: tuple[str, ...], beyond: Sequence[str]
 ) -> Iterator[Finding]:
     service = case.service
-    public = service.public_ip if service else case.now.settings.network.nat == "none"
+    public = service.public_ip if service else case.target.plan.public
     cut_off = without_internet(network, subnets, public)
     if not cut_off and (denials := outbound_denials(network, subnets)):
         yield _acls_deny(case, network, denials)
@@ -246,7 +249,7 @@ def planned_secrets(case: Case) -> Iterator[Finding]:
     database, known = case.now.database.value, case.now.secrets.value
     if case.definition is not None or database is None or case.now.secrets.problem:
         return
-    named = {"DB_PASSWORD": database.secret, **case.now.settings.service.secrets}
+    named = {"DB_PASSWORD": database.secret, **case.target.plan.secrets}
     for name, value in named.items():
         secret = (known or {}).get(secret_arn(value))
         if not value or secret is None or secret.deleted:

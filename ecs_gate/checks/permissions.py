@@ -9,7 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from shlex import quote
 
-from ecs_gate.aws.policy_evaluation import (
+from ecs_gate.checks.databases import other_secrets
+from ecs_gate.diagnosis.case import Case
+from ecs_gate.diagnosis.catalogue import IMAGE, LOGS, SECRETS, START, TASKS_NODE, Facts
+from ecs_gate.diagnosis.findings import Finding, Fix
+from ecs_gate.facts.policy_evaluation import (
     ALLOWED,
     DENIED,
     NOT_ALLOWED,
@@ -19,14 +23,10 @@ from ecs_gate.aws.policy_evaluation import (
     listed,
     trusts,
 )
-from ecs_gate.checks.databases import other_secrets
-from ecs_gate.diagnosis.case import Case
-from ecs_gate.diagnosis.catalogue import IMAGE, LOGS, SECRETS, START, TASKS_NODE, Facts
-from ecs_gate.diagnosis.findings import Finding, Fix
+from ecs_gate.facts.secrets import secret_arn
 from ecs_gate.parts.records import Definition
 from ecs_gate.parts.task_inputs import Role
 from ecs_gate.text import Text, t
-from stack.statements import secret_arn
 
 EXECUTION_ROLE_MISSING = Facts(
     "execution-role-missing", 24, {IMAGE, SECRETS, LOGS}, subject=START, certain=True
@@ -222,20 +222,22 @@ def _given(case: Case, role: str, lacks: Sequence[Lack]) -> tuple[Fix, ...]:
     if not others:
         return granted
     text = t(
-        "{resource} does not belong to this stack: use the stack's own in "
-        "infra/container.py, or, if it is intended, allow it in infra/iam.py; then deploy:",
+        "{resource} is not the service's own: use that ({container}), or, if it is intended, allow it ({access}); then "
+        "deploy:",
         resource=", ".join(others),
+        container=case.place("container"),
+        access=case.place("access"),
     )
     fix = case.deploy(text, then=bool(granted))
     return (*granted, fix)
 
 
 def _owns(case: Case, need: Need) -> bool:
-    """Return whether a resource belongs to the stack: RDS's secret, one of appSecrets, or one with its names."""
+    """Return whether a resource belongs to the service: RDS's secret, one of its owner's, or one with its names."""
     names, database = case.now.names, case.now.database.value
     if need.purpose == "secret":
         managed = database is not None and need.resource == database.secret
-        app = map(secret_arn, case.now.settings.service.secrets.values())
+        app = map(secret_arn, case.target.plan.secrets.values())
         return managed or need.resource in app or f":secret:{names.prefix}" in need.resource
     if need.purpose == "log":
         return f":log-group:{names.log_group}:" in need.resource
@@ -262,7 +264,8 @@ def _missing(case: Case, definition: Definition) -> Finding:
     # Where none is named, another try of the same task definition would fail, too.
     corrected = case.correct_program(
         t(
-            "In infra/task.py, set execution_role_arn=roles.execution_arn on the task definition, and deploy:"
+            "Name the execution role in the task definition ({place}), and deploy:",
+            place=case.place("task"),
         ),
         drifts=False,
     )
@@ -289,7 +292,8 @@ def _not_assumed(
     if trust.verdict or (trust.verdict is None and not refused):
         return None
     text = t(
-        "Or correct the trust policy where the program declares it (infra/iam.py), and deploy:"
+        "Or correct the trust policy where the program declares it ({place}), and deploy:",
+        place=case.place("trust"),
     )
     declared = (case.deploy(text),) if trust.conditions else ()
     return Finding(

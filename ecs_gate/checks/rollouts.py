@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ecs_gate.checks import containers, logged, stages
+from ecs_gate.checks import containers, logged
 from ecs_gate.diagnosis import kept
 from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.catalogue import (
@@ -19,7 +19,7 @@ from ecs_gate.diagnosis.catalogue import (
     WHOLE,
     Facts,
 )
-from ecs_gate.diagnosis.findings import Finding, Fix, try_again
+from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.diagnosis.known_causes import logged_cause
 from ecs_gate.diagnosis.log_lines import Raised, raised
 from ecs_gate.parts.records import PauseHook
@@ -27,6 +27,8 @@ from ecs_gate.parts.rollout import FAILED_DEPLOYMENT
 from ecs_gate.screen import zoned_time
 from ecs_gate.text import Text, joined, t
 
+# For a moment ECS may not show a new service, or still show one that is replaced.
+SERVICE_MISSING = Facts("service-missing", 10, {WHOLE})
 SERVICE_GOING = Facts("service-going", 11, {WHOLE})
 # A schedule or Application Auto Scaling may start tasks again.
 SCALED_TO_ZERO = Facts("scaled-to-zero", 12, {TASKS_NODE})
@@ -40,41 +42,50 @@ DEREGISTERED = Facts("revision-deregistered", 81, {WHOLE}, subject=OUTCOME)
 DEPLOYED_AFTER = Facts("deployed-after", 83, {WHOLE}, subject=OUTCOME)
 
 BREAKER = "tasks failed to start"
-IN_PROGRAM = t(
-    "If `pulumi up` sets it to 0 again, correct desired_count in infra/service.py, and deploy:"
-)
 ENDED = re.compile(rf"{FAILED_DEPLOYMENT}|rolling back to deployment")
 
 
+def missing(case: Case) -> Iterator[Finding]:
+    """Find a service that does not exist."""
+    names = case.now.names
+    if case.now.service.absent:
+        yield Finding(
+            SERVICE_MISSING,
+            title=t("The service {name} does not exist", name=names.service),
+            why=t("ECS has no such service."),
+            seen=(t("Cluster {cluster} holds no service of that name.", cluster=names.cluster),),
+            fixes=(case.refresh(t("Create it:")),),
+        )
+
+
 def scaled_down(case: Case) -> Iterator[Finding]:
-    """Find a service with the desired count 0; that of a paused stack is expected."""
+    """Find a service with the desired count 0."""
     service = case.service
-    if service is None or service.desired > 0 or service.status != "ACTIVE" or case.paused:
+    if service is None or service.desired > 0 or service.status != "ACTIVE":
         return
-    declared = case.now.settings.texts["desiredCount"]
-    hours = case.now.settings.service.scaling.hours
-    if hours and not stages.in_hours(case):
-        yield stages.scaled_by_schedule(case, hours.text)
-        return
-    count = stages.desired_count(case)
+    declared = case.target.plan.tasks
+    count = str(declared or 1)
     fix = Fix(
-        t("Set the desired count to {count} again:", count=count),
-        (stages.set_desired_count(case, count),),
+        t("Set the desired count to {count} again:", count=count), (set_desired_count(case, count),)
     )
-    if declared == "0":
+    if declared == 0:
         fix = case.configure("desiredCount", "1", t("Set the desired count to 1:"))
+    text = t("If that sets it to 0 again, correct it ({place}), and deploy:", place=case.place("service"))  # fmt: skip
     yield Finding(
         SCALED_TO_ZERO,
         title=t("The service is set to run no task"),
         why=t("With a desired count of 0 the load balancer has no target: it answers 503."),
-        seen=(
-            t(
-                "Desired count 0, running {running}; desiredCount is {declared} in the stack file.",
-                running=service.running,
-                declared=declared,
-            ),
-        ),
-        fixes=(fix,) if declared == "0" else (fix, case.deploy(IN_PROGRAM)),
+        seen=(t("Desired count 0, running {running}.", running=service.running),),
+        fixes=(fix,) if declared == 0 else (fix, case.deploy(text)),
+    )
+
+
+def set_desired_count(case: Case, count: str) -> str:
+    """Return the command that gives the service another desired count."""
+    names = case.now.names
+    return (
+        f"aws ecs update-service --cluster {names.cluster} --service {names.service} "
+        f"--desired-count {count}"
     )
 
 
@@ -146,31 +157,28 @@ def _why(case: Case, ends: list[str]) -> Text:
             names=names,
         )
     return t(
-        "The tasks were healthy. The deployment was stopped: by the end of `pulumi up`, which "
-        "requests the page, by ./careapp rollback, or by a person."
+        "The tasks were healthy. The deployment was stopped: by the gate, which requests the page, or by a person."
     )
 
 
 def _once_more(case: Case, ends: list[str], mistake: Raised | None) -> tuple[Fix, ...]:
     if _by_breaker(ends):
-        text = t(
-            "Correct what made the tasks fail (./careapp logs --since 2h shows their log), then let ECS try again:"
-        )
-        refresh = (case.refresh_command,) if case.rollback_reason else ()
-        return (Fix(text, (case.retry_command, *refresh)),)
+        text = t("Correct what made the tasks fail (their log says it), then let ECS try again:")
+        refresh = case.remedies.refresh() if case.rollback_reason else ()
+        return (Fix(text, (*case.remedies.retry(), *refresh)),)
     if (ended := case.now.ended_by.value) and ended.blameless:
         text = t(
             "See why the version before set off {names}, then let ECS try again:",
             names=", ".join(ended.names),
         )
-        return (case.deploy(text, case.retry_command),)
+        return (case.deploy(text, *case.remedies.retry()),)
     if mistake and (grant := case.grant(mistake.words)):
         return (grant, *case.then_retry())
     text = t("Correct the app, or take its change back, and deploy:")
     otherwise = t(
         "If the cause lay outside of the app, as a lock in the database does, and is fixed, let ECS try again:"
     )
-    return (case.deploy(text), case.deploy(otherwise, case.retry_command))
+    return (case.deploy(text), case.deploy(otherwise, *case.remedies.retry()))
 
 
 def _gone_back(case: Case, wanted: str) -> tuple[Text, Text]:
@@ -197,7 +205,7 @@ def _gone_back(case: Case, wanted: str) -> tuple[Text, Text]:
 
 def deploy_command(case: Case) -> Iterator[Finding]:
     """Find a deployCommand that failed, which keeps the newest task definition from the service."""
-    command = shlex.join(case.now.settings.service.deploy_command)
+    command = shlex.join(case.target.plan.command)
     task = next((each for each in case.now.command_tasks.value or () if each.over), None)
     if task is None:
         return
@@ -211,11 +219,11 @@ def deploy_command(case: Case) -> Iterator[Finding]:
             "deployCommand ended with exit code {code}: {command}", code=code, command=command
         )
     cause = logged_cause([each.text for each in case.lines(task)])
-    seen = [t("Task {task} ran it for `pulumi up`: {reason}", task=task.short, reason=task.reason)]
-    text = t("Correct the command, or what it needs; `pulumi up` runs it again:")
+    seen = [t("Task {task} ran it: {reason}", task=task.short, reason=task.reason)]
+    text = t("Correct the command, or what it needs; the next deployment runs it again:")
     fixes = [case.deploy(text)]
     if cause:
-        again = case.deploy(t("Then let `pulumi up` run it again:"), then=True)
+        again = case.deploy(t("Then let it run again:"), then=True)
         fixes = [logged.fix(case, cause), *([again] if cause.known.about == "database" else [])]
     yield Finding(
         DEPLOY_COMMAND_FAILED,
@@ -231,13 +239,13 @@ def deploy_command(case: Case) -> Iterator[Finding]:
 
 
 def not_deployed(case: Case) -> Iterator[Finding]:
-    """Find a newest task definition that ECS never got: `pulumi up` ended before it changed the service."""
+    """Find a newest task definition that ECS never got: a deployment ended before it changed the service."""
     primary, definition = case.primary, case.definition
     if primary is None or definition is None or not case.not_deployed:
         return
     seen = [t("The service runs {running}.", running=primary.revision)]
     running = [each for each in case.now.command_tasks.value or () if not each.over]
-    if case.now.settings.service.deploy_command and not running:
+    if case.target.plan.command and not running:
         seen.append(t("ECS knows no task of the last hour in which deployCommand failed."))
     seen += [t("Task {task} runs deployCommand.", task=each.short) for each in running]
     yield Finding(
@@ -245,7 +253,7 @@ def not_deployed(case: Case) -> Iterator[Finding]:
         kind="note" if running else "cause",
         title=t("ECS was never told to deploy {wanted}", wanted=definition.revision),
         why=t(
-            "`pulumi up` registers a task definition, runs deployCommand if there is one, and then changes "
+            "A deployment registers a task definition, runs deployCommand if there is one, and then changes "
             "the service. It has not come that far."
         ),
         seen=tuple(seen),
@@ -289,11 +297,11 @@ def deployed_after(case: Case) -> Iterator[Finding]:
             "ECS has completed that deployment: it did not roll back, so {running} is what is expected to run.",
             running=definition.revision,
         ),
-        seen=(t("`pulumi up` fails if the program declares {newest}.", newest=newest.revision),),
+        seen=(t("A roll-out of {newest} is not finished by that.", newest=newest.revision),),
         fixes=(
             Fix(
                 t("If {newest} should run, make ECS try it:", newest=newest.revision),
-                (try_again(case.now.names),),
+                case.remedies.retry(),
             ),
         ),
     )
@@ -322,37 +330,37 @@ def in_progress(case: Case) -> Iterator[Finding]:
         ),
         fixes=(
             *_ends(case),
-            Fix(t("Watch it:"), (f"./careapp status --watch -s {case.now.names.stack}",)),
+            Fix(t("Watch it:"), case.remedies.follow()),
         ),
     )
 
 
 def _ends(case: Case) -> Iterator[Fix]:
     """Yield how a deployment is ended whose tasks fail and that ECS's circuit breaker does not watch."""
-    stack, primary = case.now.names.stack, case.primary
+    primary = case.primary
     if case.breaks or primary is None or not primary.failed or case.now.by_program:
         return
     if case.other_deployments:
         text = t("ECS's circuit breaker does not end such a deployment. Go back:")
-        yield Fix(text, (f"./careapp rollback -s {stack}",))
+        yield Fix(text, case.remedies.rollback())
     else:
-        text = t("ECS's circuit breaker does not end such a deployment; `pulumi up` does:")
+        text = t("ECS's circuit breaker does not end such a deployment; the next one does:")
         yield case.deploy(text)
 
 
 def _waits(case: Case, hook: PauseHook) -> Finding:
     """Return what to do with a deployment that nobody answers. The gate's own look needs no advice."""
-    stack, until = case.now.names.stack, zoned_time(hook.expires) if hook.expires else "-"
+    until = zoned_time(hook.expires) if hook.expires else "-"
     answer = (
-        case.deploy(t("Let `pulumi up` request its page and answer:")),
-        Fix(t("Or go back at once:"), (f"./careapp rollback -s {stack}",)),
+        case.deploy(t("Let the gate request its page and answer:")),
+        Fix(t("Or go back at once:"), case.remedies.rollback()),
     )
     return Finding(
         ROLL_OUT_GOING_ON,
         kind="note",
         title=t("A roll-out waits for an answer"),
         why=t(
-            "The new tasks are healthy and get no requests of users until `pulumi up` has requested their page."
+            "The new tasks are healthy and get no requests of users until the gate has requested their page."
         ),
         seen=(t("ECS waits until {time}, and then rolls back.", time=until),),
         fixes=() if case.now.by_program else answer,

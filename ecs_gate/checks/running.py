@@ -34,7 +34,6 @@ from ecs_gate.parts.elb import PageAnswer, answer, serving
 from ecs_gate.parts.records import Task
 from ecs_gate.parts.task_logs import AWAY, MIGRATED, MIGRATING, REFUSED, UNMIGRATED, LogLine
 from ecs_gate.text import Text, joined, t, verbatim
-from stack.image import APP_FOLDER
 
 NO_PAGE = NO_DATA | {
     *("app-raises", "task-role-cannot-read-secret"),
@@ -57,9 +56,9 @@ FAILURES_IN_A_ROW = 3
 
 
 def database(case: Case) -> Iterator[Finding]:
-    """Find a running app in webapp/ that lost its database and has not logged since that it reconnected."""
+    """Find a running app that lost its database and has not logged since that it reconnected."""
     page = case.now.page.value
-    if not case.now.settings.webapp and page is not None and not page.missing:
+    if not case.target.app.reconnects and page is not None and not page.missing:
         return
     for task in case.active_tasks:
         lost = [each for each in logged.current_lines(case, task) if AWAY in each.text]
@@ -121,7 +120,8 @@ def _unmigrated(case: Case, line: LogLine) -> Finding:
     first = lines[0] if lines else "?"
     if name:
         title = t("Migration {name} fails: {words}", name=name, words=first)
-        file = f"{APP_FOLDER.default}/migrations/{name}" if case.now.settings.webapp else name
+        folder = case.target.app.folder
+        file = f"{folder}/migrations/{name}" if folder else name
         text = t("Correct {file}, and deploy:", file=file)
     else:
         title = t("The app cannot migrate its database: {words}", words=first)
@@ -343,12 +343,12 @@ def _fixes(case: Case, page: PageAnswer) -> tuple[Fix, ...]:
         mend = t(
             "Have the app send its whole answer, encoded as Content-Encoding says and Accept-Encoding asks, and deploy:"
         )
-        return (case.deploy(mend, case.logs_command()), other)
+        return (case.deploy(mend, *case.remedies.logs()), other)
     if (page.status >= 500 and not page.followed) or not (page.status or page.moves):
         mend = t("Fix the error in the app's log, and deploy:")
         if not page.status:
             mend = t("Correct what the app waits for (its log tells what it did last), and deploy:")
-        return (case.deploy(mend, case.logs_command()), other)
+        return (case.deploy(mend, *case.remedies.logs()), other)
     if page.leads_to or page.endless or not page.status:
         mend = t(
             "Correct the redirect in the app, and deploy. Behind a load balancer the scheme is in "
@@ -388,14 +388,8 @@ def _read_rules(case: Case) -> Fix:
 
 def _https(case: Case, page: PageAnswer) -> Iterator[Fix]:
     """Yield how the load balancer gets the listener to which the page redirects."""
-    https = case.now.settings.https
-    if (page.leads_to or page.ended_at).startswith("https:") and not (
-        https.domain or https.certificate_arn
-    ):
-        text = t(
-            "Or give the load balancer a certificate, with which it listens on 443: of ACM's by certificateArn, or "
-            "by domainName and hostedZoneId, for which the stack requests one:"
-        )
+    if (page.leads_to or page.ended_at).startswith("https:") and not case.target.page.https:
+        text = t("Or give the load balancer a certificate of ACM's, with which it listens on 443:")
         yield case.configure("certificateArn", "ARN", text)
 
 
@@ -407,10 +401,10 @@ def page_answer(case: Case) -> Text | None:
     text = answer(page.path, page.status)
     if page.login:
         text = t(
-            "GET {path} asks to log in at {issuer}, so nothing of the page itself was seen; to have it seen, set "
-            "smokePath to one of publicPaths.",
+            "GET {path} asks to log in at {issuer}, so nothing of the page itself was seen; to have it seen, request "
+            "one of the paths that need no login.",
             path=page.path,
-            issuer=case.now.settings.login.issuer,
+            issuer=case.target.login.issuer,
         )
     elif page.leads_to:
         text = t("GET {path} redirects to {url}.", path=page.path, url=page.leads_to)

@@ -8,19 +8,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
-from ecs_gate.diagnosis.findings import Fix, try_again
+from ecs_gate.diagnosis.findings import Fix
 from ecs_gate.diagnosis.log_lines import Raised
 from ecs_gate.parts.elb import Check
 from ecs_gate.parts.gather import Snapshot
-from ecs_gate.parts.rds import Pause
 from ecs_gate.parts.records import Definition, Task
 from ecs_gate.parts.rollout import Rollout
 from ecs_gate.parts.task_logs import LogLine
 from ecs_gate.parts.vpc import Network
+from ecs_gate.remedies import Remedies
 from ecs_gate.screen import short_time
+from ecs_gate.target import Target
 from ecs_gate.text import Text, t
-from stack.load_balancer import HEALTH_PATH
-from stack.workers import Worker
 
 UNHEALTHY = re.compile(r" is unhealthy in \(target-group .+?\) due to \(reason (?P<why>.+?)\)\.?$")
 
@@ -69,22 +68,16 @@ class Case(Rollout):
         return tuple(map(Case.of, self.now.workers.values()))
 
     @property
-    def worker(self) -> Worker | None:
-        """Return the settings of the worker that this case is about; None for the web service."""
-        known = self.now.settings.workers
-        return next((each for each in known if each.name == self.process), None)
+    def target(self) -> Target:
+        return self.now.target
+
+    @cached_property
+    def remedies(self) -> Remedies:
+        return self.now.owner.remedies(self)
 
     @cached_property
     def definition(self) -> Definition | None:
         return (self.now.definitions.value or {}).get(self.expected)
-
-    @property
-    def paused(self) -> Pause | None:
-        """Return the pause; None where the service has a desired count above 0."""
-        database = self.now.database.value
-        if database is None or (self.service is not None and self.service.desired > 0):
-            return None
-        return database.pause
 
     @property
     def health_check(self) -> Check | None:
@@ -92,9 +85,9 @@ class Case(Rollout):
 
     @property
     def health_path(self) -> str:
-        """Return the path meant for health checks: that of the app in webapp/, else the stack file's healthPath."""
-        settings = self.now.settings
-        return HEALTH_PATH.default if settings.webapp else settings.health.path
+        """Return the path meant for health checks: the app's, else the declared one, else the checked one."""
+        declared = self.target.check or self.health_check
+        return self.target.app.health_path or (declared.path if declared else "")
 
     @cached_property
     def failed_checks(self) -> tuple[FailedCheck, ...]:
@@ -163,15 +156,6 @@ class Case(Rollout):
         ]
         return tuple(dict.fromkeys(lines[-most:]))
 
-    @property
-    def retry_command(self) -> str:
-        """Return the command that makes ECS try the expected revision again, with the stack file's health check.
-
-        What ECS never got, `pulumi up` deploys: `retry` would skip deployCommand, and refuses.
-        """
-        names = self.now.names
-        return f"pulumi up -s {names.stack}" if self.not_deployed else try_again(names)
-
     def then_retry(self) -> tuple[Fix, ...]:
         """Return the fix that starts the roll-out again, where ECS has given up or is backing off."""
         if not self.unsteady or self.service is None or self.definition is None:
@@ -180,19 +164,19 @@ class Case(Rollout):
 
     @property
     def _retry_commands(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((self.retry_command, f"pulumi up -s {self.now.names.stack}")))
+        return tuple(dict.fromkeys((*self.remedies.retry(), *self.remedies.apply())))
 
     @property
-    def up_after_change(self) -> str:
-        """Return the `pulumi up` after commands that make no new task definition, as those that change a setting.
+    def up_after_change(self) -> tuple[str, ...]:
+        """Return how the program is applied after commands that make no new task definition, like a setting's.
 
-        Where ECS has gone back from the expected revision, or still may, it comes with a refresh. Pulumi's state has
-        that revision all the same, and UpdateService gets the task definition only where it differs from the state
+        Where ECS has gone back from the expected revision, or still may, it comes with a refresh. The program's state
+        has that revision all the same, and UpdateService gets the task definition only where it differs from the state
         (terraform-provider-aws, resourceServiceUpdate): ECS would deploy the version before once more.
         """
         going = self.primary is not None and self.primary.rollout == "IN_PROGRESS"
         back = self.rolled_back or (going and (self.bakes or self.other_deployments))
-        return self.refresh_command if back else f"pulumi up -s {self.now.names.stack}"
+        return self.remedies.refresh() if back else self.remedies.apply()
 
     def retry_if_fixed(self) -> tuple[Fix, ...]:
         """Return the fix for a cause that may be fixed already: ECS has given up and does not try again."""
@@ -206,35 +190,32 @@ class Case(Rollout):
         return (Fix(text, self._retry_commands),)
 
     def configure(self, key: str, value: str, text: Text, *, retried: bool = False) -> Fix:
-        """Return the fix that sets a setting; a refresh where the stack file has the value already.
+        """Return the fix that sets a setting; a refresh where the program declares the value already.
 
         ``retried`` is for a setting that makes no new task definition. Where tasks have failed, ECS may
         give up any moment; only another try, which takes the setting along, starts counting again.
         """
-        stack = self.now.names.stack
-        drifted = self.now.settings.texts.get(key) == value
-        if self.process and key in WORKERS_OWN:
-            key, drifted = f"--path workers.{self.process}.{WORKERS_OWN[key]}", False
-        commands = [] if drifted else [f"pulumi config set {key} {value} -s {stack}"]
+        drifted = self.remedies.has(key, value)
+        commands = () if drifted else self.remedies.set(key, value)
         if retried and (self.given_up or self.failed_tasks):
-            commands.append(self.retry_command)
+            commands = (*commands, *self.remedies.retry())
         if drifted:
-            return Fix(text, (*commands, self.refresh_command))
+            return Fix(text, (*commands, *self.remedies.refresh()))
         return self.deploy(text, *commands)
 
     def deploy(self, text: Text, *before: str, then: bool = False) -> Fix:
         """Return the fix that deploys, after the commands that come ``before``."""
         changed = any(map(CHANGES.match, before))
-        last = self.up_after_change if changed else f"pulumi up -s {self.now.names.stack}"
-        return Fix(text, (*before, last), then=then)
+        last = self.up_after_change if changed else self.remedies.apply()
+        return Fix(text, (*before, *last), then=then)
 
     def psql(self, *statements: str) -> tuple[str, ...]:
-        """Return the commands that run SQL in the database, after those that make it reachable where nothing does."""
-        stack, settings = self.now.names.stack, self.now.settings
-        bastion = (f"pulumi config set bastionEnabled true -s {stack}", f"pulumi up -s {stack}")
-        reachable = settings.bastion_enabled or settings.service.exec_enabled
-        commands = tuple(f'./careapp db psql -s {stack} -c "{each}"' for each in statements)
-        return commands if reachable else (*bastion, *commands)
+        """Return the commands that run SQL in the database."""
+        return self.remedies.sql(*statements)
+
+    def place(self, what: str) -> Text:
+        """Return where the program declares something (`ecs_gate.remedies.PLACES`)."""
+        return self.remedies.place(what)
 
     def grant(self, line: str, *, migrates: bool = False) -> Fix | None:
         """Return the fix for a right that PostgreSQL says the app's user lacks; None for other words.
@@ -266,32 +247,28 @@ class Case(Rollout):
         return self.deploy(text)
 
     def read_log(self) -> Fix:
-        return Fix(t("Read the app's log:"), (self.logs_command(),))
-
-    def logs_command(self, *options: str) -> str:
-        chosen = (*options, *(("--worker", self.process) if self.process else ()))
-        return " ".join(("./careapp logs", *chosen, "-s", self.now.names.stack))
+        return Fix(t("Read the app's log:"), self.remedies.logs())
 
     def restore(self) -> Fix:
-        """Return the fix that restores what was changed or deleted outside Pulumi."""
-        return self.refresh(t("Let Pulumi restore it:"))
+        """Return the fix that restores what was changed or deleted outside the program."""
+        return self.refresh(self.remedies.restored())
 
     def restore_rules(self) -> Fix:
-        """Return the fix for missing rules of security groups: Pulumi's.
+        """Return the fix for missing rules of security groups: that of the program that declares them.
 
-        A rule that is added by hand has an id that Pulumi does not know: the next refresh would make it a second
+        A rule that is added by hand has an id that the program does not know: the next refresh would make it a second
         time, which EC2 refuses (InvalidPermission.Duplicate).
         """
         return self.refresh(
             t(
-                "Declare it in infra/security_groups.py, if it is not there; Pulumi restores what "
-                "the program declares:"
+                "Declare it ({place}), if it is not there; what the program declares comes back with:",
+                place=self.place("rules"),
             )
         )
 
     def or_restore(self) -> Fix:
-        """Return the alternative fix that restores what was changed outside Pulumi."""
-        return self.refresh(t("Or let Pulumi restore what the program declares:"))
+        """Return the alternative fix that restores what was changed outside the program."""
+        return self.refresh(t("Or restore what the program declares:"))
 
     def correct_program(self, text: Text, *, drifts: bool = True) -> tuple[Fix, ...]:
         """Return the fix that corrects the program, and a refresh as the alternative.
@@ -302,15 +279,13 @@ class Case(Rollout):
         fix = self.deploy(text)
         if self.now.by_program and not drifts:
             return (fix,)
-        otherwise = t(
-            "If the program declares this already, AWS differs from it; restore it with Pulumi:"
-        )
+        otherwise = t("If the program declares this already, AWS differs from it; restore it:")
         return (fix, self.refresh(otherwise))
 
     def own_tables(self, subnets: Iterable[str]) -> tuple[Fix, ...]:
         """Return the fix for subnets that have another route table than their own.
 
-        EC2 refuses a second association of a subnet (Resource.AlreadyAssociated), so Pulumi cannot make it before.
+        EC2 refuses a second association of a subnet (Resource.AlreadyAssociated), so no program can make it before.
         """
         known = self.network.subnets if self.network else {}
         associations = [known[each].other_association for each in subnets if each in known]
@@ -319,23 +294,16 @@ class Case(Rollout):
             for each in associations
             if each
         ]
-        text = t("Let Pulumi associate the subnets with their own route tables again:")
-        return (Fix(text, (*away, self.refresh_command)),) if away else ()
+        text = t("Associate the subnets with their own route tables again:")
+        return (Fix(text, (*away, *self.remedies.refresh())),) if away else ()
 
     def refresh(self, text: Text) -> Fix:
-        """Return the fix that lets Pulumi refresh its state and restore what is declared."""
-        return Fix(text, (self.refresh_command,))
-
-    @property
-    def refresh_command(self) -> str:
-        return f"pulumi up --refresh -s {self.now.names.stack}"
+        """Return the fix that restores what the program declares."""
+        return Fix(text, self.remedies.refresh())
 
 
 CHANGES = re.compile(r"pulumi config |aws (?!\S+ (get|describe|list)-)")
 """Commands of a fix that change something themselves; without one a person's edit is deployed."""
-
-WORKERS_OWN = {"taskCpu": "cpu", "taskMemory": "memory", "desiredCount": "count"}
-"""The web service's settings, and the fields of `workers.NAME` in their place."""
 
 CODES = re.compile(r"codes: \[(?P<codes>[\d, ]+)\]")
 

@@ -57,6 +57,8 @@ class Facts:
 
     result: bool = False
     """Whether it says only what came of a cause: where none is known, it is shown as what happened."""
+    told: bool = False
+    """Whether the gate says it as well where all is well."""
     outside: bool = False
     """Whether its cause lies outside of the version that is deployed: the version before has it as well."""
 

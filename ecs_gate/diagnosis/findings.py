@@ -9,7 +9,6 @@ from ecs_gate.aws.session import Place
 from ecs_gate.diagnosis.catalogue import Facts
 from ecs_gate.text import Text, t
 from ecs_gate.text.masking import mask_lines
-from stack.names import StackNames
 
 KINDS = ("cause", "warning", "consequence", "note")
 PAGE_PART = t("the page")
@@ -116,9 +115,3 @@ def ranked(findings: list[Finding]) -> tuple[Finding, ...]:
     for each in findings:
         once.setdefault((each.id, each.process), each)
     return tuple(sorted(once.values(), key=lambda each: (KINDS.index(each.kind), each.facts.depth)))
-
-
-def try_again(names: StackNames) -> str:
-    """Return the command with which ECS deploys the newest revision again."""
-    worker = f"--worker {names.process} " if names.process else ""
-    return f"./careapp retry {worker}-s {names.stack}"

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, collapse_addresses
 
+from ecs_gate.facts.clients import Allowed
 from ecs_gate.parts.vpc import AclEntry, Endpoint, Group, Network, Permission, Route
-from stack.allowed_cidrs import Allowed
 
 ANYWHERE = IPv4Network("0.0.0.0/0")
 

@@ -146,7 +146,7 @@ def _ports(case: Case) -> Text:
     ports = (
         ", ".join(f"{each.protocol} {each.port}" for each in balancer.listeners) if balancer else ""
     )
-    allowed = case.now.settings.allowed
+    allowed = case.target.page.allowed
     if allowed.everyone:
         return t("Open to the internet: {ports}.", ports=ports or "-")
     return t("Open to {allowed}: {ports}.", allowed=str(allowed), ports=ports or "-")

@@ -11,8 +11,8 @@ from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.aws.session import Session
 from ecs_gate.parts import ecs
 from ecs_gate.parts.records import Alarmed
+from ecs_gate.target import Names
 from ecs_gate.text import t
-from stack.names import StackNames
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def alarms(session: Session, prefix: str) -> tuple[Alarm, ...]:
     )
 
 
-def alarms_that_ended(session: Session, names: StackNames) -> Alarmed:
+def alarms_that_ended(session: Session, names: Names) -> Alarmed:
     """Return the alarms that ended the service's newest deployment; none for another end. Raises AwsProblem."""
     rows = ecs.service_deployments(session, names)
     deployment = ecs.service_deployment(session, rows[0]["serviceDeploymentArn"]) if rows else None
@@ -161,7 +161,7 @@ def _groups(alarm: Mapping[str, Any]) -> list[str]:
     return [each["Value"] for each in dimensions if each["Name"] == "TargetGroup"]
 
 
-def quota(session: Session, names: StackNames, spot: bool) -> Quota:
+def quota(session: Session, names: Names, spot: bool) -> Quota:
     """Return Fargate's vCPU quota, and how much of it other tasks of the account use. Raises AwsProblem.
 
     AWS also counts pods that EKS runs on Fargate; ECS does not list them.
@@ -179,7 +179,7 @@ def quota(session: Session, names: StackNames, spot: bool) -> Quota:
     return Quota(limit=float(answer["Quota"]["Value"]), elsewhere=taken / CPU_UNITS, code=code)
 
 
-def _elsewhere(session: Session, names: StackNames, spot: bool) -> Iterator[int]:
+def _elsewhere(session: Session, names: Names, spot: bool) -> Iterator[int]:
     """Yield the CPU units of each task in the region that is not the service's."""
     for cluster in session.all("ecs", "list_clusters", "clusterArns"):
         arns = session.all("ecs", "list_tasks", "taskArns", cluster=cluster, launchType="FARGATE")

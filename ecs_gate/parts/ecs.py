@@ -21,7 +21,7 @@ from ecs_gate.parts.records import (
     Traffic,
     short,
 )
-from stack.names import DEPLOY_COMMAND_TASK, StackNames
+from ecs_gate.target import Names
 
 SPOT = "FARGATE_SPOT"
 
@@ -43,7 +43,7 @@ FAILED_ACTIVITIES = ("Failed", "Unfulfilled")
 """Values of StatusCode (botocore, ScalingActivity)."""
 
 
-def service(session: Session, names: StackNames) -> Service | None:
+def service(session: Session, names: Names) -> Service | None:
     """Return the service, or None. Raises AwsProblem, also of kind "missing" without the cluster."""
     answer = session.call(
         "ecs", "describe_services", cluster=names.cluster, services=[names.service]
@@ -58,11 +58,11 @@ def service(session: Session, names: StackNames) -> Service | None:
     return replace(known, traffic=_traffic(session, names))
 
 
-def workers(session: Session, names: StackNames) -> list[str]:
-    """Return the names of the workers that the cluster has. Raises AwsProblem."""
-    arns = session.all("ecs", "list_services", "serviceArns", cluster=names.cluster)
-    prefix = names.worker("")
-    return [each.removeprefix(prefix) for each in map(short, arns) if each.startswith(prefix)]
+def services(session: Session, cluster: str) -> list[str]:
+    """Return the names of the services that a cluster has. Raises AwsProblem."""
+    return [
+        short(each) for each in session.all("ecs", "list_services", "serviceArns", cluster=cluster)
+    ]
 
 
 def service_of(raw: dict[str, Any]) -> Service:
@@ -125,7 +125,7 @@ def _deployment(raw: dict[str, Any]) -> Deployment:
     )
 
 
-def rollback_reason(session: Session, names: StackNames, definition: str) -> str:
+def rollback_reason(session: Session, names: Names, definition: str) -> str:
     """Return why ECS stopped or rolled back the service's newest deployment; "" unless it was of that revision.
 
     DescribeServices does not tell: after a rollback to a service that differs in, say, its subnets
@@ -162,7 +162,7 @@ def deployed_definition(session: Session, row: Mapping[str, Any]) -> str:
     return next((str(each["taskDefinition"]) for each in revisions), "")
 
 
-def was_deployed(session: Session, names: StackNames, definition: str) -> bool:
+def was_deployed(session: Session, names: Names, definition: str) -> bool:
     """Return whether ECS has ever deployed a task definition to the service, as far as it still tells.
 
     `pulumi up` gives the service a new task definition only
@@ -182,25 +182,27 @@ def _revisions(session: Session, arns: list[str]) -> Iterator[Mapping[str, Any]]
         yield from answer["serviceRevisions"]
 
 
-def completed(session: Session, names: StackNames) -> bool:
+def completed(session: Session, names: Names) -> bool:
     """Return whether ECS has completed the service's newest deployment and not gone back from it. Raises AwsProblem."""
     rows = service_deployments(session, names)
     return bool(rows) and rows[0]["status"] == "SUCCESSFUL"
 
 
-def command_tasks(session: Session, names: StackNames, definition: str) -> tuple[Task, ...]:
-    """Return the tasks in which `pulumi up` ran deployCommand with a task definition, newest first.
+def command_tasks(
+    session: Session, names: Names, definition: str, started_by: str
+) -> tuple[Task, ...]:
+    """Return the tasks in which a command ran with a task definition before it was deployed, newest first.
 
     Of the stopped ones those of the last hour. Raises AwsProblem.
     """
     return tuple(
         each
         for each in tasks_of(session, names, family=names.family)
-        if each.started_by == DEPLOY_COMMAND_TASK and each.definition == definition
+        if each.started_by == started_by and each.definition == definition
     )
 
 
-def tasks_of(session: Session, names: StackNames, **chosen: str) -> tuple[Task, ...]:
+def tasks_of(session: Session, names: Names, **chosen: str) -> tuple[Task, ...]:
     """Return the cluster's tasks that run or stopped within the hour, newest first. Raises AwsProblem.
 
     ``chosen`` is ListTasks' filter: a service or a family; without one all.
@@ -215,7 +217,7 @@ def tasks_of(session: Session, names: StackNames, **chosen: str) -> tuple[Task, 
     return tuple(sorted(tasks, key=lambda each: str(each.created or ""), reverse=True))
 
 
-def _traffic(session: Session, names: StackNames) -> Traffic | None:
+def _traffic(session: Session, names: Names) -> Traffic | None:
     """Return the share of the requests that a deployment in progress has, and the hook at which it waits.
 
     None of a first deployment without a hook: it has nothing to shift.
@@ -254,7 +256,7 @@ def answer_hook(session: Session, hook: PauseHook, action: str) -> None:
     )
 
 
-def service_deployments(session: Session, names: StackNames) -> list[Mapping[str, Any]]:
+def service_deployments(session: Session, names: Names) -> list[Mapping[str, Any]]:
     """Return ListServiceDeployments' items, the newest first. Raises AwsProblem."""
     arguments = {"cluster": names.cluster, "service": names.service}
     rows: list[Mapping[str, Any]] = []
@@ -266,7 +268,7 @@ def service_deployments(session: Session, names: StackNames) -> list[Mapping[str
         arguments["nextToken"] = page["nextToken"]
 
 
-def tasks(session: Session, names: StackNames) -> tuple[Task, ...]:
+def tasks(session: Session, names: Names) -> tuple[Task, ...]:
     """Return the service's running tasks and those that stopped within the hour, newest first. Raises AwsProblem."""
     return tasks_of(session, names, serviceName=names.service)
 
@@ -374,7 +376,7 @@ class Activity:
     failed: bool = False
 
 
-def scaling_activities(session: Session, names: StackNames) -> tuple[Activity, ...]:
+def scaling_activities(session: Session, names: Names) -> tuple[Activity, ...]:
     """Return what Application Auto Scaling did to the desired count, and why, the newest of it. Raises AwsProblem."""
     answer = session.call(
         "application-autoscaling",

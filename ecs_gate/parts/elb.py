@@ -10,11 +10,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ecs_gate.aws.errors import AwsProblem
-from ecs_gate.aws.rules import matches
 from ecs_gate.aws.session import Session
+from ecs_gate.facts.elb import matches, ports
 from ecs_gate.text import Text, t
-from stack.login import ports
-from stack.names import TEST_RULE_PRIORITY
 
 
 class Unreachable(Exception):
@@ -412,12 +410,12 @@ def login(balancer: Balancer) -> Oidc | None:
     return next((each.login for each in listener.rules if each.login), None) if listener else None
 
 
-def test_value(balancer: Balancer) -> str | None:
+def test_value(balancer: Balancer, priority: int) -> str | None:
     """Return the value of TEST_HEADER with which a request reaches a new version; None without such a rule."""
     listener = serving(balancer)
     for rule in listener.rules if listener else ():
         for each in rule.conditions:
-            if rule.priority == str(TEST_RULE_PRIORITY) and each.field == "http-header":
+            if rule.priority == str(priority) and each.field == "http-header":
                 return next(iter(each.values), None)
     return None
 

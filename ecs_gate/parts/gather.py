@@ -12,13 +12,12 @@ from typing import Any, TypeVar
 from ecs_gate.aws import local_cloud
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.aws.session import Place, Session
+from ecs_gate.owner import Owner
 from ecs_gate.parts import cloudwatch, ecs, elb, rds, task_inputs, task_logs, verdicts, vpc
-from ecs_gate.parts import jobs as job_runs
 from ecs_gate.parts import login as logins
 from ecs_gate.parts import page as pages
 from ecs_gate.parts.cloudwatch import Alarm, Measured, Quota
-from ecs_gate.parts.elb import Balancer, PageAnswer, Target, TargetGroup
-from ecs_gate.parts.jobs import Jobs
+from ecs_gate.parts.elb import Balancer, PageAnswer, TargetGroup
 from ecs_gate.parts.login import Provider
 from ecs_gate.parts.rds import Database
 from ecs_gate.parts.records import (
@@ -31,13 +30,10 @@ from ecs_gate.parts.records import (
     Task,
     read_part,
 )
-from ecs_gate.parts.remains import Remains, remains
-from ecs_gate.parts.task_inputs import Bucket, Image, Role, Secret
+from ecs_gate.parts.task_inputs import Image, Role, Secret
 from ecs_gate.parts.task_logs import Logs
 from ecs_gate.parts.vpc import Network
-from stack.names import StackNames
-from stack.settings import Settings
-from stack.uploads import VARIABLE as UPLOADS_BUCKET
+from ecs_gate.target import Names, Target
 
 T = TypeVar("T")
 
@@ -53,13 +49,11 @@ class Snapshot:
     asked, by this machine's clock.
     """
 
-    names: StackNames
+    target: Target
     place: Place
-    settings: Settings
     wanted: str | None = None
     by_program: bool = False
-    output_url: str = ""
-    """The output ``pageUrl``, where the program passed it."""
+    owner: Owner = field(default_factory=Owner)
     at: datetime = field(default_factory=local_cloud.now)
     service: Part[Service] = field(default_factory=Part)
     rollback_reason: Part[str] = field(default_factory=Part)
@@ -78,7 +72,7 @@ class Snapshot:
     newest: Part[Definition] = field(default_factory=Part)
     definitions: Part[Mapping[str, Definition]] = field(default_factory=Part)
     group: Part[TargetGroup] = field(default_factory=Part)
-    targets: Part[tuple[Target, ...]] = field(default_factory=Part)
+    targets: Part[tuple[elb.Target, ...]] = field(default_factory=Part)
     balancer: Part[Balancer] = field(default_factory=Part)
     page: Part[PageAnswer] = field(default_factory=Part)
     network: Part[Network] = field(default_factory=Part)
@@ -92,19 +86,19 @@ class Snapshot:
     quota: Part[Quota] = field(default_factory=Part)
     measured: Part[Measured] = field(default_factory=Part)
     workers: Mapping[str, Snapshot] = field(default_factory=dict)
-    """Each worker as a stack of its own: its service, tasks, task definitions and log; the rest is the stack's."""
-    old_workers: Part[object] = field(default_factory=Part)
-    """Only the problem in reading which workers run that the stack file has no more."""
-    jobs: Part[Jobs] = field(default_factory=Part)
-    """The jobs, where the stack file has some."""
+    """Each further service of the target: its service, tasks, task definitions and log; the rest is the first one's."""
     login: Part[Provider] = field(default_factory=Part)
     """What the provider says to the load balancer's client, where users log in."""
-    uploads: Part[Bucket] = field(default_factory=Part)
-    """The bucket that the task definition names for the app's files."""
-    remains: Part[Remains] = field(default_factory=Part)
-    """What else there is, where the stack has neither service nor load balancer nor database."""
-    aside: Part[tuple[Database, ...]] = field(default_factory=Part)
-    """What an interrupted restore has left, where no instance has the database's name."""
+    own: Mapping[type[Any], Part[Any]] = field(default_factory=dict)
+    """What the owner reads besides."""
+
+    @property
+    def names(self) -> Names:
+        return self.target.names
+
+    def of(self, kind: type[T]) -> Part[T]:
+        """Return a part of the owner's."""
+        return self.own.get(kind, Part())
 
     @property
     def region(self) -> str:
@@ -114,7 +108,7 @@ class Snapshot:
     def page_url(self) -> str:
         """Return the page's URL without a path; "" without a load balancer."""
         balancer = self.balancer.value
-        return self.output_url or (self.settings.https.url(balancer.dns) if balancer else "")
+        return self.target.page.url_of(balancer.dns) if balancer else self.target.page.url
 
     def problems(self) -> dict[str, AwsProblem]:
         """Return the problems of the parts that could not be read, by the name of the part."""
@@ -127,13 +121,13 @@ class Snapshot:
             if isinstance(part, Part) and part.problem is not None
         }
 
-    def of_worker(self, name: str, wanted: str | None, **parts: Any) -> Snapshot:
-        """Return this snapshot as that of a worker, which has no load balancer, with these parts of its own."""
+    def of_other(self, names: Names, wanted: str | None, **parts: Any) -> Snapshot:
+        """Return this snapshot as that of another service, without a load balancer, with these parts of its own."""
         absent: dict[str, Any] = dict.fromkeys(
             ("group", "targets", "page", "ended_by", "command_tasks"), Part()
         )
         return replace(
-            self, names=self.names.of_worker(name), wanted=wanted, workers={}, **absent, **parts
+            self, target=self.target.of(names), wanted=wanted, workers={}, **absent, **parts
         )
 
 
@@ -141,14 +135,13 @@ class Snapshot:
 class Inquiry:
     """The stack to read, and what is known of it: all that a diagnosis rests on beside AWS."""
 
-    settings: Settings
+    target: Target
     session: Session
+    owner: Owner = field(default_factory=Owner)
     wanted: str | None = None
     """The ARN of the task definition that is expected to run; None: the service's newest."""
-    url: str = ""
-    """The output ``pageUrl``; without one it is what the settings make of it."""
     workers: Mapping[str, str] | None = None
-    """The workers to read, with the task definitions that are expected to run; None: all."""
+    """The further services to read, with the task definitions that are expected to run; None: all."""
     page: Part[PageAnswer] | None = None
     """An earlier answer of the page, for callers that read often: each request counts as a visit."""
     page_before: PageAnswer | None = None
@@ -163,45 +156,45 @@ class Inquiry:
 
 def gather(inquiry: Inquiry) -> Snapshot:
     """Read all parts from AWS in parallel. A part that could not be read has the problem."""
-    with ThreadPoolExecutor(ASK_AT_ONCE) as pool:
-        reader = _Reader(inquiry, pool)
-        return _with_workers(reader.snapshot(ALL), reader, inquiry.workers)
+    return _read(inquiry, ALL, WORKER, full=True)
 
 
-def _with_workers(now: Snapshot, reader: _Reader, wanted: Mapping[str, str] | None) -> Snapshot:
-    """Return the snapshot with the workers; before stage 2 there are none.
-
-    Those that the stack file has no more run until the next `pulumi up`.
-    """
-    if wanted is None:
-        known = now.settings.workers if now.settings.ecs_enabled or now.service.value else ()
-        left = read_part(ecs.workers, reader.session, now.names)
-        now = replace(now, old_workers=Part(problem=left.problem))
-        wanted = dict.fromkeys([*(each.name for each in known), *(left.value or [])], "")
-    others = {name: reader.of_worker(name, arn) for name, arn in wanted.items()}
-    parts = WORKER if reader.full else WORKER_STATUS
-    read = {name: each.read(parts) for name, each in others.items()}
-    workers = {
-        name: now.of_worker(name, each.expected, **read[name]) for name, each in others.items()
-    }
-    return replace(now, workers=workers)
-
-
-def overview(settings: Settings, session: Session) -> Snapshot:
+def overview(inquiry: Inquiry) -> Snapshot:
     """Read the parts that the status shows. What ECS deploys is what is expected to run."""
+    return _read(inquiry, STATUS, WORKER_STATUS, full=False)
+
+
+def _read(inquiry: Inquiry, parts: Iterable[str], own: Iterable[str], *, full: bool) -> Snapshot:
     with ThreadPoolExecutor(ASK_AT_ONCE) as pool:
-        reader = _Reader(Inquiry(settings, session), pool, full=False)
-        return _with_workers(reader.snapshot(STATUS), reader, None)
+        reader = _Reader(inquiry, pool, full=full)
+        now, wanted = reader.snapshot(parts), inquiry.workers
+        others = {
+            each.process: reader.of_other(each, (wanted or {}).get(each.process, ""))
+            for each in inquiry.target.others
+            if wanted is None or each.process in wanted
+        }
+        read = {name: each.read(own) for name, each in others.items()}
+        workers = {
+            name: now.of_other(each.names, each.expected, **read[name])
+            for name, each in others.items()
+        }
+        now = replace(now, workers=workers)
+        asked = [
+            (part.kind, pool.submit(read_part, part.read, now, inquiry.session))
+            for part in inquiry.owner.parts
+            if full or part.shown
+        ]
+        return replace(now, own={kind: each.result() for kind, each in asked})
 
 
-STATUS = ("service", "tasks", "balancer", "database", "alarms", "group", "targets", "remains")
+STATUS = ("service", "tasks", "balancer", "database", "alarms", "group", "targets")
 """The parts that the status shows, those that need no other part first."""
 
 ALL = (
     *("service", "tasks", "newest", "balancer", "database", "alarms", "group", "targets"),
     *("network", "page", "rollback_reason", "ended_by", "was_deployed", "measured", "quota"),
     *("command_tasks", "definitions", "image", "logs", "execution", "task_role", "secrets"),
-    *("verdict", "tried", "jobs", "login", "uploads", "remains", "aside"),
+    *("verdict", "tried", "login"),
 )
 
 
@@ -221,16 +214,14 @@ class _Reader:
     """
 
     def __init__(self, inquiry: Inquiry, pool: ThreadPoolExecutor, *, full: bool = True) -> None:
-        self.inquiry, self.settings, self.session = inquiry, inquiry.settings, inquiry.session
+        self.inquiry, self.target, self.session = inquiry, inquiry.target, inquiry.session
         self.wanted, self.full, self._pool = inquiry.wanted, full, pool
-        self.names = self.settings.names
+        self.names = self.target.names
 
-    def of_worker(self, name: str, wanted: str) -> _Reader:
-        """Return the reader of a worker's own parts; without ``wanted`` its newest task definition should run."""
-        inquiry = replace(self.inquiry, wanted=wanted or None)
-        reader = _Reader(inquiry, self._pool, full=self.full)
-        reader.names = self.names.of_worker(name)
-        return reader
+    def of_other(self, names: Names, wanted: str) -> _Reader:
+        """Return the reader of another service; without ``wanted`` its newest task definition should run."""
+        inquiry = replace(self.inquiry, target=self.target.of(names), wanted=wanted or None)
+        return _Reader(inquiry, self._pool, full=self.full)
 
     def read(self, names: Iterable[str]) -> dict[str, Any]:
         """Return these parts, after all of them have been asked for; one that fails is one part that was not read."""
@@ -240,12 +231,11 @@ class _Reader:
     def snapshot(self, names: Iterable[str]) -> Snapshot:
         parts = self.read(names)
         return Snapshot(
-            names=self.names,
+            target=self.target,
+            owner=self.inquiry.owner,
             place=self.session.place,
-            settings=self.settings,
             wanted=self.expected,
             by_program=self.wanted is not None,
-            output_url=self.inquiry.url,
             **parts,
         )
 
@@ -289,7 +279,7 @@ class _Reader:
     def group(self) -> Future[Part[TargetGroup]]:
         """Ask for the target group, or, of two that alternate, for the one that gets the requests."""
         first = self._ask(elb.target_group, self.names.target_group)
-        if not (self.full and self.settings.service.deployment.shifts):
+        if not (self.full and self.running and self.running.alternate):
             return first
         other = self._ask(elb.target_group, self.names.alternate_group).result()
         part = first.result()
@@ -299,7 +289,7 @@ class _Reader:
         return _answered(Part(elb.busiest(self.balancer.result().value, pair)))
 
     @cached_property
-    def targets(self) -> Future[Part[tuple[Target, ...]]]:
+    def targets(self) -> Future[Part[tuple[elb.Target, ...]]]:
         """Ask for the targets of the target group, or of both that alternate."""
         group, running = self.group.result(), self.running
         if group.value is None:
@@ -327,8 +317,7 @@ class _Reader:
         question = partial(
             pages.page,
             balancer,
-            self.settings,
-            inquiry.url,
+            self.target,
             before=inquiry.page_before,
             database=primary is None or primary.rollout != "IN_PROGRESS",
         )
@@ -337,13 +326,13 @@ class _Reader:
     @cached_property
     def login(self) -> Future[Part[Provider]]:
         """Ask the provider at which users log in, or where the load balancer has no login yet, whether it answers."""
-        balancer, login = self.balancer.result().value, self.settings.login
+        balancer, login = self.balancer.result().value, self.target.login
         if balancer is None or not login.enabled:
             return _answered(Part())
         oidc = elb.login(balancer)
         if oidc is None:
             return self._pool.submit(read_part, logins.read_document, login.issuer)
-        url = self.inquiry.url or self.settings.https.url(balancer.dns)
+        url = self.target.page.url_of(balancer.dns)
         return self._ask(logins.provider, oidc, login.secret_arn, url)
 
     @property
@@ -419,9 +408,10 @@ class _Reader:
         """Ask for the tasks of deployCommand, where it has kept the newest task definition from the service."""
         newest = self.newest.result().value
         kept_away = self.service.result().absent or self.was_deployed.result().value is False
-        if not self.settings.service.deploy_command or newest is None or not kept_away:
+        started_by = self.target.plan.command_started_by
+        if not started_by or newest is None or not kept_away:
             return _answered(Part())
-        return self._ask(ecs.command_tasks, self.names, newest.arn)
+        return self._ask(ecs.command_tasks, self.names, newest.arn, started_by)
 
     @cached_property
     def measured(self) -> Future[Part[Measured]]:
@@ -438,35 +428,6 @@ class _Reader:
     def quota(self) -> Future[Part[Quota]]:
         spot = bool(self.running and self.running.spot)
         return self._ask(cloudwatch.quota, self.names, spot)
-
-    @cached_property
-    def jobs(self) -> Future[Part[Jobs]]:
-        """Ask for the jobs of the stack file, which belong to stage 2."""
-        declared = [each.name for each in self.settings.jobs]
-        if not (declared and (self.settings.ecs_enabled or self.running)):
-            return _answered(Part())
-        return self._ask(job_runs.jobs, self.names, declared)
-
-    @cached_property
-    def uploads(self) -> Future[Part[Bucket]]:
-        """Ask for the bucket of the app's files, if the task definition names one."""
-        name = self.definition.environment.get(UPLOADS_BUCKET) if self.definition else None
-        return self._ask(task_inputs.bucket, name) if name else _answered(Part())
-
-    @cached_property
-    def remains(self) -> Future[Part[Remains]]:
-        """Ask for the rest of a stack whose main parts are gone."""
-        main = (self.service, self.balancer, self.group, self.database)
-        if not all(each.result().absent for each in main):
-            return _answered(Part())
-        return self._ask(remains, self.settings)
-
-    @cached_property
-    def aside(self) -> Future[Part[tuple[Database, ...]]]:
-        """Ask for the instances of a restore where the database does not exist."""
-        if not self.database.result().absent:
-            return _answered(Part())
-        return self._ask(rds.aside, self.names.database)
 
     @cached_property
     def definitions(self) -> Future[Part[Mapping[str, Definition]]]:
@@ -541,7 +502,7 @@ class _Reader:
         database = self.database.result().value
         if database is None or not database.secret:
             return _answered(Part())
-        planned = self.settings.service.secrets.values()
+        planned = self.target.plan.secrets.values()
         return self._ask(task_inputs.secrets, [database.secret, *planned])
 
 

@@ -14,10 +14,10 @@ from urllib.parse import quote, urlencode
 
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.aws.session import Session
+from ecs_gate.facts.elb import CALLBACK_PATH
+from ecs_gate.facts.secrets import secret_arn, secret_key
 from ecs_gate.parts.elb import Oidc
 from ecs_gate.text import t
-from stack.login import CALLBACK_PATH
-from stack.statements import secret_arn, secret_key
 
 SECONDS = 10
 CLIENT_SECRET_FILE = "secret.txt"  # noqa: S105 - its name

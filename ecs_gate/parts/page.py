@@ -13,11 +13,11 @@ from urllib.parse import parse_qs, urlsplit
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.aws.pace import Pace
 from ecs_gate.aws.session import Session
+from ecs_gate.facts.elb import CALLBACK_PATH
 from ecs_gate.parts import elb
 from ecs_gate.parts.elb import Balancer, PageAnswer, Unreachable
+from ecs_gate.target import Login, Target
 from ecs_gate.text import t, text_of
-from stack.login import CALLBACK_PATH, LoginSettings
-from stack.settings import Settings
 
 if TYPE_CHECKING:
     from ecs_gate.parts.browser import Browser, Response
@@ -42,20 +42,17 @@ MOST_ASSETS = 8
 LEAST_SHARE = 4
 """The part of that time, a quarter, that must be left for an asset before it can be said not to answer."""
 
-DATABASE_PATH = "/health/db"
 
-
-def page_before(settings: Settings) -> PageAnswer | None:
-    """Request the page before an update. None without a load balancer or ``smokePath``. Raises AwsProblem."""
-    session = Session(settings.region, settings.profile)
-    balancer = elb.balancer(session, settings.names.balancer, rules=False)
-    return page(balancer, settings) if balancer else None
+def page_before(target: Target) -> PageAnswer | None:
+    """Request the page before an update. None without a load balancer or a path. Raises AwsProblem."""
+    session = Session(target.region, target.profile)
+    balancer = elb.balancer(session, target.names.balancer, rules=False)
+    return page(balancer, target) if balancer else None
 
 
 def page(
     balancer: Balancer,
-    settings: Settings,
-    url: str = "",
+    target: Target,
     headers: Mapping[str, str] | None = None,
     requests: int = 1,
     before: PageAnswer | None = None,
@@ -63,74 +60,71 @@ def page(
     assets: bool = True,
     database: bool = True,
 ) -> PageAnswer | None:
-    """Request ``smokePath`` with its stylesheets and scripts, and of the app in webapp/ the database's health.
+    """Request the target's page with its stylesheets and scripts, and its app's ``database_path``, if it has one.
 
-    ``url`` is the output ``pageUrl``; without one it is what the settings make of it. ``headers`` are sent, too. A
-    page that fails is tried again, three times in all, but not once ANSWER_SECONDS have passed; one that works is
-    requested ``requests`` times, until it fails. ``before`` is the page before this update: with what answered then
-    and does not now it fails. None where ``smokePath`` is empty. Raises AwsProblem where
+    ``headers`` are sent, too. A page that fails is tried again, three times in all, but not once ANSWER_SECONDS have
+    passed; one that works is requested ``requests`` times, until it fails. ``before`` is the page before this update:
+    with what answered then and does not now it fails. None where no path is to be requested. Raises AwsProblem where
     the load balancer cannot be reached from here: that is no fault of the page.
 
     The alarms that ECS watches during a deployment count these requests like users'. So then ``database`` is False,
     and the page is requested without its ``assets`` where they have answered.
     """
-    path = settings.health.smoke_path
+    path, of_database = target.page.path, target.app.database_path
     if not path:
         return None
-    base = url or settings.https.url(balancer.dns)
+    base = target.page.url_of(balancer.dns)
     # A new browser each time: the cookies of an earlier visit must not change the answer.
-    browser = _browsers(balancer, settings, headers or {})
-    found = PageAnswer(
-        url=f"{base}{path}", path=path, matcher=settings.health.smoke_matcher, tries=0
-    )
+    browser = _browsers(balancer, target, headers or {})
+    found = PageAnswer(url=f"{base}{path}", path=path, matcher=target.page.expects, tries=0)
     found = replace(found, assets_before=before.assets if before else {})
 
     def visit(page: PageAnswer) -> PageAnswer:
-        return _visit(browser(), settings.login, page, assets)
+        return _visit(browser(), target.login, page, assets)
 
     try:
         found = _get_page(visit, found)
         while found.tries < requests and not found.fails:
             found = visit(found)
-        database = database and settings.webapp and not settings.login.protects(DATABASE_PATH)
+        database = database and bool(of_database) and not target.login.protects(of_database)
         if found.status and database:
-            answer = browser().get(f"{base}{DATABASE_PATH}", DATABASE_SECONDS)
+            answer = browser().get(f"{base}{of_database}", DATABASE_SECONDS)
             found = replace(found, database=answer.status)
         return found
     except Unreachable as problem:
-        raise _unreachable(found.url, problem, settings) from None
+        raise _unreachable(found.url, problem, target) from None
 
 
-def status(balancer: Balancer, settings: Settings, path: str) -> int:
+def status(balancer: Balancer, target: Target, path: str) -> int:
     """Return the status of a path, without following a redirect, as a health check asks; 0 for no answer.
 
     Raises AwsProblem where the load balancer cannot be reached from here.
     """
-    url = f"{settings.https.url(balancer.dns)}{path}"
+    url = f"{target.page.url_of(balancer.dns)}{path}"
     try:
-        browser = _browsers(balancer, settings, {})
+        browser = _browsers(balancer, target, {})
         return browser().get(url, _answer_seconds(), follow=False).status
     except Unreachable as problem:
-        raise _unreachable(url, problem, settings) from None
+        raise _unreachable(url, problem, target) from None
 
 
 def _browsers(
-    balancer: Balancer, settings: Settings, headers: Mapping[str, str]
+    balancer: Balancer, target: Target, headers: Mapping[str, str]
 ) -> Callable[[], Browser]:
     """Return what makes a new browser. A preview and the status do without its HTTP client, which takes 0.3 s."""
     from ecs_gate.parts.browser import Browser
 
-    return partial(Browser, balancer, settings.https.domain, headers)
+    return partial(Browser, balancer, target.page.domain, headers)
 
 
-def _unreachable(url: str, problem: Unreachable, settings: Settings) -> AwsProblem:
+def _unreachable(url: str, problem: Unreachable, target: Target) -> AwsProblem:
     text = t("{url} cannot be reached from here: {why}.", url=url, why=text_of(problem))
     # A security group drops what it does not allow, so the connection times out.
-    if not settings.allowed.everyone and isinstance(problem.__cause__, TimeoutError):
+    if not target.page.allowed.everyone and isinstance(problem.__cause__, TimeoutError):
         text = t(
             "{text} allowedCidrs is {allowed}: this machine may be outside.",
             text=text,
-            allowed=str(settings.allowed),
+            allowed=str(target.page.allowed),
         )
     way_out = t("Open it in a browser, or run the command where it can be reached.")
     return AwsProblem("unreachable", text, way_out)
@@ -147,7 +141,7 @@ def _get_page(visit: Callable[[PageAnswer], PageAnswer], page: PageAnswer) -> Pa
     return page
 
 
-def _visit(browser: Browser, login: LoginSettings, page: PageAnswer, assets: bool) -> PageAnswer:
+def _visit(browser: Browser, login: Login, page: PageAnswer, assets: bool) -> PageAnswer:
     answer = browser.get(page.url, _answer_seconds())
     return replace(
         page,
@@ -177,7 +171,7 @@ def _load_assets(browser: Browser, answer: Response) -> dict[str, int]:
     return statuses
 
 
-def is_login(url: str, login: LoginSettings) -> bool:
+def is_login(url: str, login: Login) -> bool:
     """Return whether a redirect of the load balancer leads to the provider, for the stack's client."""
     parameters = parse_qs(urlsplit(url).query)
     back = urlsplit(parameters.get("redirect_uri", [""])[0])

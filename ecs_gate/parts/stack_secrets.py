@@ -5,18 +5,18 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import partial
 
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.aws.session import Session
+from ecs_gate.facts.secrets import secret_arn, secret_key
 from ecs_gate.parts import ecs
 from ecs_gate.parts.records import read_part
+from ecs_gate.target import Names
 from ecs_gate.text import t
 from ecs_gate.text.masking import VALUES
 from ecs_gate.text.secret_values import values
-from stack.names import StackNames
-from stack.statements import secret_arn, secret_key
 
 SECONDS = 60.0
 """How long values count as the current ones, in seconds of this machine: RDS rotates its own every week."""
@@ -29,24 +29,26 @@ _READ: dict[tuple[str, ...], tuple[float, AwsProblem | None]] = {}
 _SAID: set[str] = set()
 
 
-def learn(session: Session, names: StackNames, *others: str) -> AwsProblem | None:
+def learn(
+    session: Session, names: Names, *others: str, public: Collection[str] = ()
+) -> AwsProblem | None:
     """Mask the values of the stack's secrets from now on: the newest task definition's, and those of ``others``.
 
-    Call it before text of the app is shown, however often: it asks AWS once a minute. Return why a value could not
-    be read, and is masked by patterns alone.
+    ``public`` are words that are no secret, whatever a secret holds. Call it before text of the app is shown, however
+    often: it asks AWS once a minute. Return why a value could not be read, and is masked by patterns alone.
     """
     with _LOCK:
-        key = (names.prefix, *others)
+        key = (names.cluster, names.service, names.family, *others)
         at, problem = _READ.get(key, (-SECONDS, None))
         if time.monotonic() - at >= SECONDS:
-            problem = _read(session, names, others)
+            problem = _read(session, names, others, public)
             _READ[key] = (time.monotonic(), problem)
     return problem
 
 
-def learn_aloud(session: Session, names: StackNames, *others: str) -> None:
+def learn_aloud(session: Session, names: Names, *others: str, public: Collection[str] = ()) -> None:
     """Like `learn`; print on standard error, once, why a value is masked by patterns alone."""
-    problem = learn(session, names, *others)
+    problem = learn(session, names, *others, public=public)
     if problem is None or problem.kind in ("credentials", "expired"):
         return  # Without credentials the command itself says so, and shows nothing.
     if (text := problem.as_text()) not in _SAID:
@@ -54,9 +56,11 @@ def learn_aloud(session: Session, names: StackNames, *others: str) -> None:
         print(text, file=sys.stderr)
 
 
-def _read(session: Session, names: StackNames, others: Iterable[str]) -> AwsProblem | None:
-    definition = read_part(ecs.definition, session, names.prefix)
-    wanted, public = [("", each) for each in others if each], {names.prefix, names.project}
+def _read(
+    session: Session, names: Names, others: Iterable[str], known: Collection[str]
+) -> AwsProblem | None:
+    definition = read_part(ecs.definition, session, names.family)
+    wanted, public = [("", each) for each in others if each], {*known}
     if definition.value:
         wanted += definition.value.secrets.items()
         public |= set(definition.value.environment.values())

@@ -11,8 +11,8 @@ from http.client import HTTPException
 from typing import Any
 
 from ecs_gate.aws.session import Session
+from ecs_gate.facts.secrets import secret_arn
 from ecs_gate.parts.records import read_existing
-from stack.statements import secret_arn
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.aws.session import Session
 from ecs_gate.parts import ecs, task_logs
 from ecs_gate.parts.records import read_existing, short
-from stack.names import StackNames
+from ecs_gate.target import Names
 
 STREAMS = "gate/"
 """With what the names of the streams begin, which end with the service deployment's id."""
@@ -27,7 +27,7 @@ RECENT = timedelta(days=1)
 """How long a cure that was proposed is one that was tried."""
 
 
-def newest(session: Session, names: StackNames) -> str | None:
+def newest(session: Session, names: Names) -> str | None:
     """Return the verdict on the service's newest deployment, unless that goes on or ended well. Raises AwsProblem."""
     rows = ecs.service_deployments(session, names)
     if not rows or rows[0]["status"] in WELL:
@@ -36,7 +36,7 @@ def newest(session: Session, names: StackNames) -> str | None:
     return str(events[-1]["message"]) if events else None
 
 
-def before(session: Session, names: StackNames, by_up: bool) -> str | None:
+def before(session: Session, names: Names, by_up: bool) -> str | None:
     """Return the verdict of the `pulumi up` before this one, or before the last one; None where a deployment between
     them ended well. Raises AwsProblem.
 
@@ -53,14 +53,14 @@ def before(session: Session, names: StackNames, by_up: bool) -> str | None:
     return next((verdict for group in (earlier, *others) for verdict in group), None)
 
 
-def _recent(session: Session, names: StackNames, row: Mapping[str, Any]) -> list[str]:
+def _recent(session: Session, names: Names, row: Mapping[str, Any]) -> list[str]:
     """Return the last two verdicts on a service deployment, the newest first."""
     events = read_existing(task_logs.tail, session, names.log_group, _stream(row), 2) or ()
     since = datetime.now(UTC) - RECENT
     return [str(e["message"]) for e in reversed(events) if task_logs.at(e["timestamp"]) > since]
 
 
-def worked(session: Session, names: StackNames) -> str | None:
+def worked(session: Session, names: Names) -> str | None:
     """Return the task definition of the newest deployment after which `pulumi up` was green; None where none is known.
 
     ECS completes a version whose page fails, too, where nobody requests it. Raises AwsProblem.
@@ -72,7 +72,7 @@ def worked(session: Session, names: StackNames) -> str | None:
     return None
 
 
-def keep(session: Session, names: StackNames, verdict: str) -> None:
+def keep(session: Session, names: Names, verdict: str) -> None:
     """Write the verdict on the service's newest deployment. Raises AwsProblem."""
     rows = ecs.service_deployments(session, names)
     if not rows:

@@ -13,9 +13,9 @@ from ecs_gate.aws.session import Session
 from ecs_gate.parts import ecs
 from ecs_gate.parts.records import Deployment, PauseHook, read_existing, short
 from ecs_gate.rollout.say import NOT_ROLLED_BACK, runs_now
+from ecs_gate.target import Names
 from ecs_gate.text import Refused, Text, t, text_of
 from ecs_gate.waiting import Waiting
-from stack.names import StackNames
 
 STARTED = frozenset(ecs.GOING)
 ENDING = frozenset({"STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS"})
@@ -33,7 +33,7 @@ ContinueServiceDeployment and StopServiceDeployment)."""
 class Stoppable:
     """A service deployment that ECS can roll back."""
 
-    names: StackNames
+    names: Names
     arn: str
     status: str
     definition: str
@@ -48,7 +48,7 @@ class Stoppable:
         return short(self.definition)
 
 
-def find(session: Session, names: StackNames, *, first: bool = False) -> Stoppable | None:
+def find(session: Session, names: Names, *, first: bool = False) -> Stoppable | None:
     """Return the deployment under way; None without one. Raises AwsProblem.
 
     Raises Refused when ECS has no earlier version to go back to, unless a ``first`` deployment may be ended, too.
@@ -69,12 +69,12 @@ def find(session: Session, names: StackNames, *, first: bool = False) -> Stoppab
         return deployment
     raise Refused(
         "No deployment before {revision} was completed, so ECS has no version to go back to. "
-        "Correct the program, then `pulumi up`.",
+        "Correct the program, then deploy.",
         revision=deployment.revision,
     )
 
 
-def _row(session: Session, arn: str, names: StackNames) -> Mapping[str, Any]:
+def _row(session: Session, arn: str, names: Names) -> Mapping[str, Any]:
     """Return DescribeServiceDeployments' item. Raises Refused without one, and AwsProblem."""
     row = ecs.service_deployment(session, arn)
     if row is None:
@@ -130,8 +130,8 @@ def wait(session: Session, deployment: Stoppable, waiting: Waiting, minutes: flo
             return None
         if row["status"] not in STARTED | ENDING:
             raise Refused(
-                "{revision} was not rolled back: ECS says {status}: {reason} ./careapp doctor finds "
-                "the cause.",
+                "{revision} was not rolled back: ECS says {status}: {reason} The doctor finds the "
+                "cause.",
                 revision=deployment.revision,
                 status=row["status"],
                 reason=row.get("statusReason") or "-",
@@ -150,7 +150,7 @@ def wait(session: Session, deployment: Stoppable, waiting: Waiting, minutes: flo
     return primary(session, deployment.names)
 
 
-def primary(session: Session, names: StackNames) -> Deployment:
+def primary(session: Session, names: Names) -> Deployment:
     """Return the service's primary deployment. Raises Refused without a service, and AwsProblem."""
     service = read_existing(ecs.service, session, names)
     if service is None or service.primary is None:
@@ -160,7 +160,7 @@ def primary(session: Session, names: StackNames) -> Deployment:
 
 async def undo(
     session: Session,
-    names: StackNames,
+    names: Names,
     progress: Callable[[Text], None],
     minutes: float,
     *,
@@ -195,13 +195,11 @@ async def undo(
         return text_of(refusal)
     except AwsProblem as problem:
         return t(
-            "It was not rolled back: {problem} Then: ./careapp rollback -s {stack}",
-            problem=problem.as_text(),
-            stack=names.stack,
+            "It was not rolled back: {problem} Then end it by hand.", problem=problem.as_text()
         )
 
 
-def _ended(session: Session, names: StackNames) -> Text:
+def _ended(session: Session, names: Names) -> Text:
     """Return how ECS has ended the newest deployment by itself."""
     rows = ecs.service_deployments(session, names)
     if not rows or not rows[0]["status"].startswith(ecs.UNDONE):
@@ -213,10 +211,8 @@ def _ended(session: Session, names: StackNames) -> Text:
     )
 
 
-def _no_service(names: StackNames) -> Text:
+def _no_service(names: Names) -> Text:
     return t(
-        "There is no service {name}, so there is nothing to roll back; "
-        "`./careapp doctor -s {stack}` says what is missing.",
+        "There is no service {name}, so there is nothing to roll back; the doctor says what is missing.",
         name=names.service,
-        stack=names.stack,
     )

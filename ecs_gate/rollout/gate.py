@@ -19,7 +19,6 @@ from ecs_gate.diagnosis.screen import plain
 from ecs_gate.parts import ecs, verdicts
 from ecs_gate.parts import page as pages
 from ecs_gate.parts.elb import answer
-from ecs_gate.parts.gather import Inquiry
 from ecs_gate.parts.records import Deletion, PauseHook, read_part, short
 from ecs_gate.rollout import say
 from ecs_gate.rollout.act import go_on, undo
@@ -36,11 +35,11 @@ async def roll_out(reader: Reader, log: Log, changes: Changes | None = None) -> 
 
     ``changes`` are those of `pulumi up`. No request comes to a worker.
     """
-    pace, settings, web = Pace.of(), reader.settings, not reader.expected.names.process
-    notice = settings.health.notice if changes and web else 0
+    pace, target, web = Pace.of(), reader.target, not reader.expected.names.process
+    notice = target.check.notice if changes and web and target.check else 0
     terms = Terms(
         expected=reader.expected,
-        patience=Patience.of(pace, settings.rollout_minutes, notice),
+        patience=Patience.of(pace, target.minutes, notice),
         since=changes.begun if changes else None,
     )
     end = await follow(reader, terms, pace, log, changes if web else None)
@@ -125,13 +124,13 @@ class Turns:
 
 async def _why(end: End, reader: Reader, log: Log) -> str:
     """Roll a version back that is to be stopped, and return the text that a failed roll-out ends with."""
-    verdict, expected, settings = end.verdict, reader.expected, reader.settings
+    verdict, expected = end.verdict, reader.expected
     back = None
     diagnosis: Diagnosis | Text | None = verdict.diagnosis
     if verdict.stop:
         first = verdict.outcome is Outcome.CERTAIN
         back = await undo(
-            reader.session, expected.names, log.moment, settings.rollout_minutes, first=first
+            reader.session, expected.names, log.moment, reader.target.minutes, first=first
         )
         if isinstance(diagnosis, Diagnosis):
             # What it says of the roll-out was before that.
@@ -145,7 +144,7 @@ async def _why(end: End, reader: Reader, log: Log) -> str:
     if verdict.stop or verdict.outcome is Outcome.ROLLED_BACK:
         back = await asyncio.to_thread(_dead, reader) or back
     cause = plain(diagnosis) if isinstance(diagnosis, Diagnosis) else str(diagnosis or "")
-    return say.failed(end, expected, cause, back)
+    return say.failed(end, expected, cause, reader.inquiry.owner.retry(expected.names), back)
 
 
 def _dead(reader: Reader) -> Text | None:
@@ -154,7 +153,7 @@ def _dead(reader: Reader) -> Text | None:
     None where it works, no other version is known to have worked, or one of both cannot be read.
     """
     session, names = reader.session, reader.expected.names
-    page = None if names.process else read_part(pages.page_before, reader.settings).value
+    page = None if names.process else read_part(pages.page_before, reader.target).value
     if page is None or not page.fails:
         return None
     service = read_part(ecs.service, session, names).value
@@ -179,7 +178,7 @@ def _dead(reader: Reader) -> Text | None:
 def _diagnose(reader: Reader) -> Diagnosis | Text:
     """Return the diagnosis of all that there is, or why the doctor failed: the failure must still be reported."""
     try:
-        return reader.doctor(Inquiry(reader.settings, reader.session, by_up=True))
+        return reader.doctor(reader.whole)
     except Exception as mistake:
         return say.undiagnosed(mistake)
 
@@ -228,7 +227,7 @@ async def causes(
 
 async def _failing_page(reader: Reader, log: Log) -> str:
     """Return what the page answers where it fails, without the doctor's rules; else ""."""
-    part = await asyncio.to_thread(read_part, pages.page_before, reader.settings)
+    part = await asyncio.to_thread(read_part, pages.page_before, reader.target)
     if part.problem:
         log.lasting(t("the page was not requested: {problem}", problem=part.problem.text))
     page = part.value
@@ -248,7 +247,7 @@ async def causes_after_deletion(
         "Put it back into the program, as its last version in Git has it, and deploy: {names}.",
         names=names,
     )
-    back = (Fix(text, (f"pulumi up -s {reader.settings.stack}",)),)
+    back = (Fix(text, reader.inquiry.owner.apply),)
     findings = tuple(replace(each, fixes=back if each.fixes else ()) for each in diagnosis.causes)
     return plain(replace(diagnosis, findings=findings, page=None))
 

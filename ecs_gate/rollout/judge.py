@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from ecs_gate.aws.rules import breaker_limit
 from ecs_gate.diagnosis.catalogue import LOG, PAGE, TASKS_NODE
 from ecs_gate.diagnosis.findings import Diagnosis, Finding
+from ecs_gate.facts.elb import breaker_limit
 from ecs_gate.parts.records import Task
 from ecs_gate.parts.rollout import Rollout
 from ecs_gate.rollout.look import Answer, Look, Question
 from ecs_gate.rollout.verdict import History, Outcome, Terms, Verdict, judge_ecs
 from ecs_gate.text import Text, joined, t
-from stack.load_balancer import HEALTH_GRACE_PERIOD
 
 WARM_UP_SECONDS = 30.0
 """How long the page may answer 503, in seconds of this machine: an app may wait for its database."""
@@ -43,7 +42,7 @@ UNUSED_SECONDS = 10.0
 RESOURCES = range(19, 35)
 """The depths of what a task needs to start and of the load balancer: they show whether or not a task has failed."""
 
-GRACE_SECONDS = int(HEALTH_GRACE_PERIOD.default)
+GRACE_SECONDS = 60
 """An app with a longer grace period may answer a health check wrongly while it starts."""
 
 OUTSIDE = t(

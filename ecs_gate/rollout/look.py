@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
@@ -18,10 +18,8 @@ from ecs_gate.parts import page as pages
 from ecs_gate.parts.gather import Inquiry
 from ecs_gate.parts.records import ALARMED, Part, PauseHook, read_existing, short
 from ecs_gate.parts.rollout import Rollout
+from ecs_gate.target import Names, Target
 from ecs_gate.text import Text, t
-from stack.load_balancer import SMOKE_REQUESTS
-from stack.names import TEST_HEADER, StackNames
-from stack.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,20 +29,14 @@ class Expected:
     ``names`` are those of the web service or of a worker, which has no target group.
     """
 
-    names: StackNames
+    names: Names
     definition: str
     target_group: str = ""
-    page_url: str = ""
-    """The output ``pageUrl``."""
 
     @property
     def revision(self) -> str:
         """Return family and number, like `careapp-poc:7`."""
         return short(self.definition)
-
-    def inquiry(self, settings: Settings, session: Session, workers: Mapping[str, str]) -> Inquiry:
-        """Return what the doctor is to be asked of the stack with this web service, and of these ``workers``."""
-        return Inquiry(settings, session, self.definition, self.page_url, workers)
 
 
 class Question(Enum):
@@ -102,8 +94,14 @@ class Reader:
         return self.inquiry.session
 
     @property
-    def settings(self) -> Settings:
-        return self.inquiry.settings
+    def target(self) -> Target:
+        return self.inquiry.target
+
+    @property
+    def whole(self) -> Inquiry:
+        """Return what is asked of the service and all others, at the end of a roll-out that failed."""
+        asked = self.inquiry
+        return Inquiry(asked.target, asked.session, asked.owner, by_up=True)
 
     def diagnose(self, **known: Any) -> Diagnosis:
         """Return the doctor's diagnosis, with what else is ``known``."""
@@ -116,19 +114,19 @@ class Reader:
     def ask(self, question: Question, view: Rollout, *, again: bool = False) -> Answer:
         """Ask the doctor or the page. Raises AwsProblem, and what the doctor raises.
 
-        ECS's alarms (infra/alarms.py) count what is requested through the load balancer. So the doctor requests
-        nothing, /health/db is never requested, and ``again``, where the page has answered, the page alone. A 5xx of
+        ECS's alarms count what is requested through the load balancer. So the doctor requests nothing, the app's
+        ``database_path`` is never requested, and ``again``, where the page has answered, the page alone. A 5xx of
         that is one of the two after which the gate itself lets ECS roll back.
         """
         if question is Question.DOCTOR:
             return Answer(diagnosis=self.diagnose(page=Part()))
-        health, by_rule = self.settings.health, question is Question.TEST_PAGE
+        page, by_rule = self.target.page, question is Question.TEST_PAGE
         if view.hook and view.hook.first:
             return Answer(page=t("it is the first version: its page is requested once it runs"))
-        if not health.smoke_path:
-            return Answer(page=t("smokePath is empty, so no page was requested"))
-        balancer = elb.balancer(self.session, self.settings.names.balancer, rules=by_rule)
-        value = elb.test_value(balancer) if balancer and by_rule else None
+        if not page.path:
+            return Answer(page=t("no page is named, so none was requested"))
+        balancer = elb.balancer(self.session, self.target.names.balancer, rules=by_rule)
+        value = elb.test_value(balancer, page.test_priority) if balancer and by_rule else None
         if balancer is None or (by_rule and value is None):
             return Answer(page=t("the load balancer has no test rule, so no page was requested"))
         try:
@@ -141,21 +139,22 @@ class Reader:
     def _page(
         self, balancer: elb.Balancer, value: str | None, hook: PauseHook | None, again: bool
     ) -> Answer:
-        health, requests = self.settings.health, SMOKE_REQUESTS if hook else 1
-        ask = partial(pages.page, balancer, self.settings, self.expected.page_url, database=False)
+        known = self.target.page
+        requests = known.requests if hook else 1
+        ask = partial(pages.page, balancer, self.target, database=False)
         before = ask() if hook else self.inquiry.page_before
-        headers = {TEST_HEADER: value} if value else {}
+        headers = {known.test_header: value} if value else {}
         page = ask(headers, requests, before, assets=not again)
         if page is None or not page.fails:
             text = t(
                 "its page {path} answered {count} of {count} request",
                 "its page {path} answered {count} of {count} requests",
-                path=health.smoke_path,
+                path=known.path,
                 count=requests,
             )
             return Answer(page=text, works=True)
         return Answer(
-            page=t("its page {path} fails as it did before", path=health.smoke_path),
+            page=t("its page {path} fails as it did before", path=known.path),
             diagnosis=self.diagnose(page=Part(page)),
             worked=before is not None and not before.fails,
         )

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from ecs_gate.aws.errors import problem_of
-from ecs_gate.diagnosis.findings import PAGE_PART, Diagnosis, Finding, Unread, try_again
+from ecs_gate.diagnosis.findings import PAGE_PART, Diagnosis, Finding, Unread
 from ecs_gate.parts.records import Deployment, ServiceEvent
 from ecs_gate.parts.rollout import Rollout
 from ecs_gate.rollout.look import Expected
@@ -17,9 +17,7 @@ from ecs_gate.rollout.verdict import End, Outcome, Verdict
 from ecs_gate.screen import short_time
 from ecs_gate.text import Text, joined, t, verbatim
 from ecs_gate.waiting import Shown
-from stack.names import StackNames
 
-PAUSED = t("the stack is paused and stays so: no task runs; ./careapp resume brings it back")
 LETS_MORE_IN = "balancer-lets-more-in"
 
 
@@ -178,14 +176,16 @@ def would_end(revision: str, diagnosis: str) -> str:
 WEB_STAYS = t("The web service stays as it is: it is not rolled back with a worker.")
 
 
-def failed(end: End, expected: Expected, diagnosis: str, back: Text | None = None) -> str:
+def failed(
+    end: End, expected: Expected, diagnosis: str, retry: str, back: Text | None = None
+) -> str:
     """Return the text of a failed roll-out: what happened, the diagnosis, what to do.
 
-    ``back`` is what the gate's own rollback has done.
+    ``retry`` starts a new deployment; ``back`` is what the gate's own rollback has done.
     """
     verdict = end.verdict
     head = str(t("the roll-out failed: {what}", what=verdict.text))
-    what_to_do = _what_to_do(end, expected)
+    what_to_do = _what_to_do(end, expected, retry)
     serving = back or _serving(end.view)
     if expected.names.process:
         what_to_do = joined("\n", (what_to_do, WEB_STAYS))
@@ -211,7 +211,7 @@ def _serving(view: Rollout) -> Text | None:
     )
 
 
-def _what_to_do(end: End, expected: Expected) -> Text:
+def _what_to_do(end: End, expected: Expected, retry: str) -> Text:
     verdict = end.verdict
     if verdict.outcome is Outcome.DELETED:
         return t("What to do: `pulumi up --refresh` creates what is missing.")
@@ -227,7 +227,7 @@ def _what_to_do(end: End, expected: Expected) -> Text:
             "  {command}\n"
             "  pulumi up --refresh\n"
             "Each `pulumi up` fails until that has worked.",
-            command=try_again(expected.names),
+            command=retry,
         )
     if verdict.outcome is Outcome.ROLLED_BACK:
         return t(
@@ -255,24 +255,25 @@ def _what_to_do(end: End, expected: Expected) -> Text:
             "program's version runs. Where the cause lies outside of the app, remove it, and start a new "
             "deployment:\n"
             "  {command}",
-            command=try_again(expected.names),
+            command=retry,
         )
     return t(
         "What to do: remove the cause above, then `pulumi up`. Where that makes no new task "
         "definition, and ECS has given up by then, start a new deployment first:\n"
         "  {command}\n"
         "Each `pulumi up` fails until {revision} runs.",
-        command=try_again(expected.names),
+        command=retry,
         revision=expected.revision,
     )
 
 
-def unwatched(names: StackNames) -> Text:
+def unwatched(follow: str, rollback: str) -> Text:
     """Return what a Ctrl-C leaves: ECS completes a roll-out whose page nobody requests."""
     return t(
-        "not following any more: ECS goes on with the roll-out, and nobody requests its page. `./careapp status -w "
-        "-s {stack}` follows it, `./careapp rollback -s {stack}` ends it.",
-        stack=names.stack,
+        "not following any more: ECS goes on with the roll-out, and nobody requests its page. `{follow}` follows it, "
+        "`{rollback}` ends it.",
+        follow=follow,
+        rollback=rollback,
     )
 
 
@@ -297,8 +298,8 @@ def warnings(diagnosis: Diagnosis, log: Log, *, closes: bool) -> None:
     ``closes``: this update deletes rules of security groups, so no warning of them is due.
     """
     for each in diagnosis.findings:
-        if each.id == "stack-paused":
-            log.lasting(PAUSED)
+        if each.facts.told:
+            log.lasting(_warned(each))
         if closes and each.id == LETS_MORE_IN:
             continue
         if each.kind == "warning" or (each.kind == "cause" and not each.facts.blocks):

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TEXT, GATE = "ecs_gate.text", "ecs_gate"
+TEXT, FACTS, GATE = "ecs_gate.text", "ecs_gate.facts", "ecs_gate"
+GROUND = {TEXT, FACTS}
+"""What the program and the gate share."""
 APART = {"tools.cli", "tools.rehearsal", "tools.tests"}
 TOOLS = {
     f"tools.{each.stem}" for each in (ROOT / "tools").iterdir() if not each.name.startswith("__")
@@ -17,17 +19,18 @@ TOOLS = {
 """What a person uses on a stack; the program waits for its roll-out with them."""
 MAY = {
     "__main__": {"infra", "stack", "tools.update"},
-    "infra": {"stack", TEXT},
-    "stack": {TEXT},
-    "policy": {"stack", TEXT},
-    "delivery": {"stack", TEXT, GATE, *TOOLS},
+    "infra": {"stack", *GROUND},
+    "stack": GROUND,
+    "policy": {"stack", *GROUND},
+    "delivery": {"stack", *GROUND, GATE, *TOOLS},
     "webapp": set(),
     TEXT: set(),
-    GATE: {TEXT, "stack"},
-    **{each: {"stack", TEXT, GATE, *TOOLS} for each in sorted(TOOLS)},
+    FACTS: {TEXT},
+    GATE: GROUND,
+    **{each: {"stack", *GROUND, GATE, *TOOLS} for each in sorted(TOOLS)},
     "local_cloud": set(),
-    "tools.rehearsal": {"stack", TEXT, GATE, *TOOLS, "local_cloud"},
-    "tools.cli": {"delivery", "stack", TEXT, GATE, *TOOLS, "local_cloud", "tools.rehearsal"},
+    "tools.rehearsal": {"stack", *GROUND, GATE, *TOOLS, "local_cloud"},
+    "tools.cli": {"delivery", "stack", *GROUND, GATE, *TOOLS, "local_cloud", "tools.rehearsal"},
 }
 """Which others of our packages each may import; of tools/, each folder and file is one."""
 PULUMI = {"pulumi", "pulumi_aws", "pulumi_awsx", "pulumi_docker", "pulumi_policy"}
@@ -38,7 +41,7 @@ OURS = {*MAY, "tests", "tools", "tools.tests"}
 
 def package(module):
     if module.startswith(GATE):
-        return TEXT if module.startswith(TEXT) else GATE
+        return next((each for each in GROUND if module.startswith(each)), GATE)
     return ".".join(module.split(".")[: 2 if module.startswith("tools.") else 1])
 
 
@@ -46,7 +49,7 @@ def files_of(name):
     whole = ROOT / name.replace(".", "/")
     if not whole.is_dir():
         return [whole.with_suffix(".py")]
-    apart = {"tests", "text"} if name == GATE else {"tests"}
+    apart = {"tests", "text", "facts"} if name == GATE else {"tests"}
     return [each for each in whole.rglob("*.py") if not apart & {*each.relative_to(whole).parts}]
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ecs_gate.aws import policy_evaluation as doctors
-from ecs_gate.aws.policy_evaluation import decide, trusts
+from ecs_gate.facts import policy_evaluation as doctors
+from ecs_gate.facts.policy_evaluation import decide, trusts
 from local_cloud.aws import policy_evaluation as local_clouds
 from stack.statements import policy
 

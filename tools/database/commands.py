@@ -23,6 +23,7 @@ from ecs_gate.signals import run_in_front, terminations_raise
 from ecs_gate.text import Refused, t, verbatim
 from ecs_gate.text.masking import mask
 from stack.file import names_of
+from tools.additions.owner import session_of
 from tools.command_line import FAILED, print_json, with_exit_code
 from tools.database import queries
 from tools.database.queries import LOOPBACK, CheckResult, Login, QueryResult
@@ -125,7 +126,7 @@ LOOK_SECONDS = 0.5
 @contextmanager
 def _open(stack: str, folder: Path, port: int = 0) -> Iterator[tuple[Login, Tunnel]]:
     """Open the tunnel and read the login. A connection that fails is reported with its reason."""
-    session = Session.of_stack(stack, folder)
+    session = session_of(stack, folder)
     names = names_of(stack, folder)
     database = queries.database(session, names)
     jump_host = find(session, names)

@@ -20,6 +20,8 @@ from ecs_gate.parts.rds import Database
 from ecs_gate.parts.records import read_part
 from ecs_gate.text import Refused, Text, t
 from stack.names import StackNames
+from tools.additions import restores
+from tools.additions.pauses import pause_of
 from tools.database.tunnel import Tunnel
 
 BUNDLE = Path(__file__).parents[2] / "webapp" / "certs" / "rds-ca.pem"
@@ -71,7 +73,7 @@ def database(session: Session, names: StackNames) -> Database:
     database = part.value
     if database is None:
         known = {"id": names.database, "region": session.region, "stack": names.stack}
-        if rds.aside(session, names.database):
+        if restores.instances(session, names.database):
             raise Refused(
                 "There is no database {id} in {region}: a restore has not ended. `./careapp db restore --yes -s "
                 "{stack}` goes on.",
@@ -87,7 +89,7 @@ def database(session: Session, names: StackNames) -> Database:
 
 
 def _away(database: Database, names: StackNames) -> Text:
-    if database.pause is not None:
+    if pause_of(database) is not None:
         return t(
             "The stack is paused and its database is {status}: `./careapp resume -s {stack}` first.",
             status=database.status,

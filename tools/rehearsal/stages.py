@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ecs_gate.aws.rules import matches
+from ecs_gate.facts.elb import matches
 from ecs_gate.text import Refused, Text, t, text_of
 from ecs_gate.text.masking import mask_data
 from local_cloud.calls import Calls

@@ -25,6 +25,8 @@ from ecs_gate.rollout.say import would_end
 from ecs_gate.text import t
 from ecs_gate.waiting import Changes
 from stack.settings import Settings
+from tools.additions.owner import asked
+from tools.additions.target import target_of
 from tools.update import deploy_command
 
 LOOKS = 3
@@ -55,7 +57,7 @@ def _find_service(settings: Settings) -> pulumi.ResourceHook:
         session = Session(settings.region, settings.profile)
         service = read_part(ecs.service, session, settings.names)
         there = service.problem or (service.value and service.value.status == "ACTIVE")
-        return "" if there else plain(ask_doctor(Inquiry(settings, session)))
+        return "" if there else plain(ask_doctor(asked(settings, session)))
 
     async def find(_: pulumi.ResourceHookArgs) -> None:
         if why := await asyncio.to_thread(missing):
@@ -77,10 +79,10 @@ def _request_page(settings: Settings, changes: Changes) -> list[pulumi.ResourceH
         inputs, causes = given.new_inputs or {}, None
         definition = inputs["taskDefinition"]
         try:
-            page = changes.page_before = await asyncio.to_thread(page_before, settings)
+            page = changes.page_before = await asyncio.to_thread(page_before, target_of(settings))
             if changes.page_worked and inputs.get("desiredCount") != 0:
                 session = Session(settings.region, settings.profile)
-                inquiry = Inquiry(
+                inquiry = asked(
                     settings, session, definition, workers={}, page=Part(page), declared=inputs
                 )
                 causes = await asyncio.to_thread(_agreed, inquiry)

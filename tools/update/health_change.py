@@ -11,13 +11,14 @@ from typing import Any
 import pulumi
 
 from ecs_gate.aws.errors import AwsProblem
-from ecs_gate.aws.rules import matches
 from ecs_gate.aws.session import Session
+from ecs_gate.facts.elb import matches
 from ecs_gate.parts import elb, page
 from ecs_gate.parts.elb import Check
 from ecs_gate.text import Text, t
 from ecs_gate.waiting import Changes
 from stack.settings import Settings
+from tools.additions.target import target_of
 
 GROUP, SERVICE = "aws:lb/targetGroup:TargetGroup", "aws:ecs/service:Service"
 WIDEST = range(200, 500)
@@ -73,7 +74,7 @@ def _answer(settings: Settings) -> int | None:
         return None
     if all(each.state != "healthy" for each in elb.targets(session, *arns)):
         return None
-    return page.status(balancer, settings, settings.health.path)
+    return page.status(balancer, target_of(settings), settings.health.path)
 
 
 def _refusal(before: Check, after: Check, status: int) -> Text:

@@ -9,10 +9,11 @@ from pulumi.resource import DependencyResource
 
 from ecs_gate.aws.session import Session
 from ecs_gate.parts import rds
-from ecs_gate.parts.jobs import switch_schedules
 from ecs_gate.pulumi import ResourceLog
 from ecs_gate.text import t
 from stack.settings import Settings
+from tools.additions.jobs import switch_schedules
+from tools.additions.pauses import pause_of
 
 SCHEDULE = "aws:scheduler/schedule:Schedule"
 
@@ -27,7 +28,7 @@ def watch(settings: Settings) -> None:
     def disable() -> bool:
         session = Session(settings.region, settings.profile)
         database = rds.database(session, settings.names.database, full=False)
-        if database is None or database.pause is None:
+        if database is None or pause_of(database) is None:
             return False
         switch_schedules(session, settings.names, ())
         return True

@@ -22,6 +22,7 @@ from ecs_gate.rollout.verdict import End
 from ecs_gate.text import Refused, t
 from ecs_gate.waiting import Changes
 from stack.settings import Settings
+from tools.additions.owner import asked
 
 NOT_PART = t("the service is not part of this update, so its roll-out was not checked")
 
@@ -46,7 +47,12 @@ async def until_ended(
 
     def interrupt() -> None:
         # At once: an engine that ends before the program has shows nothing more of it.
-        log.warning(say.unwatched(settings.names))
+        log.warning(
+            say.unwatched(
+                f"./careapp status -w -s {settings.stack}",
+                f"./careapp rollback -s {settings.stack}",
+            )
+        )
         following.cancel()
 
     # After a Ctrl-C the program gets SIGINT, and is killed five seconds later (pulumi/pulumi#22374).
@@ -75,8 +81,9 @@ async def follow_all(
     ECS rolls all services out side by side, so one after the other takes no longer.
     """
     session, counts = Session(settings.region, settings.profile), settings.service.scaling.counts
+    url = arns.pop("page_url", "")
     expected = Expected(names=settings.names, **arns)
-    inquiry = expected.inquiry(settings, session, {})
+    inquiry = asked(settings, session, expected.definition, url, {})
     reader = Reader(expected, replace(inquiry, page_before=changes.page_before))
     end = await _end(reader, log, changes)
     deployed: dict[str, str] = {}

@@ -13,15 +13,17 @@ from typing import Any
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.aws.session import Session
 from ecs_gate.parts import ecs, rds
-from ecs_gate.parts import jobs as job_runs
 from ecs_gate.parts.ecs import Activity
-from ecs_gate.parts.jobs import Run
 from ecs_gate.parts.rds import Database
 from ecs_gate.parts.records import Deployment, Part, Service, Task, read_part
 from ecs_gate.parts.stack_secrets import learn_aloud
 from ecs_gate.screen import Line, dated_time, display
 from ecs_gate.text import Text, t, verbatim
 from stack.names import StackNames
+from tools.additions import jobs as job_runs
+from tools.additions.jobs import Run
+from tools.additions.owner import session_of
+from tools.additions.target import target_of
 from tools.command_line import (
     CANNOT_READ,
     print_json,
@@ -259,8 +261,9 @@ def as_dicts(timeline: Timeline) -> dict[str, Any]:
 def run(stack: str, folder: Path, as_json: bool, since: timedelta | None, log: bool) -> int:
     """Print the timeline; return 0, or 2 when a part of it could not be read."""
     settings = settings_to_look(stack, folder)
-    session = Session.of_stack(stack, folder)
-    learn_aloud(session, settings.names, settings.login.secret_arn)
+    session = session_of(stack, folder)
+    target = target_of(settings)
+    learn_aloud(session, target.names, target.login.secret_arn, public=target.public_words)
     events = timeline(
         session,
         settings.names,

@@ -26,6 +26,7 @@ from ecs_gate.text.masking import Lines
 from stack.file import names_of
 from stack.names import StackNames
 from stack.settings import Settings
+from tools.additions.owner import session_of
 from tools.command_line import with_exit_code
 
 SPANS = (
@@ -328,7 +329,7 @@ def run(
     worker: str,
 ) -> int:
     """Print log lines, of the task that stopped last or of all tasks, and return 0. ``worker``: only of its tasks."""
-    session, names = Session.of_stack(stack, folder), names_of(stack, folder)
+    session, names = session_of(stack, folder), names_of(stack, folder)
     if worker:
         names = Settings.read(stack, folder).names_of(worker)
     learn = partial(learn_aloud, session, names)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ecs_gate.parts import rds
 from ecs_gate.text import Refused
+from tools.additions import restores
 from tools.database import copies
 from tools.database.copies import Source
 from tools.tests.conftest import NAMES, instances
@@ -31,7 +31,7 @@ def test_the_tags_of_the_stack_are_copied_and_no_other():
     found = copies._tags({"TagList": tagged}, Source(NOON, "good"))
     assert {each["Key"]: each["Value"] for each in found} == {
         "careapp:stack": "poc",
-        rds.RESTORED: "good",
+        restores.RESTORED: "good",
     }
 
 

@@ -13,8 +13,8 @@ import pytest
 
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.parts import vpc
-from ecs_gate.parts.rds import Pause
 from ecs_gate.text import Refused, t
+from tools.additions.pauses import Pause
 from tools.database import commands, queries, tunnel
 from tools.database.tunnel import DOCUMENT, JumpHost, open_tunnel
 from tools.tests import stacks as a

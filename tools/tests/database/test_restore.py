@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from ecs_gate.aws.errors import AwsProblem
-from ecs_gate.parts import rds
 from ecs_gate.text import Refused, t
+from tools.additions import restores
 from tools.database import copies, queries, restore
 from tools.database.pulumi_state import INSTANCE, PulumiStack
 from tools.database.restore import Instances, Restore, RestoreOptions
@@ -226,7 +226,7 @@ def test_a_name_that_rds_has_not_freed_yet_is_asked_for_again(made, monkeypatch)
 
 
 def raw(name, source=None, **more):
-    tags = [{"Key": rds.RESTORED, "Value": source}] if source else []
+    tags = [{"Key": restores.RESTORED, "Value": source}] if source else []
     return {"DBInstanceIdentifier": name, "TagList": tags, **more}
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from ecs_gate import checks
-from ecs_gate.checks import stages
 from ecs_gate.diagnosis.case import Case
 from ecs_gate.doctor import PARTS, judge
 from ecs_gate.parts import cloudwatch
@@ -16,6 +15,7 @@ from ecs_gate.parts.records import Alarmed, Part
 from stack import sizes
 from stack.file import StackError
 from stack.settings import Settings
+from tools.additions.checks import stages
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, Answering
 from tools.tests.doctor.situations import CRASHED, findings

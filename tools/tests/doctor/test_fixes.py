@@ -7,8 +7,8 @@ from ecs_gate.checks.capacity import larger
 from ecs_gate.checks.permissions import execution_needs, lacking
 from ecs_gate.diagnosis.case import Case
 from ecs_gate.doctor import judge
+from ecs_gate.facts.fargate import MEMORY_BY_CPU
 from ecs_gate.parts.task_inputs import Role
-from stack.service import MEMORY_BY_CPU
 from tools.tests import stacks as a
 
 SECOND = a.SECRET.replace("rds!db-1", "careapp-poc-keys")

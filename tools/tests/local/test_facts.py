@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ecs_gate.aws import rules as aws_rules
 from ecs_gate.aws.session import Session
+from ecs_gate.facts import elb as aws_rules
 from ecs_gate.parts import cloudwatch
 from ecs_gate.parts.cloudwatch import Quota
 from infra import image_tag

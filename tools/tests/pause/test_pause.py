@@ -10,9 +10,10 @@ import pytest
 
 from ecs_gate.aws.session import Session
 from ecs_gate.parts import rds
-from ecs_gate.parts.jobs import switch_schedules
-from ecs_gate.parts.rds import Pause
 from ecs_gate.text import Refused
+from tools.additions import pauses
+from tools.additions.jobs import switch_schedules
+from tools.additions.pauses import Pause
 from tools.pause import processes, steps
 from tools.pause.processes import declared
 from tools.pause.steps import Pausable, check_pausable
@@ -93,7 +94,7 @@ def stands():
         (target["MinCapacity"], target["MaxCapacity"], *target["SuspendedState"].values()),
         sorted(each["Name"] for each in schedules if each["State"] == "ENABLED"),
         {each["ActionsEnabled"] for each in alarms},
-        (database["DBInstanceStatus"], rds.read(database["TagList"]) is not None),
+        (database["DBInstanceStatus"], pauses.read(database["TagList"]) is not None),
     )
 
 
@@ -224,6 +225,6 @@ def test_a_database_that_cannot_be_stopped_or_deleted_is_refused(status, kept, p
 
 def test_the_tag_holds_a_pause_also_one_that_a_person_changed():
     pause = Pause(INSIDE)
-    assert rds.read(pause.tags()) == pause
-    assert rds.read([{"Key": rds.AT, "Value": "today"}]).since.year == 1970
-    assert rds.read([{"Key": "Name", "Value": "x"}]) is None
+    assert pauses.read(pause.tags()) == pause
+    assert pauses.read([{"Key": pauses.AT, "Value": "today"}]).since.year == 1970
+    assert pauses.read([{"Key": "Name", "Value": "x"}]) is None

@@ -12,11 +12,11 @@ from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.diagnosis.screen import plain
 from ecs_gate.doctor import judge
 from ecs_gate.parts.gather import Inquiry
-from ecs_gate.parts.rds import Pause
 from ecs_gate.parts.records import Deletion, Part
 from ecs_gate.rollout import gate as gate_loop
 from ecs_gate.rollout.look import Reader
 from ecs_gate.text import t
+from tools.additions.pauses import Pause
 from tools.tests import said
 from tools.tests import stacks as a
 from tools.tests.conftest import Told

@@ -18,13 +18,13 @@ from ecs_gate.parts import ecs, page, task_inputs
 from ecs_gate.parts.cloudwatch import Measured, Minute
 from ecs_gate.parts.gather import Inquiry, _Reader, gather, overview
 from ecs_gate.parts.records import Part
-from ecs_gate.parts.remains import remains
 from ecs_gate.parts.task_inputs import Bucket
 from ecs_gate.parts.vpc import network
 from ecs_gate.text import t
 from stack.settings import Settings
 from tests.support.delivery import Delivery, arn, iam
 from tests.support.iam_policies import Call, allowed, calls_of
+from tools.additions.remains import remains
 from tools.tests import said
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, client

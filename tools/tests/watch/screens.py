@@ -18,7 +18,6 @@ from ecs_gate.diagnosis.screen import as_dict, plain
 from ecs_gate.doctor import judge
 from ecs_gate.parts import ecs
 from ecs_gate.parts.elb import Rule
-from ecs_gate.parts.rds import Pause
 from ecs_gate.parts.records import ContainerHealth, Part, ServiceEvent, Traffic
 from ecs_gate.parts.task_inputs import Image
 from ecs_gate.parts.task_logs import LogLine
@@ -26,6 +25,7 @@ from ecs_gate.rollout.say import Reporter
 from ecs_gate.rollout.verdict import Outcome, Verdict
 from ecs_gate.text import in_language, verbatim
 from ecs_gate.waiting import Shown
+from tools.additions.pauses import Pause
 from tools.pause import commands as pause_screen
 from tools.preflight import checklist
 from tools.rehearsal.page import state as page

@@ -5,9 +5,9 @@ from dataclasses import replace
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.parts.cloudwatch import Quota
 from ecs_gate.parts.elb import Target
-from ecs_gate.parts.rds import Pause
 from ecs_gate.parts.records import Part
 from ecs_gate.text import t
+from tools.additions.pauses import Pause
 from tools.tests import stacks as a
 from tools.tests.doctor import job_runs
 from tools.tests.doctor import situations as s

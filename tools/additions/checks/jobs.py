@@ -7,17 +7,19 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
-from ecs_gate.aws.policy_evaluation import trusts
 from ecs_gate.checks import permissions
 from ecs_gate.checks.containers import EXIT_CODES
 from ecs_gate.checks.permissions import Need
 from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.catalogue import JOB, START, TO_DATABASE, WHOLE, Facts
 from ecs_gate.diagnosis.findings import Finding, Fix
-from ecs_gate.parts.jobs import Jobs, Run, Schedule, differences
+from ecs_gate.facts.policy_evaluation import trusts
 from ecs_gate.screen import short_time
 from ecs_gate.text import Text, t
 from stack.jobs import Job
+from tools.additions.jobs import Jobs, Run, Schedule, differences
+from tools.additions.pauses import paused
+from tools.additions.settings import settings_of
 
 # A job that fails leaves the page as it is.
 Of = partial(Facts, places={WHOLE}, subject=JOB, blocks=False)
@@ -37,15 +39,16 @@ ENDED = (143, 137)
 
 def _jobs(case: Case) -> Jobs:
     """Return the jobs; none without the service, with which they come."""
-    return (case.now.jobs.value if case.service else None) or Jobs()
+    return (case.now.of(Jobs).value if case.service else None) or Jobs()
 
 
 def schedules(case: Case) -> Iterator[Finding]:
     """Find jobs whose schedule is missing, disabled or another one than the stack file's."""
+    settings = settings_of(case)
     jobs, seen = _jobs(case), list[Text]()
-    for each in case.now.settings.jobs:
+    for each in settings.jobs:
         if each.name in jobs.schedules:
-            seen += differences(each, jobs.schedules[each.name], paused=bool(case.paused))
+            seen += differences(each, jobs.schedules[each.name], paused=bool(paused(case)))
     if seen:
         yield Finding(
             SCHEDULE_DIFFERS,
@@ -132,8 +135,9 @@ WORDS = {
 
 def last_runs(case: Case) -> Iterator[Finding]:
     """Find jobs whose last run failed, one finding for each way to end."""
+    settings = settings_of(case)
     jobs, by_end = _jobs(case), dict[Facts, list[tuple[Job, Run]]]()
-    for job in case.now.settings.jobs:
+    for job in settings.jobs:
         run = jobs.last(job.name)
         if run is not None and run.failed:
             by_end.setdefault(_end(job, run), []).append((job, run))
@@ -167,7 +171,8 @@ def _end(job: Job, run: Run) -> Facts:
 
 
 def _about(text: Text, case: Case, job: Job) -> Text:
-    return replace(text, values=(("job", job.name), ("stack", case.now.names.stack)))
+    settings = settings_of(case)
+    return replace(text, values=(("job", job.name), ("stack", settings.stack)))
 
 
 def _seen(case: Case, job: Job, run: Run) -> Text:
@@ -184,7 +189,8 @@ def _seen(case: Case, job: Job, run: Run) -> Text:
 
 
 def _fixes(case: Case, facts: Facts, failed: list[tuple[Job, Run]]) -> Iterator[Fix]:
-    stack, (_, todo) = case.now.names.stack, WORDS[facts]
+    settings = settings_of(case)
+    stack, (_, todo) = settings.stack, WORDS[facts]
     for number, (job, _) in enumerate(failed):
         commands = (f"pulumi up -s {stack}", f"./careapp jobs run {job.name} -s {stack}")
         yield Fix(_about(todo, case, job), commands, then=number > 0)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
-from ecs_gate.checks import capacity, containers, rollouts, stages
+from ecs_gate.checks import ROLL_OUT, capacity, containers
+from ecs_gate.checks.rollouts import set_desired_count
 from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.catalogue import WHOLE, Facts
 from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.text import t
+from tools.additions.checks import stages
+from tools.additions.pauses import paused
+from tools.additions.settings import settings_of
 
 # Workers change after deployCommand.
 WORKER_MISSING = Facts(
@@ -24,7 +28,7 @@ def workers(case: Case) -> Iterator[Finding]:
     if case.service is None:
         return
     for worker in case.workers:
-        for check in CHECKS:
+        for check in (another_count, *CHECKS):
             for finding in check(worker):
                 title = t("Worker {name}: {what}", name=worker.process, what=finding.title)
                 yield replace(finding, title=title, process=worker.process)
@@ -47,17 +51,19 @@ def another_count(case: Case) -> Iterator[Finding]:
 
     A worker that the stack file has no more has none, nor has a file that is wrong.
     """
-    service, settings = case.service, case.now.settings.service
-    if case.now.settings.guessed or (case.process and not case.worker):
+    settings = settings_of(case)
+    service, process = case.service, case.now.names.process
+    worker = next((each for each in settings.workers if each.name == process), None)
+    if settings.guessed or (process and not worker):
         return
-    count = case.worker.count if case.worker else settings.desired_count
+    count = worker.count if worker else settings.service.desired_count
     if service is None or service.desired == count or service.status != "ACTIVE":
         return
     # Of the web service 0 has a finding of its own, and scaling sets it.
-    if not case.worker and (service.desired == 0 or settings.scaling.enabled):
+    if not worker and (service.desired == 0 or settings.service.scaling.enabled):
         return
     if service.desired == 0 and (
-        case.paused or (settings.scaling.hours and not stages.in_hours(case))
+        paused(case) or (settings.service.scaling.hours and not stages.in_hours(case))
     ):
         return
     yield Finding(
@@ -71,25 +77,14 @@ def another_count(case: Case) -> Iterator[Finding]:
         why=t("It was changed outside Pulumi."),
         seen=(t("{running} tasks run.", running=service.running),),
         fixes=(
-            Fix(t("Set it again:"), (stages.set_desired_count(case, str(count)),)),
+            Fix(t("Set it again:"), (set_desired_count(case, str(count)),)),
             case.configure("desiredCount", str(service.desired), t("Or declare it:")),
         ),
     )
 
 
-ROLL_OUT: tuple[Callable[[Case], Iterator[Finding]], ...] = (
-    rollouts.not_deployed,
-    rollouts.deregistered,
-    rollouts.deployed_after,
-    rollouts.rolled_back,
-    rollouts.in_progress,
-    capacity.tasks_died,
-    containers.killed_at_stop,
-    capacity.too_few_tasks,
-)
 CHECKS = (
     _missing,
-    another_count,
     capacity.cannot_place,
     containers.memory,
     containers.crash,

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.checks.rollouts import set_desired_count
 from ecs_gate.diagnosis.case import Case
-from ecs_gate.diagnosis.catalogue import FORWARD, TASKS_NODE, WHOLE, Facts
+from ecs_gate.diagnosis.catalogue import TASKS_NODE, WHOLE, Facts
 from ecs_gate.diagnosis.findings import Finding, Fix
-from ecs_gate.parts.rds import GOING_OFF, RESUME_FIRST
-from ecs_gate.parts.records import Task
-from ecs_gate.parts.remains import Holder, Remains
+from ecs_gate.parts.records import Part
 from ecs_gate.screen import zoned_time
 from ecs_gate.text import Text, t
+from tools.additions.pauses import GOING_OFF, RESUME_FIRST, paused
+from tools.additions.remains import Holder, Remains
+from tools.additions.restores import Aside
+from tools.additions.settings import settings_of
 
-STACK_PAUSED = Facts("stack-paused", 0, {WHOLE})
+STACK_PAUSED = Facts("stack-paused", 0, {WHOLE}, told=True)
 ECS_OFF = Facts("ecs-off", 1, {WHOLE})
 STACK_MISSING = Facts("stack-missing", 1, {WHOLE}, certain=True)
 STACK_LEFT = Facts("stack-left", 1, {WHOLE}, certain=True)
-# For a moment ECS may not show a new service, or still show one that is replaced.
-SERVICE_MISSING = Facts("service-missing", 10, {WHOLE})
 SCALED_TO_ZERO_BY_SCHEDULE = Facts("scaled-to-zero-by-schedule", 12, {TASKS_NODE})
-# ECS registers the task that replaces it.
-TARGET_DEREGISTERED = Facts("target-deregistered", 33, {FORWARD})
+
+WRONG_FILE = AwsProblem(
+    "refused",
+    t("Some of its values are wrong: `pulumi up` refuses it, and here these have their defaults."),
+    t("Correct it first."),
+)
 
 NOTHING, FIRST, SECOND, UNKNOWN = "nothing", "stage1", "stage2", "unknown"
 
@@ -48,32 +55,30 @@ STAGES = {
 
 
 def described(case: Case) -> Text:
+    settings = settings_of(case)
     now = stage(case)
     if now == NOTHING and left(case):
         return t("only parts of it are there, without load balancer and database")
-    if now == FIRST and case.now.settings.ecs_enabled:
+    if now == FIRST and settings.ecs_enabled:
         return t("stage 2 without its service")
     return STAGES[now]
 
 
 def left(case: Case) -> Remains | None:
     """Return what is left of a stack whose main parts are gone; None where nothing is."""
-    remains = case.now.remains.value
+    remains = case.now.of(Remains).value
     return remains if remains and remains.resources else None
 
 
 def missing(case: Case) -> Iterator[Finding]:
     """Find a missing stack, or a stage that the stack file declares and AWS does not have."""
+    settings = settings_of(case)
     now = stage(case)
     if now == NOTHING and (names := left(case)):
         yield _left(case, names)
     elif now == NOTHING:
         yield _no_stack(case)
-    elif now == FIRST and case.now.settings.ecs_enabled:
-        # A deployCommand that failed has a finding of its own: the service is made after it.
-        if not any(each.over for each in case.now.command_tasks.value or ()):
-            yield _no_service(case)
-    elif now == FIRST and not case.now.settings.guessed:
+    elif now == FIRST and not settings.ecs_enabled and not settings.guessed:
         yield _off(case)
 
 
@@ -91,11 +96,12 @@ def _no_stack(case: Case) -> Finding:
 
 
 def _left(case: Case, remains: Remains) -> Finding:
+    settings = settings_of(case)
     names = case.now.names
     commands = tuple(each.command for each in remains.holders if each.command)
     fixes = (
         Fix(t("Delete what is not the stack's, if nobody needs it:"), commands),
-        Fix(t("Then end the destroy:"), (f"pulumi destroy -s {names.stack}",)),
+        Fix(t("Then end the destroy:"), (f"pulumi destroy -s {settings.stack}",)),
         case.deploy(t("Or complete the stack:")),
     )
     return Finding(
@@ -122,19 +128,9 @@ def holds(holder: Holder) -> Text:
     )
 
 
-def _no_service(case: Case) -> Finding:
-    names = case.now.names
-    return Finding(
-        SERVICE_MISSING,
-        title=t("The service {name} does not exist", name=names.service),
-        why=t("ecsEnabled is true in the stack file, and ECS has no such service."),
-        seen=(t("Cluster {cluster} holds no service of that name.", cluster=names.cluster),),
-        fixes=(case.refresh(t("Create it:")),),
-    )
-
-
 def _off(case: Case) -> Finding:
-    name = case.now.names.stack
+    settings = settings_of(case)
+    name = settings.stack
     commands = (
         f"./careapp preflight -s {name}",
         f"pulumi config set ecsEnabled true -s {name}",
@@ -149,9 +145,10 @@ def _off(case: Case) -> Finding:
     )
 
 
-def paused(case: Case) -> Iterator[Finding]:
+def is_paused(case: Case) -> Iterator[Finding]:
     """Report a pause; also where AWS has started the database again, which costs money."""
-    pause, database, stack = case.paused, case.now.database.value, case.now.names.stack
+    settings = settings_of(case)
+    pause, database, stack = paused(case), case.now.database.value, settings.stack
     if pause is None or database is None:
         return
     fixes = [Fix(t("Resume it:"), (f"./careapp resume -s {stack}",))]
@@ -160,7 +157,7 @@ def paused(case: Case) -> Iterator[Finding]:
         seen.append(t("AWS starts a stopped database automatically after seven days."))
         again = Fix(t("Or stop the database again:"), (f"./careapp pause -s {stack}",))
         fixes.append(again)
-    if case.now.settings.database.final_snapshot:
+    if settings.database.final_snapshot:
         seen.append(RESUME_FIRST)
     yield Finding(
         STACK_PAUSED,
@@ -172,12 +169,26 @@ def paused(case: Case) -> Iterator[Finding]:
     )
 
 
-def is_expected(finding: Finding, case: Case) -> bool:
-    """Return whether a finding only says that the database of a paused stack is stopped."""
-    database = case.now.database.value
-    if case.paused is None or database is None:
-        return False
-    return finding.id == "database-away" and database.status in GOING_OFF
+def review(case: Case, finding: Finding) -> Iterator[Finding]:
+    """Yield what careapp makes of a finding: in a pause, outside the hours and in stage 1 it expects some."""
+    settings = settings_of(case)
+    if paused(case) and finding.id in ("scaled-to-zero", "database-away"):
+        database = case.now.database.value
+        if finding.id == "scaled-to-zero" or (database and database.status in GOING_OFF):
+            return
+    hours = settings.service.scaling.hours
+    if finding.id == "scaled-to-zero" and hours and not in_hours(case):
+        yield scaled_by_schedule(case, hours.text)
+    elif finding.id == "service-missing":
+        # Stage 1 has none, and one that deployCommand keeps away has a finding of its own.
+        kept = any(each.over for each in case.now.command_tasks.value or ())
+        if stage(case) == FIRST and settings.ecs_enabled and not kept:
+            why = t("ecsEnabled is true in the stack file, and ECS has no such service.")
+            yield replace(finding, why=why)
+    elif finding.id == "database-missing" and case.now.of(Aside) != Part():
+        return
+    else:
+        yield finding
 
 
 STARTED_WITHIN = timedelta(minutes=5)
@@ -186,20 +197,21 @@ STARTED_WITHIN = timedelta(minutes=5)
 
 def scaled_by_schedule(case: Case, hours: str) -> Finding:
     """Return the finding of a desired count 0 outside the hours of the schedule."""
+    settings = settings_of(case)
     return Finding(
         SCALED_TO_ZERO_BY_SCHEDULE,
         kind="warning",
         title=t(
             "The service runs no task outside its hours, {hours} ({zone})",
             hours=hours,
-            zone=case.now.settings.service.scaling.time_zone,
+            zone=settings.service.scaling.time_zone,
         ),
         why=t("The schedule starts it again automatically."),
         seen=(t("The desired count is 0, and the stack file has a schedule."),),
         fixes=(
             Fix(
                 t("Run a task until the next scheduled stop:"),
-                (set_desired_count(case, desired_count(case)),),
+                (set_desired_count(case, str(case.target.plan.tasks or 1)),),
             ),
         ),
     )
@@ -207,67 +219,6 @@ def scaled_by_schedule(case: Case, hours: str) -> Finding:
 
 def in_hours(case: Case) -> bool:
     """Return whether it is within the service's hours, and was five minutes ago."""
-    now, scaling = case.at, case.now.settings.service.scaling
+    settings = settings_of(case)
+    now, scaling = case.at, settings.service.scaling
     return all(scaling.includes(each) for each in (now, now - STARTED_WITHIN))
-
-
-def desired_count(case: Case) -> str:
-    """Return the desired count for a service that has 0: that of the stack file, at least 1."""
-    return str(case.now.settings.service.desired_count or 1)
-
-
-def set_desired_count(case: Case, count: str) -> str:
-    names = case.now.names
-    return (
-        f"aws ecs update-service --cluster {names.cluster} --service {names.service} "
-        f"--desired-count {count}"
-    )
-
-
-REGISTERED = timedelta(seconds=60)
-"""How long after its start ECS may take to register a task in the target group."""
-
-
-def deregistered(case: Case) -> Iterator[Finding]:
-    """Find running tasks that are not registered: ECS itself deregisters only tasks that it stops."""
-    service, group, primary = case.service, case.now.group.value, case.primary
-    if service is None or group is None or not case.unsteady or case.now.targets.problem:
-        return
-    if primary is None or primary.rollout != "COMPLETED":
-        return
-    lost = [each for each in case.active_tasks if _lost(case, each)]
-    if not lost or group.arn not in service.target_groups:
-        return
-    yield Finding(
-        TARGET_DEREGISTERED,
-        title=t(
-            "{count} running task is not registered with the load balancer",
-            "{count} running tasks are not registered with the load balancer",
-            count=len(lost),
-        ),
-        why=t(
-            "ECS registers a task once, after its start, and deregisters only tasks that it stops: these were "
-            "deregistered manually. They get no requests, and ECS does not register them again."
-        ),
-        seen=tuple(
-            t(
-                "Task {task} has the address {address}, which is not registered in {group}.",
-                task=each.short,
-                address=each.address,
-                group=group.name,
-            )
-            for each in lost[:3]
-        ),
-        fixes=(
-            Fix(t("Let ECS replace the tasks; it registers the new ones:"), (case.retry_command,)),
-        ),
-    )
-
-
-def _lost(case: Case, task: Task) -> bool:
-    if task.status != "RUNNING" or not task.address or task.started is None:
-        return False
-    if case.at - task.started < REGISTERED:
-        return False
-    states = [each.state for each in case.targets if each.address == task.address]
-    return all(each == "draining" for each in states)

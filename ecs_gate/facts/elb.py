@@ -1,8 +1,13 @@
-"""Rules of AWS by which the commands judge a stack and the local cloud acts."""
+"""Elastic Load Balancing: matchers, path patterns, logins; and how ECS's circuit breaker counts."""
 
 from __future__ import annotations
 
 import math
+from fnmatch import fnmatchcase
+from urllib.parse import urlsplit
+
+CALLBACK_PATH = "/oauth2/idpresponse"
+"""Where the provider sends users back to: ELB answers it (ELB user guide, "Authenticate users")."""
 
 
 def matches(status: int, matcher: str) -> bool:
@@ -21,3 +26,13 @@ def breaker_limit(desired: int, percent: int = 50) -> int:
     Amazon ECS deployment circuit breaker detects failures"; API reference, DeploymentCircuitBreaker).
     """
     return min(200, max(3, math.ceil(desired * percent / 100)))
+
+
+def ports(*urls: str) -> list[int]:
+    """Return the ports to which the load balancer connects for these URLs."""
+    return sorted({urlsplit(each).port or 443 for each in urls})
+
+
+def covers(pattern: str, path: str) -> bool:
+    """Return whether ELB's path pattern matches the path, without its query. Paths are case-sensitive."""
+    return fnmatchcase(path.partition("?")[0], pattern.replace("[", "[[]"))
