@@ -17,8 +17,8 @@ from ecs_gate.text import Refused, Text, t
 from ecs_gate.text.masking import visible
 from stack.names import StackNames
 from stack.settings import Settings
-from tools.additions.jobs import BY_HAND
-from tools.additions.pauses import GOING_OFF
+from tools.additions.parts.jobs import BY_HAND
+from tools.additions.parts.pauses import GOING_OFF
 
 POLL_SECONDS = 1.0
 

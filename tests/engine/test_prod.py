@@ -11,7 +11,7 @@ from local_cloud.providers import lifecycle
 from stack.uploads import UPLOADS_ENABLED
 from tests.support.every_setting import KEPT, ONE_WAY, allow_boundary, changes, left_to_do, values
 from tests.support.local_stack import local_stack
-from tools.additions.pauses import Pause
+from tools.additions.parts.pauses import Pause
 
 UPLOADS = UPLOADS_ENABLED.name
 REGION = "us-east-1"

@@ -17,14 +17,14 @@ from ecs_gate.text import t
 from stack import file
 from stack.settings import Settings
 from stack.uploads import VARIABLE as UPLOADS_BUCKET
-from tools.additions import jobs as job_runs
-from tools.additions import remains
 from tools.additions.checks import jobs, limits, restores, stages, uploads, workers
-from tools.additions.jobs import Jobs
-from tools.additions.remains import Remains
+from tools.additions.parts import jobs as job_runs
+from tools.additions.parts import remains
+from tools.additions.parts.jobs import Jobs
+from tools.additions.parts.remains import Remains
+from tools.additions.parts.restores import Aside, aside
+from tools.additions.parts.settings import StackOwner
 from tools.additions.remedies import StackRemedies, try_again
-from tools.additions.restores import Aside, aside
-from tools.additions.settings import StackOwner
 from tools.additions.target import target_of
 
 

@@ -13,7 +13,7 @@ from ecs_gate.parts.records import read_existing
 from ecs_gate.screen import zoned_time
 from ecs_gate.text import Refused, Text, t
 from ecs_gate.waiting import Waiting
-from tools.additions import pauses, restores
+from tools.additions.parts import pauses, restores
 from tools.pause.steps import refuse_stuck
 
 LISTING = "aws rds describe-db-snapshots"

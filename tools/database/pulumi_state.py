@@ -15,7 +15,7 @@ from typing import Any
 from ecs_gate.signals import run_in_front
 from ecs_gate.text import Refused, verbatim
 from stack.names import StackNames
-from tools.additions import restores
+from tools.additions.parts import restores
 
 INSTANCE = "aws:rds/instance:Instance"
 

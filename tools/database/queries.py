@@ -20,8 +20,8 @@ from ecs_gate.parts.rds import Database
 from ecs_gate.parts.records import read_part
 from ecs_gate.text import Refused, Text, t
 from stack.names import StackNames
-from tools.additions import restores
-from tools.additions.pauses import pause_of
+from tools.additions.parts import restores
+from tools.additions.parts.pauses import pause_of
 from tools.database.tunnel import Tunnel
 
 BUNDLE = Path(__file__).parents[2] / "webapp" / "certs" / "rds-ca.pem"

@@ -19,7 +19,7 @@ from ecs_gate.text import Refused, Text, t, verbatim
 from ecs_gate.waiting import Waiting
 from stack import monitoring, shifting
 from stack.settings import Settings
-from tools.additions import restores
+from tools.additions.parts import restores
 from tools.command_line import exit_code_of
 from tools.database import copies, queries
 from tools.database.copies import Source

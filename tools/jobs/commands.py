@@ -21,9 +21,9 @@ from ecs_gate.waiting import duration
 from stack.jobs import Job
 from stack.settings import Settings
 from tools import run_task, single_task
-from tools.additions import jobs as known
-from tools.additions.jobs import Run, Schedule
-from tools.additions.pauses import pause_of
+from tools.additions.parts import jobs as known
+from tools.additions.parts.jobs import Run, Schedule
+from tools.additions.parts.pauses import pause_of
 from tools.command_line import print_json, settings_to_look, with_exit_code
 from tools.watch import logs
 from tools.watch.logs import LogQuery, LogScreen

@@ -15,7 +15,7 @@ from ecs_gate.parts.records import Service
 from ecs_gate.screen import Line, display, zoned_time
 from ecs_gate.text import Refused, Text, t
 from stack.settings import Settings
-from tools.additions.pauses import DAYS_STOPPED, RESUME_FIRST, pause_of
+from tools.additions.parts.pauses import DAYS_STOPPED, RESUME_FIRST, pause_of
 from tools.command_line import FAILED, exit_code_of, print_json, settings_to_look
 from tools.pause.steps import Pausable, check_pausable, why_no_task
 

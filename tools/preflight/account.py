@@ -22,7 +22,7 @@ from ecs_gate.parts.gather import Snapshot
 from ecs_gate.text import Text, t, text_of
 from stack.network import choose_zones
 from tools.additions.checks import limits
-from tools.additions.settings import settings_of
+from tools.additions.parts.settings import settings_of
 
 # No roll-out meets these, so none of them is called certain.
 DOCKER_MISSING = Facts("docker-missing", 1, {WHOLE})

@@ -20,9 +20,9 @@ from ecs_gate.parts.stack_secrets import learn_aloud
 from ecs_gate.screen import Line, dated_time, display
 from ecs_gate.text import Text, t, verbatim
 from stack.names import StackNames
-from tools.additions import jobs as job_runs
-from tools.additions.jobs import Run
 from tools.additions.owner import session_of
+from tools.additions.parts import jobs as job_runs
+from tools.additions.parts.jobs import Run
 from tools.additions.target import target_of
 from tools.command_line import (
     CANNOT_READ,

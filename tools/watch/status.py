@@ -17,8 +17,8 @@ from ecs_gate.screen import Line, display, redraw, short_time, zoned_time
 from ecs_gate.text import Text, t
 from tools.additions.checks import stages
 from tools.additions.owner import overview, session_of
-from tools.additions.pauses import RESUME_FIRST, paused
-from tools.additions.settings import settings_of
+from tools.additions.parts.pauses import RESUME_FIRST, paused
+from tools.additions.parts.settings import settings_of
 from tools.command_line import print_json, raise_if_blind, settings_to_look, with_exit_code
 
 STOPPED_SHOWN = 3

@@ -17,9 +17,9 @@ from ecs_gate.facts.policy_evaluation import trusts
 from ecs_gate.screen import short_time
 from ecs_gate.text import Text, t
 from stack.jobs import Job
-from tools.additions.jobs import Jobs, Run, Schedule, differences
-from tools.additions.pauses import paused
-from tools.additions.settings import settings_of
+from tools.additions.parts.jobs import Jobs, Run, Schedule, differences
+from tools.additions.parts.pauses import paused
+from tools.additions.parts.settings import settings_of
 
 # A job that fails leaves the page as it is.
 Of = partial(Facts, places={WHOLE}, subject=JOB, blocks=False)

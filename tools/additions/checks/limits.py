@@ -9,7 +9,7 @@ from ecs_gate.diagnosis.catalogue import WHOLE, Facts
 from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.text import t
 from stack import sizes
-from tools.additions.settings import settings_of
+from tools.additions.parts.settings import settings_of
 
 # Only another roll-out would meet it.
 SIZES_NEAR = Facts("sizes-near", 17, {WHOLE}, blocks=False)

@@ -9,8 +9,8 @@ from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.catalogue import DATABASE_NODE, TO_DATABASE, Facts
 from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.text import t
-from tools.additions.restores import RESTORED, Aside
-from tools.additions.settings import settings_of
+from tools.additions.parts.restores import RESTORED, Aside
+from tools.additions.parts.settings import settings_of
 
 RESTORE_INTERRUPTED = Facts(
     "restore-interrupted", 24, {DATABASE_NODE}, subject=TO_DATABASE, certain=True, outside=True

@@ -14,10 +14,10 @@ from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.parts.records import Part
 from ecs_gate.screen import zoned_time
 from ecs_gate.text import Text, t
-from tools.additions.pauses import GOING_OFF, RESUME_FIRST, paused
-from tools.additions.remains import Holder, Remains
-from tools.additions.restores import Aside
-from tools.additions.settings import settings_of
+from tools.additions.parts.pauses import GOING_OFF, RESUME_FIRST, paused
+from tools.additions.parts.remains import Holder, Remains
+from tools.additions.parts.restores import Aside
+from tools.additions.parts.settings import settings_of
 
 STACK_PAUSED = Facts("stack-paused", 0, {WHOLE}, told=True)
 ECS_OFF = Facts("ecs-off", 1, {WHOLE})

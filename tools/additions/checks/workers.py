@@ -12,8 +12,8 @@ from ecs_gate.diagnosis.catalogue import WHOLE, Facts
 from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.text import t
 from tools.additions.checks import stages
-from tools.additions.pauses import paused
-from tools.additions.settings import settings_of
+from tools.additions.parts.pauses import paused
+from tools.additions.parts.settings import settings_of
 
 # Workers change after deployCommand.
 WORKER_MISSING = Facts(

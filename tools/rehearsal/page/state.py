@@ -19,9 +19,9 @@ from ecs_gate.rollout.verdict import shifted
 from ecs_gate.screen import short_time
 from ecs_gate.text import Text, joined, t, verbatim
 from tools.additions.checks import stages
-from tools.additions.jobs import Jobs
-from tools.additions.pauses import paused
-from tools.additions.settings import settings_of
+from tools.additions.parts.jobs import Jobs
+from tools.additions.parts.pauses import paused
+from tools.additions.parts.settings import settings_of
 from tools.jobs.commands import NO_RUN, run_text
 from tools.rehearsal.page.watching import Moment, Work
 from tools.watch.events import LABELS, Event, short

@@ -30,9 +30,9 @@ from local_cloud.paths import Home
 from stack.file import StackError, project_of
 from stack.names import StackNames
 from stack.settings import Settings
-from tools.additions.jobs import Jobs
 from tools.additions.owner import asked, overview
-from tools.additions.settings import settings_of
+from tools.additions.parts.jobs import Jobs
+from tools.additions.parts.settings import settings_of
 from tools.additions.target import target_of
 from tools.watch import events, logs
 from tools.watch.events import Event

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ecs_gate.text import Refused
-from tools.additions import restores
+from tools.additions.parts import restores
 from tools.database import copies
 from tools.database.copies import Source
 from tools.tests.conftest import NAMES, instances

@@ -14,7 +14,7 @@ import pytest
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.parts import vpc
 from ecs_gate.text import Refused, t
-from tools.additions.pauses import Pause
+from tools.additions.parts.pauses import Pause
 from tools.database import commands, queries, tunnel
 from tools.database.tunnel import DOCUMENT, JumpHost, open_tunnel
 from tools.tests import stacks as a

@@ -10,7 +10,7 @@ import pytest
 
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.text import Refused, t
-from tools.additions import restores
+from tools.additions.parts import restores
 from tools.database import copies, queries, restore
 from tools.database.pulumi_state import INSTANCE, PulumiStack
 from tools.database.restore import Instances, Restore, RestoreOptions

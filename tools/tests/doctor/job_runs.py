@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from ecs_gate.parts.task_inputs import Role
-from tools.additions.jobs import Jobs, Run, Schedule
+from tools.additions.parts.jobs import Jobs, Run, Schedule
 from tools.tests import stacks as a
 
 DEFINITION = f"{a.ECS}:task-definition/careapp-poc-job-report:3"

@@ -12,8 +12,8 @@ from ecs_gate.parts.records import Container, ContainerHealth, Sidecar
 from ecs_gate.parts.task_inputs import Bucket, Image, Secret
 from ecs_gate.parts.task_logs import LogLine, Logs
 from ecs_gate.parts.vpc import Endpoint
-from tools.additions.pauses import Pause
-from tools.additions.remains import Holder, Remains
+from tools.additions.parts.pauses import Pause
+from tools.additions.parts.remains import Holder, Remains
 from tools.tests import stacks as a
 from tools.tests.doctor import job_runs
 from tools.tests.doctor.logged import TRACES

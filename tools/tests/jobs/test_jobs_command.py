@@ -10,7 +10,7 @@ from ecs_gate.parts.gather import Inquiry, gather
 from ecs_gate.parts.records import Part
 from stack.settings import Settings
 from tools import single_task
-from tools.additions.pauses import Pause
+from tools.additions.parts.pauses import Pause
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, STACK, client
 

@@ -11,9 +11,9 @@ import pytest
 from ecs_gate.aws.session import Session
 from ecs_gate.parts import rds
 from ecs_gate.text import Refused
-from tools.additions import pauses
-from tools.additions.jobs import switch_schedules
-from tools.additions.pauses import Pause
+from tools.additions.parts import pauses
+from tools.additions.parts.jobs import switch_schedules
+from tools.additions.parts.pauses import Pause
 from tools.pause import processes, steps
 from tools.pause.processes import declared
 from tools.pause.steps import Pausable, check_pausable

@@ -16,7 +16,7 @@ from ecs_gate.parts.records import Deletion, Part
 from ecs_gate.rollout import gate as gate_loop
 from ecs_gate.rollout.look import Reader
 from ecs_gate.text import t
-from tools.additions.pauses import Pause
+from tools.additions.parts.pauses import Pause
 from tools.tests import said
 from tools.tests import stacks as a
 from tools.tests.conftest import Told

@@ -8,7 +8,7 @@ import pulumi
 import pytest
 
 from ecs_gate.parts import rds
-from tools.additions.pauses import Pause
+from tools.additions.parts.pauses import Pause
 from tools.tests import stacks as a
 from tools.tests.conftest import Told
 from tools.update import paused_schedules

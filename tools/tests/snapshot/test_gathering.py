@@ -24,7 +24,7 @@ from ecs_gate.text import t
 from stack.settings import Settings
 from tests.support.delivery import Delivery, arn, iam
 from tests.support.iam_policies import Call, allowed, calls_of
-from tools.additions.remains import remains
+from tools.additions.parts.remains import remains
 from tools.tests import said
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, client

@@ -25,7 +25,7 @@ from ecs_gate.rollout.say import Reporter
 from ecs_gate.rollout.verdict import Outcome, Verdict
 from ecs_gate.text import in_language, verbatim
 from ecs_gate.waiting import Shown
-from tools.additions.pauses import Pause
+from tools.additions.parts.pauses import Pause
 from tools.pause import commands as pause_screen
 from tools.preflight import checklist
 from tools.rehearsal.page import state as page

@@ -7,7 +7,7 @@ from ecs_gate.parts.cloudwatch import Quota
 from ecs_gate.parts.elb import Target
 from ecs_gate.parts.records import Part
 from ecs_gate.text import t
-from tools.additions.pauses import Pause
+from tools.additions.parts.pauses import Pause
 from tools.tests import stacks as a
 from tools.tests.doctor import job_runs
 from tools.tests.doctor import situations as s
