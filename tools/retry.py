@@ -19,7 +19,7 @@ from ecs_gate.rollout.look import Expected, Reader
 from ecs_gate.text import Refused, Text, t
 from stack.names import StackNames
 from stack.settings import Settings
-from tools.additions.owner import asked
+from tools.additions.owner import inquiry_of
 from tools.command_line import FAILED, INTERRUPTED, with_exit_code
 
 PARAMETERS = {
@@ -172,7 +172,7 @@ def _followed(session: Session, retry: Retry, settings: Settings, screen: Screen
         web = Expected(names=settings.names, definition=newest)
         workers = {worker: expected.definition}
     try:
-        reader = Reader(expected, asked(settings, session, web.definition, "", workers))
+        reader = Reader(expected, inquiry_of(settings, session, web.definition, "", workers))
         _, why = asyncio.run(roll_out(reader, screen))
     except KeyboardInterrupt:
         text = t(

@@ -118,7 +118,9 @@ class PausedLife:
         stack.up(protect="false")
         self.paused = stack.careapp("pause", "--yes")
         made = stack.calls("rds", "stop_db_instance", named)["DBInstance"]
-        tags = Pause(datetime.now(UTC)).tags()
+        tags = [
+            {"Key": key, "Value": value} for key, value in Pause(datetime.now(UTC)).tags.items()
+        ]
         tagged = {"ResourceName": made["DBInstanceArn"], "Tags": tags}
         stack.calls("rds", "add_tags_to_resource", tagged)
         self.refused = refused_destroy(stack)

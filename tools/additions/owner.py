@@ -53,7 +53,7 @@ class OldWorkers:
     """The workers that run and that the stack file has no more; read only for the problem in reading them."""
 
 
-def asked(
+def inquiry_of(
     settings: Settings,
     session: Session,
     wanted: str | None = None,
@@ -85,7 +85,7 @@ def running_workers(session: Session, settings: Settings) -> list[str]:
 
 def overview(settings: Settings, session: Session) -> Snapshot:
     """Read the parts that the status shows."""
-    return gather.overview(asked(settings, session))
+    return gather.overview(inquiry_of(settings, session))
 
 
 def owner_of(settings: Settings, running: Part[list[str]] | None = None) -> Owner:

@@ -8,7 +8,7 @@ from ecs_gate.aws.session import Session
 from ecs_gate.diagnosis.screen import as_dict, lines
 from ecs_gate.doctor import diagnose
 from ecs_gate.screen import display
-from tools.additions.owner import asked
+from tools.additions.owner import inquiry_of
 from tools.command_line import print_json, raise_if_blind, settings_to_look, with_exit_code
 
 
@@ -16,7 +16,7 @@ from tools.command_line import print_json, raise_if_blind, settings_to_look, wit
 def run(stack: str, folder: Path, as_json: bool) -> int:
     """Diagnose a stack, print the diagnosis and return its exit code."""
     settings = settings_to_look(stack, folder)
-    diagnosis = diagnose(asked(settings, Session(settings.region, settings.profile)))
+    diagnosis = diagnose(inquiry_of(settings, Session(settings.region, settings.profile)))
     raise_if_blind(each.problem for each in diagnosis.unread)
     if as_json:
         print_json(as_dict(diagnosis))

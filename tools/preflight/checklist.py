@@ -31,7 +31,7 @@ from stack.file import names_of
 from stack.names import StackNames
 from stack.settings import Settings
 from tools.additions.checks import limits, stages
-from tools.additions.owner import asked, session_of
+from tools.additions.owner import inquiry_of, session_of
 from tools.command_line import print_json, raise_if_blind, with_exit_code
 from tools.preflight.account import ITEMS as ITEMS_OF_ACCOUNT
 from tools.preflight.account import Account
@@ -161,7 +161,7 @@ def check(names: StackNames, session: Session, folder: Path) -> Preflight:
 
     Raises StackError for an unusable stack file, and AwsProblem where AWS does not accept the credentials.
     """
-    now = gather(asked(Settings.read(names.stack, folder), session))
+    now = gather(inquiry_of(Settings.read(names.stack, folder), session))
     if stages.stage(Case.of(now)) == stages.NOTHING:
         return tick_account(Account(session, now))
     return tick(now)

@@ -25,7 +25,7 @@ from ecs_gate.rollout.say import would_end
 from ecs_gate.text import t
 from ecs_gate.waiting import Changes
 from stack.settings import Settings
-from tools.additions.owner import asked
+from tools.additions.owner import inquiry_of
 from tools.additions.target import target_of
 from tools.update import deploy_command
 
@@ -57,7 +57,7 @@ def _find_service(settings: Settings) -> pulumi.ResourceHook:
         session = Session(settings.region, settings.profile)
         service = read_part(ecs.service, session, settings.names)
         there = service.problem or (service.value and service.value.status == "ACTIVE")
-        return "" if there else plain(ask_doctor(asked(settings, session)))
+        return "" if there else plain(ask_doctor(inquiry_of(settings, session)))
 
     async def find(_: pulumi.ResourceHookArgs) -> None:
         if why := await asyncio.to_thread(missing):
@@ -82,7 +82,7 @@ def _request_page(settings: Settings, changes: Changes) -> list[pulumi.ResourceH
             page = changes.page_before = await asyncio.to_thread(page_before, target_of(settings))
             if changes.page_worked and inputs.get("desiredCount") != 0:
                 session = Session(settings.region, settings.profile)
-                inquiry = asked(
+                inquiry = inquiry_of(
                     settings, session, definition, workers={}, page=Part(page), declared=inputs
                 )
                 causes = await asyncio.to_thread(_agreed, inquiry)

@@ -22,7 +22,7 @@ from ecs_gate.rollout.verdict import End
 from ecs_gate.text import Refused, t
 from ecs_gate.waiting import Changes
 from stack.settings import Settings
-from tools.additions.owner import asked
+from tools.additions.owner import inquiry_of
 
 NOT_PART = t("the service is not part of this update, so its roll-out was not checked")
 
@@ -83,7 +83,7 @@ async def follow_all(
     session, counts = Session(settings.region, settings.profile), settings.service.scaling.counts
     url = arns.pop("page_url", "")
     expected = Expected(names=settings.names, **arns)
-    inquiry = asked(settings, session, expected.definition, url, {})
+    inquiry = inquiry_of(settings, session, expected.definition, url, {})
     reader = Reader(expected, replace(inquiry, page_before=changes.page_before))
     end = await _end(reader, log, changes)
     deployed: dict[str, str] = {}

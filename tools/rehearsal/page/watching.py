@@ -30,7 +30,7 @@ from local_cloud.paths import Home
 from stack.file import StackError, project_of
 from stack.names import StackNames
 from stack.settings import Settings
-from tools.additions.owner import asked, overview
+from tools.additions.owner import inquiry_of, overview
 from tools.additions.parts.jobs import Jobs
 from tools.additions.parts.settings import settings_of
 from tools.additions.target import target_of
@@ -205,7 +205,7 @@ class Watcher:
         if last and last.now and last.diagnosis and mark == memory.mark and not old:
             return last.now, last.diagnosis
         page = _still_answers(last.now) if last and last.now and mark == memory.mark else None
-        now = gather(asked(settings, self._session, page=page))
+        now = gather(inquiry_of(settings, self._session, page=page))
         memory.mark, memory.full = mark, time.monotonic()
         return now, judge(now)
 

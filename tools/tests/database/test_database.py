@@ -157,7 +157,7 @@ def test_login_leads_through_the_tunnel_and_checks_the_certificate(aws, monkeypa
 @pytest.mark.parametrize(
     ("found", "said"),
     [
-        (a.database(status="stopped", pause=Pause(a.NOW)), "./careapp resume -s poc` first"),
+        (a.database(status="stopped", tags=Pause(a.NOW).tags), "./careapp resume -s poc` first"),
         (a.database(status="stopped"), "is stopped and accepts no connections; `./careapp doctor"),
         (None, "There is no database careapp-poc in ap-northeast-1"),
     ],

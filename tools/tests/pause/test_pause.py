@@ -94,7 +94,10 @@ def stands():
         (target["MinCapacity"], target["MaxCapacity"], *target["SuspendedState"].values()),
         sorted(each["Name"] for each in schedules if each["State"] == "ENABLED"),
         {each["ActionsEnabled"] for each in alarms},
-        (database["DBInstanceStatus"], pauses.read(database["TagList"]) is not None),
+        (
+            database["DBInstanceStatus"],
+            pauses.read({each["Key"]: each["Value"] for each in database["TagList"]}) is not None,
+        ),
     )
 
 
@@ -225,6 +228,6 @@ def test_a_database_that_cannot_be_stopped_or_deleted_is_refused(status, kept, p
 
 def test_the_tag_holds_a_pause_also_one_that_a_person_changed():
     pause = Pause(INSIDE)
-    assert pauses.read(pause.tags()) == pause
-    assert pauses.read([{"Key": pauses.AT, "Value": "today"}]).since.year == 1970
-    assert pauses.read([{"Key": "Name", "Value": "x"}]) is None
+    assert pauses.read(pause.tags) == pause
+    assert pauses.read({pauses.AT: "today"}).since.year == 1970
+    assert pauses.read({"Name": "x"}) is None

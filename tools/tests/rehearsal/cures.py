@@ -13,13 +13,13 @@ from pathlib import Path
 from ecs_gate.aws.session import Session
 from ecs_gate.diagnosis.findings import Diagnosis, Finding, Fix
 from ecs_gate.doctor import diagnose
-from ecs_gate.parts.gather import Inquiry
 from local_cloud.calls import Calls
 from local_cloud.engine.find import find_or_get
 from local_cloud.engine.pulumi import Pulumi
 from local_cloud.run.client import require
 from local_cloud.run.project import Project
 from stack.settings import Settings
+from tools.additions.owner import inquiry_of
 from tools.rehearsal.app_page import Page
 from tools.rehearsal.faults import ANOTHER_RELEASE, Fault
 from tools.rehearsal.rehearse import copy_program
@@ -127,7 +127,7 @@ class Running:
         return [str(each.title) for each in first] == [str(finding.title)]
 
     def diagnosis(self) -> Diagnosis:
-        return diagnose(Inquiry(Settings.read("poc", Path()), self.session))
+        return diagnose(inquiry_of(Settings.read("poc", Path()), self.session))
 
 
 class Mistake:

@@ -34,7 +34,7 @@ CLOSED = a.stack(network=a.network(groups=a.groups(db_in=())))
 WITHOUT_DATABASE = replace(SITUATIONS["app-database-away"], page=Part(a.page(503)))
 DIED = [a.ended("Essential container in task exited", name * 32, code=1) for name in "bc"]
 PAUSED = a.stack(
-    service=a.service(desired=0, running=0), database=replace(STOPPED, pause=Pause(a.NOW)), page=None
+    service=a.service(desired=0, running=0), database=replace(STOPPED, tags=Pause(a.NOW).tags), page=None
 )  # fmt: skip
 LOGIN = a.page(302, leads_to="https://login.example.com/")
 ENGLISH = a.page(ended_at="http://careapp-poc-alb.example/en/")

@@ -9,7 +9,6 @@ import pytest
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.doctor import judge
 from ecs_gate.parts import elb, page
-from ecs_gate.parts.gather import Inquiry
 from ecs_gate.parts.records import Part, PauseHook, Traffic
 from ecs_gate.rollout import judge as rules
 from ecs_gate.rollout.act import Stoppable, stop
@@ -19,6 +18,7 @@ from ecs_gate.rollout.verdict import SETTLE_READS, Outcome, Terms
 from ecs_gate.text import t
 from stack.load_balancer import SMOKE_REQUESTS
 from stack.names import TEST_HEADER, TEST_RULE_PRIORITY, StackNames
+from tools.additions.owner import inquiry_of
 from tools.tests import stacks as a
 from tools.tests.conftest import Answering, Told
 from tools.tests.rollout import rollout_answers as answers
@@ -83,7 +83,7 @@ class New:
         self.server, self.ecs, self.told = server, session(problem), OnTheLoop()
         url = f"http://127.0.0.1:{server.server_port}"
         expected = replace(EXPECTED, page_url=url)
-        reader = Reader(expected, Inquiry(a.choices(**settings), self.ecs), diagnose)
+        reader = Reader(expected, inquiry_of(a.choices(**settings), self.ecs), diagnose)
         terms = Terms(expected=expected, patience=answers.PATIENCE)
         self.turns = Turns(reader, terms, self.told)
 

@@ -77,7 +77,7 @@ STATUSES = {
     "paused, to be resumed before a destroy": a.stack(
         a.choices(databaseFinalSnapshot="kept"),
         service=IDLE,
-        database=a.database(starts=a.NOW, pause=Pause(a.NOW)),
+        database=a.database(starts=a.NOW, tags=Pause(a.NOW).tags),
     ),
     "a canary": shifting(*BOTH, traffic=Traffic(stage="X", percent=10.0)),
     "a canary that fails": shifting(FAILING, BOTH[1]),
@@ -239,7 +239,7 @@ def log() -> Iterator[str]:
 
 
 def pause(**settings: str) -> Iterator[str]:
-    database = a.database(starts=a.NOW, pause=Pause(a.NOW))
+    database = a.database(starts=a.NOW, tags=Pause(a.NOW).tags)
     return (each.text for each in pause_screen._paused(a.choices(**settings), database))
 
 

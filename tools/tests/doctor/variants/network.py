@@ -121,7 +121,7 @@ def ours(number, *conditions):
 
 def listening(*rules, settings=None):
     # Whatever the settings are, users open the one listener.
-    return replace(a.stack(settings, balancer=a.entrance(*rules)), output_url="http://page")
+    return a.at_url(a.stack(settings, balancer=a.entrance(*rules)), "http://page")
 
 
 def by_itself(given):
