@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
-from ecs_gate.remedies import AwsRemedies, Remedies
+from ecs_gate.remedies import AwsRemedies, Remedies, new_deployment, stopped_deployment
 from ecs_gate.text import Text, t
 
 if TYPE_CHECKING:
@@ -37,13 +37,6 @@ class OwnPart(Generic[T]):
     """Whether it is read for an overview, too, and not only for a diagnosis."""
 
 
-def new_deployment(names: Names) -> str:
-    """Return AWS's command that starts a deployment of the family's newest revision."""
-    newest = f" --task-definition {names.family}" if names.family else ""
-    where = f"--cluster {names.cluster} --service {names.service}"
-    return f"aws ecs update-service {where}{newest} --force-new-deployment"
-
-
 def _unchanged(_: Case, finding: Finding) -> Iterator[Finding]:
     yield finding
 
@@ -63,12 +56,14 @@ class Owner:
     """His cures."""
     parts: tuple[OwnPart[Any], ...] = ()
     checks: tuple[Check, ...] = ()
-    """His checks, which are asked first."""
+    """His checks, which are asked after all others."""
     review: Callable[[Case, Finding], Iterator[Finding]] = _unchanged
     """What he makes of another check's finding: it, another one, or none where he expects what it says."""
     apply: tuple[str, ...] = ()
     """The commands with which his program is applied."""
     retry: Callable[[Names], str] = new_deployment
     """The command that makes ECS try a service's newest revision again."""
+    rollback: Callable[[Names], str] = stopped_deployment
+    """The command that ends a service's roll-out under way and goes back."""
     describe: Callable[[Case], Text] = described
     """What a diagnosis says first."""

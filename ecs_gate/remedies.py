@@ -10,6 +10,7 @@ from ecs_gate.text import Text, t
 
 if TYPE_CHECKING:
     from ecs_gate.diagnosis.case import Case
+    from ecs_gate.target import Names
 
 PLACES = {
     "access": t("the policy of the task's role"),
@@ -101,15 +102,29 @@ class Remedies(Protocol):
         """Return the words for restoring what the program declares."""
 
 
+def of_service(names: Names) -> str:
+    """Return the options that name a service."""
+    return f"--cluster {names.cluster} --service {names.service}"
+
+
+def new_deployment(names: Names, revision: str = "") -> str:
+    """Return AWS's command that starts a deployment, of the family's newest revision unless another one is named."""
+    which = f" --task-definition {revision or names.family}" if revision or names.family else ""
+    return f"aws ecs update-service {of_service(names)}{which} --force-new-deployment"
+
+
+def stopped_deployment(names: Names) -> str:
+    """Return AWS's command that ends a service's newest deployment and goes back to the version before."""
+    listed = "--query 'serviceDeployments[0].serviceDeploymentArn' --output text"
+    newest = f"$(aws ecs list-service-deployments {of_service(names)} {listed})"
+    return f"aws ecs stop-service-deployment --stop-type ROLLBACK --service-deployment-arn {newest}"
+
+
 class AwsRemedies:
     """AWS's own commands. What a program declares is named: how it is applied, its owner knows."""
 
     def __init__(self, case: Case) -> None:
         self.case, self.names = case, case.now.names
-
-    @property
-    def _service(self) -> str:
-        return f"--cluster {self.names.cluster} --service {self.names.service}"
 
     def place(self, what: str) -> Text:
         return PLACES[what]
@@ -128,7 +143,9 @@ class AwsRemedies:
             given = f"{CHECK_OPTIONS[key]}{shlex.quote(value)}"
             return (f"aws elbv2 modify-target-group --target-group-arn {group.arn} {given}",)
         if key in SERVICE_OPTIONS:
-            return (f"aws ecs update-service {self._service} {SERVICE_OPTIONS[key]} {value}",)
+            return (
+                f"aws ecs update-service {of_service(self.names)} {SERVICE_OPTIONS[key]} {value}",
+            )
         return ()
 
     def unset(self, key: str) -> tuple[str, ...]:  # noqa: ARG002 - it stands in the program
@@ -151,15 +168,10 @@ class AwsRemedies:
 
     def retry(self) -> tuple[str, ...]:
         definition = self.case.definition
-        which = f" --task-definition {definition.revision}" if definition else ""
-        return (f"aws ecs update-service {self._service}{which} --force-new-deployment",)
+        return (new_deployment(self.names, definition.revision if definition else ""),)
 
     def rollback(self) -> tuple[str, ...]:
-        listed = "--query 'serviceDeployments[0].serviceDeploymentArn' --output text"
-        newest = f"$(aws ecs list-service-deployments {self._service} {listed})"
-        return (
-            f"aws ecs stop-service-deployment --stop-type ROLLBACK --service-deployment-arn {newest}",
-        )
+        return (stopped_deployment(self.names),)
 
     def logs(self, *options: str) -> tuple[str, ...]:  # noqa: ARG002 - AWS's command shows all tasks
         definition = self.case.definition
@@ -172,7 +184,7 @@ class AwsRemedies:
         return (f"aws ecs describe-services {where} {events}",)
 
     def follow(self) -> tuple[str, ...]:
-        return (f"ecs-gate wait {self._service}",)
+        return (f"ecs-gate wait {of_service(self.names)}",)
 
     def sql(self, *statements: str) -> tuple[str, ...]:
         database = self.case.now.database.value

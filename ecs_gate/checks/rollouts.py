@@ -75,7 +75,13 @@ def scaled_down(case: Case) -> Iterator[Finding]:
         SCALED_TO_ZERO,
         title=t("The service is set to run no task"),
         why=t("With a desired count of 0 the load balancer has no target: it answers 503."),
-        seen=(t("Desired count 0, running {running}.", running=service.running),),
+        seen=(
+            t(
+                "Desired count 0, running {running}; {declared} are declared.",
+                running=service.running,
+                declared=declared,
+            ),
+        ),
         fixes=(fix,) if declared == 0 else (fix, case.deploy(text)),
     )
 
@@ -163,9 +169,10 @@ def _why(case: Case, ends: list[str]) -> Text:
 
 def _once_more(case: Case, ends: list[str], mistake: Raised | None) -> tuple[Fix, ...]:
     if _by_breaker(ends):
-        text = t("Correct what made the tasks fail (their log says it), then let ECS try again:")
+        text = t("Correct what made the tasks fail, as their log says, then let ECS try again:")
         refresh = case.remedies.refresh() if case.rollback_reason else ()
-        return (Fix(text, (*case.remedies.retry(), *refresh)),)
+        commands = (*case.remedies.logs("--since 2h"), *case.remedies.retry(), *refresh)
+        return (Fix(text, commands),)
     if (ended := case.now.ended_by.value) and ended.blameless:
         text = t(
             "See why the version before set off {names}, then let ECS try again:",

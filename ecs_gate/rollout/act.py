@@ -163,12 +163,14 @@ async def undo(
     names: Names,
     progress: Callable[[Text], None],
     minutes: float,
+    rollback: str,
     *,
     first: bool = False,
 ) -> Text:
     """Let ECS roll the deployment under way back; return what runs then, or why it was not.
 
-    ``first``: a first deployment is ended, too, so that ECS starts no more tasks.
+    ``rollback`` is the command for a person who has to do it. ``first``: a first deployment is ended, too, so that ECS
+    starts no more tasks.
     """
     loop = asyncio.get_running_loop()
 
@@ -195,7 +197,9 @@ async def undo(
         return text_of(refusal)
     except AwsProblem as problem:
         return t(
-            "It was not rolled back: {problem} Then end it by hand.", problem=problem.as_text()
+            "It was not rolled back: {problem} Then: {command}",
+            problem=problem.as_text(),
+            command=rollback,
         )
 
 

@@ -130,7 +130,12 @@ async def _why(end: End, reader: Reader, log: Log) -> str:
     if verdict.stop:
         first = verdict.outcome is Outcome.CERTAIN
         back = await undo(
-            reader.session, expected.names, log.moment, reader.target.minutes, first=first
+            reader.session,
+            expected.names,
+            log.moment,
+            reader.target.minutes,
+            reader.inquiry.owner.rollback(expected.names),
+            first=first,
         )
         if isinstance(diagnosis, Diagnosis):
             # What it says of the roll-out was before that.

@@ -98,6 +98,7 @@ def owner_of(settings: Settings, running: Part[list[str]] | None = None) -> Owne
         review=stages.review,
         apply=(f"pulumi up -s {settings.stack}",),
         retry=partial(try_again, settings.stack),
+        rollback=lambda _: f"./careapp rollback -s {settings.stack}",
         describe=stages.described,
     )
 

@@ -185,10 +185,16 @@ def review(case: Case, finding: Finding) -> Iterator[Finding]:
         if stage(case) == FIRST and settings.ecs_enabled and not kept:
             why = t("ecsEnabled is true in the stack file, and ECS has no such service.")
             yield replace(finding, why=why)
-    elif finding.id == "database-missing" and case.now.of(Aside) != Part():
-        return
+    elif finding.id == "database-missing":
+        if case.now.of(Aside) == Part():
+            yield replace(finding, fixes=tuple(map(_with_restore, finding.fixes)))
     else:
         yield finding
+
+
+def _with_restore(fix: Fix) -> Fix:
+    text = t("Then `./careapp db restore --snapshot` brings its data back, if there is a snapshot:")
+    return replace(fix, text=text) if fix.then else fix
 
 
 STARTED_WITHIN = timedelta(minutes=5)

@@ -16,6 +16,7 @@ from ecs_gate.parts.records import Deletion, Part
 from ecs_gate.rollout import gate as gate_loop
 from ecs_gate.rollout.look import Reader
 from ecs_gate.text import t
+from tools.additions.owner import inquiry_of
 from tools.additions.parts.pauses import Pause
 from tools.tests import said
 from tools.tests import stacks as a
@@ -63,7 +64,9 @@ def gate(monkeypatch):
 def test_doctor_has_the_gate_s_settings_and_reads_no_stack_file(stack, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     here = replace(EXPECTED, definition=stack.definition)
-    inquiry = here.inquiry(a.choices(healthMatcher="204"), stack.session, {})
+    inquiry = inquiry_of(
+        a.choices(healthMatcher="204"), stack.session, stack.definition, workers={}
+    )
     reader = Reader(here, inquiry)
     assert "health-check-drifted" in {each.id for each in reader.diagnose().findings}
     assert gate_loop._diagnose(reader).names == "careapp-poc"

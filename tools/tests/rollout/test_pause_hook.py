@@ -82,9 +82,9 @@ class New:
     ):
         self.server, self.ecs, self.told = server, session(problem), OnTheLoop()
         url = f"http://127.0.0.1:{server.server_port}"
-        expected = replace(EXPECTED, page_url=url)
-        reader = Reader(expected, inquiry_of(a.choices(**settings), self.ecs), diagnose)
-        terms = Terms(expected=expected, patience=answers.PATIENCE)
+        inquiry = inquiry_of(a.choices(**settings), self.ecs, url=url, workers={})
+        reader = Reader(EXPECTED, inquiry, diagnose)
+        terms = Terms(expected=EXPECTED, patience=answers.PATIENCE)
         self.turns = Turns(reader, terms, self.told)
 
     def judge(self, hook=HOOK, view=None, at=0.0):
@@ -210,7 +210,7 @@ def test_page_that_hangs_is_wrong_if_the_version_before_answers(by_rule, monkeyp
     ("hook", "settings", "rules", "dns", "says"),
     [
         (replace(HOOK, first=True), {}, True, "", "it is the first version: its page is requested once it runs"),
-        (HOOK, {"smokePath": ""}, True, "", "smokePath is empty, so no page was requested"),
+        (HOOK, {"smokePath": ""}, True, "", "no page is named, so none was requested"),
         (HOOK, {}, False, "", "has no test rule"),
         (HOOK, {}, True, "nowhere.invalid", "its page was not requested: "),
     ],

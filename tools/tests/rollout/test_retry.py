@@ -242,7 +242,7 @@ ROLLS, FIRST = "ROLLBACK_IN_PROGRESS", {"sourceServiceRevisions": []}
          "careapp: No deployment before careapp-poc:7 was completed"),
         (["IN_PROGRESS", ROLLS, "ROLLBACK_FAILED"], {"statusReason": "Tasks failed."}, [], 1, STOPPED,
          "careapp: careapp-poc:7 was not rolled back: ECS says ROLLBACK_FAILED: Tasks failed. "
-         "./careapp doctor finds the cause.\n"),
+         "The doctor finds the cause.\n"),
     ],
     ids=["begun by ECS", "dry run", "completed", "stopped", "rolled back", "a first one", "fails"],
 )  # fmt: skip
@@ -263,7 +263,14 @@ def test_rollback_without_a_service_is_refused(run, ecs, monkeypatch):
 def undone(stack, *, first=False):
     """What the gate's own rollback returns, and what it shows meanwhile."""
     shown = []
-    undo = act.undo(stack.session, NAMES, lambda text: shown.append(str(text)), 15, first=first)
+    undo = act.undo(
+        stack.session,
+        NAMES,
+        lambda text: shown.append(str(text)),
+        15,
+        "./careapp rollback -s poc",
+        first=first,
+    )
     return str(asyncio.run(undo)), shown
 
 

@@ -8,6 +8,7 @@ from ecs_gate.rollout import say as words
 from ecs_gate.rollout.verdict import End, Outcome, Verdict
 from ecs_gate.text import verbatim
 from ecs_gate.waiting import timed
+from tools.additions.remedies import try_again
 from tools.tests import said
 from tools.tests.rollout import judge_rows as rows
 from tools.tests.rollout import rollout_answers as aws
@@ -29,7 +30,7 @@ def ended(outcome, seen=aws.NO_SERVICE):
 
 
 def failed(end, diagnosis="", expected=aws.EXPECTED):
-    return partial(words.failed, end, expected, diagnosis)
+    return partial(words.failed, end, expected, diagnosis, try_again("poc", expected.names))
 
 
 def cause(seen=None, **known):

@@ -111,7 +111,8 @@ VARIANTS = {
     "stack-paused: AWS started its database": a.stack(**QUIET, database=a.database(tags=Pause(a.NOW).tags)),
     "stack-paused: without a final snapshot": a.stack(a.choices(databaseFinalSnapshot=""), **PAUSED),
     "restore-interrupted: both are there": a.stack(database=None, aside=Aside((NEW_DATABASE, s.OLD_DATABASE))),
-    "restore-interrupted: it has the name and no password": a.stack(database=a.database(secret="", tags={RESTORED: "s"})),
+    "restore-interrupted: it has the name and no password": a.stack(
+        database=a.database(secret="", tags={RESTORED: "s"})),
     "restore-interrupted: tasks have the old password": a.stack(
         database=a.database(secret=f"{a.SECRET[:-1]}z", tags={RESTORED: "s"})),
     "nothing: the restored database has not replaced the other": a.stack(database=a.database(tags={RESTORED: "s"})),
