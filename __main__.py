@@ -13,7 +13,7 @@ from infra.registry import AppImage
 from infra.service import Service, ServiceArgs
 from infra.uploads import Uploads
 from infra.workers import Workers
-from tools.rollout.update import Update
+from tools.update.hooks import Update
 
 settings = config.load()
 name = settings.names.prefix

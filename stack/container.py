@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+from ecs_gate.text import t
 from stack import maps, rules, uploads
 from stack.file import Reader
 from stack.rules import Invalid, Key
-from tools.i18n import t
 
 RESERVED = frozenset(
     {

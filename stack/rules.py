@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from ipaddress import IPv4Network
 from typing import Generic, TypeVar
 
-from tools.i18n import Text, Value, t
+from ecs_gate.text import Text, Value, t
 
 T = TypeVar("T")
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import yaml
 
+from ecs_gate.text import LANGUAGES, in_language, translated
 from stack.rules import IN_PLACE, Choice, Integer, Key
 from stack.settings import KEYS
 from tests.documents.markdown import ROOT
-from tools.i18n import LANGUAGES, in_language, translated
 
 PROJECT = ROOT / "Pulumi.yaml"
 CHOSEN = (

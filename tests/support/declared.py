@@ -27,7 +27,8 @@ from stack.file import StackError, read
 from stack.settings import KEYS, Settings
 from tests.unit import conftest
 from tests.unit.conftest import ENDPOINTS, Engine, OneMoment
-from tools.rollout import health_change, paused_schedules, update
+from tools.update import health_change, paused_schedules
+from tools.update import hooks as update
 
 ROOT = Path(__file__).parents[2]
 VPC = "awsx:ec2:Vpc"

@@ -22,7 +22,7 @@ from infra import login
 from infra.login import Endpoints
 from stack.file import StackFile
 from stack.settings import Settings
-from tools.rollout.update import Update
+from tools.update.hooks import Update
 
 # A servicer lists itself before it has these, and a mocked resource of another thread may look there then.
 _CallbackServicer._transforms = {}

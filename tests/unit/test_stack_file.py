@@ -6,11 +6,11 @@ import pulumi
 import pytest
 import yaml
 
+from ecs_gate.facts.secrets import secret_arn, secret_key
 from infra import config
 from local_cloud.engine.version import BELOW, MINIMUM
 from stack.file import StackError, read
 from stack.settings import KEYS, Settings
-from stack.statements import secret_arn, secret_key
 
 REGION = "ap-northeast-1"
 

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from ecs_gate.signals import interrupts_wait, terminations_raise
+from ecs_gate.text import Refused, t, verbatim
 from local_cloud import console
 from local_cloud.aws.rds import postgres
 from local_cloud.aws.rds.postgres import Postgres
@@ -22,9 +24,7 @@ from local_cloud.machine.authority import Authority
 from stack.file import full_key, read
 from stack.image import APP_FOLDER
 from stack.load_balancer import KEEP_ALIVE_SECONDS
-from tools.i18n import Refused, t, verbatim
 from tools.rehearsal.careapp import ROOT
-from tools.signals import interrupts_wait, terminations_raise
 
 ADDRESS, DATABASE, USER = "127.0.0.1", "careapp", "postgres"
 WATCHED = ("*.html", "*.css", "*.js", "*.sql", "*.svg")

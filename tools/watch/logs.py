@@ -13,20 +13,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.aws.session import Session
+from ecs_gate.parts import ecs, task_logs
+from ecs_gate.parts.records import Task, read_existing
+from ecs_gate.parts.stack_secrets import learn_aloud
+from ecs_gate.parts.task_logs import at
+from ecs_gate.parts.verdicts import STREAMS as GATE_STREAMS
+from ecs_gate.screen import Line, dated_time, display
+from ecs_gate.text import t
+from ecs_gate.text.masking import Lines
 from stack.file import names_of
 from stack.names import StackNames
 from stack.settings import Settings
-from tools.aws.errors import AwsProblem
-from tools.aws.session import Session
+from tools.additions.owner import session_of
 from tools.command_line import with_exit_code
-from tools.i18n import t
-from tools.i18n.masking import Lines
-from tools.screen import Line, dated_time, display
-from tools.snapshot import ecs, task_logs
-from tools.snapshot.records import Task, read_existing
-from tools.snapshot.stack_secrets import learn_aloud
-from tools.snapshot.task_logs import at
-from tools.snapshot.verdicts import STREAMS as GATE_STREAMS
 
 SPANS = (
     *(timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1)),
@@ -339,7 +340,7 @@ def run(
     worker: str,
 ) -> int:
     """Print log lines, of the task that stopped last or of all tasks, and return 0. ``worker``: only of its tasks."""
-    session, names = Session.of_stack(stack, folder), names_of(stack, folder)
+    session, names = session_of(stack, folder), names_of(stack, folder)
     if worker:
         names = Settings.read(stack, folder).names_of(worker)
     learn = partial(learn_aloud, session, names)

@@ -4,10 +4,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from ecs_gate.diagnosis.log_lines import raised
+from ecs_gate.parts import browser, page
 from stack import sizes
 from stack.image import APP_CONNECTIONS
-from tools.diagnosis.log_lines import raised
-from tools.snapshot import browser, page
 from tools.tests import stacks as a
 from tools.tests.doctor.variants.other_apps import settings
 from webapp.db import SPARE_CONNECTIONS

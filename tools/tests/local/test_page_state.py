@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from ecs_gate.parts.ecs import Activity
+from ecs_gate.parts.elb import Condition, Oidc, Rule
+from ecs_gate.text import LANGUAGES, in_language
 from local_cloud.paths import Home
-from tools.i18n import LANGUAGES, in_language
 from tools.rehearsal.page import watching
 from tools.rehearsal.page.state import SHOWN, state
 from tools.rehearsal.page.watching import EngineWork, Work
-from tools.snapshot.ecs import Activity
-from tools.snapshot.elb import Condition, Oidc, Rule
 from tools.tests import stacks as a
 from tools.tests.doctor.situations import SITUATIONS
 from tools.tests.local.pages import backend, logged, seen

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from moto.logs.exceptions import InvalidParameterException
 from moto.logs.models import LogsBackend, LogStream
 
-from tools.i18n.masking import visible
+from ecs_gate.text.masking import visible
 from tools.tests.conftest import NAMES, client
 from tools.watch import events, logs
 from tools.watch.logs import LogEvent, LogQuery, LogScreen
