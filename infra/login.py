@@ -85,16 +85,17 @@ def _published(login: LoginSettings, url: str) -> Endpoints:
     except (OSError, http.client.HTTPException, ValueError) as problem:
         raise Unusable(verbatim(str(problem) or type(problem).__name__)) from None
     if not isinstance(document, dict):
-        raise Unusable("it is not a JSON object")
+        raise Unusable(t("it is not a JSON object"))
     if document.get("issuer") != login.issuer:
-        raise Unusable("its issuer is {other!r}", other=str(document.get("issuer")))
+        raise Unusable(t("its issuer is {other!r}", other=str(document.get("issuer"))))
     known: dict[str, str] = {}
     for name in (each.name for each in fields(Endpoints)):
         value = document.get(name)
         if not isinstance(value, str) or urlsplit(value).scheme != "https":
-            raise Unusable(
+            why = t(
                 "its {name} is {value!r}, which is no URL of https", name=name, value=str(value)
             )
+            raise Unusable(why)
         known[name] = value
     return Endpoints(**known)
 
