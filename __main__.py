@@ -18,8 +18,8 @@ from tools.update.hooks import Update
 settings = config.load()
 name = settings.names.prefix
 kept = guards.begin(settings)
-endpoints = login.discover(settings)
 before = config.resources()
+endpoints = login.discover(settings, before)
 update = Update(settings, before)
 
 network = Network(name, settings, kept["zones"])

@@ -259,7 +259,9 @@ def program(
 ) -> Callable[..., Any]:
     """Runs __main__ with a stack file's keys and gives what it exported."""
     engine.lookups["aws:ssm/getParameter:getParameter"] = {"insecureValue": "ami-1"}
-    monkeypatch.setattr(login, "discover", lambda given: ENDPOINTS if given.login.enabled else None)
+    monkeypatch.setattr(
+        login, "discover", lambda given, _: ENDPOINTS if given.login.enabled else None
+    )
 
     def run(region: str = "ap-northeast-1", **changes: str) -> Any:
         outputs: dict[str, Any] = {}

@@ -107,6 +107,10 @@ def test_pulumi_refuses_a_version_of_its_own_that_the_program_cannot_be_run_with
     assert PROJECT["requiredPulumiVersion"] == f">={MINIMUM} <{BELOW}"
 
 
+def test_no_setting_has_a_type_by_which_the_engine_would_refuse_one_value_at_a_time():
+    assert [name for name, declared in PROJECT["config"].items() if "type" in declared] == []
+
+
 @pytest.mark.parametrize("stack", STACKS)
 def test_each_stack_file_can_be_used(stack):
     Settings.of(read(stack, ROOT), sources=True)
