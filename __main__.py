@@ -13,7 +13,7 @@ from infra.registry import AppImage
 from infra.service import Service, ServiceArgs
 from infra.uploads import Uploads
 from infra.workers import Workers
-from tools.rollout.update import Update
+from tools.update.hooks import Update
 
 APP_RESOURCES = (Uploads,)
 """The components that settings add for the app: each has the variable, its value and the rights of the tasks."""
@@ -21,8 +21,8 @@ APP_RESOURCES = (Uploads,)
 settings = config.load()
 name = settings.names.prefix
 kept = guards.begin(settings)
-endpoints = login.discover(settings)
 before = config.resources()
+endpoints = login.discover(settings, before)
 update = Update(settings, before)
 
 network = Network(name, settings, kept["zones"])

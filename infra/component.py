@@ -6,8 +6,8 @@ from typing import Any
 
 import pulumi
 
+from ecs_gate.text import t
 from stack.settings import Settings
-from tools.i18n import t
 
 
 class Component(pulumi.ComponentResource):

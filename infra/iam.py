@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 import pulumi
 import pulumi_aws as aws
 
+from ecs_gate.facts.secrets import secret_arn
 from infra.component import Component, required
 from stack.settings import Settings
-from stack.statements import Policy, allow, of, policy, secret_arn, trusted
+from stack.statements import Policy, allow, of, policy, trusted
 
 ECS_TASKS = trusted("ecs-tasks.amazonaws.com")
 """The trust policy of both task roles."""

@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from ecs_gate.text import t
 from stack import maps, rules
 from stack.app_resources import APP_RESOURCES
 from stack.file import Reader
 from stack.rules import Invalid, Key
-from tools.i18n import t
 
 RESERVED = frozenset(
     {

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from ipaddress import IPv4Network
 from typing import Generic, TypeVar
 
-from tools.i18n import Text, Value, t
+from ecs_gate.text import Text, Value, t
 
 T = TypeVar("T")
 
@@ -83,7 +83,7 @@ class Key(Generic[T]):
 
     @property
     def kind(self) -> str:
-        """The type in Pulumi's project schema."""
+        """The type of its values: boolean, integer, object or string."""
         kinds: dict[type, str] = {bool: "boolean", int: "integer", dict: "object"}
         return kinds.get(type(self.rule(self.default)), "string")
 
@@ -102,7 +102,7 @@ def value_of(key: Key[T]) -> T:
 
 
 def boolean(text: str) -> bool:
-    # The engine accepts no other spelling for a key of type boolean in Pulumi.yaml.
+    # As `pulumi config set` writes it.
     if text not in ("true", "false"):
         raise Invalid("{text!r} is neither true nor false", text=text)
     return text == "true"

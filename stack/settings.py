@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ecs_gate.facts.clients import Allowed
+from ecs_gate.text import t
 from stack import (
     allowed_cidrs,
     app_resources,
@@ -26,7 +28,7 @@ from stack import (
     sizes,
     workers,
 )
-from stack.allowed_cidrs import ALLOWED_CIDRS, Allowed
+from stack.allowed_cidrs import ALLOWED_CIDRS
 from stack.database import DatabaseSettings
 from stack.file import Reader, StackError, StackFile
 from stack.image import ImageSettings
@@ -40,7 +42,6 @@ from stack.rules import Change, Key, value_of
 from stack.service import ServiceSettings
 from stack.sizes import Sizes
 from stack.workers import Worker
-from tools.i18n import t
 
 ECS_ENABLED = Key(
     "ecsEnabled",

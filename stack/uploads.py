@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from ecs_gate.text import t
 from stack import rules
 from stack.rules import Change, Key
-from tools.i18n import t
 
 VARIABLE = "UPLOADS_BUCKET"
 """The variable of every task that has the bucket's name."""

@@ -22,7 +22,7 @@ from infra import login
 from infra.login import Endpoints
 from stack.file import StackFile
 from stack.settings import Settings
-from tools.rollout.update import Update
+from tools.update.hooks import Update
 
 # A servicer lists itself before it has these, and a mocked resource of another thread may look there then.
 _CallbackServicer._transforms = {}
@@ -270,7 +270,9 @@ def program(
 ) -> Callable[..., Any]:
     """Runs __main__ with a stack file's keys and gives what it exported."""
     engine.lookups["aws:ssm/getParameter:getParameter"] = {"insecureValue": "ami-1"}
-    monkeypatch.setattr(login, "discover", lambda given: ENDPOINTS if given.login.enabled else None)
+    monkeypatch.setattr(
+        login, "discover", lambda given, _: ENDPOINTS if given.login.enabled else None
+    )
 
     def run(region: str = "ap-northeast-1", **changes: str) -> Any:
         outputs: dict[str, Any] = {}

@@ -6,7 +6,7 @@ from dataclasses import fields, is_dataclass
 
 import pytest
 
-from stack.allowed_cidrs import Allowed
+from ecs_gate.facts.clients import Allowed
 from stack.app_resources import APP_RESOURCES
 from stack.container import RESERVED
 from stack.file import StackError, StackFile

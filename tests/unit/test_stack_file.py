@@ -6,12 +6,12 @@ import pulumi
 import pytest
 import yaml
 
+from ecs_gate.facts.secrets import secret_arn, secret_key
 from infra import config
 from local_cloud.engine.version import BELOW, MINIMUM
 from stack.app_resources import APP_RESOURCES
 from stack.file import StackError, read
 from stack.settings import KEYS, Settings
-from stack.statements import secret_arn, secret_key
 
 REGION = "ap-northeast-1"
 
@@ -106,6 +106,10 @@ PROJECT = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
 
 def test_pulumi_refuses_a_version_of_its_own_that_the_program_cannot_be_run_with():
     assert PROJECT["requiredPulumiVersion"] == f">={MINIMUM} <{BELOW}"
+
+
+def test_no_setting_has_a_type_by_which_the_engine_would_refuse_one_value_at_a_time():
+    assert [name for name, declared in PROJECT["config"].items() if "type" in declared] == []
 
 
 @pytest.mark.parametrize("stack", STACKS)

@@ -15,11 +15,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tools.aws.errors import AwsProblem
-from tools.aws.local_cloud import is_used
-from tools.aws.session import Session
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.aws.local_cloud import is_used
+from ecs_gate.aws.session import Session
+from ecs_gate.text import t
 from tools.cost.graph import NoPrice
-from tools.i18n import t
 
 HOURS = 730
 """Hours of a month, as AWS's own calculator counts them."""

@@ -11,20 +11,20 @@ from typing import Any
 
 import click
 
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.aws.session import Session
+from ecs_gate.checks.databases import PASSING, USABLE
+from ecs_gate.screen import Line, display
+from ecs_gate.text import Refused, Text, t, verbatim
+from ecs_gate.waiting import Waiting
 from stack import monitoring, shifting
 from stack.settings import Settings
 from stack.uploads import UPLOADS_ENABLED
-from tools.aws.errors import AwsProblem
-from tools.aws.session import Session
+from tools.additions.parts import restores
 from tools.command_line import exit_code_of
 from tools.database import copies, queries
 from tools.database.copies import Source
 from tools.database.pulumi_state import PulumiStack
-from tools.doctor.checks.databases import PASSING, USABLE
-from tools.i18n import Refused, Text, t, verbatim
-from tools.screen import Line, display
-from tools.snapshot import rds
-from tools.waiting import Waiting
 
 NOT_AGREED = 1
 
@@ -105,8 +105,8 @@ class Restore:
         self.names = names = settings.names
         self.first = settings_of_the_first_up(settings)
         self.name = names.database
-        self.temporary = rds.temporary_name(names.database)
-        self.old = rds.old_name(names.database)
+        self.temporary = restores.temporary_name(names.database)
+        self.old = restores.old_name(names.database)
 
     def read(self) -> Instances:
         """Read the three instances. Raises AwsProblem."""
@@ -128,7 +128,7 @@ class Restore:
                 "There is an instance {id} without the tag {tag}, so no restore created it; rename "
                 "or delete it.",
                 id=self.temporary,
-                tag=rds.RESTORED,
+                tag=restores.RESTORED,
             )
         if now.restored is not None and now.current is not None and now.before is not None:
             raise Refused(
@@ -219,7 +219,7 @@ class Restore:
             "rds",
             "remove_tags_from_resource",
             ResourceName=current["DBInstanceArn"],
-            TagKeys=[rds.RESTORED],
+            TagKeys=[restores.RESTORED],
         )
         return now
 

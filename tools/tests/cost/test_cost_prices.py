@@ -8,8 +8,8 @@ import boto3
 import pytest
 from botocore.client import BaseClient
 
-from tools.aws.errors import AwsProblem
-from tools.aws.session import Session
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.aws.session import Session
 from tools.cost.graph import NoPrice
 from tools.cost.prices import CODES, PRICES, PriceBook, _read, api_session
 
