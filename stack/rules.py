@@ -69,6 +69,8 @@ class Key(Generic[T]):
     change: Change = IN_PLACE
     shown: Text | None = None
     """Why an encrypted value is refused: AWS shows the value in plain text."""
+    variable: str = ""
+    """The variable in which every task finds the resource that `true` adds for the app."""
 
     def another(self, than: str) -> str:
         """Return a value that is not the given one: the example, or the default."""
