@@ -42,11 +42,13 @@ def to_parameters(operation: OperationModel, inputs: Mapping[str, Any]) -> tuple
 def member_name(shape: StructureShape, name: str) -> str | None:
     """Return the member of ``shape`` for ``name``, which may differ in case, plural or the suffix ``Config``."""
     members: dict[str, str] = {member.lower(): member for member in shape.members}
+    return next((members[word] for word in spellings(name) if word in members), None)
+
+
+def spellings(name: str) -> tuple[str, ...]:
+    """Return how AWS may spell a name of Pulumi's, in small letters."""
     low = name.lower()
-    for candidate in (low, f"{low}s", low.removesuffix("s"), f"{low}config"):
-        if candidate in members:
-            return members[candidate]
-    return None
+    return low, f"{low}s", low.removesuffix("s"), low.removesuffix("ies") + "y", f"{low}config"
 
 
 def to_shape(shape: Shape, value: Any) -> Any:

@@ -7,11 +7,12 @@ from local_cloud.providers.kind import (
     Subject,
     Values,
     attributes,
+    clean,
     modify,
     on_change,
+    paths,
     regular,
 )
-from local_cloud.providers.lifecycle import clean
 
 BALANCER_ATTRIBUTES = {
     "desyncMitigationMode": "routing.http.desync_mitigation_mode",
@@ -28,14 +29,14 @@ GROUP_ATTRIBUTES = {
     "slowStart": "slow_start.duration_seconds",
 }
 HEALTH = {
-    "enabled": "healthCheckEnabled",
-    "healthyThreshold": "healthyThresholdCount",
-    "interval": "healthCheckIntervalSeconds",
-    "path": "healthCheckPath",
-    "port": "healthCheckPort",
-    "protocol": "healthCheckProtocol",
-    "timeout": "healthCheckTimeoutSeconds",
-    "unhealthyThreshold": "unhealthyThresholdCount",
+    "enabled": "HealthCheckEnabled",
+    "healthyThreshold": "HealthyThresholdCount",
+    "interval": "HealthCheckIntervalSeconds",
+    "path": "HealthCheckPath",
+    "port": "HealthCheckPort",
+    "protocol": "HealthCheckProtocol",
+    "timeout": "HealthCheckTimeoutSeconds",
+    "unhealthyThreshold": "UnhealthyThresholdCount",
 }
 """The members of Pulumi's ``healthCheck`` and their names in ELB."""
 HEALTH_DEFAULTS = {
@@ -47,6 +48,16 @@ HEALTH_DEFAULTS = {
     "unhealthyThreshold": 3,
 }
 """What the provider sends for members that a ``healthCheck`` leaves out (pulumi_aws, TargetGroupHealthCheckArgs)."""
+
+
+SECRET = {
+    "clientSecret": "ELB does not return it; the provider keeps that of its state (listener_rule.go)"
+}
+
+
+def _attribute(key: str) -> str:
+    """Return the path of an attribute in ELB's list of them."""
+    return f"Attributes[?Key=='{key}'].Value | [0]"
 
 
 def _log(subject: Subject) -> None:
@@ -86,6 +97,16 @@ BALANCER = regular(
     },
     autoname="name",
     ready=("State.Code", "active"),
+    also=("describe_load_balancer_attributes",),
+    reads={
+        **{name: _attribute(key) for name, key in BALANCER_ATTRIBUTES.items()},
+        "accessLogs": paths(
+            {name: _attribute(f"access_logs.s3.{name}") for name in ("bucket", "enabled")}
+        ),
+        "internal": "Scheme == 'internal'",
+        "loadBalancerType": "Type",
+        "subnets": "AvailabilityZones[].SubnetId",
+    },
     outputs={
         "arn": "LoadBalancerArn",
         "arnSuffix": lambda made, _: made.identity.rpartition(":")[2].removeprefix("loadbalancer/"),
@@ -108,19 +129,6 @@ def _group(inputs: Values) -> Values:
     return flat
 
 
-def _check_in_elb(subject: Subject, found: Values) -> Values | None:
-    """Return the health check in ELB as an input, of the members that the program sets."""
-    declared: Values | None = subject.inputs.get("healthCheck")
-    if declared is None:
-        return None
-    now = {name: found.get(each[0].upper() + each[1:]) for name, each in HEALTH.items()}
-    now["matcher"] = found.get("Matcher", {}).get("HttpCode")
-    return {
-        name: value if value == now[name] or str(value) == str(now[name]) else now[name]
-        for name, value in declared.items()
-    }
-
-
 TARGET_GROUP = regular(
     "aws:lb/targetGroup:TargetGroup",
     "TargetGroupArn",
@@ -136,9 +144,12 @@ TARGET_GROUP = regular(
         "arn": "TargetGroupArn",
         "arnSuffix": lambda subject, _: subject.identity.rpartition(":")[2],
         "loadBalancerArns": "LoadBalancerArns",
-        "healthCheck": _check_in_elb,
     },
-    read_back=frozenset({"healthCheck"}),
+    also=("describe_target_group_attributes",),
+    reads={
+        **{name: _attribute(key) for name, key in GROUP_ATTRIBUTES.items()},
+        "healthCheck": paths(HEALTH | {"matcher": "Matcher.HttpCode"}),
+    },
 )
 
 
@@ -167,6 +178,8 @@ LISTENER = regular(
     update="modify_listener",
     replaces=frozenset({"loadBalancerArn"}),
     prepare=_listener,
+    reads={"certificateArn": "Certificates[0].CertificateArn"},
+    unread=SECRET,
     outputs={"arn": "ListenerArn", "port": "Port", "protocol": "Protocol"},
 )
 
@@ -201,53 +214,6 @@ def _weighted(action: Values) -> Values:
     return {**rest, "forwardConfig": {"targetGroups": pairs}}
 
 
-def _actions_in_elb(subject: Subject, found: Values) -> list[Values]:
-    """Return the rule's actions in ELB as inputs; of a forward's weights and of a login what changes outside."""
-    declared: list[Values] = subject.inputs["actions"]
-    return [
-        _action_in_elb(each, declared[at] if at < len(declared) else {})
-        for at, each in enumerate(found["Actions"])
-    ]
-
-
-def _action_in_elb(found: Values, declared: Values) -> Values:
-    action: Values = {"type": found["Type"]}
-    if declared.get("order"):
-        action["order"] = found["Order"]
-    if oidc := found.get("AuthenticateOidcConfig"):
-        # The provider keeps the secret of its state: ELB does not return it (elbv2/listener_rule.go).
-        mine = clean(declared.get("authenticateOidc") or {})
-        now = {name[0].lower() + name[1:]: value for name, value in oidc.items()}
-        kept = {name: now.get(name) for name in mine if name != "clientSecret"}
-        return {**action, "authenticateOidc": kept | {"clientSecret": mine.get("clientSecret")}}
-    forward = found.get("ForwardConfig")
-    if forward is None:
-        return {**action, "targetGroupArn": found.get("TargetGroupArn")}
-    pairs = [
-        {"arn": each["TargetGroupArn"], "weight": each["Weight"]}
-        for each in forward["TargetGroups"]
-    ]
-    return {**action, "forward": {"targetGroups": pairs}}
-
-
-def _conditions_in_elb(subject: Subject, found: Values) -> list[Values]:
-    """Return the rule's conditions in ELB as inputs; the program's own where ELB has the same, or another kind."""
-    declared: list[Values] = subject.inputs["conditions"]
-    simple = {"path-pattern": "pathPattern", "host-header": "hostHeader"}
-    if any(each["Field"] not in simple for each in found["Conditions"]):
-        return declared
-    now = [
-        {
-            simple[each["Field"]]: {
-                "values": each.get(CONDITIONS[simple[each["Field"]]][1], each)["Values"]
-            }
-        }
-        for each in found["Conditions"]
-    ]
-    set_ = [{name: value for name, value in each.items() if value} for each in declared]
-    return declared if now == set_ else now
-
-
 def _reorder(subject: Subject) -> None:
     priorities = [{"RuleArn": subject.identity, "Priority": int(subject.inputs["priority"])}]
     subject.calls("elbv2", "set_rule_priorities", {"RulePriorities": priorities})
@@ -261,8 +227,8 @@ RULE = regular(
     replaces=frozenset({"listenerArn"}),
     prepare=_rule,
     settings=(on_change(_reorder, "priority"),),
-    outputs={"arn": "RuleArn", "actions": _actions_in_elb, "conditions": _conditions_in_elb},
-    read_back=frozenset({"actions", "conditions"}),
+    outputs={"arn": "RuleArn"},
+    unread=SECRET,
 )
 
 

@@ -14,7 +14,7 @@ from local_cloud.calls import Calls
 from local_cloud.providers import lifecycle
 from local_cloud.providers.aws import KINDS
 from local_cloud.providers.aws.functions import FUNCTIONS
-from local_cloud.providers.kind import CHOSEN, Kind
+from local_cloud.providers.kind import CHOSEN, Kind, clean
 from local_cloud.providers.servicer import (
     VERSIONS,
     Servicer,
@@ -37,17 +37,6 @@ def other_region(own: str, region: str) -> str:
         f"local cloud beside it: {started.home_variable}=FOLDER {start}; or end this one and its stacks: "
         f"{started.cloud} stop, then {start}"
     )
-
-
-def _current_inputs(kind: Kind, request: Any) -> Values:
-    """Return a resource's current inputs. Values that were read from AWS replace those of the program."""
-    return _read_back(kind, values(request.old_inputs), values(request.olds))
-
-
-def _read_back(kind: Kind, inputs: Values, read: Values) -> Values:
-    """Return ``inputs`` with what was read, of those that the program gives."""
-    now = {name: read[name] for name in kind.read_back & set(inputs) if read.get(name) is not None}
-    return {**inputs, **now}
 
 
 def _same_fixed_name(kind: Kind, olds: Values, news: Values) -> bool:
@@ -125,7 +114,7 @@ class AwsServicer(Servicer):
 
     def Diff(self, request: Any, context: Any) -> Any:
         kind = self._kind(request, context)
-        olds, news = _current_inputs(kind, request), values(request.news)
+        olds, news = values(request.old_inputs), values(request.news)
         changed = [name for name in differing(olds, news) if name not in request.ignoreChanges]
         replaces = [name for name in kind.replacing(olds, news) if name in changed]
         deletes_first = kind.deletes_first or _same_fixed_name(kind, olds, news)
@@ -140,7 +129,7 @@ class AwsServicer(Servicer):
     def Create(self, request: Any, context: Any) -> Any:
         kind, inputs = self._kind(request, context), values(request.properties)
         if request.preview:
-            made = {**dict.fromkeys(kind.outputs, UNKNOWN), **lifecycle.clean(inputs)}
+            made = {**dict.fromkeys(kind.outputs, UNKNOWN), **clean(inputs)}
             return pb.CreateResponse(id="", properties=struct(made))
         with failing(context, request.urn, "creating", inputs):
             placed = located(inputs, self._folder())
@@ -149,9 +138,7 @@ class AwsServicer(Servicer):
 
     def Update(self, request: Any, context: Any) -> Any:
         kind = self._kind(request, context)
-        olds, news = _current_inputs(kind, request), values(request.news)
-        # For ignored changes the engine sends the program's old inputs, not the current ones.
-        news |= {name: olds[name] for name in request.ignoreChanges if name in olds}
+        olds, news = values(request.old_inputs), values(request.news)
         if request.preview:
             return pb.UpdateResponse(properties=struct({**values(request.olds), **news}))
         with failing(context, request.urn, "updating", news):
@@ -175,8 +162,8 @@ class AwsServicer(Servicer):
             found = lifecycle.read(self._calls, kind, request.id, inputs, state)
         if found is None:
             return pb.ReadResponse()
-        inputs = _read_back(kind, inputs, found)
-        return pb.ReadResponse(id=request.id, properties=struct(found), inputs=struct(inputs))
+        inputs, made = found
+        return pb.ReadResponse(id=request.id, properties=struct(made), inputs=struct(inputs))
 
     def Invoke(self, request: Any, context: Any) -> Any:
         function = FUNCTIONS.get(request.tok)

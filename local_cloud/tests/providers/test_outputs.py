@@ -71,7 +71,7 @@ def test_refusal_of_the_engine_is_a_sentence_an_error_a_traceback(wrong, text, s
 
 
 def test_a_vpc_names_what_ec2_made_with_it(calls, closed_vpc):
-    read = lifecycle.read(calls, ec2.VPC, closed_vpc, {})
+    _, read = lifecycle.read(calls, ec2.VPC, closed_vpc, {})
     inside = {"Filters": [{"Name": "vpc-id", "Values": [closed_vpc]}]}
     for output, operation, key, name in (
         ("defaultRouteTableId", "describe_route_tables", "RouteTables", "RouteTableId"),
