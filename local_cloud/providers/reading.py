@@ -89,22 +89,23 @@ def _input(subject: Subject, found: Values, name: str, declared: Any, arn: str) 
         # AWS has no operation that takes away what it does not even change.
         if value is None and name in {*kind.replaces, *kind.one_of}:
             return declared
+    if name == "tags":
+        # A map of the program's own names: another one is a difference.
+        value = value if isinstance(value, Mapping) else mapping(value)
+        return {key: text for key, text in value.items() if not key.startswith("aws:")}
     if value is None and declared == kind.defaults.get(name):
         return declared
     return seen(declared, value, kind.unread)
 
 
-def _tags(subject: Subject, found: Values, arn: str) -> Values:
-    """Return the resource's tags without those of AWS's own, which the provider ignores, too."""
+def _tags(subject: Subject, found: Values, arn: str) -> Any:
+    """Return the resource's tags: the description's, or those of the operation that lists them."""
     operation = tagging(subject)[2]
     held = next((found[name] for name in ("Tags", "tags", "TagList") if name in found), None)
     if held is None and operation:
         answer = subject.calls(subject.kind.service, operation, target(subject, operation, arn))
         held = next(value for name, value in answer.items() if name not in AROUND)
-        if operation == "describe_tags":
-            held = held[0]["Tags"]
-    pairs = held if isinstance(held, Mapping) else mapping(held or [])
-    return {name: text for name, text in pairs.items() if not name.startswith("aws:")}
+    return held[0]["Tags"] if operation == "describe_tags" else held or []
 
 
 def member(found: Mapping[str, Any], name: str) -> Any:

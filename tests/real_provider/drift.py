@@ -15,11 +15,13 @@ from local_cloud.providers import lifecycle
 from local_cloud.providers.aws import KINDS
 from local_cloud.providers.aws.provider import AwsServicer
 from local_cloud.providers.servicer import struct, values
+from tests.real_provider.translate import plain
 
 Json = dict[str, Any]
 
 WORDS = {
     **{"defensive": "strictest", "append": "preserve", "p95": "p90", "Average": "Maximum"},
+    "Maximum": "Minimum",
     **{"GreaterThanThreshold": "LessThanThreshold", "notBreaching": "breaching"},
     **{"IMMUTABLE": "MUTABLE", "ENABLED": "DISABLED", "disabled": "enabled", "SERVICE": "NONE"},
     **{"db.t4g.micro": "db.t4g.small", "db.t4g.medium": "db.t4g.large", "gp3": "gp2"},
@@ -30,6 +32,7 @@ WORDS = {
     "ELBSecurityPolicy-TLS13-1-2-Res-2021-06": "ELBSecurityPolicy-2016-08",
 }
 """Another one of the values that AWS takes."""
+OPEN: Json = {"protocol": "tcp", "fromPort": 1, "toPort": 1, "cidrBlocks": ["10.0.0.0/8"]}
 OTHERS: Mapping[str, Callable[[Any], Any]] = {
     "appautoscaling/target.minCapacity": lambda value: value - 1,
     "cloudwatch/logGroup.retentionInDays": lambda _: 5,
@@ -41,14 +44,10 @@ OTHERS: Mapping[str, Callable[[Any], Any]] = {
     "lb/loadBalancer.accessLogs": lambda value: {**value, "enabled": False},
     "rds/instance.allocatedStorage": lambda value: value * 2,
     "rds/instance.monitoringInterval": lambda _: 30,
-    "rds/instance.parameterGroupName": lambda _: "default.postgres17",
     "rds/parameterGroup.parameters": lambda value: [{**value[0], "value": "0"}, *value[1:]],
-    "scheduler/schedule.flexibleTimeWindow": lambda _: FLEXIBLE,
     "scheduler/schedule.scheduleExpression": lambda _: "rate(3 hours)",
     "appautoscaling/scheduledAction.schedule": lambda _: "cron(1 1 ? * MON *)",
 }
-OPEN = {"protocol": "tcp", "fromPort": 1, "toPort": 1, "cidrBlocks": ["10.0.0.0/8"]}
-FLEXIBLE = {"mode": "FLEXIBLE", "maximumWindowInMinutes": 15}
 FIXED = {
     "appautoscaling/policy.policyType": "another type has another configuration",
     "ec2/internetGateway.vpcId": "EC2 does not detach it while public addresses are mapped",
@@ -58,24 +57,35 @@ FIXED = {
     "lb/loadBalancer.subnets": "the stack has no third zone",
     "rds/instance.dbSubnetGroupName": "it is another VPC's",
     "rds/instance.engineVersion": "RDS takes no upgrade back",
+    "rds/instance.parameterGroupName": "the local cloud has no groups but the stacks' own",
     "rds/instance.port": "the local cloud's database keeps its port",
     "rds/subnetGroup.subnetIds": "RDS keeps the subnets that an instance is in",
+    "scheduler/schedule.flexibleTimeWindow": "the local cloud takes OFF alone",
     "route53/record.type": "a record of another type is another record",
     "ec2/instance.instanceType": "EC2 changes it of a stopped instance",
 }
 """Arguments that nobody can change in the stacks."""
 Call = Callable[[Calls, "Held", Any], object]
 CALLS: Mapping[str, Call] = {
+    "ec2/instance.iamInstanceProfile": lambda calls, *_: take_profile(calls),
     "ec2/instance.metadataOptions": lambda calls, held, _: calls(
-        *("ec2", "modify_instance_metadata_options"),
+        "ec2",
+        "modify_instance_metadata_options",
         {"InstanceId": held.id, "HttpPutResponseHopLimit": 2},
     ),
     "ec2/instance.vpcSecurityGroupIds": lambda calls, held, value: calls(
-        *("ec2", "modify_instance_attribute"), {"InstanceId": held.id, "Groups": value}
+        "ec2", "modify_instance_attribute", {"InstanceId": held.id, "Groups": value}
     ),
 }
 """What the stand-ins never change, and so cannot restore."""
 ONE_WAY = {"rds/instance.allocatedStorage": "RDS does not take storage back"}
+
+
+def take_profile(calls: Calls) -> None:
+    """Take the role of the account's only instance."""
+    found = calls("ec2", "describe_iam_instance_profile_associations", {})
+    [held] = found["IamInstanceProfileAssociations"]
+    calls("ec2", "disassociate_iam_instance_profile", {"AssociationId": held["AssociationId"]})
 
 
 class Context:
@@ -101,6 +111,11 @@ class Held:
     def argument(self, name: str) -> str:
         return f"{self.token.split(':')[1]}.{name}"
 
+    def exists(self, servicer: AwsServicer) -> bool:
+        """Return whether AWS has it. A task definition stays, INACTIVE."""
+        known = {"inputs": struct(self.inputs), "properties": struct(self.outputs)}
+        return bool(servicer.Read(pb.ReadRequest(id=self.id, urn=self.urn, **known), Context()).id)
+
     def refreshed(self, servicer: AwsServicer) -> tuple[list[str], Json]:
         """Return which inputs differ from AWS's after a refresh, and the inputs that it read."""
         known = {"inputs": struct(self.inputs), "properties": struct(self.outputs)}
@@ -111,9 +126,18 @@ class Held:
         return list(diff.diffs), values(found.inputs)
 
 
+def held(state: Json) -> list[Held]:
+    """Return the AWS resources of a Pulumi state."""
+    return [
+        Held(each["type"], each["urn"], each["id"], plain(each["inputs"]), plain(each["outputs"]))
+        for each in state["deployment"]["resources"]
+        if each["type"].startswith("aws:")
+    ]
+
+
 def arguments(every: Iterable[Held]) -> Iterable[tuple[Held, str]]:
     """Yield one resource for each argument that can be changed in place."""
-    done = set()
+    done: set[str] = set()
     for held in every:
         kind = KINDS[held.token]
         fixed = {part.partition(".")[0] for part in kind.replaces} | kind.one_of
@@ -136,9 +160,15 @@ class Colleague:
         """What else may stand for an id, ARN or name: those of the other resources of its type."""
         for held in every:
             for key in ("id", "arn", "name", "family"):
-                named = [{"id": each.id, **each.outputs}.get(key) for each in every if each.token == held.token]
+                named = [
+                    {"id": each.id, **each.outputs}.get(key)
+                    for each in every
+                    if each.token == held.token
+                ]
                 own = {"id": held.id, **held.outputs}.get(key)
-                self.same.setdefault(str(own), [str(each) for each in named if each not in (None, own)])
+                self.same.setdefault(
+                    str(own), [str(each) for each in named if each not in (None, own)]
+                )
 
     def change(self, held: Held, name: str) -> None:
         """Give one argument another value."""
@@ -188,7 +218,7 @@ def drifts(calls: Calls, every: list[Held]) -> Json:
     servicer, colleague = AwsServicer(calls), Colleague(calls, every)
     wrong: Json = {}
     for held in every:
-        if (differing := held.refreshed(servicer)[0]):
+        if differing := held.refreshed(servicer)[0]:
             wrong[held.urn] = {"differs without a change": differing}
     for held, name in arguments(every):
         argument, before = held.argument(name), held.refreshed(servicer)[0]

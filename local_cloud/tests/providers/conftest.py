@@ -37,16 +37,21 @@ def calls():
     hooking.instead(
         "ecs", "CreateService", lambda given: {"service": records.create_service(given)}
     )
-    hooking.after("ecs", "UpdateService", keep_settings)
+    hooking.instead("ecs", "UpdateService", update_service)
     load(lambda service, operation: calls(service, operation, {}))
     yield calls
     api.stop()
 
 
-def keep_settings(params):
-    services = hooks.backend("ecs").services.values()
-    [service] = (each for each in services if params["service"] in (each.arn, each.name))
+def update_service(params):
+    ecs = hooks.backend("ecs")
+    [service] = (
+        each for each in ecs.services.values() if params["service"] in (each.arn, each.name)
+    )
+    if definition := params.get("taskDefinition"):
+        service.task_definition = ecs.describe_task_definition(definition).arn
     records.keep_settings(service, params)
+    return {"service": service}
 
 
 class Service:
@@ -135,11 +140,18 @@ class Made:
         found = lifecycle.read(self.calls, self.kind, self.id, self.inputs, self.outputs)
         return found and found[1]
 
+    def current(self):
+        """The inputs that a refresh finds."""
+        return lifecycle.read(self.calls, self.kind, self.id, self.inputs, self.outputs)[0]
+
     def drift(self):
         """The inputs that a refresh finds changed."""
-        now, _ = lifecycle.read(self.calls, self.kind, self.id, self.inputs, self.outputs)
+        return differing(clean(self.inputs), self.current())
 
-        return differing(clean(self.inputs), now)
+    def restore(self):
+        """Update it after a refresh."""
+        now = self.current()
+        lifecycle.update(self.calls, self.kind, self.id, now, self.inputs, self.outputs)
 
     def delete(self, *, stays=False):
         """Delete it by the stand-in; it is gone then, unless AWS keeps it."""
