@@ -208,11 +208,6 @@ def paths(members: Mapping[str, str]) -> str:
     return f"{{{', '.join(f'{name}: {source}' for name, source in members.items())}}}"
 
 
-def renamed(names: Mapping[str, str]) -> Callable[[Values], Values]:
-    """Return the ``prepare`` that gives inputs AWS's names."""
-    return lambda inputs: {names.get(name, name): value for name, value in inputs.items()}
-
-
 def modify(operation: str, *inputs: str) -> Setting:
     """Return the setting that sends ``inputs`` to ``operation`` in one call."""
 

@@ -11,12 +11,30 @@ from botocore.model import OperationModel
 
 from local_cloud.calls import Calls, UnknownInput, to_parameters, to_shape
 from local_cloud.providers.kind import CHOSEN, NEVER, Kind, Subject, Values, clean, path
-from local_cloud.providers.reading import TAGGING, current, tagging, target
+from local_cloud.providers.reading import current, target
+
+TAGGING: Mapping[str, tuple[str, str]] = {
+    **dict.fromkeys(
+        (
+            *("application-autoscaling", "cloudwatch", "ecr", "ecs", "events", "kms", "logs"),
+            *("secretsmanager", "sns", "aws:scheduler/scheduleGroup:ScheduleGroup"),
+        ),
+        ("tag_resource", "untag_resource"),
+    ),
+    "acm": ("add_tags_to_certificate", "remove_tags_from_certificate"),
+    "ec2": ("create_tags", "delete_tags"),
+    "elbv2": ("add_tags", "remove_tags"),
+    "iam": ("tag_role", "untag_role"),
+    "aws:iam/instanceProfile:InstanceProfile": ("tag_instance_profile", "untag_instance_profile"),
+    "aws:iam/policy:Policy": ("tag_policy", "untag_policy"),
+    "rds": ("add_tags_to_resource", "remove_tags_from_resource"),
+}
+"""The operations that add and remove tags: of a service, or of a type where a service has several."""
 
 
 def retag(subject: Subject, arn: str, old: Mapping[str, str], new: Mapping[str, str]) -> None:
     """Change a resource's tags from ``old`` to ``new``. botocore's models have the form of each operation."""
-    add, remove, _ = tagging(subject)
+    add, remove = TAGGING.get(subject.kind.token) or TAGGING[subject.kind.service]
     removed = sorted(set(old) - set(new))
     changes: tuple[tuple[str, Any], ...] = ((remove, removed), (add, new))
     for operation, value in changes:

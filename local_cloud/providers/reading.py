@@ -6,46 +6,18 @@ from collections.abc import Container, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from local_cloud.calls import PAIR, SCALARS, spellings
+from local_cloud.calls import PAIR, SCALARS, member_name, nested_name
 from local_cloud.providers.kind import Subject, Values, path
 
 AROUND = frozenset({"ResponseMetadata", "NextToken", "nextToken", "Marker"})
 """The members of an answer that are about the answer."""
 ON = {"true": True, "enabled": True, "1": True, "false": False, "disabled": False, "0": False}
 """How AWS's texts say whether something is on."""
-TAGGING: Mapping[str, tuple[str, str, str]] = {
-    **dict.fromkeys(
-        (
-            *("application-autoscaling", "cloudwatch", "ecr", "ecs", "events", "logs", "sns"),
-            "aws:scheduler/scheduleGroup:ScheduleGroup",
-        ),
-        ("tag_resource", "untag_resource", "list_tags_for_resource"),
-    ),
-    "acm": (
-        *("add_tags_to_certificate", "remove_tags_from_certificate"),
-        "list_tags_for_certificate",
-    ),
-    "ec2": ("create_tags", "delete_tags", ""),
-    "elbv2": ("add_tags", "remove_tags", "describe_tags"),
-    "iam": ("tag_role", "untag_role", ""),
-    "aws:iam/instanceProfile:InstanceProfile": (
-        *("tag_instance_profile", "untag_instance_profile"),
-        "",
-    ),
-    "aws:iam/policy:Policy": ("tag_policy", "untag_policy", ""),
-    "kms": ("tag_resource", "untag_resource", "list_resource_tags"),
-    "rds": ("add_tags_to_resource", "remove_tags_from_resource", "list_tags_for_resource"),
-    "secretsmanager": ("tag_resource", "untag_resource", ""),
+LISTS_TAGS = {
+    **{"acm": "list_tags_for_certificate", "elbv2": "describe_tags", "kms": "list_resource_tags"},
+    **dict.fromkeys(("ec2", "iam", "secretsmanager"), ""),
 }
-"""The operations that add, remove and list tags: of a service, or of a type where a service has several.
-
-"": the description has them.
-"""
-
-
-def tagging(subject: Subject) -> tuple[str, str, str]:
-    """Return the operations that add, remove and list the resource's tags."""
-    return TAGGING.get(subject.kind.token) or TAGGING[subject.kind.service]
+"""The operation that lists a resource's tags, unless it is ``list_tags_for_resource``; "": the description has them."""
 
 
 def target(subject: Subject, operation: str, arn: str) -> Values:
@@ -84,8 +56,7 @@ def _input(subject: Subject, found: Values, name: str, declared: Any, arn: str) 
     elif name == "tags":
         value = _tags(subject, found, arn)
     else:
-        value = member(found, name)
-        value = member(found, own) if value is None else value
+        value = found.get(member_name(found, name) or member_name(found, own) or "")
         # AWS has no operation that takes away what it does not even change.
         if value is None and name in {*kind.replaces, *kind.one_of}:
             return declared
@@ -100,21 +71,13 @@ def _input(subject: Subject, found: Values, name: str, declared: Any, arn: str) 
 
 def _tags(subject: Subject, found: Values, arn: str) -> Any:
     """Return the resource's tags: the description's, or those of the operation that lists them."""
-    operation = tagging(subject)[2]
+    operation = LISTS_TAGS.get(subject.kind.service, "list_tags_for_resource")
     held = next((found[name] for name in ("Tags", "tags", "TagList") if name in found), None)
     if held is None and operation:
         answer = subject.calls(subject.kind.service, operation, target(subject, operation, arn))
         held = next(value for name, value in answer.items() if name not in AROUND)
-    return held[0]["Tags"] if operation == "describe_tags" else held or []
-
-
-def member(found: Mapping[str, Any], name: str) -> Any:
-    """Return the member of an answer for ``name``, which is spelt as the parameters are."""
-    members = {key.lower(): value for key, value in found.items()}
-    for candidate in spellings(name):
-        if candidate in members:
-            return members[candidate]
-    return None
+        held = held[0]["Tags"] if operation == "describe_tags" else held
+    return held or []
 
 
 def mapping(pairs: Iterable[Mapping[str, Any]]) -> Values:
@@ -174,10 +137,7 @@ def _mapping(declared: Values, found: Any, unread: Container[str]) -> Any:
 
 
 def _nested(found: Mapping[str, Any], name: str) -> Any:
-    """Return the member for ``name``, or else the only one that ends with it: ``TargetGroupArn`` for ``arn``."""
-    value = member(found, name)
-    ends = [each for key, each in found.items() if key.lower().endswith(name.lower())]
-    return ends[0] if value is None and len(ends) == 1 else value
+    return found.get(nested_name(found, name) or "")
 
 
 def _list(declared: list[Any], found: list[Any], unread: Container[str]) -> list[Any]:

@@ -25,7 +25,7 @@ from local_cloud.run import client
 from local_cloud.run.project import local_cloud_environment
 from tests.real_provider.declared import STACKS, declare
 from tests.real_provider.drift import ONE_WAY, Colleague, Held, arguments
-from tests.real_provider.terraform import Terraform, TerraformMissing
+from tests.real_provider.terraform import Terraform, TerraformFailed, TerraformMissing
 from tests.real_provider.translate import (
     Missing,
     Resource,
@@ -128,8 +128,11 @@ def live(terraform: Terraform, calls: Calls, stacks: list[Connection]) -> Life:
         replaced = other.replacing()
         drifted.result()
     terraform.configure(*changed)
-    terraform.apply()
-    again = terraform.differences()
+    try:
+        terraform.apply()
+        again = terraform.differences()
+    except TerraformFailed as failed:
+        again = {"the changes": [str(failed)]}
     later = [one for _, state in changes for one in resources(state, schemas)]
     there = as_pulumi_has(terraform, later, schemas)
     terraform.destroy()
@@ -157,13 +160,16 @@ def drift(
     every = as_pulumi_has(terraform, made, schemas)
     servicer, colleague = AwsServicer(calls), Colleague(calls, every)
     seen = {
-        f"without a change, {each.argument(name)}": (True, False)
+        f"without a change, {each.argument(name)} of {each.urn}": (True, False)
         for each in every
         for name in each.refreshed(servicer)[0]
     }
     changed = [pair for pair in arguments(every) if pair[0].argument(pair[1]) not in ONE_WAY]
     for held, name in changed:
-        colleague.change(held, name)
+        try:
+            colleague.change(held, name)
+        except Exception as problem:
+            seen[f"{held.argument(name)} cannot be changed: {problem}"] = (True, False)
     differing = terraform.differences()
     resource = {each.urn: each for each in made}
     for held, name in changed:
@@ -175,15 +181,27 @@ def drift(
     return seen
 
 
+def expressed(resource: Resource, schemas: Json) -> Json:
+    """Return the inputs that the provider's schema can express: no strategies, hooks and test rules of ECS."""
+    block = schemas[resource.type]["block"]
+    names = resource.names({**block["attributes"], **block.get("block_types", {})}).values()
+    given = {name: value for name, value in resource.inputs.items() if name in names}
+    if "loadBalancers" in given:
+        given["loadBalancers"] = [
+            {name: value for name, value in each.items() if name != "advancedConfiguration"}
+            for each in given["loadBalancers"]
+        ]
+    return given
+
+
 def as_pulumi_has(terraform: Terraform, made: list[Resource], schemas: Json) -> list[Held]:
     """Return Terraform's resources as Pulumi's state has them, with what AWS chose for Terraform."""
     attributes, chosen = terraform.held(), {}
     for each in made:
         for text, source in chosen_by_aws(each, schemas[each.type]["block"]):
-            value = jmespath.search(
-                source.removeprefix(f"{each.address}."), attributes[each.address]
-            )
-            chosen[text] = str(value)
+            if each.type != "aws_iam_role_policy_attachment":  # Its id had another form in 5.100.
+                where = source.removeprefix(f"{each.address}.")
+                chosen[text] = str(jmespath.search(where, attributes[each.address]))
     texts = re.compile("|".join(map(re.escape, sorted(chosen, key=len, reverse=True))))
 
     def exchanged(value: Any) -> Any:
@@ -198,8 +216,8 @@ def as_pulumi_has(terraform: Terraform, made: list[Resource], schemas: Json) -> 
 
     return [
         Held(
-            *(each.token, each.urn, str(attributes[each.address]["id"])),
-            *(exchanged(each.inputs), exchanged(each.outputs)),
+            *(each.token, each.urn, exchanged(each.outputs["id"])),
+            *(exchanged(expressed(each, schemas)), exchanged(each.outputs)),
         )
         for each in made
     ]

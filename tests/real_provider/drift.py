@@ -120,7 +120,8 @@ class Held:
         """Return which inputs differ from AWS's after a refresh, and the inputs that it read."""
         known = {"inputs": struct(self.inputs), "properties": struct(self.outputs)}
         found = servicer.Read(pb.ReadRequest(id=self.id, urn=self.urn, **known), Context())
-        assert found.id == self.id, f"{self.urn} is gone"
+        if not found.id:
+            return ["it is gone"], {}
         asked = {"olds": found.properties, "old_inputs": found.inputs, "news": known["inputs"]}
         diff = servicer.Diff(pb.DiffRequest(id=self.id, urn=self.urn, **asked), Context())
         return list(diff.diffs), values(found.inputs)

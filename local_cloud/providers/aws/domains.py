@@ -80,11 +80,7 @@ def _batch(inputs: Values) -> Values:
         values = [{"value": value} for value in inputs["records"]]
         record |= {"TTL": int(inputs["ttl"]), "resourceRecords": values}
     for alias in inputs.get("aliases") or []:
-        record["aliasTarget"] = {
-            "DNSName": alias["name"],
-            "hostedZoneId": alias["zoneId"],
-            "evaluateTargetHealth": alias["evaluateTargetHealth"],
-        }
+        record["aliasTarget"] = alias
     action = "UPSERT" if inputs.get("allowOverwrite") else "CREATE"
     return {"changes": [{"action": action, "resourceRecordSet": record}]}
 

@@ -1,7 +1,5 @@
 """Load balancers, target groups, listeners and their rules."""
 
-from typing import Any
-
 from local_cloud.providers.kind import (
     Setting,
     Subject,
@@ -153,11 +151,6 @@ TARGET_GROUP = regular(
 )
 
 
-def _actions(actions: Any) -> list[Values]:
-    """Return the actions without unset inputs."""
-    return [clean(action) for action in actions]
-
-
 def _listener(inputs: Values) -> Values:
     """Convert the certificate. An Application Load Balancer's protocol is HTTP unless the program has another one.
 
@@ -168,7 +161,6 @@ def _listener(inputs: Values) -> Values:
         result["protocol"] = "HTTP"
     if inputs.get("certificateArn"):
         result["certificates"] = [{"certificateArn": inputs["certificateArn"]}]
-    result["defaultActions"] = _actions(inputs["defaultActions"])
     return result
 
 
@@ -193,25 +185,17 @@ CONDITIONS = {
 
 
 def _condition(condition: Values) -> Values:
-    [(name, value)] = [(name, value) for name, value in condition.items() if value is not None]
-    field, member = CONDITIONS[name]
-    return {"field": field, member: value}
+    """Convert a condition. One that is read back is empty where another client has put another kind."""
+    for name, value in condition.items():
+        if value is not None:
+            field, member = CONDITIONS[name]
+            return {"field": field, member: value}
+    return {}
 
 
 def _rule(inputs: Values) -> Values:
     conditions = [_condition(condition) for condition in inputs["conditions"]]
-    actions = [_weighted(action) for action in _actions(inputs["actions"])]
-    return {**inputs, "conditions": conditions, "actions": actions}
-
-
-def _weighted(action: Values) -> Values:
-    """Convert ``forward``, whose target groups have other names in ELB."""
-    if "forward" not in action:
-        return action
-    groups = action["forward"]["targetGroups"]
-    pairs = [{"targetGroupArn": each["arn"], "weight": each["weight"]} for each in groups]
-    rest = {name: value for name, value in action.items() if name != "forward"}
-    return {**rest, "forwardConfig": {"targetGroups": pairs}}
+    return {**inputs, "conditions": conditions}
 
 
 def _reorder(subject: Subject) -> None:

@@ -20,7 +20,6 @@ from local_cloud.providers.kind import (
     again,
     on_change,
     regular,
-    renamed,
 )
 from local_cloud.providers.lifecycle import tag_list
 
@@ -114,11 +113,6 @@ def _part(
     )
 
 
-def _lifecycle(inputs: Values) -> Values:
-    """Convert the two names that S3 spells differently."""
-    return {"rules": [renamed({"id": "ID"})(rule) for rule in inputs["rules"]]}
-
-
 CLOSED = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
 
 PUBLIC_ACCESS = _part(
@@ -142,7 +136,7 @@ LIFECYCLE = _part(
     "bucket_lifecycle_configuration",
     "NoSuchLifecycleConfiguration",
     "LifecycleConfiguration",
-    _lifecycle,
+    lambda inputs: {"rules": inputs["rules"]},
     "rules",
 )
 OWNERSHIP = _part(
