@@ -22,9 +22,10 @@ LISTS_TAGS = {
 
 def target(subject: Subject, operation: str, arn: str) -> Values:
     """Return the parameter of a tagging operation that names the resource: the first, as a value or a list of one."""
-    named = subject.identity if subject.kind.service in ("ec2", "iam", "kms") else arn
     shape = subject.calls.model(subject.kind.service, operation).input_shape
     first = next(name for name in shape.members if name != "DryRun")
+    # EC2 names any resource by its id.
+    named = subject.identity if first in (subject.kind.identity, "Resources") else arn
     return {first: [named] if shape.members[first].type_name == "list" else named}
 
 
