@@ -158,11 +158,13 @@ def _list(declared: list[Any], found: list[Any], unread: Container[str]) -> list
 
 def _document(declared: str, found: Any) -> Any:
     """Return the JSON document found: a policy, which is compared whole, or ECS's containers, with their defaults."""
-    own = json.loads(declared)
-    with contextlib.suppress(ValueError, TypeError):
-        found = json.loads(found)
-    same = seen(own, found) == own if isinstance(own, list) else own == found
-    return declared if same else found if isinstance(found, str) else json.dumps(found)
+    try:
+        own = json.loads(declared)
+        now = json.loads(found) if isinstance(found, str) else found
+    except ValueError:
+        return found
+    same = seen(own, now) == own if isinstance(own, list) else own == now
+    return declared if same else json.dumps(now)
 
 
 def _scalar(declared: Any, found: Any) -> Any:
@@ -175,5 +177,4 @@ def _scalar(declared: Any, found: Any) -> Any:
         return found
     if isinstance(found, datetime):
         return declared if datetime.fromisoformat(declared) == found else found.isoformat()
-    text = SCALARS["string"](found)
-    return declared if declared == text else text
+    return SCALARS["string"](found)
