@@ -45,9 +45,7 @@ def calls():
 
 def update_service(params):
     ecs = hooks.backend("ecs")
-    [service] = (
-        each for each in ecs.services.values() if params["service"] in (each.arn, each.name)
-    )
+    [service], _ = ecs.describe_services(params.get("cluster"), [params["service"]])
     if definition := params.get("taskDefinition"):
         service.task_definition = ecs.describe_task_definition(definition).arn
     records.keep_settings(service, params)

@@ -96,7 +96,7 @@ def test_defaults_ids_and_outputs_are_those_of_the_provider(request, calls, make
         urn = f"urn:pulumi:poc::careapp::{kind(short).token}::{unique('facts')}"
         asked = provider_pb2.CheckRequest(urn=urn, news=given, randomSeed=urn.encode())
         inputs = values(servicer.Check(asked, None).inputs)
-        chosen = {name: inputs[name] for name in inputs.pop(CHOSEN) if name != kind(short).autoname}
+        chosen = {name: inputs[name] for name in inputs[CHOSEN] if name != kind(short).autoname}
         if chosen != facts["defaults"]:
             wrong[short] = chosen
         made = make(short, **inputs)
