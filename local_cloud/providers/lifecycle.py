@@ -130,8 +130,10 @@ def read(
     """Return the resource's inputs and outputs as they are in AWS, or None when it does not exist."""
     subject = existing(calls, kind, identity, inputs, state)
     described = describe(subject)
-    if described is None:
-        return None
+    return None if described is None else _refreshed(subject, described, inputs)
+
+
+def _refreshed(subject: Subject, described: Values, inputs: Values) -> tuple[Values, Values]:
     made = _made(subject, described)
     inputs = current(subject, described, inputs, str(made.get("arn", "")))
     return inputs, {**clean(inputs), **made}
@@ -161,7 +163,7 @@ def update(
     state: Values | None = None,
     cancel: Event = NEVER,
 ) -> Values:
-    """Change the inputs that differ in place and return the outputs.
+    """Change the inputs that differ in place and return the outputs, with the inputs as AWS then has them.
 
     Raises ``Incomplete`` when everything was sent, but AWS has not carried it out.
     """
@@ -176,13 +178,12 @@ def update(
         done.add("tags")
     if changed - done:
         raise UnknownInput(f"{kind.token}: {', '.join(sorted(changed - done))} cannot be changed")
-    if kind.follow is None:
-        return results
     try:
-        kind.follow(subject, past, cancel)
+        if kind.follow:
+            kind.follow(subject, past, cancel)
     except Exception as problem:
         raise Incomplete(identity, problem, results) from problem
-    return outputs(subject, news)
+    return _refreshed(subject, describe(subject) or {}, news)[1]
 
 
 def _send_changes(subject: Subject) -> set[str]:

@@ -39,6 +39,13 @@ def other_region(own: str, region: str) -> str:
     )
 
 
+def _current_inputs(kind: Kind, request: Any) -> Values:
+    """Return a resource's inputs as they were in AWS at the last update or refresh, which the state's outputs have."""
+    inputs, state = values(request.old_inputs), values(request.olds)
+    apart = {*kind.ignored, *kind.unread, *kind.outputs} - {*kind.reads}
+    return {**inputs, **{name: state[name] for name in inputs.keys() & state.keys() - apart}}
+
+
 def _same_fixed_name(kind: Kind, olds: Values, news: Values) -> bool:
     """Return whether both have the same name from the program, which only one resource can have.
 
@@ -114,7 +121,7 @@ class AwsServicer(Servicer):
 
     def Diff(self, request: Any, context: Any) -> Any:
         kind = self._kind(request, context)
-        olds, news = values(request.old_inputs), values(request.news)
+        olds, news = _current_inputs(kind, request), values(request.news)
         changed = [name for name in differing(olds, news) if name not in request.ignoreChanges]
         replaces = [name for name in kind.replacing(olds, news) if name in changed]
         deletes_first = kind.deletes_first or _same_fixed_name(kind, olds, news)
@@ -138,7 +145,9 @@ class AwsServicer(Servicer):
 
     def Update(self, request: Any, context: Any) -> Any:
         kind = self._kind(request, context)
-        olds, news = values(request.old_inputs), values(request.news)
+        olds, news = _current_inputs(kind, request), values(request.news)
+        # For ignored changes the engine sends the program's old inputs, not the current ones.
+        news |= {name: olds[name] for name in request.ignoreChanges if name in olds}
         if request.preview:
             return pb.UpdateResponse(properties=struct({**values(request.olds), **news}))
         with failing(context, request.urn, "updating", news):
