@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from moto.backends import get_backend
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
+from moto.core.utils import get_service_model
 
 from local_cloud.aws import models
 
@@ -214,11 +215,21 @@ def _answer(response: BaseResponse, call: Call) -> Any:
         look(params)
     if call in registry.instead:
         return response.serialized(ActionResult(registry.instead[call](params)))
-    answer = _call_action(response)
+    answer = _answer_of_moto(response)
     failed = isinstance(answer, tuple) and isinstance(answer[0], int) and answer[0] >= 400
     if not failed:
         for act in registry.after.get(call, []):
             act(params)
+    return answer
+
+
+def _answer_of_moto(response: BaseResponse) -> Any:
+    """Return moto's answer. AWS's JSON protocol refuses with 400, moto in places with 404 (Secrets Manager)."""
+    answer = _call_action(response)
+    status, headers, body = answer
+    model = get_service_model(str(response.boto3_service_name))
+    if model.protocol == "json" and 400 < int(status) < 500:
+        return 400, {**headers, "status": "400"}, body
     return answer
 
 
