@@ -215,21 +215,14 @@ def _answer(response: BaseResponse, call: Call) -> Any:
         look(params)
     if call in registry.instead:
         return response.serialized(ActionResult(registry.instead[call](params)))
-    answer = _answer_of_moto(response)
+    answer = _call_action(response)
     failed = isinstance(answer, tuple) and isinstance(answer[0], int) and answer[0] >= 400
     if not failed:
         for act in registry.after.get(call, []):
             act(params)
-    return answer
-
-
-def _answer_of_moto(response: BaseResponse) -> Any:
-    """Return moto's answer. AWS's JSON protocol refuses with 400, moto in places with 404 (Secrets Manager)."""
-    answer = _call_action(response)
-    status, headers, body = answer
-    model = get_service_model(str(response.boto3_service_name))
-    if model.protocol == "json" and 400 < int(status) < 500:
-        return 400, {**headers, "status": "400"}, body
+    elif get_service_model(call[0]).protocol == "json" and answer[0] < 500:
+        # AWS's JSON protocol refuses with 400, moto in places with 404 (Secrets Manager).
+        return 400, {**answer[1], "status": "400"}, answer[2]
     return answer
 
 

@@ -15,6 +15,7 @@ from moto.ecs.responses import EC2ContainerServiceResponse
 
 from local_cloud.aws.ecs.attributes import required
 from local_cloud.aws.hooks import Params, backend, instead
+from local_cloud.aws.rds.offers import gp3
 
 Value = Callable[[Any, Any], Any]
 """Returns a member of one of moto's objects, which is given with the value that moto has: None for none."""
@@ -60,10 +61,15 @@ def _ends_with_instance(attachment: Any, _: Any) -> bool:
     return any(each.delete_on_termination for each in devices if each.volume_id == volume)
 
 
+def _vpc(database: Any) -> str | None:
+    """Return the id of a database's VPC, which is the default one without a subnet group (RDS, CreateDBInstance)."""
+    found = getattr(database, "db_subnet_group", None) or backend("ec2").get_default_vpc()
+    return getattr(found, "vpc_id", None) or getattr(found, "id", None)
+
+
 def _is_public(database: Any, value: Any) -> bool:
     """Return whether a database is public, by default if its VPC has an internet gateway (RDS, CreateDBInstance)."""
-    vpc = database.db_subnet_group.vpc_id if database.db_subnet_group else None
-    filters = {"attachment.vpc-id": [vpc]}
+    filters = {"attachment.vpc-id": [_vpc(database)]}
     return (
         bool(backend("ec2").describe_internet_gateways(filters=filters)) if value is None else value
     )
@@ -143,10 +149,12 @@ MEMBERS: Mapping[str, Value] = {
     "iam Policy.PermissionsBoundaryUsageCount": lambda policy, _: sum(
         each.permissions_boundary_arn == policy.arn for each in backend("iam").roles.values()
     ),
+    "rds DBInstance.Iops": gp3(0),
     "rds DBInstance.KmsKeyId": _key,
     "rds DBInstance.LicenseModel": lambda database, value: LICENSES.get(database.engine, value),
     "rds DBInstance.PendingModifiedValues": _or({}),
     "rds DBInstance.PubliclyAccessible": _is_public,
+    "rds DBInstance.StorageThroughput": gp3(1),
     "rds OptionGroupMembership.OptionGroupName": _group,
     "rds DBSnapshot.AvailabilityZone": lambda snapshot, _: snapshot.database.availability_zone,
     "rds DBSnapshot.KmsKeyId": _key,
@@ -156,7 +164,7 @@ MEMBERS: Mapping[str, Value] = {
     ),
     "rds DBSnapshot.PercentProgress": lambda each, _: 100 if each.status == "available" else 0,
     "rds DBSnapshot.StorageType": lambda snapshot, _: snapshot.database.storage_type,
-    "rds DBSnapshot.VpcId": lambda snapshot, _: snapshot.database.db_subnet_group.vpc_id,
+    "rds DBSnapshot.VpcId": lambda snapshot, _: _vpc(snapshot.database),
     **{f"iam {operation}Response.IsTruncated": _or(False) for operation in UNPAGED},
 }
 """The members by their service, structure and name."""
