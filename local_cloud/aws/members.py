@@ -124,10 +124,7 @@ COUNTS: Mapping[str, Value] = {
 """A cluster's statistics. Those of EC2 are 0: tasks run on Fargate only."""
 LICENSES = {"postgres": "postgresql-license"}
 """RDS, CreateDBInstance, LicenseModel."""
-UNPAGED = (
-    *("GetGroup", "ListAccountAliases", "ListGroupPolicies", "ListGroups", "ListInstanceProfiles"),
-    "ListSSHPublicKeys",
-)
+UNPAGED = "GetGroup ListAccountAliases ListGroupPolicies ListGroups ListInstanceProfiles ListSSHPublicKeys"
 MEMBERS: Mapping[str, Value] = {
     "ec2 InstanceNetworkInterface.Association": lambda _, value: value or None,
     "ec2 NetworkInterface.Association": lambda _, value: value or None,
@@ -165,6 +162,6 @@ MEMBERS: Mapping[str, Value] = {
     "rds DBSnapshot.PercentProgress": lambda each, _: 100 if each.status == "available" else 0,
     "rds DBSnapshot.StorageType": lambda snapshot, _: snapshot.database.storage_type,
     "rds DBSnapshot.VpcId": lambda snapshot, _: _vpc(snapshot.database),
-    **{f"iam {operation}Response.IsTruncated": _or(False) for operation in UNPAGED},
+    **{f"iam {operation}Response.IsTruncated": _or(False) for operation in UNPAGED.split()},
 }
 """The members by their service, structure and name."""

@@ -4,61 +4,53 @@ Their names are those of amazon-ecs-agent; when ECS requires which is what AWS's
 (``local_cloud/tests/recordings``), and published ones with EFS, checks and an order.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 OWN, AWS = "ecs.capability.", "com.amazonaws.ecs.capability."
-DOCKER, ENVIRONMENT = f"{AWS}docker-remote-api.", ".environment-variables"
-
-
-def _logs(container: Any) -> str | None:
-    return (container.get("logConfiguration") or {}).get("logDriver")
-
-
-def _in_ecr(container: Any) -> bool:
-    return ".dkr.ecr." in str(container.get("image"))
-
-
-def _stores(container: Any) -> set[str]:
-    values = (each["valueFrom"] for each in container.get("secrets") or ())
-    return {"asm" if ":secretsmanager:" in each else "ssm" for each in values}
-
-
-def _efs(definition: Any) -> list[Any]:
-    return [each for v in definition.volumes if (each := v.get("efsVolumeConfiguration"))]
-
-
-# fmt: off
-ATTRIBUTES: tuple[tuple[str, Callable[[Any, Any], object]], ...] = (
-    (f"{DOCKER}1.17", lambda _, c: c.get("readonlyRootFilesystem")),
-    (f"{DOCKER}1.18", lambda *_: True),
-    (f"{DOCKER}1.19", lambda _, c: _logs(c)),
-    (f"{DOCKER}1.21", lambda _, c: c.get("memoryReservation")),
-    (f"{DOCKER}1.24", lambda _, c: c.get("healthCheck")),
-    (f"{DOCKER}1.25", lambda d, _: _efs(d)),
-    (f"{DOCKER}1.29", lambda _, c: any(each.get("name") for each in c.get("portMappings") or ())),
-    (f"{AWS}ecr-auth", lambda _, c: _in_ecr(c)),
-    (f"{AWS}logging-driver.{{}}", lambda _, c: _logs(c)),
-    (f"{AWS}task-iam-role", lambda d, _: getattr(d, "task_role_arn", None)),
-    (f"{OWN}container-health-check", lambda _, c: c.get("healthCheck")),
-    (f"{OWN}container-ordering", lambda _, c: {"dependsOn", "startTimeout", "stopTimeout"} & c.keys()),
-    (f"{OWN}efs", lambda d, _: _efs(d)),
-    (f"{OWN}efsAuth", lambda d, _: any(each.get("authorizationConfig") for each in _efs(d))),
-    (f"{OWN}env-files.s3", lambda _, c: c.get("environmentFiles")),
-    (f"{OWN}execution-role-awslogs", lambda d, c: _logs(c) == "awslogs" and hasattr(d, "execution_role_arn")),
-    (f"{OWN}execution-role-ecr-pull", lambda d, c: _in_ecr(c) and hasattr(d, "execution_role_arn")),
-    (f"{OWN}secrets.asm{ENVIRONMENT}", lambda _, c: "asm" in _stores(c)),
-    (f"{OWN}secrets.ssm{ENVIRONMENT}", lambda _, c: "ssm" in _stores(c)),
-    (f"{OWN}task-eni", lambda d, _: d.network_mode == "awsvpc"),
-)
-# fmt: on
-"""The attributes, each with whether a definition and one of its containers require it; that may fill a gap in it."""
+DOCKER, VARIABLES = f"{AWS}docker-remote-api.", "environment-variables"
 
 
 def required(definition: Any) -> list[dict[str, str]]:
     """Return the attributes of moto's task definition, in the form of the API."""
-    containers = definition.container_definitions
-    found = {
-        n.format(v) for n, rule in ATTRIBUTES for c in containers if (v := rule(definition, c))
+    found = _of_definition(definition)
+    for container in definition.container_definitions:
+        found |= _of_container(container, hasattr(definition, "execution_role_arn"))
+    return [{"name": name} for name in sorted(found) if found[name]]
+
+
+def _of_definition(definition: Any) -> dict[str, object]:
+    """Return which attributes the definition itself requires."""
+    volumes = (each.get("efsVolumeConfiguration") for each in definition.volumes)
+    systems = [each for each in volumes if each]
+    return {
+        f"{DOCKER}1.18": True,
+        f"{DOCKER}1.25": systems,
+        f"{AWS}task-iam-role": getattr(definition, "task_role_arn", None),
+        f"{OWN}efs": systems,
+        f"{OWN}efsAuth": any(each.get("authorizationConfig") for each in systems),
+        f"{OWN}task-eni": definition.network_mode == "awsvpc",
     }
-    return [{"name": name} for name in sorted(found)]
+
+
+def _of_container(given: Any, has_role: bool) -> dict[str, bool]:
+    """Return the attributes that a container requires, each with True."""
+    driver = (given.get("logConfiguration") or {}).get("logDriver")
+    in_ecr = ".dkr.ecr." in str(given.get("image"))
+    secrets = [each["valueFrom"] for each in given.get("secrets") or ()]
+    rules = {
+        f"{DOCKER}1.17": given.get("readonlyRootFilesystem") or given.get("linuxParameters"),
+        f"{DOCKER}1.19": driver,
+        f"{DOCKER}1.21": given.get("memoryReservation"),
+        f"{DOCKER}1.24": given.get("healthCheck"),
+        f"{DOCKER}1.29": any(each.get("name") for each in given.get("portMappings") or ()),
+        f"{AWS}ecr-auth": in_ecr,
+        f"{AWS}logging-driver.{driver}": driver,
+        f"{OWN}container-health-check": given.get("healthCheck"),
+        f"{OWN}container-ordering": {"dependsOn", "startTimeout", "stopTimeout"} & given.keys(),
+        f"{OWN}env-files.s3": given.get("environmentFiles"),
+        f"{OWN}execution-role-awslogs": has_role and driver == "awslogs",
+        f"{OWN}execution-role-ecr-pull": has_role and in_ecr,
+        f"{OWN}secrets.asm.{VARIABLES}": any(":secretsmanager:" in each for each in secrets),
+        f"{OWN}secrets.ssm.{VARIABLES}": any(":secretsmanager:" not in each for each in secrets),
+    }
+    return {name: True for name, holds in rules.items() if holds}

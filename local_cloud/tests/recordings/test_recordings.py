@@ -101,3 +101,33 @@ def refuse(monkeypatch, service, operation, refused):
         monkeypatch.setattr(s3, "_check", fail)
     else:
         monkeypatch.setitem(hooks.registry.before, (service, operation), [fail])
+
+
+def test_what_a_member_says_is_derived_from_the_stack(answers):
+    """A constant would be in its form, too."""
+    definition = answers.ecs.describe_task_definition(taskDefinition="app")["taskDefinition"]
+    own, aws = "ecs.capability.", "com.amazonaws.ecs.capability."
+    assert [each["name"] for each in definition["requiresAttributes"]] == [
+        *(f"{aws}docker-remote-api.1.18", f"{aws}docker-remote-api.1.19", f"{aws}ecr-auth"),
+        *(f"{aws}logging-driver.awslogs", f"{aws}task-iam-role"),
+        *(f"{own}execution-role-awslogs", f"{own}execution-role-ecr-pull", f"{own}task-eni"),
+    ]
+    caller = answers.sts.get_caller_identity()["Arn"]
+    assert definition["registeredBy"] == caller
+    asked = {"clusters": ["main"], "include": ["STATISTICS"]}
+    [cluster] = answers.ecs.describe_clusters(**asked)["clusters"]
+    counts = {each["name"]: each["value"] for each in cluster["statistics"]}
+    assert counts["activeFargateServiceCount"] == str(cluster["activeServicesCount"]) == "1"
+    running = len(answers.ecs.list_tasks(cluster="main")["taskArns"])
+    assert counts["runningFargateTasksCount"] == str(cluster["runningTasksCount"]) == str(running)
+    [snapshot] = answers.rds.describe_db_snapshots(DBSnapshotIdentifier="taken")["DBSnapshots"]
+    instance = answers.stack.instance()
+    for name in ("AvailabilityZone", "LicenseModel", "StorageType", "KmsKeyId"):
+        assert snapshot[name] == instance[name]
+    assert snapshot["VpcId"] == answers.stack.ids["vpc"]
+    assert snapshot["OptionGroupName"] == "default:postgres-17"
+    volumes = answers.ec2.describe_volumes()["Volumes"]
+
+    ends = {e["Device"]: e["DeleteOnTermination"] for each in volumes for e in each["Attachments"]}
+    assert (ends["/dev/sda1"], ends["/dev/sdf"]) == (True, False)
+    assert sorted(each["SnapshotId"][:5] for each in volumes)[-1] == "snap-"
