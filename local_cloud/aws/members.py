@@ -143,6 +143,7 @@ MEMBERS: Mapping[str, Value] = {
     "ecs Service.placementConstraints": _or([]),
     "ecs Service.placementStrategy": _or([]),
     "ecs TaskDefinition.requiresAttributes": lambda definition, _: required(definition),
+    "elbv2 AuthenticateOidcActionConfig.ClientSecret": lambda *_: None,  # ELB never describes it
     "iam Policy.PermissionsBoundaryUsageCount": lambda policy, _: sum(
         each.permissions_boundary_arn == policy.arn for each in backend("iam").roles.values()
     ),
