@@ -23,6 +23,8 @@ from local_cloud.tests.providers.test_stories import Loader, Story
 from local_cloud.tests.recordings import tables
 
 Call = tuple[str, str]
+NOT_DONE = {"InternalError", "InternalFailure", "NotImplemented", "UnsupportedOperation"}
+"""The codes by which the local cloud says that it lacks an operation, or that it fails."""
 CALLS = yaml.load(Path(__file__).with_name("calls.yaml").read_text(), Loader)  # noqa: S506 - it is a safe one
 
 
@@ -52,7 +54,8 @@ class Answers:
 
 @pytest.fixture(scope="module")
 def answers() -> Iterator[Answers]:
-    Api(REGION).start()
+    api = Api(REGION)
+    api.start()
     boto3.setup_default_session(aws_access_key_id="test", aws_secret_access_key="test")
     for stack in at_speed(50.0):
         found = Answers(stack)
@@ -64,6 +67,7 @@ def answers() -> Iterator[Answers]:
         play(found)
         ask_for_the_rest(found)
         yield found
+    api.stop()
 
 
 def play(answers: Answers) -> None:
@@ -84,8 +88,11 @@ def play(answers: Answers) -> None:
         for step in CALLS[part]:
             try:
                 story.play(step)
-            except Exception as problem:
-                print(next(iter(step)), problem)
+            except (ClientError, ParamValidationError) as problem:
+                code = getattr(problem, "response", {}).get("Error", {}).get("Code")
+                if part == "held" and code not in NOT_DONE:
+                    problem.add_note(f"in the step {next(iter(step))}")
+                    raise
         if part == "held":
             until(lambda: snapshot_of(answers) == "available", what="the snapshot")
 

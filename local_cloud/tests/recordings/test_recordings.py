@@ -12,7 +12,7 @@ import yaml
 from local_cloud.aws import hooks
 from local_cloud.aws.s3 import rules as s3
 from local_cloud.tests.recordings import tables
-from local_cloud.tests.recordings.conftest import READS, ask
+from local_cloud.tests.recordings.conftest import NOT_DONE, READS, ask
 
 UNANSWERED = Path(__file__).with_name("unanswered.txt")
 OTHERWISE = {
@@ -21,8 +21,6 @@ OTHERWISE = {
         Path(__file__).with_name("otherwise.yaml").read_text()
     ).items()
 }
-NOT_DONE = {"InternalError", "InternalFailure", "NotImplemented", "UnsupportedOperation"}
-"""The codes by which the local cloud says that it lacks an operation, or that it fails."""
 
 pytestmark = pytest.mark.slow
 
