@@ -13,7 +13,7 @@ from moto.core.responses import ActionResult
 from moto.core.serialize import AttributePicker, AttributePickerContext
 from moto.ecs.responses import EC2ContainerServiceResponse
 
-from local_cloud.aws.ecs.attributes import required
+from local_cloud.aws.attributes import required
 from local_cloud.aws.hooks import Params, backend, instead
 from local_cloud.aws.rds.offers import gp3
 
