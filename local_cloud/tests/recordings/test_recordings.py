@@ -65,8 +65,10 @@ def test_each_error_of_aws_is_one_here_with_its_status(answers):
     left = set()
     for (service, code), (statuses, operations) in tables.errors().items():
         for operation in operations:
-            seen = answers.refused.get((service, operation), ())
-            if not {(code, status) for status in statuses} & {*seen}:
+            seen = {*answers.refused.get((service, operation), ())}
+            answered = (service, operation) in answers.good
+            answered = answered or not NOT_DONE & {each for each, _ in seen}
+            if answered and not {(code, status) for status in statuses} & seen:
                 left.add(f"{service} {operation} {code}")
     assert left - OTHERWISE["errors"] == set()
     assert OTHERWISE["errors"] - left == set(), "they are refused now"
