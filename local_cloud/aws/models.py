@@ -23,7 +23,12 @@ NOT_ENFORCED: Mapping[tuple[str, str], str] = {
 CODES = {
     **dict.fromkeys(("cloudwatch", "elbv2", "iam", "rds", "sts"), "ValidationError"),
     **dict.fromkeys(("ecr", "ecs", "logs"), "InvalidParameterException"),
-    **{"ec2": "InvalidParameterValue", "route53": "InvalidInput", "sns": "InvalidParameter"},
+    **{
+        "s3": "MalformedXML",
+        "ec2": "InvalidParameterValue",
+        "route53": "InvalidInput",
+        "sns": "InvalidParameter",
+    },
 }
 """The services' error codes for a parameter that breaks its model, where not ValidationException."""
 JAVA = {
@@ -52,14 +57,14 @@ def problem(service: str, operation: str, params: Mapping[str, Any]) -> str | No
 
     Its form: hashicorp/terraform-provider-aws issue 36076, aws/serverless-application-model issue 182.
     """
-    shape = _input(service, operation)
+    shape = input_shape(service, operation)
     found = list(_problems(service, shape, params, "")) if shape is not None else []
     plural = "s" if len(found) > 1 else ""
     return f"{len(found)} validation error{plural} detected: {'; '.join(found)}" if found else None
 
 
 @cache
-def _input(service: str, operation: str) -> Shape | None:
+def input_shape(service: str, operation: str) -> Shape | None:
     """Return the shape of an operation's parameters, or None if it has none."""
     model = get_service_model(service)
     known = operation in model.operation_names

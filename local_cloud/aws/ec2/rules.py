@@ -1,6 +1,7 @@
 """AWS's rules for VPCs, security groups and prefix lists that moto lacks: resources in use, and changes of rules."""
 
 from collections.abc import Iterable, Iterator
+from ipaddress import ip_network
 from itertools import chain
 from typing import Any
 
@@ -16,7 +17,6 @@ from local_cloud.aws.hooks import (
     backend,
     before,
     instead,
-    other_than,
 )
 
 
@@ -445,6 +445,15 @@ def prefix_list_unused(params: Params) -> None:
             raise Refused("DependencyViolation", words)
 
 
+def elsewhere(names: Iterable[str]) -> str | None:
+    """Return the first of these subnets and security groups that does not exist or has another VPC than the first."""
+    ec2 = backend("ec2")
+    places = {each.id: each.vpc_id for zone in ec2.subnets.values() for each in zone.values()}
+    places |= {name: vpc for vpc, groups in ec2.groups.items() for name in groups}
+    vpcs = [(name, places.get(name)) for name in names]
+    return next((name for name, vpc in vpcs if vpc is None or vpc != vpcs[0][1]), None)
+
+
 def _ports(given: Params) -> Any:
     """Return a range of ports that is none."""
     for each in given.get("IpPermissions") or ():
@@ -471,6 +480,13 @@ def _address_in_use(given: Params) -> Any:
     return next((each.public_ip for each in taken if each.eni.id in held), None)
 
 
+def _same_route(given: Params) -> str | None:
+    table = backend("ec2").route_tables[given["RouteTableId"]]
+    asked = ip_network(given["DestinationCidrBlock"], strict=False)
+    held = {each.destination_cidr_block for each in table.routes}
+    return str(asked) if str(asked) in held else None
+
+
 VALUE = "InvalidParameterValue"
 
 # fmt: off
@@ -478,11 +494,20 @@ REFUSALS: Refusals = {
     "ec2 AuthorizeSecurityGroupIngress AuthorizeSecurityGroupEgress": (
         (VALUE, "Invalid value for portRange: {}", _ports),
     ),
-    "ec2 CreateSecurityGroup": (
-        (VALUE, "Invalid value '{}' for groupName. Group names may not be in the format sg-*",
-         lambda p: other_than("(?!sg-).*", p["GroupName"])),
-        (VALUE, "Invalid value '{}' for GroupDescription. Character sets beyond ASCII are not supported.",
-         lambda p: other_than("[\0-\x7f]*", p["Description"])),
+    "ec2 CreateSubnet": (
+        ("InvalidSubnet.Range", "The CIDR '{}' is invalid.", lambda p: (
+            (text := p.get("CidrBlock")) and ip_network(text, strict=False).prefixlen not in range(16, 29) and text)),
+        (VALUE, "Value ({}) for parameter availabilityZone is invalid.", lambda p: (
+            (zone := p.get("AvailabilityZone")) and zone not in {
+                each.name for each in backend("ec2").describe_availability_zones()} and zone)),
+    ),
+    "ec2 CreateRoute": (
+        ("RouteAlreadyExists", "The route identified by {} already exists.", _same_route),
+        ("InvalidNatGatewayID.NotFound", "The natGateway ID '{}' does not exist",
+         lambda p: (name := p.get("NatGatewayId")) and name not in backend("ec2").nat_gateways and name),
+        ("InvalidParameterCombination", "The request must contain exactly one of gatewayId, natGatewayId, "
+         "networkInterfaceId, vpcPeeringConnectionId, egressOnlyInternetGatewayId, transitGatewayId.",
+         lambda p: len([name for name in p if name.endswith("Id") and name != "RouteTableId"]) != 1),
     ),
     "ec2 ReleaseAddress": (("InvalidIPAddress.InUse", "Address {} is in use.", _address_in_use),),
     "ec2 RunInstances": (("InvalidGroup.NotFound", "The security group '{}' does not exist", _unknown_group),),

@@ -58,6 +58,7 @@ INSTANCE_NAMES = {
     "instanceClass": "DBInstanceClass",
     "maintenanceWindow": "PreferredMaintenanceWindow",
     "parameterGroupName": "DBParameterGroupName",
+    "password": "MasterUserPassword",
     "performanceInsightsEnabled": "EnablePerformanceInsights",
     "username": "MasterUsername",
 }

@@ -1,0 +1,188 @@
+"""The forms of parameters that AWS's API references give in words, where botocore's models have none.
+
+A name is that of a member of an operation's parameters, in any structure or, with a dot, in the named one. A pattern
+is for the whole text, a range for numbers, a set for words, and a number is the most items that a list has.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from ipaddress import ip_network
+from typing import Any, TypeAlias
+
+from botocore.model import Shape
+
+from local_cloud.aws import models
+
+Form: TypeAlias = str | range | Collection[str] | int | Callable[[str], bool]
+CODES = {"rds": "InvalidParameterValue", "ecs RegisterTaskDefinition": "ClientException"}
+"""The services' error codes for a form, where not that of their models (``models.CODES``)."""
+TAG = r"(?!(?i:aws:)).{1,128}"
+"""A tag's key; those that begin with "aws:" are AWS's own (Tagging AWS Resources user guide)."""
+NAME = "[A-Za-z0-9_-]{1,255}"
+IDENTIFIER = r"[A-Za-z](-?[A-Za-z0-9]){0,62}"
+BALANCER = r"(?!internal-)[A-Za-z0-9](-*[A-Za-z0-9]){0,31}(?<!.{33})"
+HOST = r"[A-Za-z0-9.*?_-]{1,128}"
+WORDS = r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{0,255}"
+ARN = r"arn:aws:[^:]+:[^:]*:[^:]*:.+"
+
+
+def network(text: str) -> bool:
+    """Return whether a text is a network in CIDR notation. AWS clears bits of the host (API reference, IpRange)."""
+    try:
+        return bool(ip_network(text, strict=False)) and "/" in text
+    except ValueError:
+        return False
+
+
+COMMON: Mapping[str, Form] = {"Tag.Key": TAG, "Tag.key": TAG, "Tags": 50, "tags": 50}
+FORMS: Mapping[str, Mapping[str, Form]] = {
+    "ecs": {  # ECS API reference: the operation or the type with the member
+        "family": NAME,
+        "serviceName": NAME,
+        "clusterName": NAME,
+        "desiredCount": range(5001),
+        "count": range(1, 11),
+        "services": 10,
+        "tasks": 100,
+        "loadBalancers": 5,
+        "capacityProviderStrategy": 20,
+        "securityGroups": 5,
+        "subnets": 16,
+        "containerDefinitions": 10,
+        "ContainerDefinition.name": NAME,
+        "ContainerDefinition.image": r"[\w.:/#-]{1,255}(@sha256:\w+)?",
+        "ContainerDefinition.memory": range(4, 1 << 31),
+        "ContainerDefinition.memoryReservation": range(4, 1 << 31),
+        "ContainerDefinition.startTimeout": range(2, 121),
+        "PortMapping.containerPort": range(65536),
+        "PortMapping.hostPort": range(65536),
+        "HealthCheck.interval": range(5, 301),
+        "HealthCheck.timeout": range(2, 61),
+        "HealthCheck.retries": range(1, 11),
+        "HealthCheck.startPeriod": range(301),
+        "EphemeralStorage.sizeInGiB": range(21, 201),
+        "KeyValuePair.name": ".+",
+        "Volume.name": NAME,
+        "executionRoleArn": ARN,
+        "taskRoleArn": ARN,
+        "ClusterSetting.value": {"enabled", "disabled", "enhanced"},
+        "minimumHealthyPercent": range(101),
+    },
+    "elbv2": {  # ELB API reference
+        "CreateLoadBalancerInput.Name": BALANCER,
+        "CreateTargetGroupInput.Name": BALANCER,
+        "HealthCheckPath": "/.{0,1023}",
+        "Matcher.HttpCode": r"[2-5]\d\d([,-][2-5]\d\d)*",
+        "TargetGroupTuple.Weight": range(1000),
+        "TargetGroupStickinessConfig.DurationSeconds": range(1, 604801),
+        "HostHeaderConditionConfig.Values": HOST,
+        "SourceIpConditionConfig.Values": network,
+    },
+    "rds": {  # RDS API reference, CreateDBInstance, ModifyDBInstance and the operation with the member
+        "CreateDBInstanceMessage.DBInstanceIdentifier": IDENTIFIER,
+        "NewDBInstanceIdentifier": IDENTIFIER,
+        "TargetDBInstanceIdentifier": IDENTIFIER,
+        "CreateDBSnapshotMessage.DBSnapshotIdentifier": r"[A-Za-z](-?[A-Za-z0-9]){0,254}",
+        "FinalDBSnapshotIdentifier": r"[A-Za-z](-?[A-Za-z0-9]){0,254}",
+        "CreateDBParameterGroupMessage.DBParameterGroupName": r"[A-Za-z](-?[A-Za-z0-9]){0,254}",
+        "CreateDBParameterGroupMessage.DBParameterGroupFamily": r"(?!postgres).*|postgres(9\.[3-6]|1[0-8])",
+        "CreateDBSubnetGroupMessage.DBSubnetGroupName": r"(?!(?i:default)$)[A-Za-z][A-Za-z0-9 ._-]{0,254}",
+        "BackupRetentionPeriod": range(36),
+        "MonitoringInterval": {"0", "1", "5", "10", "15", "30", "60"},
+        "PerformanceInsightsRetentionPeriod": {
+            "7",
+            "731",
+            *(str(31 * month) for month in range(1, 24)),
+        },
+        "Port": range(1150, 65536),
+        "PromotionTier": range(16),
+        "StorageType": {"gp2", "gp3", "io1", "io2", "standard"},
+        "DBName": "[A-Za-z][A-Za-z0-9_]{0,62}",
+        "MasterUsername": "[A-Za-z][A-Za-z0-9_]{0,62}",
+        "EnableCloudwatchLogsExports": {"postgresql", "upgrade", "iam-db-auth-error"},
+        "CACertificateIdentifier": r"rds-ca-(rsa2048|rsa4096|ecc384)-g1",
+        "PreferredBackupWindow": r"\d\d:\d\d-\d\d:\d\d",
+        "PreferredMaintenanceWindow": r"(?i)(\w{3}:\d\d:\d\d)-\w{3}:\d\d:\d\d",
+    },
+    "ec2": {  # EC2 API reference: the operation or the type with the member
+        "CreateSecurityGroupRequest.GroupName": rf"(?!sg-)(?=.){WORDS}",
+        "CreateSecurityGroupRequest.Description": rf"(?=.){WORDS}",
+        "IpRange.Description": WORDS,
+        "UserIdGroupPair.Description": WORDS,
+        "IpRange.CidrIp": network,
+        "DestinationCidrBlock": network,
+        "IpPermission.IpProtocol": r"-1|(?i:tcp|udp|icmp|icmpv6)|\d{1,2}|1\d\d|2[0-4]\d|25[0-5]",
+    },
+    "cloudwatch": {  # CloudWatch API reference, PutMetricAlarm and the operation with the member
+        "PutMetricAlarmInput.AlarmActions": ARN,
+        "PutMetricAlarmInput.OKActions": ARN,
+        "PutMetricAlarmInput.InsufficientDataActions": ARN,
+        "TreatMissingData": {"breaching", "notBreaching", "ignore", "missing"},
+        "PutMetricAlarmInput.ExtendedStatistic": r"(p|tm|tc|ts|wm|pr|iqm|TM|TC|TS|WM|PR|IQM).*(?<!p10[1-9])",
+        "MetricDataQuery.Id": r"[a-z]\w{0,254}",
+        "PutMetricDataInput.Namespace": "(?!AWS/).+",
+    },
+    "secretsmanager": {"CreateSecretRequest.Name": r"[\w/+=.@!-]{1,512}"},
+    "kms": {
+        "ScheduleKeyDeletionRequest.PendingWindowInDays": range(7, 31),
+        "CreateAliasRequest.AliasName": r"alias/(?!aws/)[\w/-]+",
+    },
+    "ssm": {"PutParameterRequest.Name": r"[\w./-]+"},
+    "sns": {  # SNS API reference, Publish and Subscribe
+        "PublishInput.Message": ".+",
+        "Protocol": r"https?|email|email-json|sms|sqs|application|lambda|firehose",
+    },
+    "application-autoscaling": {
+        "RegisterScalableTargetRequest.MinCapacity": range(1 << 31),
+        "RegisterScalableTargetRequest.MaxCapacity": range(1 << 31),
+        "RegisterScalableTargetRequest.ResourceId": r"(?!service/).*|service/[^/]+/[^/]+",
+    },
+}
+"""The forms of the operations' parameters by service; those of ``COMMON`` are every service's."""
+
+
+def problem(service: str, operation: str, params: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return the code and the message, which AWS does not document, for a parameter of another form; None for none."""
+    shape, forms = models.input_shape(service, operation), {**COMMON, **FORMS.get(service, {})}
+    words = next(_misfits(forms, shape, params, ""), None) if shape is not None else None
+    usual = CODES.get(service) or models.CODES.get(service, "ValidationException")
+    return (CODES.get(f"{service} {operation}", usual), words) if words else None
+
+
+def _misfits(forms: Mapping[str, Form], shape: Shape, value: Any, path: str) -> Iterator[str]:
+    if shape.type_name == "list" and isinstance(value, list):
+        for each in value:
+            yield from _misfits(forms, shape.member, each, path)
+    if shape.type_name != "structure" or not isinstance(value, Mapping):
+        return
+    for name, each in value.items():
+        form = forms.get(f"{shape.name}.{name}", forms.get(name))
+        if name not in shape.members or each is None:
+            continue
+        if form is not None and not keeps(form, each):
+            yield f"Invalid value '{each}' for {path}{name}, which must be {_shown(form)}"
+        yield from _misfits(forms, shape.members[name], each, f"{path}{name}.")
+
+
+def _shown(form: Form) -> str:
+    if isinstance(form, range):
+        return f"{form.start} to {form.stop - 1}"
+    if isinstance(form, int):
+        return f"at most {form} items"
+    if isinstance(form, str):
+        return f"of the form {form}"
+    return "a network in CIDR notation" if callable(form) else f"one of {', '.join(sorted(form))}"
+
+
+def keeps(form: Form, value: object) -> bool:
+    """Return whether a value, or each one of a list, has a form."""
+    if isinstance(form, int):
+        return not isinstance(value, list) or len(value) <= form
+    if isinstance(value, list):
+        return all(keeps(form, each) for each in value)
+    text = str(value)
+    if isinstance(form, range):
+        return bool(re.fullmatch(r"-?\d+", text)) and int(text) in form
+    if isinstance(form, str):
+        return re.fullmatch(form, text, re.DOTALL) is not None
+    return form(text) if callable(form) else text in form
