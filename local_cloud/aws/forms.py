@@ -22,6 +22,7 @@ NAME = "[A-Za-z0-9_-]{1,255}"
 IDENTIFIER = r"[A-Za-z](-?[A-Za-z0-9]){0,62}"
 BALANCER = r"(?!internal-)[A-Za-z0-9](-*[A-Za-z0-9]){0,31}(?<!.{33})"
 HOST = r"[A-Za-z0-9.*?_-]{1,128}"
+URL = "https://.+"
 WORDS = r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{0,255}"
 ARN = r"arn:aws:[^:]+:[^:]*:[^:]*:.+"
 
@@ -34,7 +35,17 @@ def network(text: str) -> bool:
         return False
 
 
-COMMON: Mapping[str, Form] = {"Tag.Key": TAG, "Tag.key": TAG, "Tags": 50, "tags": 50}
+def tags(items: Any) -> bool:
+    """Return whether tags are at most 50, with different keys (Tagging AWS Resources user guide)."""
+    keys = [each.get("Key", each.get("key")) for each in items if isinstance(each, Mapping)]
+    return len(items) <= 50 and len({*keys}) == len(keys)
+
+
+COMMON: Mapping[str, Form] = {
+    **dict.fromkeys(("Tag.Key", "Tag.key"), TAG),
+    **dict.fromkeys(("Tag.Value", "Tag.value"), ".{0,256}"),
+    **dict.fromkeys(("Tags", "tags", "TagSet"), tags),
+}
 FORMS: Mapping[str, Mapping[str, Form]] = {
     "ecs": {  # ECS API reference: the operation or the type with the member
         "family": NAME,
@@ -62,6 +73,12 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
         "HealthCheck.startPeriod": range(301),
         "EphemeralStorage.sizeInGiB": range(21, 201),
         "KeyValuePair.name": ".+",
+        "Secret.name": ".+",
+        "EnvironmentFile.value": ARN,
+        "EFSVolumeConfiguration.fileSystemId": "fs-[0-9a-f]+",
+        "ServiceRegistry.registryArn": ARN,
+        "healthCheckGracePeriodSeconds": range(1 << 31),
+        "startedBy": ".{0,128}",
         "Volume.name": NAME,
         "executionRoleArn": ARN,
         "taskRoleArn": ARN,
@@ -72,6 +89,16 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
         "CreateLoadBalancerInput.Name": BALANCER,
         "CreateTargetGroupInput.Name": BALANCER,
         "HealthCheckPath": "/.{0,1023}",
+        "HealthCheckPort": r"traffic-port|[1-9]\d{0,3}|[1-5]\d{4}|6[0-5]\d{3}",
+        "ProtocolVersion": {"GRPC", "HTTP1", "HTTP2"},
+        "ForwardActionConfig.TargetGroups": 5,
+        "RedirectActionConfig.Path": "[/#].*",
+        "RedirectActionConfig.Port": r"#\{port\}|[1-9]\d{0,3}|[1-5]\d{4}|6[0-5]\d{3}",
+        "HttpHeaderConditionConfig.HttpHeaderName": "(?i)(?!host$).{1,40}",
+        "AuthenticateOidcActionConfig.Issuer": URL,
+        "AuthenticateOidcActionConfig.AuthorizationEndpoint": URL,
+        "AuthenticateOidcActionConfig.TokenEndpoint": URL,
+        "AuthenticateOidcActionConfig.UserInfoEndpoint": URL,
         "Matcher.HttpCode": r"[2-5]\d\d([,-][2-5]\d\d)*",
         "TargetGroupTuple.Weight": range(1000),
         "TargetGroupStickinessConfig.DurationSeconds": range(1, 604801),
@@ -96,6 +123,10 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
         },
         "Port": range(1150, 65536),
         "PromotionTier": range(16),
+        "EngineLifecycleSupport": r"open-source-rds-extended-support(-disabled)?",
+        "LicenseModel": "postgresql-license",
+        "NetworkType": {"IPV4", "DUAL"},
+        "ApplyMethod": {"immediate", "pending-reboot"},
         "StorageType": {"gp2", "gp3", "io1", "io2", "standard"},
         "DBName": "[A-Za-z][A-Za-z0-9_]{0,62}",
         "MasterUsername": "[A-Za-z][A-Za-z0-9_]{0,62}",
@@ -126,8 +157,15 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
     "kms": {
         "ScheduleKeyDeletionRequest.PendingWindowInDays": range(7, 31),
         "CreateAliasRequest.AliasName": r"alias/(?!aws/)[\w/-]+",
+        "Tag.TagKey": TAG,
     },
-    "ssm": {"PutParameterRequest.Name": r"[\w./-]+"},
+    "s3": {"LifecycleRule.ID": ".{0,255}"},
+    "route53": {"CreateHostedZoneRequest.Name": r"([A-Za-z0-9_*-]{1,63}\.?)+"},
+    "ssm": {  # Systems Manager API reference, PutParameter: at most 15 levels
+        "PutParameterRequest.Name": r"[\w.-]+|(/[\w.-]+){1,15}",
+        "PutParameterRequest.Value": ".+",
+    },
+    "events": {"PutTargetsRequest.Targets": 5},
     "sns": {  # SNS API reference, Publish and Subscribe
         "PublishInput.Message": ".+",
         "Protocol": r"https?|email|email-json|sms|sqs|application|lambda|firehose",
@@ -135,6 +173,9 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
     "application-autoscaling": {
         "RegisterScalableTargetRequest.MinCapacity": range(1 << 31),
         "RegisterScalableTargetRequest.MaxCapacity": range(1 << 31),
+        "Cooldown": range(1 << 31),
+        "ScaleInCooldown": range(1 << 31),
+        "ScaleOutCooldown": range(1 << 31),
         "RegisterScalableTargetRequest.ResourceId": r"(?!service/).*|service/[^/]+/[^/]+",
     },
 }
@@ -171,13 +212,21 @@ def _shown(form: Form) -> str:
         return f"at most {form} items"
     if isinstance(form, str):
         return f"of the form {form}"
-    return "a network in CIDR notation" if callable(form) else f"one of {', '.join(sorted(form))}"
+    if callable(form):
+        return (
+            "a network in CIDR notation"
+            if form is network
+            else "at most 50 tags with different keys"
+        )
+    return f"one of {', '.join(sorted(form))}"
 
 
 def keeps(form: Form, value: object) -> bool:
     """Return whether a value, or each one of a list, has a form."""
     if isinstance(form, int):
         return not isinstance(value, list) or len(value) <= form
+    if form is tags:
+        return tags(value)
     if isinstance(value, list):
         return all(keeps(form, each) for each in value)
     text = str(value)

@@ -27,8 +27,8 @@ def _statements(given: Params) -> Sequence[Params]:
 
 
 RECORDS = {
-    "A": r"(\d{1,3}\.){3}\d{1,3}",
-    "AAAA": "[0-9A-Fa-f:.]+",
+    "A": r"((25[0-5]|2[0-4]\d|1?\d?\d)(\.|$)){4}",
+    "AAAA": "[0-9A-Fa-f]*:[0-9A-Fa-f:.]+",
     "CAA": r'\d+ \w+ ".*"',
     "CNAME": r"\S+",
     "MX": r"\d+ \S+",
@@ -119,9 +119,17 @@ REFUSALS: Refusals = {
         # IAM user guide, "IAM JSON policy elements reference"
         ("MalformedPolicyDocument", "Has prohibited field Resource", lambda p: any(
             each.keys() & {"Resource", "NotResource"} for each in _statements(p))),
+        ("MalformedPolicyDocument", "Missing required field Principal", lambda p: any(
+            not each.keys() & {"Principal", "NotPrincipal"} for each in _statements(p))),
+        ("MalformedPolicyDocument", "Missing required field Effect", lambda p: any(
+            each.get("Effect") not in ("Allow", "Deny") for each in _statements(p))),
         ("MalformedPolicyDocument", "AssumeRole policy may only specify STS AssumeRole actions.", lambda p: any(
             not str(action).lower().startswith("sts:") for each in _statements(p)
             for action in listed(each.get("Action", "sts:")))),
+    ),
+    "iam AttachRolePolicy": (
+        (LIMIT, "Cannot exceed quota for PoliciesPerRole: 10", lambda p: len(
+            held := backend("iam").get_role(p["RoleName"]).managed_policies) >= 10 and p["PolicyArn"] not in held),
     ),
     "iam PutRolePolicy CreatePolicy CreatePolicyVersion PutUserPolicy": (
         ("MalformedPolicyDocument", "Policy document should not specify a principal.", lambda p: any(
@@ -142,6 +150,14 @@ REFUSALS: Refusals = {
     "iam PutRolePolicy": (
         (LIMIT, "Maximum policy size of 10240 bytes exceeded for role {}",
          lambda p: len(_document(p)) > 10240 and p["RoleName"]),
+    ),
+    "kms Encrypt Decrypt GenerateDataKey": (
+        ("DisabledException", "{} is disabled.",
+         lambda p: (key := backend("kms").describe_key(p["KeyId"])).key_state == "Disabled" and key.arn),
+    ),
+    "kms EnableKeyRotation": (
+        ("UnsupportedOperationException", "{} is not a symmetric encryption key.",
+         lambda p: (key := backend("kms").describe_key(p["KeyId"])).key_spec != "SYMMETRIC_DEFAULT" and key.arn),
     ),
     "kms PutKeyPolicy CreateKey": (
         ("MalformedPolicyDocumentException", "The policy has no statement.",
@@ -164,6 +180,14 @@ REFUSALS: Refusals = {
     "secretsmanager CreateSecret PutSecretValue UpdateSecret": (
         ("InvalidParameterException", "You can't specify both a binary secret value and a string secret value in the "
          "same secret.", lambda p: p.get("SecretString") is not None and p.get("SecretBinary") is not None),
+    ),
+    "secretsmanager PutSecretValue UpdateSecret": (
+        ("InvalidRequestException", "You can't perform this operation on the secret because it was marked for "
+         "deletion.", lambda p: _secret(p).is_deleted()),
+    ),
+    "secretsmanager PutResourcePolicy": (
+        ("MalformedPolicyDocumentException", "This resource policy contains a syntax error.",
+         lambda p: "Statement" not in (read(p["ResourcePolicy"]) or {})),
     ),
     "secretsmanager RotateSecret": (
         ("InvalidRequestException", "No Lambda rotation function ARN is associated with this secret.", lambda p: not (
@@ -200,6 +224,8 @@ REFUSALS: Refusals = {
          lambda p: any(z.caller_reference == p["CallerReference"] for z in backend("route53").zones.values())),
     ),
     "ssm PutParameter": (
+        (WRONG, "Parameter value, cannot be validated against allowedPattern: {}", lambda p: (
+            (pattern := p.get("AllowedPattern")) and not re.fullmatch(pattern, p["Value"]) and pattern)),
         (WRONG, TIER, lambda p: p.get("Tier", "Standard") == "Standard" and len(p["Value"]) > 4096),
     ),
     "sns Subscribe": (
@@ -213,8 +239,21 @@ REFUSALS: Refusals = {
         ("InvalidParameter", "Invalid parameter: AttributeName",
          lambda p: other_than(TOPIC, p["AttributeName"])),
     ),
+    "sns SetSubscriptionAttributes": (
+        ("InvalidParameter", "Invalid parameter: FilterPolicy: failed to parse JSON.",
+         lambda p: p["AttributeName"] == "FilterPolicy" and read(p.get("AttributeValue") or "-") is None),
+    ),
+    "events PutTargets": (
+        (WRONG, "Only one of Input, InputPath, or InputTransformer must be provided for target {}.", lambda p: next((
+            each["Id"] for each in p["Targets"]
+            if len(each.keys() & {"Input", "InputPath", "InputTransformer"}) > 1), None)),
+    ),
     "events PutRule": (
         (WRONG, "Parameter ScheduleExpression is not valid.", lambda p: _no_schedule(p.get("ScheduleExpression"))),
+    ),
+    "application-autoscaling PutScheduledAction": (
+        (WRONG, "A scalable target action needs MinCapacity or MaxCapacity.", lambda p: (
+            (action := p.get("ScalableTargetAction")) is not None and not action)),
     ),
     "application-autoscaling RegisterScalableTarget": (
         (WRONG, "Maximum capacity cannot be less than minimum capacity",
@@ -222,6 +261,8 @@ REFUSALS: Refusals = {
     ),
     "application-autoscaling PutScalingPolicy": (
         (WRONG, "A target tracking policy needs a predefined or a customized metric.", _without_metric),
+        (WRONG, "A step scaling policy needs step adjustments.", lambda p: (
+            (steps := p.get("StepScalingPolicyConfiguration")) is not None and not steps.get("StepAdjustments"))),
         (WRONG, "The configuration must be that of the policy's type: {}", lambda p: (
             p.get("PolicyType", "StepScaling") in CONFIGURATIONS
             and not p.get(f"{(kind := p.get('PolicyType', 'StepScaling'))}PolicyConfiguration") and kind)),

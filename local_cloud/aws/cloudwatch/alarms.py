@@ -272,6 +272,11 @@ REFUSALS: hooks.Refusals = {
          lambda p: p.get("MetricName") and bool(p.get("Statistic")) == bool(p.get("ExtendedStatistic"))),
         (INVALID, "Exactly one of Threshold and ThresholdMetricId must be specified.",
          lambda p: (p.get("Threshold") is None) == (not p.get("ThresholdMetricId"))),
+        (INVALID, "Exactly one element of the metrics list should return data.", lambda p: p.get("Metrics") and len(
+            [each for each in p["Metrics"] if str(each.get("ReturnData", True)).lower() == "true"]) != 1),
+        (INVALID, "Invalid metrics list, an expression has no metric: {}", lambda p: next((
+            each["Expression"] for each in p.get("Metrics") or () if each.get("Expression")
+            and not any(e.get("MetricStat") for e in p["Metrics"])), None)),
         (INVALID, "DatapointsToAlarm must be less than or equal to EvaluationPeriods.",
          lambda p: int(p.get("DatapointsToAlarm") or 0) > int(p["EvaluationPeriods"])),
     ),

@@ -146,6 +146,9 @@ def get_data(params: Params) -> Params:
 @instead("cloudwatch", "GetMetricStatistics")
 def get_statistics(params: Params) -> Params:
     """Return the data points of one metric; AWS sorts them in no order, here they are sorted by time."""
+    if params["StartTime"] >= params["EndTime"]:
+        words = "The parameter StartTime must be less than the parameter EndTime."
+        raise Refused("InvalidParameterCombination", words)
     period, metric = int(params["Period"]), _metric(params)
     begin = int(params["StartTime"].timestamp()) // period * period
     times = range(begin, math.ceil(params["EndTime"].timestamp()), period)

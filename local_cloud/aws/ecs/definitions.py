@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from local_cloud.aws.hooks import Broken, Params, Refusals
+from local_cloud.aws.hooks import Broken, Params, Refusals, other_than
 
 CLIENT = "ClientException"
 FARGATE: dict[int, Iterable[int]] = {
@@ -21,6 +21,8 @@ FARGATE: dict[int, Iterable[int]] = {
 }
 """CPU units with their MiB of memory (ECS developer guide, "Fargate task definition differences")."""
 
+LOG_OPTION = "awslogs-(create-group|region|group|stream-prefix|datetime-format|multiline-pattern)|mode|max-buffer-size"
+"""ECS developer guide, "Send Amazon ECS logs to CloudWatch"; the message: "disallows options" (ECS agent)."""
 ENDED = ("SUCCESS", "COMPLETE")
 
 LONGEST_STOP = 120
@@ -28,7 +30,7 @@ LONGEST_STOP = 120
 
 NOT_ON_FARGATE = (
     *("disableNetworking", "dnsSearchDomains", "dnsServers", "dockerSecurityOptions", "extraHosts"),
-    *("hostname", "links", "privileged"),
+    *("hostname", "links", "privileged", "resourceRequirements"),
 )
 """Members of a container definition (API reference, ContainerDefinition: "not supported" on Fargate or with awsvpc)."""
 
@@ -153,6 +155,11 @@ REFUSALS: Refusals = {
         (CLIENT, "Invalid setting for container '{}'. memoryReservation must be less than memory.",
          _any(lambda _, c: 0 < (c.get("memory") or 0) <= (c.get("memoryReservation") or 0))),
         (CLIENT, "Unknown volume '{}'.", _unknown_volume),
+        (CLIENT, "Log driver awslogs disallows an option of the container {}.", _any(lambda _, c: (
+            _logs_to(c) == "awslogs" and any(other_than(LOG_OPTION, name)
+                                             for name in c["logConfiguration"].get("options") or ())))),
+        (CLIENT, "volumesFrom names a container that does not exist: {}.", _any(lambda p, c: (
+            {e.get("sourceContainer") for e in c.get("volumesFrom") or ()} - {e["name"] for e in _containers(p)}))),
         (CLIENT, "Log driver awslogs requires options: awslogs-region, awslogs-group", _any(_lacks_log_options)),
         (CLIENT, "A health check of the container {} must begin with CMD or CMD-SHELL.",
          _any(lambda _, c: c.get("healthCheck") and c["healthCheck"]["command"][:1] not in (["CMD"], ["CMD-SHELL"]))),
@@ -180,7 +187,8 @@ REFUSALS: Refusals = {
         (CLIENT, "Fargate does not support placementConstraints, ipcMode or the host's pidMode.", lambda p: (
             _fargate(p) and (p.get("placementConstraints") or p.get("ipcMode") or p.get("pidMode") == "host"))),
         (CLIENT, "Fargate does not support the volume {} with a path of the host.", lambda p: _fargate(p) and next(
-            (e["name"] for e in p.get("volumes") or () if (e.get("host") or {}).get("sourcePath")), None)),
+            (e["name"] for e in p.get("volumes") or ()
+             if (e.get("host") or {}).get("sourcePath") or e.get("dockerVolumeConfiguration")), None)),
         # API reference, RegisterTaskDefinition: a task definition has at most 64 KiB (service quotas of ECS).
         (CLIENT, "Actual length: '{}'. Max allowed length is '65536' bytes.",
          lambda p: (size := len(json.dumps(p).encode())) > 65536 and size),

@@ -143,9 +143,16 @@ def _unmapped(given: Params) -> Any:
         for each in definition.container_definitions
         for port in each.get("portMappings") or ()
     }
-    balancers = [each for each in given.get("loadBalancers") or () if "containerName" in each]
-    asked = [(each["containerName"], each["containerPort"]) for each in balancers]
+    balancers = given.get("loadBalancers") or ()
+    asked = [(each.get("containerName"), each.get("containerPort")) for each in balancers]
     return next((f"{each[0]} at port {each[1]}" for each in asked if each not in mapped), None)
+
+
+def _unknown_override(given: Params) -> Any:
+    definition = backend("ecs").describe_task_definition(given["taskDefinition"])
+    known = [each["name"] for each in definition.container_definitions]
+    asked = (given.get("overrides") or {}).get("containerOverrides") or ()
+    return next((each["name"] for each in asked if each["name"] not in known), None)
 
 
 def _services_in(cluster: str) -> bool:
@@ -179,9 +186,19 @@ REFUSALS: Refusals = {
             (percents := p.get("deploymentConfiguration") or {}).get("maximumPercent", 200)
             < percents.get("minimumHealthyPercent", 0))),
     ),
-    "ecs CreateService": (
+    "ecs RunTask": (
+        (INVALID, "Override for container named {} is not a container in the TaskDefinition.", _unknown_override),
+    ),
+    "ecs PutClusterCapacityProviders": (
+        (INVALID, "The default strategy must have capacity providers of the cluster, unlike {}.", lambda p: next(
+            (name for each in p["defaultCapacityProviderStrategy"]
+             if (name := each["capacityProvider"]) not in p["capacityProviders"]), None)),
+    ),
+    "ecs CreateService RunTask": (
         (INVALID, "Network Configuration must be provided when networkMode 'awsvpc' is specified.",
          lambda p: not _network(p).get("subnets")),
+    ),
+    "ecs CreateService": (
         (INVALID, "The target group with targetGroupArn {} does not have an associated load balancer.", _unattached),
         (INVALID, "The scheduling strategy DAEMON is not supported on FARGATE.",
          lambda p: p.get("schedulingStrategy") == "DAEMON"),

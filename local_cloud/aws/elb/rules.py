@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections import Counter
+from collections.abc import Iterable
 from ipaddress import ip_address, ip_network
 from typing import Any
 
@@ -76,7 +78,6 @@ OIDC_DEFAULTS: dict[str, Any] = {
     "OnUnauthenticatedRequest": "authenticate",
 }
 """API reference, AuthenticateOidcActionConfig. ELB describes them, too."""
-OIDC_URLS = ("Issuer", "AuthorizationEndpoint", "TokenEndpoint", "UserInfoEndpoint")
 
 
 def logins(actions: list[dict[str, Any]], before: list[dict[str, Any]], protocol: str) -> None:
@@ -96,9 +97,6 @@ def logins(actions: list[dict[str, Any]], before: list[dict[str, Any]], protocol
 
 
 def _login(config: dict[str, Any], before: list[dict[str, Any]]) -> None:
-    for name in OIDC_URLS:
-        if not str(config.get(name, "")).startswith("https://"):
-            raise _wrong(f"{name} must be a full URL, including the HTTPS protocol")
     keep = str(config.pop("UseExistingClientSecret", False)).lower() == "true"
     if keep and config.get("ClientSecret"):
         raise _wrong(
@@ -328,12 +326,18 @@ def _other_vpc(given: Params) -> Any:
     return next((each.arn for each in named if vpc and each and each.vpc_id != vpc), None)
 
 
+def _twice(values: Iterable[Any]) -> Any:
+    return next((value for value, count in Counter(values).items() if count > 1), None)
+
+
 CONFIGURATION = "InvalidConfigurationRequest"
 
 # fmt: off
 REFUSALS: Refusals = {
     "elbv2 CreateListener": (
         ("DuplicateListener", "A listener already exists on this port for this load balancer", _port_is_taken),
+        ("ValidationError", "Listeners with the protocol HTTP have no certificate and no SSL policy",
+         lambda p: p.get("Protocol") == "HTTP" and (p.get("Certificates") or p.get("SslPolicy"))),
         ("CertificateNotFound", "A certificate must be specified for HTTPS listeners",
          lambda p: p.get("Protocol") == "HTTPS" and not p.get("Certificates")),
     ),
@@ -351,6 +355,11 @@ REFUSALS: Refusals = {
          lambda p: (zones := [each.availability_zone for each in _subnets(p)]) and len({*zones}) < len(zones)),
     ),
     "elbv2 CreateLoadBalancer": (
+        ("ValidationError", "You can specify either Subnets or SubnetMappings, not both",
+         lambda p: p.get("Subnets") and p.get("SubnetMappings")),
+        (CONFIGURATION, "You must specify subnets with an associated IPv6 CIDR block.", lambda p: (
+            "dualstack" in (p.get("IpAddressType") or "")
+            and not all(each.ipv6_cidr_block_associations for each in _subnets(p)))),
         (CONFIGURATION, "At least two subnets in two different Availability Zones must be specified",
          lambda p: len({each.availability_zone for each in _subnets(p)}) < 2),
         ("InvalidSubnet", "VPC {} has no internet gateway", _without_gateway),
@@ -377,6 +386,11 @@ REFUSALS: Refusals = {
     # made after the one for values, of aws-cdk issue 10065.
     "elbv2 CreateRule": (
         ("ValidationError", "A rule must have at least one condition", lambda p: not p.get("Conditions")),
+        ("ValidationError", "Rules can only have one condition of the field {}", lambda p: _twice(
+            each["Field"] for each in p["Conditions"] if each["Field"] not in ("http-header", "query-string"))),
+    ),
+    "elbv2 CreateRule CreateListener": (  # hashicorp/terraform-provider-aws issue 40022
+        ("ValidationError", "An action must be specified", lambda p: not _actions(p)),
     ),
     "elbv2 CreateRule ModifyRule": (
         ("ValidationError", "The host name '{}' is not valid", lambda p: next(
@@ -389,6 +403,8 @@ REFUSALS: Refusals = {
     ),
     "elbv2 CreateListener ModifyListener CreateRule ModifyRule": (
         ("InvalidLoadBalancerAction", "The redirect configuration is not valid because it creates a loop.", _loops),
+        ("InvalidLoadBalancerAction", "There must be exactly one action that ends a request",
+         lambda p: len([each for each in _actions(p) if not each["Type"].startswith("authenticate-")]) > 1),
         ("ValidationError", "Target group stickiness duration must be specified when it is enabled", lambda p: any(
             (config := (each.get("ForwardConfig") or {}).get("TargetGroupStickinessConfig") or {}).get("Enabled")
             and not config.get("DurationSeconds") for each in _actions(p))),

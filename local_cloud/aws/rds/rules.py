@@ -203,6 +203,11 @@ def _parameters(given: Params) -> list[tuple[str, str]]:
     return [(each["ParameterName"], str(each.get("ApplyMethod"))) for each in rows]
 
 
+def _managed(given: Params) -> Any:
+    known = backend("rds").databases.get(given[ID])
+    return getattr(known, "master_user_secret", None)
+
+
 def _size(given: Params) -> int:
     """Return the GiB of an instance that exists; 0 for a new one."""
     known = backend("rds").databases.get(given[ID])
@@ -280,6 +285,8 @@ REFUSALS: Refusals = {
     "rds CreateDBSubnetGroup": (
         ("DBSubnetGroupDoesNotCoverEnoughAZs", ZONES, _in_one_zone),
         (VALUE, ROLE, _lacks_role),
+        ("InvalidSubnet", "The requested subnet {} is not valid, or is of another VPC.",
+         lambda p: elsewhere(p["SubnetIds"])),
         ("DBSubnetGroupAlreadyExists", "The DB subnet group '{}' already exists.",
          lambda p: (name := p["DBSubnetGroupName"].lower()) in backend("rds").subnet_groups and name),
     ),
@@ -298,6 +305,12 @@ REFUSALS: Refusals = {
          lambda p: 0 < len(p.get("MasterUserPassword") or "") < 8),
         (VALUE, f"{WEAK}. Only printable ASCII characters besides '/', '@', '\"', ' ' may be used.",
          lambda p: other_than(r"[!#-.0-?A-~]*", p.get("MasterUserPassword") or "")),
+        (COMBINATION, "You can't specify MasterUserPassword and ManageMasterUserPassword for the same instance.",
+         lambda p: p.get("ManageMasterUserPassword") and p.get("MasterUserPassword")),
+        (COMBINATION, "You can't specify MasterUserSecretKmsKeyId or RotateMasterUserPassword for an instance whose "
+         "password RDS doesn't manage.", lambda p: (
+             (p.get("MasterUserSecretKmsKeyId") or p.get("RotateMasterUserPassword"))
+             and not p.get("ManageMasterUserPassword") and not _managed(p))),
         (COMBINATION, "A MonitoringRoleARN value is required if you specify a MonitoringInterval value other than 0.",
          lambda p: int(p.get("MonitoringInterval") or 0) and not p.get("MonitoringRoleArn")),
         (COMBINATION, "You can't specify IOPS or storage throughput for storage type gp3 and a storage size less than "
@@ -309,12 +322,16 @@ REFUSALS: Refusals = {
         ("DBParameterGroupNotFound", "DBParameterGroup not found: {}", _unknown_parameters),
     ),
     "rds CreateDBInstance": (
-        (COMBINATION, "You can't specify MasterUserPassword and ManageMasterUserPassword for the same instance.",
-         lambda p: p.get("ManageMasterUserPassword") and p.get("MasterUserPassword")),
         (COMBINATION, "Invalid storage size for engine name postgres and storage type gp3: {}",
          lambda p: number_outside({"size": p.get("AllocatedStorage") or 0}, "size", 20, 65536)),
         (VALUE, "Invalid master password", lambda p: not (
             p.get("MasterUserPassword") or p.get("ManageMasterUserPassword"))),
+        (COMBINATION, "You can't specify KmsKeyId for an instance without StorageEncrypted.",
+         lambda p: p.get("KmsKeyId") and not p.get("StorageEncrypted")),
+        (VALUE, "{} is not a valid availability zone", lambda p: (zone := p.get("AvailabilityZone")) and zone not in {
+            each.name for each in backend("ec2").describe_availability_zones()} and zone),
+        (COMBINATION, "You must specify IOPS for the storage type {}.", lambda p: (
+            (kind := p.get("StorageType")) in ("io1", "io2") and not p.get("Iops") and kind)),
         ("InvalidParameterCombination", "Requesting a specific availability zone is not valid for Multi-AZ instances.",
          lambda p: p.get("MultiAZ") and p.get("AvailabilityZone")),
         ("InvalidVPCNetworkStateFault", "The DB instance and EC2 security group are in different VPCs: {}", _other_vpc),

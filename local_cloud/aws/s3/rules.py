@@ -209,6 +209,9 @@ REFUSALS: hooks.Refusals = {
             name for name, n in Counter(each.get("ID") for each in _rules(p)).items() if name and n > 1), None)),
         ("InvalidArgument", "'Days' in Transition action must be greater than or equal to 30 for IA, and lower than "
          "those of Expiration: {}", lambda p: next(filter(None, map(_early, _rules(p))), None)),
+        ("InvalidRequest", "At least one action needs to be specified in a rule: {}", lambda p: next((
+            each.get("ID") or "-" for each in _rules(p) if not any(word in name for name in each for word in (
+                "Expiration", "Transition", "Abort"))), None)),
         ("InvalidArgument", "'Days' for Expiration action must be a positive integer", lambda p: any(
             int((each.get("Expiration") or {}).get("Days", 1)) < 1 for each in _rules(p))),
     ),
