@@ -22,7 +22,6 @@ NAME = "[A-Za-z0-9_-]{1,255}"
 IDENTIFIER = r"[A-Za-z](-?[A-Za-z0-9]){0,62}"
 BALANCER = r"(?!internal-)[A-Za-z0-9](-*[A-Za-z0-9]){0,31}(?<!.{33})"
 HOST = r"[A-Za-z0-9.*?_-]{1,128}"
-URL = "https://.+"
 WORDS = r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{0,255}"
 ARN = r"arn:aws:[^:]+:[^:]*:[^:]*:.+"
 
@@ -65,6 +64,9 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
         "ContainerDefinition.memory": range(4, 1 << 31),
         "ContainerDefinition.memoryReservation": range(4, 1 << 31),
         "ContainerDefinition.startTimeout": range(2, 121),
+        "ContainerDefinition.stopTimeout": range(1 << 31),
+        "PortMapping.name": "[a-z0-9_][a-z0-9_-]{0,63}",
+        "Secret.valueFrom": ".+",
         "PortMapping.containerPort": range(65536),
         "PortMapping.hostPort": range(65536),
         "HealthCheck.interval": range(5, 301),
@@ -95,10 +97,6 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
         "RedirectActionConfig.Path": "[/#].*",
         "RedirectActionConfig.Port": r"#\{port\}|[1-9]\d{0,3}|[1-5]\d{4}|6[0-5]\d{3}",
         "HttpHeaderConditionConfig.HttpHeaderName": "(?i)(?!host$).{1,40}",
-        "AuthenticateOidcActionConfig.Issuer": URL,
-        "AuthenticateOidcActionConfig.AuthorizationEndpoint": URL,
-        "AuthenticateOidcActionConfig.TokenEndpoint": URL,
-        "AuthenticateOidcActionConfig.UserInfoEndpoint": URL,
         "Matcher.HttpCode": r"[2-5]\d\d([,-][2-5]\d\d)*",
         "TargetGroupTuple.Weight": range(1000),
         "TargetGroupStickinessConfig.DurationSeconds": range(1, 604801),
@@ -159,8 +157,14 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
         "CreateAliasRequest.AliasName": r"alias/(?!aws/)[\w/-]+",
         "Tag.TagKey": TAG,
     },
-    "s3": {"LifecycleRule.ID": ".{0,255}"},
-    "route53": {"CreateHostedZoneRequest.Name": r"([A-Za-z0-9_*-]{1,63}\.?)+"},
+    "s3": {
+        "LifecycleRule.ID": ".{0,255}",
+        "AbortIncompleteMultipartUpload.DaysAfterInitiation": range(1, 1 << 31),
+    },
+    "route53": {
+        "CreateHostedZoneRequest.Name": r"([A-Za-z0-9_*-]{1,63}\.?)+",
+        "ResourceRecordSet.Name": r"([^.\s]{1,63}\.)*[^.\s]{1,63}\.?",
+    },
     "ssm": {  # Systems Manager API reference, PutParameter: at most 15 levels
         "PutParameterRequest.Name": r"[\w.-]+|(/[\w.-]+){1,15}",
         "PutParameterRequest.Value": ".+",
@@ -168,6 +172,7 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
     "events": {"PutTargetsRequest.Targets": 5},
     "sns": {  # SNS API reference, Publish and Subscribe
         "PublishInput.Message": ".+",
+        "TopicArn": ARN,
         "Protocol": r"https?|email|email-json|sms|sqs|application|lambda|firehose",
     },
     "application-autoscaling": {

@@ -77,6 +77,9 @@ def _problems(service: str, shape: Shape, value: Any, path: str) -> Iterator[str
         if not rule.holds(value):
             yield f"{_value(value)}at '{path}' failed to satisfy constraint: {rule.words}"
     if shape.type_name == "structure" and isinstance(value, Mapping):
+        for name in shape.required_members:
+            if value.get(name) is None:
+                yield f"Value null at '{_joined(path, name)}' failed to satisfy constraint: Member must not be null"
         for name, each in value.items():
             if each is not None and name in shape.members:
                 yield from _problems(service, shape.members[name], each, _joined(path, name))

@@ -23,7 +23,8 @@ def _document(given: Params) -> str:
 
 
 def _statements(given: Params) -> Sequence[Params]:
-    return listed((read(_document(given)) or {}).get("Statement", ()))
+    text = given.get("AssumeRolePolicyDocument") or given.get("PolicyDocument") or ""
+    return listed((read(text) or {}).get("Statement", ()))
 
 
 RECORDS = {
@@ -132,6 +133,9 @@ REFUSALS: Refusals = {
             held := backend("iam").get_role(p["RoleName"]).managed_policies) >= 10 and p["PolicyArn"] not in held),
     ),
     "iam PutRolePolicy CreatePolicy CreatePolicyVersion PutUserPolicy": (
+        ("MalformedPolicyDocument", "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the "
+         "regular expression [0-9A-Za-z]*", lambda p: any(
+             other_than("[0-9A-Za-z]*", each.get("Sid")) for each in _statements(p))),
         ("MalformedPolicyDocument", "Policy document should not specify a principal.", lambda p: any(
             each.keys() & {"Principal", "NotPrincipal"} for each in _statements(p))),
     ),
@@ -196,6 +200,10 @@ REFUSALS: Refusals = {
     "secretsmanager DeleteSecret": (  # Secrets Manager user guide, "Secrets managed by other AWS services"
         ("InvalidRequestException", "You can't delete the managed secret {}.", lambda p: _managed(_secret(p))),
     ),
+    "logs PutMetricFilter PutSubscriptionFilter": (
+        ("ResourceNotFoundException", "The specified log group does not exist.",
+         lambda p: p["logGroupName"] not in backend("logs").groups),
+    ),
     "logs PutMetricFilter FilterLogEvents PutSubscriptionFilter": (
         ("InvalidParameterException", "Invalid filter pattern: {}", lambda p: (
             (text := p.get("filterPattern") or "")
@@ -236,6 +244,8 @@ REFUSALS: Refusals = {
     ),
     "sns SetTopicAttributes": (
         ("InvalidParameter", "Invalid parameter: Policy Error: null", _no_policy),
+        ("InvalidParameter", "Invalid parameter: DisplayName",
+         lambda p: p["AttributeName"] == "DisplayName" and len(p.get("AttributeValue") or "") > 100),
         ("InvalidParameter", "Invalid parameter: AttributeName",
          lambda p: other_than(TOPIC, p["AttributeName"])),
     ),

@@ -46,7 +46,16 @@ def changed_endpoint_has_interfaces(params: Params) -> None:
 
 @after("ec2", "CreateVpcEndpoint")
 def endpoint_keeps_its_options(params: Params) -> None:
-    _keep(_newest("vpc_end_points"), params, "DnsOptions", "IpAddressType")
+    """Keep what moto drops; the addresses of the interfaces, too (API reference, SubnetConfiguration)."""
+    made, cards = _newest("vpc_end_points"), backend("ec2").enis
+    _keep(made, params, "DnsOptions", "IpAddressType")
+    asked = {
+        each["SubnetId"]: each.get("Ipv4") for each in params.get("SubnetConfigurations") or ()
+    }
+    for card in (cards[name] for name in made.network_interface_ids or () if name in cards):
+        if address := asked.get(card.subnet.id):
+            card.private_ip_address = address
+            card.private_ip_addresses = [{"Primary": True, "PrivateIpAddress": address}]
 
 
 @after("ec2", "CreateCustomerGateway")
@@ -421,17 +430,33 @@ def _same_route(given: Params) -> str | None:
     return str(asked) if str(asked) in held else None
 
 
-VALUE = "InvalidParameterValue"
+VALUE, KEYS = "InvalidParameterValue", ("RouteTableId", "DestinationPrefixListId")
 
 # fmt: off
 REFUSALS: Refusals = {
     "ec2 AuthorizeSecurityGroupIngress AuthorizeSecurityGroupEgress": (
+        (VALUE, "Invalid value 'Must specify both from and to ports with TCP/UDP.' for portRange.", lambda p: any(
+            each.get("IpProtocol") in ("tcp", "udp", "6", "17") and each.get("FromPort") is None
+            for each in p.get("IpPermissions") or ())),
         (VALUE, "Invalid value for portRange: {}", _ports),
         ("MissingParameter", "The request must contain the parameter ipPermissions",
          lambda p: not any(p.get(name) for name in ("IpPermissions", "IpProtocol", "SourceSecurityGroupName"))),
         ("InvalidGroup.NotFound", "You have specified two resources that belong to different networks: {}",
          lambda p: elsewhere([p["GroupId"], *(pair["GroupId"] for each in p.get("IpPermissions") or ()
                                              for pair in each.get("UserIdGroupPairs") or () if pair.get("GroupId"))])),
+    ),
+    "ec2 CreateSecurityGroup": (
+        ("InvalidVpcID.NotFound", "The vpc ID '{}' does not exist",
+         lambda p: (vpc := p.get("VpcId")) and vpc not in backend("ec2").vpcs and vpc),
+    ),
+    "ec2 CreateVpcEndpoint": (
+        ("InvalidParameter", "The subnet or security group {} is not one of the endpoint's VPC", lambda p: next((
+            name for name in (*(p.get("SubnetIds") or ()), *(p.get("SecurityGroupIds") or ()))
+            if elsewhere([backend("ec2").get_security_group_from_name("default", p["VpcId"]).id, name])), None)),
+    ),
+    "ec2 DeleteNatGateway": (
+        ("NatGatewayNotFound", "The Nat Gateway {} was not found",
+         lambda p: (name := p["NatGatewayId"]) not in backend("ec2").nat_gateways and name),
     ),
     "ec2 DeleteSubnet": (
         ("DependencyViolation", "The subnet '{}' has dependencies and cannot be deleted.",
@@ -493,9 +518,11 @@ REFUSALS: Refusals = {
         ("RouteAlreadyExists", "The route identified by {} already exists.", _same_route),
         ("InvalidNatGatewayID.NotFound", "The natGateway ID '{}' does not exist",
          lambda p: (name := p.get("NatGatewayId")) and name not in backend("ec2").nat_gateways and name),
+        ("MissingParameter", "The request must contain exactly one destination",
+         lambda p: len([name for name in p if name.startswith("Destination")]) != 1),
         ("InvalidParameterCombination", "The request must contain exactly one of gatewayId, natGatewayId, "
          "networkInterfaceId, vpcPeeringConnectionId, egressOnlyInternetGatewayId, transitGatewayId.",
-         lambda p: len([name for name in p if name.endswith("Id") and name != "RouteTableId"]) != 1),
+         lambda p: len([name for name in p if name.endswith("Id") and name not in KEYS]) != 1),
     ),
     "ec2 ReleaseAddress": (("InvalidIPAddress.InUse", "Address {} is in use.", _address_in_use),),
     "ec2 RunInstances": (("InvalidGroup.NotFound", "The security group '{}' does not exist", _unknown_group),),

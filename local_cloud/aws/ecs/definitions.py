@@ -151,10 +151,11 @@ REFUSALS: Refusals = {
         (CLIENT, "The sum of all container 'cpu' values cannot be greater than the value of the task 'cpu'.",
          lambda p: 0 < units(p.get("cpu")) < sum(int(c.get("cpu") or 0) for c in _containers(p))),
         (CLIENT, "Invalid setting for container '{}'. Its memory is greater than that of the task.",
-         _any(lambda p, c: 0 < units(p.get("memory")) < int(c.get("memory") or 0))),
+         _any(lambda p, c: 0 < units(p.get("memory")) < max(
+             int(c.get(name) or 0) for name in ("memory", "memoryReservation")))),
         (CLIENT, "Invalid setting for container '{}'. memoryReservation must be less than memory.",
          _any(lambda _, c: 0 < (c.get("memory") or 0) <= (c.get("memoryReservation") or 0))),
-        (CLIENT, "Unknown volume '{}'.", _unknown_volume),
+        (CLIENT, "Unknown volume '{0[0]}'.", lambda p: (name := _unknown_volume(p)) is not None and [name]),
         (CLIENT, "Log driver awslogs disallows an option of the container {}.", _any(lambda _, c: (
             _logs_to(c) == "awslogs" and any(other_than(LOG_OPTION, name)
                                              for name in c["logConfiguration"].get("options") or ())))),

@@ -330,6 +330,13 @@ def _twice(values: Iterable[Any]) -> Any:
     return next((value for value, count in Counter(values).items() if count > 1), None)
 
 
+OIDC_URLS = ("Issuer", "AuthorizationEndpoint", "TokenEndpoint", "UserInfoEndpoint")
+CONFIGURED = {
+    "fixed-response": ("FixedResponseConfig",),
+    "forward": ("ForwardConfig", "TargetGroupArn"),
+    "redirect": ("RedirectConfig",),
+}
+"""What an action of each type must have (API reference, Action)."""
 CONFIGURATION = "InvalidConfigurationRequest"
 
 # fmt: off
@@ -379,6 +386,10 @@ REFUSALS: Refusals = {
         ("ValidationError", "The IP address '{}' is not a valid IPv4 or IPv6 address", _no_address),
         ("ValidationError", "The IP address '{}' is not within a valid range for the target group", _outside),
     ),
+    "elbv2 CreateTargetGroup": (
+        ("ValidationError", "The health check protocol of an HTTP or HTTPS target group must be HTTP or HTTPS: {}",
+         lambda p: p.get("Protocol") in ("HTTP", "HTTPS") and other_than("HTTPS?", p.get("HealthCheckProtocol"))),
+    ),
     "elbv2 CreateTargetGroup ModifyTargetGroup": (
         ("ValidationError", "Health check timeout '{0[0]}' must be smaller than the interval '{0[1]}'", _slow_check),
     ),
@@ -386,6 +397,10 @@ REFUSALS: Refusals = {
     # made after the one for values, of aws-cdk issue 10065.
     "elbv2 CreateRule": (
         ("ValidationError", "A rule must have at least one condition", lambda p: not p.get("Conditions")),
+        ("ValidationError", "A condition of the field {} must have values", lambda p: next((
+            each["Field"] for each in p["Conditions"] if not any(
+                value.get("Values") if isinstance(value, dict) else isinstance(value, list) and value
+                for value in each.values())), None)),
         ("ValidationError", "Rules can only have one condition of the field {}", lambda p: _twice(
             each["Field"] for each in p["Conditions"] if each["Field"] not in ("http-header", "query-string"))),
     ),
@@ -408,6 +423,12 @@ REFUSALS: Refusals = {
         ("ValidationError", "Target group stickiness duration must be specified when it is enabled", lambda p: any(
             (config := (each.get("ForwardConfig") or {}).get("TargetGroupStickinessConfig") or {}).get("Enabled")
             and not config.get("DurationSeconds") for each in _actions(p))),
+        ("InvalidLoadBalancerAction", "{} must be a full URL, including the HTTPS protocol", lambda p: next((
+            name for each in _actions(p) if each.get("AuthenticateOidcConfig") for name in OIDC_URLS
+            if other_than("https://.+", each["AuthenticateOidcConfig"].get(name) or "-")), None)),
+        ("ValidationError", "An action of the type {} needs its configuration", lambda p: next((
+            each["Type"] for each in _actions(p)
+            if not any(map(each.get, CONFIGURED.get(each["Type"], each)))), None)),
         (CONFIGURATION, "The following target groups have different VPC than the load balancer: {}", _other_vpc),
     ),
     "elbv2 ModifyLoadBalancerAttributes": (

@@ -26,6 +26,7 @@ from local_cloud.aws.hooks import (
     number_outside,
     other_than,
 )
+from local_cloud.aws.rds.offers import ENGINE, MAJOR
 from local_cloud.calls import Calls
 from local_cloud.machine.postgres import programs
 
@@ -259,7 +260,7 @@ def _users_of_parameters(given: Params) -> bool:
 
 
 STATE, COMBINATION = "InvalidDBInstanceState", "InvalidParameterCombination"
-ENGINE, ID = "postgres", "DBInstanceIdentifier"
+ID = "DBInstanceIdentifier"
 NO_SNAPSHOT = "Cannot create a snapshot because the database instance {} is not currently in the available state."
 ZONES = (
     "The DB subnet group doesn't meet Availability Zone (AZ) coverage requirement. Current AZ coverage is one. "
@@ -274,6 +275,8 @@ ROLE = (
 REFUSALS: Refusals = {
     "rds ModifyDBInstance": (  # RDS user guide, "Limitations of stopping your DB instance"
         (STATE, "Cannot modify a stopped DB Instance", lambda p: _status(p) in GOING_OFF),
+        (COMBINATION, "You can't specify MasterUserPassword for an instance with ManageMasterUserPassword enabled.",
+         lambda p: p.get("MasterUserPassword") and _managed(p) and p.get("ManageMasterUserPassword") is None),
         ("DBInstanceAlreadyExists", "DB instance {} already exists.", lambda p: (
             (name := str(p.get("NewDBInstanceIdentifier") or "").lower()) in backend("rds").databases and name)),
     ),
@@ -304,7 +307,7 @@ REFUSALS: Refusals = {
         (VALUE, f"{WEAK} because it is shorter than 8 characters.",
          lambda p: 0 < len(p.get("MasterUserPassword") or "") < 8),
         (VALUE, f"{WEAK}. Only printable ASCII characters besides '/', '@', '\"', ' ' may be used.",
-         lambda p: other_than(r"[!#-.0-?A-~]*", p.get("MasterUserPassword") or "")),
+         lambda p: other_than(r"[!#-.0-?A-~]{0,128}", p.get("MasterUserPassword") or "")),
         (COMBINATION, "You can't specify MasterUserPassword and ManageMasterUserPassword for the same instance.",
          lambda p: p.get("ManageMasterUserPassword") and p.get("MasterUserPassword")),
         (COMBINATION, "You can't specify MasterUserSecretKmsKeyId or RotateMasterUserPassword for an instance whose "
@@ -334,6 +337,11 @@ REFUSALS: Refusals = {
             (kind := p.get("StorageType")) in ("io1", "io2") and not p.get("Iops") and kind)),
         ("InvalidParameterCombination", "Requesting a specific availability zone is not valid for Multi-AZ instances.",
          lambda p: p.get("MultiAZ") and p.get("AvailabilityZone")),
+        (COMBINATION, "The Parameter Group {} cannot be used for this instance.", lambda p: (
+            name := str(p.get("DBParameterGroupName"))).startswith("default.postgres") and name != (
+                f"default.postgres{str(p.get('EngineVersion') or MAJOR).partition('.')[0]}") and name),
+        (COMBINATION, "IOPS of {} must be 1000 or more.", lambda p: (
+            (kind := p.get("StorageType")) in ("io1", "io2") and 0 < int(p.get("Iops") or 0) < 1000 and kind)),
         ("InvalidVPCNetworkStateFault", "The DB instance and EC2 security group are in different VPCs: {}", _other_vpc),
         (VALUE, "The backup window and the minutes of {} must be at least 30.", lambda p: (
             (window := p.get("PreferredBackupWindow")) and _minutes(window) < 30 and window)),
@@ -346,6 +354,10 @@ REFUSALS: Refusals = {
             (name for name, _ in _parameters(p) if "." not in name and name.lower() not in contexts()), None)),
         (COMBINATION, "cannot use immediate apply method for static parameter", lambda p: any(
             how == "immediate" and contexts().get(name) == "postmaster" for name, how in _parameters(p))),
+    ),
+    "rds AddTagsToResource": (
+        ("DBInstanceNotFound", "DBInstance {} not found.", lambda p: (
+            (name := p["ResourceName"].partition(":db:")[2]) and name not in backend("rds").databases and name)),
     ),
     "rds DeleteDBInstance": (
         # terraform-provider-aws pull request 46687
