@@ -18,12 +18,12 @@ import boto3
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ecs_gate.aws.session import Session
+from ecs_gate.text import Refused
+from ecs_gate.text.masking import Lines, mask, mask_lines
 from stack.file import project_of
 from stack.settings import Settings
-from tools.aws.session import Session
 from tools.command_line import exit_code_of
-from tools.i18n import Refused
-from tools.i18n.masking import Lines, mask, mask_lines
 from tools.pause.steps import stopped_database
 
 NO_CHANGES_EXPECTED = "no changes were expected"

@@ -220,7 +220,7 @@ def _unhealthy(balancer: pulumi.Input[str], groups: Groups) -> Alarm:
 
 ENOUGH = 20 + 6
 """Requests a minute below which the deployment alarms are OK: 20 of users, for a few do not tell a bad version, and the
-six of the roll-out gate, which requests the page every ten seconds (tools/rollout/judge.py)."""
+six of the roll-out gate, which requests the page every ten seconds (ecs_gate/rollout/judge.py)."""
 
 
 def deployment(

@@ -10,13 +10,13 @@ import pulumi
 import pulumi_aws as aws
 from pulumi_aws.rds.outputs import InstanceMasterUserSecret
 
+from ecs_gate.text import t
 from infra.component import Component
 from infra.iam import role
 from infra.network import Network
 from stack.database import DatabaseSettings
 from stack.settings import Settings
 from stack.statements import Policy, trusted
-from tools.i18n import t
 
 LOGS = ("postgresql", "upgrade")
 """The logs that RDS for PostgreSQL can export to CloudWatch (RDS.36)."""

@@ -8,13 +8,13 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from ecs_gate.text import Text, joined, t, text_of
 from infra import config
 from infra.component import Component
 from stack.allowed_cidrs import RULES_QUOTA, USUAL_RULES, weight
 from stack.network import choose_zones
 from stack.settings import KEYS, Settings
 from stack.shifting import ROLLING
-from tools.i18n import Text, joined, t, text_of
 
 
 def begin(settings: Settings) -> dict[str, Any]:

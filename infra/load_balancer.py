@@ -5,11 +5,11 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
+from ecs_gate.facts.clients import EVERYONE
 from infra import listeners
 from infra.component import Component
 from infra.logs import AccessLogs
 from infra.network import Network
-from stack.allowed_cidrs import EVERYONE
 from stack.load_balancer import IDLE_SECONDS
 from stack.settings import Settings
 

@@ -9,10 +9,10 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_awsx as awsx
 
+from ecs_gate.text import t
 from infra.component import Component
 from infra.logs import FlowLogs
 from stack.settings import Settings
-from tools.i18n import t
 
 NAT = {
     "none": awsx.ec2.NatGatewayStrategy.NONE,

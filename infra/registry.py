@@ -13,12 +13,12 @@ import pulumi_aws as aws
 import pulumi_docker as docker
 from pulumi.output import UNKNOWN
 
+from ecs_gate.facts.fargate import PLATFORMS
+from ecs_gate.text import t
 from infra.component import Component
 from infra.container import USER
 from infra.image_tag import choose_tag, hash_sources
-from stack.image import PLATFORMS
 from stack.settings import Settings
-from tools.i18n import t
 
 IMAGE = "docker:index/image:Image"
 UNTAGGED_DAYS = 7

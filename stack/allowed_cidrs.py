@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
 
+from ecs_gate.facts.clients import EVERYONE, Allowed
 from stack import rules
 from stack.rules import PRIVATE_RANGES, Change, Invalid, Key
 
-EVERYONE = IPv4Network("0.0.0.0/0")
 PREFIX_LIST = re.compile(r"pl-[0-9a-f]{8}([0-9a-f]{9})?")
 
 RULES_QUOTA = ("vpc", "L-0EA8095F")
@@ -29,29 +27,6 @@ WEIGHTS = {
 }
 """How many rules a prefix list of AWS counts for, by the end of its name (VPC user guide, "AWS-managed prefix list
 weight"). One of a customer counts for its maximum number of entries (the same, "Amazon VPC quotas")."""
-
-
-@dataclass(frozen=True)
-class Allowed:
-    """The clients that may reach the load balancer."""
-
-    networks: tuple[IPv4Network, ...]
-    prefix_lists: tuple[str, ...] = ()
-
-    @property
-    def everyone(self) -> bool:
-        return EVERYONE in self.networks
-
-    def __str__(self) -> str:
-        return ", ".join([*map(str, self.networks), *self.prefix_lists])
-
-    def has(self, client: str) -> bool:
-        """Return whether an address is in one of the networks. What is in a prefix list is not known here."""
-        return any(IPv4Address(client) in each for each in self.networks)
-
-    def rules(self, weight: Callable[[str], int]) -> int:
-        """Return how many rules of a security group they count for, per port; ``weight`` is a prefix list's."""
-        return len(self.networks) + sum(map(weight, self.prefix_lists))
 
 
 def weight(name: str, most_entries: int) -> int:

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import MappingProxyType
 
+from ecs_gate.facts.rds import GIB, MIB, database_memory, max_connections
+from ecs_gate.text import t
 from stack import rules, service
 from stack.rules import Change, Invalid, Key, value_of
-from tools.i18n import t
-
-GIB, MIB = 1024**3, 1024**2
-LARGE_GIB = MappingProxyType({"c": 4, "t": 8, "m": 8, "r": 16, "x": 32})
-"""GiB of memory of `large` by family (EC2 instance types; a test compares them)."""
-BELOW_LARGE = MappingProxyType({"micro": 8, "small": 4, "medium": 2, "large": 1})
-"""By which factor a size is smaller than `large`."""
-BYTES_A_CONNECTION = 9531392
-MOST_CONNECTIONS = 5000
-"""RDS's default: max_connections = LEAST(DBInstanceClassMemory / 9531392, 5000)."""
 
 RESTARTS_DATABASE = Change(
     "RDS changes the instance at once, and the database is unavailable for minutes; with `databaseMultiAz` only "
@@ -32,7 +22,7 @@ DATABASE_INSTANCE_CLASS = Key(
     "db.t4g.micro",
     rules.pattern(r"db\.[a-z0-9-]+\.[a-z0-9]+", t("an RDS instance class like db.t4g.micro")),
     "RDS instance class",
-    example="db.m7g.large",
+    example="db.t4g.small",
     change=RESTARTS_DATABASE,
 )
 DATABASE_STORAGE_GB = Key(
@@ -87,23 +77,16 @@ class DatabaseSettings:
     log_days: int = value_of(service.LOG_RETENTION_DAYS)
 
 
-def database_memory(instance_class: str) -> int:
-    """Return the memory of an RDS instance class in bytes. Raises ValueError for an unknown family.
-
-    Known are the families whose sizes all follow one rule; of `x` only x2g does.
-    """
-    match = re.fullmatch(r"db\.(t[234]g?|[cmr][5-9][a-z]*|x2g)\.(\d*)(\w+)", instance_class)
-    if match and not (match[2] and match[3] != "xlarge"):
-        large = LARGE_GIB[match[1][0]] * GIB
-        if match[3] == "xlarge":
-            return large * 2 * int(match[2] or 1)
-        if match[3] in BELOW_LARGE:
-            return large // BELOW_LARGE[match[3]]
-    raise Invalid(
-        "the memory of {instance_class} is unknown, and the memory alarm needs it; choose a class "
-        "of the families t, m, r or c, or set alarmsEnabled to false",
-        instance_class=instance_class,
-    )
+def check_memory(instance_class: str) -> None:
+    """Raise Invalid for a class of unknown memory."""
+    try:
+        database_memory(instance_class)
+    except ValueError:
+        raise Invalid(
+            "the memory of {instance_class} is unknown, and the memory alarm needs it; choose a class "
+            "of the families t, m, r or c, or set alarmsEnabled to false",
+            instance_class=instance_class,
+        ) from None
 
 
 def free_memory(instance_class: str) -> int:
@@ -114,15 +97,6 @@ def free_memory(instance_class: str) -> int:
 def free_storage(gibibytes: int) -> int:
     """Return the limit of free storage in bytes: 20 %, because adding storage takes hours."""
     return gibibytes * GIB // 5
-
-
-def max_connections(instance_class: str) -> int:
-    """Return RDS's default of max_connections by the class's whole memory. Raises ValueError.
-
-    RDS uses a part of the memory itself: on db.t4g.small, for which this gives 225, 181 were measured
-    (kirill-markin/flashcards-open-source-app, pull request 1657).
-    """
-    return min(database_memory(instance_class) // BYTES_A_CONNECTION, MOST_CONNECTIONS)
 
 
 def connections(instance_class: str) -> int:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from ecs_gate.text import Refused, Text, joined, t, text_of
 from stack.names import StackNames
 from stack.rules import Key
-from tools.i18n import Refused, Text, joined, t, text_of
 
 OTHER_CREDENTIALS = (
     *("aws:accessKey", "aws:secretKey", "aws:token", "aws:assumeRoles"),

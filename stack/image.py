@@ -8,11 +8,12 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from ecs_gate.facts.fargate import PLATFORMS
+from ecs_gate.text import t
 from stack import rules
 from stack.file import Reader
 from stack.names import CONTAINER
 from stack.rules import Invalid, Key, value_of
-from tools.i18n import t
 
 APP_FOLDER = Key(
     "appFolder",
@@ -156,8 +157,6 @@ def folder(read: Reader) -> Path:
     return Path(named)
 
 
-PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
-"""Docker's platform by Fargate's CPU architecture."""
 CPU_ARCHITECTURE = Key(
     "cpuArchitecture",
     "X86_64",

@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
 from typing import Any
 
+from ecs_gate.text import t
 from stack import image, maps, rules, scaling, service
 from stack.file import Reader
 from stack.maps import Field
 from stack.rules import Change, Invalid, Key
+from stack.schedule_expressions import each_time, next_time
 from stack.workers import SIZES, sizes
-from tools.i18n import t
-from tools.shared.schedule_expressions import each_time, next_time
 
 LOOKED_AT = 100
 """Runs from now on whose distances are compared with `timeoutMinutes`."""

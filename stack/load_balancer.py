@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ecs_gate.text import t
 from stack import rules
 from stack.file import Reader
 from stack.rules import Invalid, Key, value_of
-from tools.i18n import t
 
 IDLE_SECONDS = 60
 """The load balancer's idle timeout: how long it keeps a connection to a task on which nothing is sent."""

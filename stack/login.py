@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
+from ecs_gate.facts.elb import CALLBACK_PATH, covers
+from ecs_gate.text import t
 from stack import load_balancer, rules, shifting
 from stack.container import ARN
 from stack.file import Reader
 from stack.rules import Change, Invalid, Key, value_of
-from tools.i18n import t
 
-CALLBACK_PATH = "/oauth2/idpresponse"
-"""Where the provider sends users back to: ELB answers it (ELB user guide, "Authenticate users")."""
 MOST_PATHS = MOST_WILDCARDS = 5
 """ELB's quotas of condition values and of wildcards in a rule; AWS's pages have five and six wildcards."""
 PATTERN = re.compile(r"/[A-Za-z0-9_.$/~\"'@:+&*?-]{0,127}")
@@ -65,16 +63,6 @@ def paths(text: str) -> tuple[str, ...]:
             most=MOST_WILDCARDS,
         )
     return patterns
-
-
-def ports(*urls: str) -> list[int]:
-    """Return the ports to which the load balancer connects for these URLs."""
-    return sorted({urlsplit(each).port or load_balancer.HTTPS for each in urls})
-
-
-def covers(pattern: str, path: str) -> bool:
-    """Return whether ELB's path pattern matches the path, without its query. Paths are case-sensitive."""
-    return fnmatchcase(path.partition("?")[0], pattern.replace("[", "[[]"))
 
 
 TOGETHER = Change(

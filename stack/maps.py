@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from ecs_gate.text import Text, t, text_of
 from stack.rules import Invalid, with_nearest
-from tools.i18n import Text, t, text_of
 
 T = TypeVar("T")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ecs_gate.text import t
 from stack import database, rules, service
 from stack.file import Reader
 from stack.rules import Key, value_of
-from tools.i18n import t
 
 TRAFFIC_LOGS = Key(
     "trafficLogs",
@@ -74,5 +74,5 @@ class MonitoringSettings:
         settings, instance_class = read.record(cls), read(database.DATABASE_INSTANCE_CLASS)
         if settings.alarms:
             key = database.DATABASE_INSTANCE_CLASS
-            read.check(lambda: database.database_memory(instance_class), key)
+            read.check(lambda: database.check_memory(instance_class), key)
         return settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from tools.i18n import Text, t
+from ecs_gate.text import Text, t
 
 CONTAINER = "app"
 DEPLOY_COMMAND_TASK = "careapp-deploy"
@@ -64,6 +64,11 @@ class StackNames:
     @property
     def prefix(self) -> str:
         return f"{self.project}-{self.stack}"
+
+    @property
+    def label(self) -> str:
+        """What the gate and the doctor call the stack."""
+        return self.prefix
 
     @property
     def cluster(self) -> str:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import NamedTuple
 
+from ecs_gate.text import t
 from stack import rules
 from stack.file import Reader
 from stack.rules import Change, Invalid, Key, value_of
-from tools.i18n import t
 
 COUNT = rules.Integer(2, 3, t(" (RDS and the load balancer need two)"))
 

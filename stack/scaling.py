@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from functools import cache
 
+from ecs_gate.text import t
 from stack import rules
 from stack.file import Reader
 from stack.rules import Invalid, Key
-from tools.i18n import t
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MOST = 1000

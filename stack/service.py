@@ -4,33 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
+from ecs_gate.facts.fargate import CPU_UNITS, MEMORY_BY_CPU
+from ecs_gate.text import Text, t
 from stack import container, image, load_balancer, rules
 from stack.file import Reader
 from stack.rules import Invalid, Key, value_of
 from stack.scaling import ScalingSettings
 from stack.shifting import DeploymentSettings
-from tools.i18n import Text, t
 
-MEMORY_BY_CPU = MappingProxyType(
-    {
-        256: (512, 1024, 2048),
-        512: tuple(range(1024, 4096 + 1, 1024)),
-        1024: tuple(range(2048, 8192 + 1, 1024)),
-        2048: tuple(range(4096, 16384 + 1, 1024)),
-        4096: tuple(range(8192, 30720 + 1, 1024)),
-        8192: tuple(range(16384, 61440 + 1, 4096)),
-        16384: tuple(range(32768, 122880 + 1, 8192)),
-        32768: (61440, 122880, 249856),
-    }
-)
-"""The memory sizes in MiB by CPU size (1024 units are one vCPU).
-
-Source: the Amazon ECS Developer Guide, "Task size"; a test compares it with cfn-lint's table.
-"""
-CPU_UNITS = 1024
-"""CPU units of one vCPU."""
 LOG_DAYS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
     *(1096, 1827, 2192, 2557, 2922, 3288, 3653),

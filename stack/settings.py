@@ -7,8 +7,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ecs_gate.facts.clients import Allowed
+from ecs_gate.text import t
 from stack import (
     allowed_cidrs,
+    app_resources,
     container,
     database,
     file,
@@ -23,10 +26,9 @@ from stack import (
     service,
     shifting,
     sizes,
-    uploads,
     workers,
 )
-from stack.allowed_cidrs import ALLOWED_CIDRS, Allowed
+from stack.allowed_cidrs import ALLOWED_CIDRS
 from stack.database import DatabaseSettings
 from stack.file import Reader, StackError, StackFile
 from stack.image import ImageSettings
@@ -40,7 +42,6 @@ from stack.rules import Change, Key, value_of
 from stack.service import ServiceSettings
 from stack.sizes import Sizes
 from stack.workers import Worker
-from tools.i18n import t
 
 ECS_ENABLED = Key(
     "ecsEnabled",
@@ -73,8 +74,8 @@ BASTION_ENABLED = Key(
 )
 
 PARTS = (
-    *(network, database, image, container, service, uploads, workers, jobs, shifting, scaling),
-    *(load_balancer, login, allowed_cidrs, monitoring),
+    *(network, database, image, container, service, app_resources, workers, jobs, shifting),
+    *(scaling, load_balancer, login, allowed_cidrs, monitoring),
 )
 
 KEYS: tuple[Key[Any], ...] = (
@@ -99,7 +100,8 @@ class Settings:
     """The name of the roles' permissions boundary, or empty."""
     rollout_minutes: int = value_of(shifting.ROLLOUT_TIMEOUT)
     bastion_enabled: bool = value_of(BASTION_ENABLED)
-    uploads_enabled: bool = value_of(uploads.UPLOADS_ENABLED)
+    app_resources: tuple[Key[bool], ...] = ()
+    """Those of APP_RESOURCES that are `true`."""
     network: NetworkSettings
     database: DatabaseSettings
     image: ImageSettings
@@ -202,6 +204,7 @@ class Settings:
             stack=given.stack,
             region=region,
             profile=given.profile,
+            app_resources=tuple(each for each in app_resources.APP_RESOURCES if read(each)),
             network=NetworkSettings.load(read, region),
             database=read.record(DatabaseSettings),
             image=ImageSettings.load(read),

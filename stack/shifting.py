@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from ecs_gate.text import t
 from stack import rules, scaling
 from stack.file import Reader
 from stack.rules import Change, Invalid, Key, value_of
-from tools.i18n import t
 
 ROLLING, CANARY, LINEAR, BLUE_GREEN = "rolling", "canary", "linear", "blueGreen"
 STRATEGIES = {ROLLING: "ROLLING", CANARY: "CANARY", LINEAR: "LINEAR", BLUE_GREEN: "BLUE_GREEN"}

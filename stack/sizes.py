@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
+from ecs_gate.facts.fargate import CPU_UNITS
+from ecs_gate.facts.rds import MOST_CONNECTIONS, RESERVED_CONNECTIONS, max_connections
+from ecs_gate.text import Text, t
 from stack import database, image, scaling, service, shifting
 from stack.file import Reader
 from stack.jobs import JOBS
 from stack.rules import Invalid, Key
 from stack.workers import WORKERS
-from tools.i18n import Text, t
 
 TARGETS = 1000
 """Targets of a load balancer (ELB user guide, "Quotas for your Application Load Balancers")."""
@@ -27,11 +29,6 @@ NEW_ACCOUNT_VCPUS = 6
 """vCPUs of Fargate On-Demand in a region (AWS General Reference, "Amazon ECS endpoints and quotas").
 
 It differs by account, so `./careapp preflight` reads it, and no setting is refused by it.
-"""
-RESERVED_CONNECTIONS = 5
-"""Connections that RDS keeps: superuser_reserved_connections and rds.rds_superuser_reserved_connections.
-
-Source: AWS re:Post, "FATAL: remaining connection slots are reserved for non replicate superuser".
 """
 OWN_CONNECTIONS = 2
 """One for `deployCommand`, one for `./careapp db`. The alarms and the doctor open none."""
@@ -75,12 +72,12 @@ class Sizes:
     @property
     def vcpus(self) -> float:
         """The vCPUs of these tasks, and of workers and jobs."""
-        return self.peak * self.cpu / service.CPU_UNITS + self.other_vcpus
+        return self.peak * self.cpu / CPU_UNITS + self.other_vcpus
 
     @property
     def other_vcpus(self) -> float:
         """The vCPUs of workers and jobs."""
-        return sum(self._most(count) * cpu for count, cpu in self.others) / service.CPU_UNITS
+        return sum(self._most(count) * cpu for count, cpu in self.others) / CPU_UNITS
 
     @property
     def connections_a_task(self) -> int:
@@ -95,9 +92,7 @@ class Sizes:
     @property
     def other_connections(self) -> int:
         """The most connections of the commands, the workers and the jobs, whose processes are counted as the web's."""
-        tasks = sum(
-            self._most(count) * max(1, cpu // service.CPU_UNITS) for count, cpu in self.others
-        )
+        tasks = sum(self._most(count) * max(1, cpu // CPU_UNITS) for count, cpu in self.others)
         return tasks * (self.pool + self.spare) + OWN_CONNECTIONS
 
     def _most(self, tasks: int) -> int:
@@ -107,9 +102,9 @@ class Sizes:
     def allowed(self) -> int:
         """The connections that RDS leaves for them; of a class whose memory is unknown, the most of any."""
         try:
-            most = database.max_connections(self.instance_class)
+            most = max_connections(self.instance_class)
         except ValueError:
-            most = database.MOST_CONNECTIONS
+            most = MOST_CONNECTIONS
         return most - RESERVED_CONNECTIONS
 
     @property

@@ -1,4 +1,4 @@
-"""IAM policy documents as plain data, and the ARN in a task definition's secret."""
+"""IAM policy documents as plain data."""
 
 from __future__ import annotations
 
@@ -43,14 +43,3 @@ def without_tls(resource: str | Sequence[str], action: str) -> Policy:
 def of(service: str, *names: str) -> list[str]:
     """Return actions of one service, e.g. ``of("ecs", "CreateCluster")``."""
     return [f"{service}:{name}" for name in names]
-
-
-def secret_arn(value_from: str) -> str:
-    """Return the secret's ARN in a `valueFrom`: without json key, stage and version."""
-    return ":".join(value_from.split(":")[:7])
-
-
-def secret_key(value_from: str) -> str:
-    """Return the json key in a `valueFrom`, or empty text."""
-    parts = value_from.split(":")
-    return parts[7] if len(parts) > 7 else ""

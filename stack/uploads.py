@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from ecs_gate.text import t
 from stack import rules
 from stack.rules import Change, Key
-from tools.i18n import t
 
 VARIABLE = "UPLOADS_BUCKET"
 """The variable of every task that has the bucket's name."""
@@ -21,4 +21,5 @@ UPLOADS_ENABLED = Key(
     rules.boolean,
     "an S3 bucket for the app's files, which its tasks find in `UPLOADS_BUCKET` (docs/your-app.md)",
     change=KEPT_FILES,
+    variable=VARIABLE,
 )

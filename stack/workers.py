@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ecs_gate.text import t, text_of
 from stack import image, maps, rules, service
 from stack.file import Reader
 from stack.maps import Field
 from stack.rules import Change, Invalid, Key
-from tools.i18n import t, text_of
 
 MOST = 100
 STOP_SECONDS = (2, 120)

@@ -18,9 +18,9 @@ from pathlib import Path
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
 
+from ecs_gate.text import DOMAIN, LOCALE
 from local_cloud.paths import ROOT
 from stack.settings import KEYS
-from tools.i18n import DOMAIN, LOCALE
 
 MARKS = {"t", "Invalid"}
 REFUSALS = {
@@ -32,7 +32,7 @@ REFUSALS = {
 LITERAL = re.compile(r'"(?:[^"\\]|\\.)*"')
 SOURCES = tuple(
     ROOT / "tools" / each.name for each in (ROOT / "tools").iterdir() if each.name != "tests"
-) + tuple(ROOT / name for name in ("delivery", "infra", "local_cloud", "stack"))
+) + tuple(ROOT / name for name in ("delivery", "ecs_gate", "infra", "local_cloud", "stack"))
 
 
 def messages(places: Sequence[Path] = SOURCES) -> set[str]:

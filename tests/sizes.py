@@ -13,6 +13,7 @@ PROGRAM = ("__main__.py", "delivery", "infra", "policy", "stack", "webapp")
 BEFORE = {
     "program": 11_264,
     "tools": 26_965,
+    "ecs_gate": 0,
     "local cloud": 24_844,
     "tests": 54_024,
     "tests' data": 1_499,
@@ -38,7 +39,7 @@ def part(file: PurePosixPath) -> str | None:
         return "tests"
     if file.parts[0] in PROGRAM:
         return "program"
-    return "local cloud" if file.parts[0] == "local_cloud" else "tools"
+    return {"local_cloud": "local cloud", "ecs_gate": "ecs_gate"}.get(file.parts[0], "tools")
 
 
 def lines() -> Counter[str]:

@@ -16,11 +16,10 @@ from typing import Any, ParamSpec
 
 import click
 
-from stack.file import StackError
-from stack.settings import Settings
-from tools.aws import local_cloud
-from tools.aws.errors import AwsProblem
-from tools.i18n import (
+from ecs_gate.aws import local_cloud
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.screen import console
+from ecs_gate.text import (
     LANGUAGES,
     VARIABLE,
     Refused,
@@ -33,8 +32,9 @@ from tools.i18n import (
     translated,
     verbatim,
 )
-from tools.i18n.masking import mask, mask_data
-from tools.screen import console
+from ecs_gate.text.masking import mask, mask_data
+from stack.file import StackError
+from stack.settings import Settings
 
 P = ParamSpec("P")
 

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ecs_gate.aws.session import Session
+from ecs_gate.parts.records import Task
+from ecs_gate.text import Text, t
 from stack.settings import Settings
-from tools.aws.session import Session
 from tools.command_line import INTERRUPTED, exit_code_of
-from tools.i18n import Text, t
 from tools.single_task import Following, OneOff, app_container, check_database, planned, start, stop
-from tools.snapshot.records import Task
 
 NOT_RUN = 125
 """The exit code when the command did not run or could not be followed, as `docker run` has it."""

@@ -9,16 +9,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.aws.session import Session
+from ecs_gate.parts import ecs, rds
+from ecs_gate.parts.records import Container, Definition, Service, Task, read_existing
+from ecs_gate.text import Refused, Text, t
+from ecs_gate.text.masking import visible
 from stack.names import StackNames
 from stack.settings import Settings
-from tools.aws.errors import AwsProblem
-from tools.aws.session import Session
-from tools.i18n import Refused, Text, t
-from tools.i18n.masking import visible
-from tools.snapshot import ecs, rds
-from tools.snapshot.jobs import BY_HAND
-from tools.snapshot.rds import GOING_OFF
-from tools.snapshot.records import Container, Definition, Service, Task, read_existing
+from tools.additions.parts.jobs import BY_HAND
+from tools.additions.parts.pauses import GOING_OFF
 
 POLL_SECONDS = 1.0
 

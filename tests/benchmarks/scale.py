@@ -18,6 +18,7 @@ from typing import Any, cast
 
 from moto import mock_aws
 
+from ecs_gate.facts.fargate import CPU_UNITS
 from local_cloud.aws import hooks
 from local_cloud.aws.ecs.api import EcsApi
 from local_cloud.aws.ecs.network import TaskNetwork
@@ -32,7 +33,6 @@ from local_cloud.console import Progress, duration
 from local_cloud.paths import ROOT
 from local_cloud.tests.dataplane.declarations import REGION, Declarations
 from stack import sizes
-from stack.service import CPU_UNITS
 from stack.settings import Settings
 from stack.shifting import CANARY, ROLLING, SHIFT_PERCENT, STRATEGIES, DeploymentSettings
 

@@ -5,13 +5,13 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
+from ecs_gate.text import in_language
 from tests.documents.markdown import ROOT
 from tools.command_line import ECS
 from tools.cost.bill import GROUPS, Assumptions, Bill
 from tools.cost.prices import PriceBook
 from tools.cost.rules import bill
 from tools.cost.screen import Comparison, headline, left_over
-from tools.i18n import in_language
 from tools.rehearsal.cost import compare, file_of, graphs, with_values
 
 STACKS = ("poc", "prod")

@@ -11,7 +11,7 @@ from local_cloud.providers import lifecycle
 from stack.uploads import UPLOADS_ENABLED
 from tests.support.every_setting import KEPT, ONE_WAY, allow_boundary, changes, left_to_do, values
 from tests.support.local_stack import local_stack
-from tools.snapshot.rds import Pause
+from tools.additions.parts.pauses import Pause
 
 UPLOADS = UPLOADS_ENABLED.name
 REGION = "us-east-1"
@@ -118,7 +118,9 @@ class PausedLife:
         stack.up(protect="false")
         self.paused = stack.careapp("pause", "--yes")
         made = stack.calls("rds", "stop_db_instance", named)["DBInstance"]
-        tags = Pause(datetime.now(UTC)).tags()
+        tags = [
+            {"Key": key, "Value": value} for key, value in Pause(datetime.now(UTC)).tags.items()
+        ]
         tagged = {"ResourceName": made["DBInstanceArn"], "Tags": tags}
         stack.calls("rds", "add_tags_to_resource", tagged)
         self.refused = refused_destroy(stack)

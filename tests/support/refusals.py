@@ -12,9 +12,9 @@ from typing import Any
 
 import yaml
 
+from ecs_gate.text import LANGUAGES, in_language
 from stack.file import StackError
 from tests.unit.conftest import of
-from tools.i18n import LANGUAGES, in_language
 
 FILE = Path(__file__).parents[1] / "unit" / "recorded" / "refused.yaml"
 

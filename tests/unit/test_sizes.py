@@ -11,9 +11,10 @@ import cfnlint
 import moto.ec2
 import pytest
 
+from ecs_gate.facts.fargate import MEMORY_BY_CPU
 from stack import database, sizes
 from stack.file import StackError
-from stack.service import LOG_DAYS, MEMORY_BY_CPU
+from stack.service import LOG_DAYS
 from stack.settings import Settings
 
 ROOT = Path(__file__).parents[2]

@@ -12,6 +12,10 @@ import psycopg
 import pytest
 from psycopg_pool import PoolTimeout
 
+from ecs_gate.checks import connections
+from ecs_gate.diagnosis.known_causes import logged_cause
+from ecs_gate.diagnosis.log_lines import LOCK_WAIT
+from ecs_gate.parts.task_logs import REFUSED, UNMIGRATED
 from local_cloud.machine.authority import Authority
 from stack.image import LOCK_TIMEOUT
 from stack.names import RESERVED, StackNames
@@ -27,10 +31,6 @@ from tests.webapp.serving import (
     database_health,
     eventually,
 )
-from tools.diagnosis.known_causes import logged_cause
-from tools.diagnosis.log_lines import LOCK_WAIT
-from tools.doctor.checks import connections
-from tools.snapshot.task_logs import REFUSED, UNMIGRATED
 from webapp import db, migrations
 from webapp.migrations import Migrator
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 
+from ecs_gate.text import verbatim
 from tools.cli.git import git
 from tools.command_line import translate_help
-from tools.i18n import verbatim
 
 ROOT = Path(__file__).parents[2]
 MODULES = {

@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 
 import click
 
+from ecs_gate.text import t
 from tools.cli.git import git
-from tools.i18n import t
 
 BASE = "main"
 NEAR = 2

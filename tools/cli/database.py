@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
+from ecs_gate.text import t, text_of
 from tools.command_line import WholeRange, stack_option
-from tools.i18n import t, text_of
 
 
 @click.group()

@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
+from ecs_gate.text import t
 from local_cloud.paths import find_home
 from local_cloud.run import shell as commands
 from local_cloud.run.options import WholeRange
 from local_cloud.run.options import options as cloud_options
 from tools.command_line import ECS, Setting, stack_option
-from tools.i18n import t
 from tools.rehearsal import careapp
 from tools.rehearsal.faults import FAULTS
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
+from ecs_gate.text import t, text_of
 from tools.command_line import WholeRange, stack_option
-from tools.i18n import t, text_of
 
 
 @click.command()
@@ -25,7 +25,7 @@ def doctor(stack: str, as_json: bool) -> None:
     Exit code 0: healthy. 1: a cause was found. 2: AWS could not be read, or the roll-out has not ended
     yet.
     """
-    from tools.doctor import command
+    from tools.cli import doctor as command
 
     sys.exit(command.run(stack, Path(), as_json))
 
@@ -59,7 +59,7 @@ def retry(stack: str, dry_run: bool, worker: str) -> None:
     Exit code 0: the app runs. 1: it does not, or there is nothing to retry. 2: AWS could not be read.
     130: interrupted.
     """
-    from tools.rollout import retry
+    from tools import retry
 
     sys.exit(retry.run(stack, Path(), dry_run, worker))
 
@@ -80,7 +80,7 @@ def rollback(stack: str, dry_run: bool) -> None:
     Exit code 0: the version before runs. 1: it does not, or no deployment is under way. 2: AWS could
     not be read. 130: interrupted.
     """
-    from tools.rollout import rollback
+    from tools import rollback
 
     sys.exit(rollback.run(stack, Path(), dry_run))
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from ecs_gate.text import Text, t
 from tools.cost.graph import Graph, NoPrice, Resource
 from tools.cost.prices import HOURS, Price, PriceBook
-from tools.i18n import Text, t
 
 
 def _assumed(default: float, text: Text) -> Any:

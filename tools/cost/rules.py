@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from ecs_gate.text import Text, t
 from tools.cost import tasks
 from tools.cost.bill import Assumptions, Bill, Context, PriceRule, Use, priced
 from tools.cost.graph import UNKNOWN, Graph, NoPrice, Resource
 from tools.cost.prices import HOURS, PriceBook
-from tools.i18n import Text, t
 
 HOURLY, ADDRESS, KEPT = t("hours"), t("public IPv4"), t("kept, GB")
 APP_LOGS = "/ecs/"

@@ -8,10 +8,10 @@ from typing import Any
 
 from rich.cells import cell_len
 
+from ecs_gate.screen import Line
+from ecs_gate.text import Text, t
 from tools.cost.bill import GROUPS, Assumptions, Bill, BillItem
 from tools.cost.prices import HOURS, PriceBook
-from tools.i18n import Text, t
-from tools.screen import Line
 
 STAGES = {"stage1": t("stage 1"), "stage2": t("stage 2")}
 LABEL, CELL = 44, 10

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 
+from ecs_gate.text import t
+from stack.schedule_expressions import each_time, next_time
 from tools.cost.bill import Context, Use
 from tools.cost.graph import NoPrice, Resource
 from tools.cost.prices import HOURS
-from tools.i18n import t
-from tools.shared.schedule_expressions import each_time, next_time
 
 YEAR, WEEK, FOUR_WEEKS = timedelta(days=365), timedelta(weeks=1), timedelta(weeks=4)
 FREQUENT = 1000

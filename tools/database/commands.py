@@ -13,20 +13,21 @@ from pathlib import Path
 
 import psycopg
 
+from ecs_gate.aws.session import Session
+from ecs_gate.checks import network_path
+from ecs_gate.diagnosis.reachability import Side, addresses
+from ecs_gate.parts import vpc
+from ecs_gate.parts.rds import Database
+from ecs_gate.screen import Line, display
+from ecs_gate.signals import run_in_front, terminations_raise
+from ecs_gate.text import Refused, t, verbatim
+from ecs_gate.text.masking import mask
 from stack.file import names_of
-from tools.aws.session import Session
+from tools.additions.owner import session_of
 from tools.command_line import FAILED, print_json, with_exit_code
 from tools.database import queries
 from tools.database.queries import LOOPBACK, CheckResult, Login, QueryResult
 from tools.database.tunnel import JumpHost, Tunnel, find, open_tunnel
-from tools.diagnosis.reachability import Side, addresses
-from tools.doctor.checks import network_path
-from tools.i18n import Refused, t, verbatim
-from tools.i18n.masking import mask
-from tools.screen import Line, display
-from tools.signals import run_in_front, terminations_raise
-from tools.snapshot import vpc
-from tools.snapshot.rds import Database
 
 
 def checked(result: CheckResult) -> Iterator[Line]:
@@ -125,7 +126,7 @@ LOOK_SECONDS = 0.5
 @contextmanager
 def _open(stack: str, folder: Path, port: int = 0) -> Iterator[tuple[Login, Tunnel]]:
     """Open the tunnel and read the login. A connection that fails is reported with its reason."""
-    session = Session.of_stack(stack, folder)
+    session = session_of(stack, folder)
     names = names_of(stack, folder)
     database = queries.database(session, names)
     jump_host = find(session, names)

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tools.aws.session import Session
-from tools.i18n import Refused, Text, t
+from ecs_gate.aws.session import Session
+from ecs_gate.parts import rds
+from ecs_gate.parts.records import read_existing
+from ecs_gate.screen import zoned_time
+from ecs_gate.text import Refused, Text, t
+from ecs_gate.waiting import Waiting
+from tools.additions.parts import pauses, restores
 from tools.pause.steps import refuse_stuck
-from tools.screen import zoned_time
-from tools.snapshot import rds
-from tools.snapshot.records import read_existing
-from tools.waiting import Waiting
 
 LISTING = "aws rds describe-db-snapshots"
 
@@ -226,17 +227,17 @@ def _tags(original: Mapping[str, Any], source: Source) -> list[dict[str, str]]:
     kept = [
         each
         for each in original.get("TagList", ())
-        if not each["Key"].startswith("aws:") and each["Key"] not in (rds.AT, rds.RESTORED)
+        if not each["Key"].startswith("aws:") and each["Key"] not in (pauses.AT, restores.RESTORED)
     ]
     # The characters that a tag's value may have (RDS user guide, "Tagging Amazon RDS resources").
     origin = source.snapshot or source.moment.isoformat()
-    return [*kept, {"Key": rds.RESTORED, "Value": origin}]
+    return [*kept, {"Key": restores.RESTORED, "Value": origin}]
 
 
 def purpose(instance: Mapping[str, Any]) -> str | None:
     """Return the source of an instance that a command restored; None for any other."""
     tags = {each["Key"]: each.get("Value", "") for each in instance.get("TagList", ())}
-    return tags.get(rds.RESTORED)
+    return tags.get(restores.RESTORED)
 
 
 def wait_until_available(session: Session, identifier: str, waiting: Waiting) -> None:

@@ -12,10 +12,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from ecs_gate.signals import run_in_front
+from ecs_gate.text import Refused, verbatim
 from stack.names import StackNames
-from tools.i18n import Refused, verbatim
-from tools.signals import run_in_front
-from tools.snapshot import rds
+from tools.additions.parts import restores
 
 INSTANCE = "aws:rds/instance:Instance"
 
@@ -84,7 +84,7 @@ class PulumiStack:
 
     def _instance(self, exported: Mapping[str, Any]) -> dict[str, Any]:
         # Without those that wait to be deleted. A refresh while the instance is renamed notes its name of then.
-        names = (self.names.database, rds.old_name(self.names.database))
+        names = (self.names.database, restores.old_name(self.names.database))
         instances = [
             each
             for each in exported["deployment"].get("resources", ())

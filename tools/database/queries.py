@@ -13,14 +13,16 @@ from typing import Any
 import psycopg
 from psycopg.pq import Conninfo
 
+from ecs_gate.aws.session import Session
+from ecs_gate.checks.databases import USABLE
+from ecs_gate.parts import rds
+from ecs_gate.parts.rds import Database
+from ecs_gate.parts.records import read_part
+from ecs_gate.text import Refused, Text, t
 from stack.names import StackNames
-from tools.aws.session import Session
+from tools.additions.parts import restores
+from tools.additions.parts.pauses import pause_of
 from tools.database.tunnel import Tunnel
-from tools.doctor.checks.databases import USABLE
-from tools.i18n import Refused, Text, t
-from tools.snapshot import rds
-from tools.snapshot.rds import Database
-from tools.snapshot.records import read_part
 
 BUNDLE = Path(__file__).parents[2] / "webapp" / "certs" / "rds-ca.pem"
 """The certificates by which the app, too, knows its database: AWS's own bundle (webapp/certs)."""
@@ -71,7 +73,7 @@ def database(session: Session, names: StackNames) -> Database:
     database = part.value
     if database is None:
         known = {"id": names.database, "region": session.region, "stack": names.stack}
-        if rds.aside(session, names.database):
+        if restores.instances(session, names.database):
             raise Refused(
                 "There is no database {id} in {region}: a restore has not ended. `./careapp db restore --yes -s "
                 "{stack}` goes on.",
@@ -87,7 +89,7 @@ def database(session: Session, names: StackNames) -> Database:
 
 
 def _away(database: Database, names: StackNames) -> Text:
-    if database.pause is not None:
+    if pause_of(database) is not None:
         return t(
             "The stack is paused and its database is {status}: `./careapp resume -s {stack}` first.",
             status=database.status,

@@ -11,19 +11,20 @@ from typing import Any
 
 import click
 
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.aws.session import Session
+from ecs_gate.checks.databases import PASSING, USABLE
+from ecs_gate.screen import Line, display
+from ecs_gate.text import Refused, Text, t, verbatim
+from ecs_gate.waiting import Waiting
 from stack import monitoring, shifting
 from stack.settings import Settings
-from tools.aws.errors import AwsProblem
-from tools.aws.session import Session
+from stack.uploads import UPLOADS_ENABLED
+from tools.additions.parts import restores
 from tools.command_line import exit_code_of
 from tools.database import copies, queries
 from tools.database.copies import Source
 from tools.database.pulumi_state import PulumiStack
-from tools.doctor.checks.databases import PASSING, USABLE
-from tools.i18n import Refused, Text, t, verbatim
-from tools.screen import Line, display
-from tools.snapshot import rds
-from tools.waiting import Waiting
 
 NOT_AGREED = 1
 
@@ -104,8 +105,8 @@ class Restore:
         self.names = names = settings.names
         self.first = settings_of_the_first_up(settings)
         self.name = names.database
-        self.temporary = rds.temporary_name(names.database)
-        self.old = rds.old_name(names.database)
+        self.temporary = restores.temporary_name(names.database)
+        self.old = restores.old_name(names.database)
 
     def read(self) -> Instances:
         """Read the three instances. Raises AwsProblem."""
@@ -127,7 +128,7 @@ class Restore:
                 "There is an instance {id} without the tag {tag}, so no restore created it; rename "
                 "or delete it.",
                 id=self.temporary,
-                tag=rds.RESTORED,
+                tag=restores.RESTORED,
             )
         if now.restored is not None and now.current is not None and now.before is not None:
             raise Refused(
@@ -218,7 +219,7 @@ class Restore:
             "rds",
             "remove_tags_from_resource",
             ResourceName=current["DBInstanceArn"],
-            TagKeys=[rds.RESTORED],
+            TagKeys=[restores.RESTORED],
         )
         return now
 
@@ -261,7 +262,7 @@ def plan(restore: Restore, text: Text) -> Iterator[Line]:
 
 def _files(restore: Restore) -> Iterator[Text]:
     """Yield what a restore does not cover: the files in the bucket."""
-    if restore.settings.uploads_enabled:
+    if UPLOADS_ENABLED in restore.settings.app_resources:
         yield t(
             "the app's files in the bucket stay as they are: restored rows can name files that were deleted since, and "
             "newer files have no row (docs/operate.md#the-apps-files)"

@@ -14,14 +14,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.aws.session import Session
+from ecs_gate.parts import ecs
+from ecs_gate.parts.rds import Database
+from ecs_gate.parts.records import Service, read_part
+from ecs_gate.signals import interrupts_wait
+from ecs_gate.text import Refused, Text, t
 from stack.names import CONTAINER, StackNames
-from tools.aws.errors import AwsProblem
-from tools.aws.session import Session
-from tools.i18n import Refused, Text, t
-from tools.signals import interrupts_wait
-from tools.snapshot import ecs
-from tools.snapshot.rds import Database
-from tools.snapshot.records import Service, read_part
 
 AGENT = "ExecuteCommandAgent"
 

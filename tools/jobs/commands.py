@@ -11,19 +11,20 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from ecs_gate.aws.session import Session
+from ecs_gate.parts import rds
+from ecs_gate.parts.records import read_existing
+from ecs_gate.parts.stack_secrets import learn_aloud
+from ecs_gate.screen import Line, dated_time, display
+from ecs_gate.text import Refused, Text, joined, t
+from ecs_gate.waiting import duration
 from stack.jobs import Job
 from stack.settings import Settings
 from tools import run_task, single_task
-from tools.aws.session import Session
+from tools.additions.parts import jobs as known
+from tools.additions.parts.jobs import Run, Schedule
+from tools.additions.parts.pauses import pause_of
 from tools.command_line import print_json, settings_to_look, with_exit_code
-from tools.i18n import Refused, Text, joined, t
-from tools.screen import Line, dated_time, display
-from tools.snapshot import jobs as known
-from tools.snapshot import rds
-from tools.snapshot.jobs import Run, Schedule
-from tools.snapshot.records import read_existing
-from tools.snapshot.stack_secrets import learn_aloud
-from tools.waiting import duration
 from tools.watch import logs
 from tools.watch.logs import LogQuery, LogScreen
 
@@ -60,7 +61,7 @@ def read(session: Session, settings: Settings) -> list[Row]:
     by_log = read_existing(known.logged_runs, session, names, declared) or ()
     of_ecs = {each.task for each in by_ecs}
     runs = (*by_ecs, *(each for each in by_log if each.task not in of_ecs))
-    now, paused = _moment(runs, schedules.values()), bool(database and database.pause)
+    now, paused = _moment(runs, schedules.values()), pause_of(database) is not None
     return [_row(each, schedules[each.name], runs, now, paused=paused) for each in settings.jobs]
 
 

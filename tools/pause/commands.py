@@ -9,14 +9,15 @@ from pathlib import Path
 
 import click
 
+from ecs_gate.aws import local_cloud
+from ecs_gate.parts.rds import Database
+from ecs_gate.parts.records import Service
+from ecs_gate.screen import Line, display, zoned_time
+from ecs_gate.text import Refused, Text, t
 from stack.settings import Settings
-from tools.aws import local_cloud
+from tools.additions.parts.pauses import DAYS_STOPPED, RESUME_FIRST, pause_of
 from tools.command_line import FAILED, exit_code_of, print_json, settings_to_look
-from tools.i18n import Refused, Text, t
 from tools.pause.steps import Pausable, check_pausable, why_no_task
-from tools.screen import Line, display, zoned_time
-from tools.snapshot.rds import DAYS_STOPPED, RESUME_FIRST, Database
-from tools.snapshot.records import Service
 
 
 def pause(stack: str, folder: Path, as_json: bool, yes: bool) -> int:
@@ -31,7 +32,7 @@ def pause(stack: str, folder: Path, as_json: bool, yes: bool) -> int:
             pausable.pause()
         return _show(pausable, as_json)
 
-    return exit_code_of(work, _interrupted(stack))
+    return exit_code_of(work, _interrupted(stack, "pause", "resume"))
 
 
 def resume(stack: str, folder: Path, as_json: bool) -> int:
@@ -43,14 +44,16 @@ def resume(stack: str, folder: Path, as_json: bool) -> int:
         pausable.resume()
         return _show(pausable, as_json)
 
-    return exit_code_of(work, _interrupted(stack))
+    return exit_code_of(work, _interrupted(stack, "resume", "pause"))
 
 
-def _interrupted(stack: str) -> Text:
+def _interrupted(stack: str, verb: str, other: str) -> Text:
     return t(
-        "interrupted; nothing is lost: continue with `./careapp pause -s {stack}`, or go back "
-        "with `./careapp resume -s {stack}`.",
+        "interrupted; nothing is lost: continue with `./careapp {verb} -s {stack}`, or go back "
+        "with `./careapp {other} -s {stack}`.",
         stack=stack,
+        verb=verb,
+        other=other,
     )
 
 
@@ -82,14 +85,14 @@ def _show(pausable: Pausable, as_json: bool) -> int:
             {
                 "stack": names.prefix,
                 "region": pausable.session.region,
-                "paused": database.pause is not None,
+                "paused": pause_of(database) is not None,
                 "database": database.status,
                 "desired": web.desired if web else None,
                 "running": web.running if web else None,
-                "starts_again": starts if database.pause else None,
+                "starts_again": starts if pause_of(database) else None,
             }
         )
-    elif database.pause:
+    elif pause_of(database):
         display(_paused(pausable.settings, database))
     else:
         display([_running(pausable.settings, database, web)])

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from ecs_gate.aws.session import Session
 from stack.names import StackNames
 from stack.settings import Settings
-from tools.aws.session import Session
 
 SCALING = "application-autoscaling"
 WHERE = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount"}

@@ -5,19 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from ecs_gate.aws import local_cloud
+from ecs_gate.aws.session import Session
+from ecs_gate.checks.databases import PASSING, USABLE
+from ecs_gate.diagnosis.case import Case
+from ecs_gate.parts import ecs, rds
+from ecs_gate.parts.rds import Database
+from ecs_gate.parts.records import Service, read_existing
+from ecs_gate.text import Refused, Text, t
+from ecs_gate.waiting import Waiting
 from stack.settings import Settings
-from tools.aws import local_cloud
-from tools.aws.session import Session
-from tools.diagnosis.case import Case
-from tools.doctor.checks.databases import PASSING, USABLE
-from tools.i18n import Refused, Text, t
+from tools.additions.owner import overview, running_workers
+from tools.additions.parts import pauses
+from tools.additions.parts.jobs import switch_schedules
+from tools.additions.parts.pauses import Pause, pause_of
 from tools.pause.processes import STOPPED, declared, scale
-from tools.snapshot import ecs, rds
-from tools.snapshot.gather import overview
-from tools.snapshot.jobs import switch_schedules
-from tools.snapshot.rds import Database, Pause
-from tools.snapshot.records import Service, read_existing
-from tools.waiting import Waiting
 
 DATABASE_MINUTES, TASKS_MINUTES, HEALTH_MINUTES = 45, 10, 15
 """A Multi-AZ instance takes longest to stop."""
@@ -52,7 +54,10 @@ class Pausable:
     def services(self) -> dict[str, Service]:
         """Return the web service and the workers by name; none in stage 1."""
         session, names = self.session, self.settings.names
-        every = (names, *map(names.of_worker, read_existing(ecs.workers, session, names) or ()))
+        every = (
+            names,
+            *map(names.of_worker, read_existing(running_workers, session, self.settings) or ()),
+        )
         services = {each.service: read_existing(ecs.service, session, each) for each in every}
         return {name: each for name, each in services.items() if each and each.status == "ACTIVE"}
 
@@ -60,7 +65,7 @@ class Pausable:
         """Return whether a pause is complete: nothing is left to stop."""
         database, services = self.database(), self.services().values()
         running = any(each.desired or each.running for each in services)
-        return database.pause is not None and database.status == "stopped" and not running
+        return pause_of(database) is not None and database.status == "stopped" and not running
 
     def pause(self) -> None:
         """Stop schedules and tasks, then their database.
@@ -68,8 +73,8 @@ class Pausable:
         The tag is written first, so that `resume`, `status` and `doctor` know of the pause after any interrupt.
         """
         database, names, call = self.database(), self.settings.names, self.session.call
-        if database.pause is None:
-            tags = Pause.now().tags()
+        if pause_of(database) is None:
+            tags = [{"Key": key, "Value": value} for key, value in Pause.now().tags.items()]
             call("rds", "add_tags_to_resource", ResourceName=database.arn, Tags=tags)
         switch_schedules(self.session, names, ())
         # CloudWatch ignores names without an alarm.
@@ -88,16 +93,16 @@ class Pausable:
         self._change_database("start_db_instance", "stopped", USABLE)
         database, services = self.database(), self.services()
         web = services.get(names.service)
-        if database.pause is not None or (web and not web.desired):
+        if pause_of(database) is not None or (web and not web.desired):
             counts = declared(settings, local_cloud.now())
             for name in services:
                 # What the stack file has no more stays stopped: the next `pulumi up` deletes it.
                 scale(self.session, names, name, counts.get(name, STOPPED))
-        if database.pause is not None:
+        if pause_of(database) is not None:
             jobs = {each.name for each in settings.jobs if each.enabled}
             switch_schedules(self.session, names, jobs)
             call("cloudwatch", "enable_alarm_actions", AlarmNames=names.alarms_of_a_pause)
-            call("rds", "remove_tags_from_resource", ResourceName=database.arn, TagKeys=[rds.AT])
+            call("rds", "remove_tags_from_resource", ResourceName=database.arn, TagKeys=[pauses.AT])
         self.waiting.until_done(self._not_healthy, HEALTH_MINUTES)
 
     def _stop_tasks(self) -> Text | None:

@@ -11,16 +11,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
 
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.aws.local_cloud import is_used
+from ecs_gate.aws.session import Session
+from ecs_gate.checks import capacity
+from ecs_gate.diagnosis.case import Case
+from ecs_gate.diagnosis.catalogue import WHOLE, Facts
+from ecs_gate.diagnosis.findings import Finding, Fix
+from ecs_gate.parts.gather import Snapshot
+from ecs_gate.text import Text, t, text_of
 from stack.network import choose_zones
-from tools.aws.errors import AwsProblem
-from tools.aws.local_cloud import is_used
-from tools.aws.session import Session
-from tools.diagnosis.case import Case
-from tools.diagnosis.catalogue import WHOLE, Facts
-from tools.diagnosis.findings import Finding, Fix
-from tools.doctor.checks import capacity
-from tools.i18n import Text, t, text_of
-from tools.snapshot.gather import Snapshot
+from tools.additions.checks import limits
+from tools.additions.parts.settings import settings_of
 
 # No roll-out meets these, so none of them is called certain.
 DOCKER_MISSING = Facts("docker-missing", 1, {WHOLE})
@@ -57,12 +59,14 @@ class Account:
     @property
     def zones(self) -> tuple[str, ...]:
         """Return the zones of a new stack. Raises ValueError for zones that the account does not have."""
-        return choose_zones(self.now.settings.network, self.now.region, (), lambda: self.offered)
+        return choose_zones(
+            settings_of(self.now).network, self.now.region, (), lambda: self.offered
+        )
 
     @property
     def nat_gateways(self) -> int:
         """Return the number of NAT gateways. Each has an Elastic IP address, and is in the next zone."""
-        network = self.now.settings.network
+        network = settings_of(self.now).network
         return {"none": 0, "single": 1}.get(network.nat, network.zones.number)
 
 
@@ -80,7 +84,7 @@ def zones(account: Account) -> Iterator[Finding]:
     try:
         _ = account.zones
     except ValueError as problem:
-        network = account.now.settings.network
+        network = settings_of(account.now).network
         names = ",".join(account.offered[: network.zones.number])
         other = Fix(t("Use other zones:"), (f"pulumi config set zones {names}",))
         yield Finding(
@@ -186,7 +190,7 @@ def fargate(account: Account) -> Iterator[Finding]:
 
 def sizes(account: Account) -> Iterator[Finding]:
     """Check that the largest roll-out is not near what database and load balancer allow."""
-    return capacity.near_limits(Case.of(account.now))
+    return limits.near_limits(Case.of(account.now))
 
 
 def names(account: Account) -> Iterator[Finding]:
@@ -208,7 +212,7 @@ def names(account: Account) -> Iterator[Finding]:
                     t(
                         "Check whether they are in Pulumi's state; delete or import those that are not:"
                     ),
-                    (f"pulumi stack -s {now.names.stack} --show-urns",),
+                    (f"pulumi stack -s {settings_of(now).stack} --show-urns",),
                 ),
             ),
         )

@@ -7,17 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stack.file import names_of
-from stack.names import StackNames
-from stack.settings import Settings
-from tools.aws.errors import AwsProblem
-from tools.aws.session import Session
-from tools.command_line import print_json, raise_if_blind, with_exit_code
-from tools.diagnosis import screen as body
-from tools.diagnosis.case import Case
-from tools.diagnosis.catalogue import JOB
-from tools.diagnosis.findings import Diagnosis, Finding, Unread, ranked
-from tools.doctor.checks import (
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.aws.session import Session
+from ecs_gate.checks import (
     capacity,
     databases,
     health,
@@ -26,14 +18,23 @@ from tools.doctor.checks import (
     network_path,
     outbound,
     permissions,
-    stages,
 )
-from tools.doctor.diagnose import judge
-from tools.i18n import Text, t
+from ecs_gate.diagnosis import screen as body
+from ecs_gate.diagnosis.case import Case
+from ecs_gate.diagnosis.catalogue import JOB
+from ecs_gate.diagnosis.findings import Diagnosis, Finding, Unread, ranked
+from ecs_gate.doctor import judge
+from ecs_gate.parts.gather import Snapshot, gather
+from ecs_gate.screen import Line, display
+from ecs_gate.text import Text, t
+from stack.file import names_of
+from stack.names import StackNames
+from stack.settings import Settings
+from tools.additions.checks import limits, stages
+from tools.additions.owner import inquiry_of, session_of
+from tools.command_line import print_json, raise_if_blind, with_exit_code
 from tools.preflight.account import ITEMS as ITEMS_OF_ACCOUNT
 from tools.preflight.account import Account
-from tools.screen import Line, display
-from tools.snapshot.gather import Inquiry, Snapshot, gather
 
 CheckOf = Callable[[Case], Iterable[Finding]]
 
@@ -90,7 +91,7 @@ ITEMS = (
     Item(t("Fargate's quota has room for a roll-out"), (capacity.quota,), ("quota",)),
     Item(
         t("The database and the load balancer have room for a roll-out"),
-        (capacity.near_limits,),
+        (limits.near_limits,),
         (),
     ),
     Item(
@@ -160,7 +161,7 @@ def check(names: StackNames, session: Session, folder: Path) -> Preflight:
 
     Raises StackError for an unusable stack file, and AwsProblem where AWS does not accept the credentials.
     """
-    now = gather(Inquiry(Settings.read(names.stack, folder), session))
+    now = gather(inquiry_of(Settings.read(names.stack, folder), session))
     if stages.stage(Case.of(now)) == stages.NOTHING:
         return tick_account(Account(session, now))
     return tick(now)
@@ -257,7 +258,7 @@ def as_dict(preflight: Preflight) -> dict[str, Any]:
 @with_exit_code
 def run(stack: str, folder: Path, as_json: bool) -> int:
     """Check a stack or an empty account, print the list and return the exit code."""
-    preflight = check(names_of(stack, folder), Session.of_stack(stack, folder), folder)
+    preflight = check(names_of(stack, folder), session_of(stack, folder), folder)
     raise_if_blind(each.problem for each in preflight.diagnosis.unread)
     if as_json:
         print_json(as_dict(preflight))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from tools.snapshot.browser import REDIRECTS, request_to_same_host
+from ecs_gate.parts.browser import REDIRECTS, request_to_same_host
 
 
 @dataclass(frozen=True)

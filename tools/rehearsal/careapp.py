@@ -8,14 +8,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ecs_gate.aws import local_cloud
+from ecs_gate.text import t, translated, verbatim
+from ecs_gate.text.masking import mask
 from local_cloud import starter
 from local_cloud.paths import Home, is_locked
 from local_cloud.run.client import CloudError
 from local_cloud.run.shell import RegionChoice
 from stack.file import Reader, read, refused
-from tools.aws import local_cloud
-from tools.i18n import t, translated, verbatim
-from tools.i18n.masking import mask
 
 ROOT = local_cloud.ROOT
 """The folder of careapp."""

@@ -12,22 +12,22 @@ from pathlib import Path
 
 import click
 
+from ecs_gate.aws.session import Session
+from ecs_gate.screen import display
+from ecs_gate.signals import terminations_raise
+from ecs_gate.text import t
 from local_cloud.console import Progress
 from local_cloud.engine.program import FORKS, PRELOADED
 from local_cloud.run.options import NumberRange
 from stack.file import StackError, StackFile, full_key, project_of, read
-from tools.aws.session import Session
 from tools.command_line import ECS, Setting, TranslatedOption, exit_code_of
 from tools.cost.bill import Assumptions
 from tools.cost.graph import Graph
 from tools.cost.prices import PriceBook, api_session
 from tools.cost.rules import bill, left
 from tools.cost.screen import STAGES, Column, Comparison, as_dict, lines
-from tools.i18n import t
 from tools.rehearsal import careapp
 from tools.rehearsal.careapp import ROOT
-from tools.screen import display
-from tools.signals import terminations_raise
 
 STAGES_OF_ECS = {"stage1": "false", "stage2": "true"}
 BOTH_STAGES = t("ecsEnabled is the difference between the stages, and both are shown.")

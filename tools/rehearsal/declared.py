@@ -21,6 +21,7 @@ from pulumi.runtime import MockCallArgs, MockResourceArgs
 from pulumi.runtime.mocks import MockMonitor
 from pulumi.runtime.rpc import UNKNOWN
 
+from ecs_gate.text import t, verbatim
 from local_cloud.providers import awsx
 from local_cloud.providers.servicer import values
 from local_cloud.run.project import REMOVED
@@ -28,7 +29,6 @@ from stack.allowed_cidrs import ALLOWED_CIDRS
 from stack.file import StackError, StackFile, full_key
 from stack.login import LOGIN_CLIENT_ID, LOGIN_ISSUER, LOGIN_SECRET_ARN
 from tools.cost.graph import Graph, Resource
-from tools.i18n import t, verbatim
 from tools.rehearsal.careapp import ROOT
 
 LETTERS = "abcdef"

@@ -13,8 +13,8 @@ from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ecs_gate.text import Refused, Text, t
 from stack.image import APP_FOLDER
-from tools.i18n import Refused, Text, t
 
 if TYPE_CHECKING:
     from local_cloud.calls import Calls

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ecs_gate.text import t, text_of
 from local_cloud.engine.pulumi import PulumiFailed
-from tools.i18n import t, text_of
 from tools.rehearsal.careapp import ROOT
 from tools.rehearsal.faults import Fault
 from tools.rehearsal.stages import Rehearsal, RehearsalFailed

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ecs_gate.signals import terminations_raise
+from ecs_gate.text import Text, t, text_of
 from local_cloud import console
 from local_cloud.calls import Calls
 from local_cloud.engine.find import find_or_get
@@ -23,13 +25,11 @@ from stack.file import StackError, StackFile, full_key, read
 from stack.image import APP_FOLDER, ImageSettings
 from stack.settings import Settings
 from tools.command_line import print_error
-from tools.i18n import Text, t, text_of
 from tools.rehearsal import fixes
 from tools.rehearsal.careapp import ROOT, hold_folder
 from tools.rehearsal.faults import FAULTS, Fault, FaultError
 from tools.rehearsal.fixes import changes
 from tools.rehearsal.stages import Rehearsal, RehearsalFailed, Report
-from tools.signals import terminations_raise
 
 
 def print_stages(report: Report) -> None:

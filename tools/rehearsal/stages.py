@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from ecs_gate.facts.elb import matches
+from ecs_gate.text import Refused, Text, t, text_of
+from ecs_gate.text.masking import mask_data
 from local_cloud.calls import Calls
 from local_cloud.console import duration
 from local_cloud.engine.pulumi import Changes, Pulumi, PulumiFailed
@@ -22,13 +25,10 @@ from stack.file import names_of
 from stack.login import LOGIN_ISSUER
 from stack.names import StackNames
 from stack.settings import Settings
-from tools.i18n import Refused, Text, t, text_of
-from tools.i18n.masking import mask_data
 from tools.rehearsal import stand_ins
 from tools.rehearsal.app_page import Page
 from tools.rehearsal.careapp import ROOT
 from tools.rehearsal.faults import LOGIN, Fault
-from tools.shared.aws_rules import matches
 
 STAGE2 = t("Stage 2: the ECS service on top (pulumi config set ecsEnabled true)")
 UPDATE = t("An update of the app (pulumi up)")

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import httpx
 
+from ecs_gate.facts.elb import CALLBACK_PATH
+from ecs_gate.facts.secrets import secret_arn, secret_key
+from ecs_gate.parts.login import CLIENT_SECRET_FILE
+from ecs_gate.text import Text, t
 from local_cloud.calls import Calls
 from local_cloud.run.client import RunningCloud
-from stack.login import CALLBACK_PATH
 from stack.settings import Settings
-from stack.statements import secret_arn, secret_key
-from tools.i18n import Text, t
-from tools.snapshot.login import CLIENT_SECRET_FILE
 
 Say = Callable[[Text], None]
 MADE_UP = "made-up-in-the-rehearsal"

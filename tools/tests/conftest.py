@@ -13,15 +13,15 @@ from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
 from moto.ecs.responses import EC2ContainerServiceResponse
 from moto.logs.models import LogGroup
 
+from ecs_gate import waiting
+from ecs_gate.aws.pace import Pace
+from ecs_gate.aws.session import Session
+from ecs_gate.parts import stack_secrets
+from ecs_gate.text.masking import VALUES
+from ecs_gate.waiting import Waiting
 from local_cloud.tests.loaded import load
 from stack.names import StackNames
-from tools import waiting
-from tools.aws.pace import Pace
-from tools.aws.session import Session
-from tools.i18n.masking import VALUES
-from tools.snapshot import stack_secrets
 from tools.tests import stacks as a
-from tools.waiting import Waiting
 
 REGION = "ap-northeast-1"
 NAMES = StackNames("poc", "careapp")

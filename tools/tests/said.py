@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tools.i18n import in_language
+from ecs_gate.text import in_language
 
 
 def check(file: Path, sentences: Mapping[str, Callable[[], object]]) -> None:

@@ -5,20 +5,26 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network
 from pathlib import Path
 
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.aws.session import Place
+from ecs_gate.parts import elb, records
+from ecs_gate.parts.cloudwatch import Measured, Quota
+from ecs_gate.parts.elb import Balancer, Check, Condition, Listener, Rule, Target, TargetGroup
+from ecs_gate.parts.gather import Snapshot
+from ecs_gate.parts.rds import Database
+from ecs_gate.parts.task_inputs import Bucket, Image, Role, Secret
+from ecs_gate.parts.task_logs import LogLine, Logs
+from ecs_gate.parts.vpc import Group, Nat, Network, Permission, Route, Subnet
+from ecs_gate.text import t
 from stack.file import StackFile
-from stack.names import StackNames
 from stack.settings import Settings
-from tools.aws.errors import AwsProblem
-from tools.aws.session import Place
-from tools.i18n import t
-from tools.snapshot import elb, records
-from tools.snapshot.cloudwatch import Measured, Quota
-from tools.snapshot.elb import Balancer, Check, Condition, Listener, Rule, Target, TargetGroup
-from tools.snapshot.gather import Snapshot
-from tools.snapshot.rds import Database
-from tools.snapshot.task_inputs import Image, Role, Secret
-from tools.snapshot.task_logs import LogLine, Logs
-from tools.snapshot.vpc import Group, Nat, Network, Permission, Route, Subnet
+from tools.additions.checks import stages
+from tools.additions.owner import OldWorkers, owner_of
+from tools.additions.parts.jobs import Jobs
+from tools.additions.parts.remains import Remains
+from tools.additions.parts.restores import Aside
+from tools.additions.parts.settings import settings_of
+from tools.additions.target import target_of
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 REGION, ACCOUNT = "ap-northeast-1", "123456789012"
@@ -282,6 +288,16 @@ HEALTHY = {
 }
 
 
+OWN = {
+    "jobs": Jobs,
+    "uploads": Bucket,
+    "remains": Remains,
+    "aside": Aside,
+    "old_workers": OldWorkers,
+}
+"""What careapp reads besides."""
+
+
 def parts(values):
     return {
         name: records.Part(problem=value) if isinstance(value, AwsProblem) else records.Part(value)
@@ -296,16 +312,36 @@ def stack(settings=None, **changes):
         main = values.pop("main")
         values |= {"newest": main, "definitions": {main.arn: main}}
     wanted = NEW if values["service"] is not None else None
+    settings = settings or choices()
+    own = {
+        kind: one
+        for name, kind in OWN.items()
+        if name in values
+        for one in parts({name: values.pop(name)}).values()
+    }
+    if settings.guessed:
+        own[Settings] = records.Part(problem=stages.WRONG_FILE)
     return Snapshot(
-        names=StackNames("poc", "careapp"), place=Place(region=REGION), settings=settings or choices(),
-        wanted=wanted, at=NOW, **parts(values),
+        target=target_of(settings), owner=owner_of(settings), place=Place(region=REGION),
+        wanted=wanted, at=NOW, own=own, **parts(values),
     )  # fmt: skip
+
+
+def declaring(now, settings):
+    """The same stack with another stack file."""
+    return replace(now, target=target_of(settings), owner=owner_of(settings))
+
+
+def at_url(now, url):
+    """The same stack with the output pageUrl."""
+    return replace(now, target=replace(now.target, page=replace(now.target.page, url=url)))
 
 
 def of_another_app(now):
     """The same stack with the app of examples/flaskr in place of the one in webapp/."""
-    image = replace(now.settings.image, folder=Path("examples/flaskr"))
-    return replace(now, settings=replace(now.settings, image=image))
+    settings = settings_of(now)
+    image = replace(settings.image, folder=Path("examples/flaskr"))
+    return declaring(now, replace(settings, image=image))
 
 
 MAIL = f"{ECS}:task-definition/careapp-poc-worker-mail:3"
@@ -328,7 +364,12 @@ def with_worker(now=None, wanted=MAIL, **changes):
         "definitions": {MAIL: known}, "logs": logs(d=["started"]), "rollback_reason": "",
         "was_deployed": None, **changes,
     }  # fmt: skip
-    return replace(now, workers={"mail": now.of_worker("mail", wanted, **parts(values))})
+    return replace(
+        now,
+        workers={
+            "mail": now.of_other(settings_of(now).names.of_worker("mail"), wanted, **parts(values))
+        },
+    )
 
 
 def crashing_worker(*lines, container="", code=1, **changes):

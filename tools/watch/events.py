@@ -10,9 +10,20 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.aws.session import Session
+from ecs_gate.parts import ecs, rds
+from ecs_gate.parts.ecs import Activity
+from ecs_gate.parts.rds import Database
+from ecs_gate.parts.records import Deployment, Part, Service, Task, read_part
+from ecs_gate.parts.stack_secrets import learn_aloud
+from ecs_gate.screen import Line, dated_time, display
+from ecs_gate.text import Text, t, verbatim
 from stack.names import StackNames
-from tools.aws.errors import AwsProblem
-from tools.aws.session import Session
+from tools.additions.owner import session_of
+from tools.additions.parts import jobs as job_runs
+from tools.additions.parts.jobs import Run
+from tools.additions.target import target_of
 from tools.command_line import (
     CANNOT_READ,
     print_json,
@@ -20,15 +31,6 @@ from tools.command_line import (
     settings_to_look,
     with_exit_code,
 )
-from tools.i18n import Text, t, verbatim
-from tools.screen import Line, dated_time, display
-from tools.snapshot import ecs, rds
-from tools.snapshot import jobs as job_runs
-from tools.snapshot.ecs import Activity
-from tools.snapshot.jobs import Run
-from tools.snapshot.rds import Database
-from tools.snapshot.records import Deployment, Part, Service, Task, read_part
-from tools.snapshot.stack_secrets import learn_aloud
 from tools.watch.logs import LogQuery, Search, masked
 
 KINDS = ("deployment", "task", "service", "target", "scaling", "job", "database", "log")
@@ -259,8 +261,9 @@ def as_dicts(timeline: Timeline) -> dict[str, Any]:
 def run(stack: str, folder: Path, as_json: bool, since: timedelta | None, log: bool) -> int:
     """Print the timeline; return 0, or 2 when a part of it could not be read."""
     settings = settings_to_look(stack, folder)
-    session = Session.of_stack(stack, folder)
-    learn_aloud(session, settings.names, settings.login.secret_arn)
+    session = session_of(stack, folder)
+    target = target_of(settings)
+    learn_aloud(session, target.names, target.login.secret_arn, public=target.public_words)
     events = timeline(
         session,
         settings.names,

@@ -13,20 +13,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.aws.session import Session
+from ecs_gate.parts import ecs, task_logs
+from ecs_gate.parts.records import Task, read_existing
+from ecs_gate.parts.stack_secrets import learn_aloud
+from ecs_gate.parts.task_logs import at
+from ecs_gate.parts.verdicts import STREAMS as GATE_STREAMS
+from ecs_gate.screen import Line, dated_time, display
+from ecs_gate.text import t
+from ecs_gate.text.masking import Lines
 from stack.file import names_of
 from stack.names import StackNames
 from stack.settings import Settings
-from tools.aws.errors import AwsProblem
-from tools.aws.session import Session
+from tools.additions.owner import session_of
 from tools.command_line import with_exit_code
-from tools.i18n import t
-from tools.i18n.masking import Lines
-from tools.screen import Line, dated_time, display
-from tools.snapshot import ecs, task_logs
-from tools.snapshot.records import Task, read_existing
-from tools.snapshot.stack_secrets import learn_aloud
-from tools.snapshot.task_logs import at
-from tools.snapshot.verdicts import STREAMS as GATE_STREAMS
 
 SPANS = (
     *(timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1)),
@@ -108,6 +109,17 @@ class Search:
                 raise _no_group(self._names, problem) from problem
             raise
         return streams
+
+    def check_task(self) -> None:
+        """Raise AwsProblem where no task has a log whose id begins as the query's does."""
+        params = {"logGroupName": self._names.log_group, "logStreamNamePrefix": self._prefix}
+        streams = self._session.pages("logs", "describe_log_streams", **params)
+        if not any(page["logStreams"] for page in streams):
+            raise AwsProblem(
+                "missing",
+                t("There is no log of a task whose id begins with {task}.", task=self._query.task),
+                t("`./careapp status` shows the tasks, `./careapp logs` the lines of all."),
+            )
 
     def latest(self, floor: datetime | None = None) -> list[LogEvent]:
         """Return the last lines, oldest first, none before ``floor``.
@@ -328,7 +340,7 @@ def run(
     worker: str,
 ) -> int:
     """Print log lines, of the task that stopped last or of all tasks, and return 0. ``worker``: only of its tasks."""
-    session, names = Session.of_stack(stack, folder), names_of(stack, folder)
+    session, names = session_of(stack, folder), names_of(stack, folder)
     if worker:
         names = Settings.read(stack, folder).names_of(worker)
     learn = partial(learn_aloud, session, names)
@@ -336,6 +348,8 @@ def run(
         task, lines = previous(session, names, query)
         display([screen.ended(task), *screen.lines(lines, learn)])
         return 0
+    if query.task:
+        Search(session, names, query).check_task()
     show = follow if is_following else read
     display(screen.lines(show(session, names, query), learn))
     return 0

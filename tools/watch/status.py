@@ -8,17 +8,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tools.aws.session import Session
+from ecs_gate.checks.databases import USABLE
+from ecs_gate.diagnosis.case import Case
+from ecs_gate.parts.gather import Snapshot
+from ecs_gate.parts.records import Deployment, Part, Service, Task
+from ecs_gate.rollout.verdict import shifted
+from ecs_gate.screen import Line, display, redraw, short_time, zoned_time
+from ecs_gate.text import Text, t
+from tools.additions.checks import stages
+from tools.additions.owner import overview, session_of
+from tools.additions.parts.pauses import RESUME_FIRST, paused
+from tools.additions.parts.settings import settings_of
 from tools.command_line import print_json, raise_if_blind, settings_to_look, with_exit_code
-from tools.diagnosis.case import Case
-from tools.doctor.checks import stages
-from tools.doctor.checks.databases import USABLE
-from tools.i18n import Text, t
-from tools.rollout.verdict import shifted
-from tools.screen import Line, display, redraw, short_time, zoned_time
-from tools.snapshot.gather import Snapshot, overview
-from tools.snapshot.rds import RESUME_FIRST
-from tools.snapshot.records import Deployment, Part, Service, Task
 
 STOPPED_SHOWN = 3
 
@@ -36,12 +37,12 @@ def lines(now: Snapshot) -> Iterator[Line]:
         yield from _nothing(case)
         yield from _unread(now)
         return
-    if pause := case.paused:
+    if pause := paused(case):
         since = t("since {time}; ./careapp resume", time=zoned_time(pause.since))
         yield _row(t("Paused"), str(since), "bold yellow")
-        if now.settings.database.final_snapshot:
+        if settings_of(now).database.final_snapshot:
             yield Line(f"    {RESUME_FIRST!s}", "yellow")
-    if hours := case.now.settings.service.scaling.hours:
+    if hours := settings_of(case).service.scaling.hours:
         yield _hours(case, hours.text)
     yield _page(now)
     if service := now.service.value:
@@ -60,7 +61,7 @@ def _unread(now: Snapshot) -> Iterator[Line]:
 
 def _nothing(case: Case) -> Iterator[Line]:
     """Yield what is left of the stack and how that ends, or how the stack is created."""
-    stack = case.now.names.stack
+    stack = settings_of(case).stack
     if remains := stages.left(case):
         yield _row(t("Left"), ", ".join(remains.resources), "yellow")
         for each in remains.holders:
@@ -76,7 +77,7 @@ def _row(name: Text, text: str, style: str = "") -> Line:
 
 
 def _hours(case: Case, hours: str) -> Line:
-    zone = case.now.settings.service.scaling.time_zone
+    zone = settings_of(case).service.scaling.time_zone
     if stages.in_hours(case):
         return _row(t("Hours"), f"{hours} ({zone})")
     text = t(
@@ -94,7 +95,7 @@ def _page(now: Snapshot) -> Line:
     text = now.page_url
     if balancer.state not in ("active", ""):
         text += f" ({balancer.state})"
-    if not (allowed := now.settings.allowed).everyone:
+    if not (allowed := settings_of(now).allowed).everyone:
         text = str(t("{page} for {allowed}", page=text, allowed=str(allowed)))
     return _row(t("Page"), text)
 
@@ -112,7 +113,7 @@ def _service(case: Case, service: Service) -> Iterator[Line]:
         yield Line(f"    {shifted(traffic, service.primary.revision)!s}", "yellow")
     if not case.breaks and case.unfinished and service.primary and service.primary.failed:
         back = "./careapp rollback" if case.other_deployments else "pulumi up"
-        command = f"{back} -s {case.now.names.stack}"
+        command = f"{back} -s {settings_of(case).stack}"
         text = t("ECS's circuit breaker does not end such a deployment: {command}", command=command)
         yield Line(f"    {text!s}", "yellow")
     for each in service.deployments:
@@ -158,7 +159,9 @@ def _tasks(case: Case) -> Iterator[Line]:
 def _worker(case: Case) -> Line:
     style = "green" if _well(case) else "yellow" if case.service else "bold red"
     text = worker(case)
-    if case.worker is None and not case.now.settings.guessed:
+    settings = settings_of(case)
+    declared = case.process in [each.name for each in settings.workers]
+    if not (declared or settings.guessed):
         text = t("{words}; not in the stack file, so `pulumi up` deletes it", words=text)
     return Line(f"  {t('Worker')!s} {case.process}: {text!s}", style)
 
@@ -227,10 +230,10 @@ def exit_code(now: Snapshot) -> int:
     parts += [part for each in now.workers.values() for part in (each.service, each.tasks)]
     if any(each.problem for each in parts):
         return 2
-    if case.paused:
+    if paused(case):
         return 0
     stage = stages.stage(case)
-    off = not now.settings.ecs_enabled
+    off = not settings_of(now).ecs_enabled
     well = case.steady or (stage == stages.FIRST and off) or _at_rest(case)
     well = well and all(map(_well, case.workers))
     database = now.database.value
@@ -252,7 +255,7 @@ def as_dict(now: Snapshot) -> dict[str, Any]:
         "region": now.region,
         "stage": stages.stage(case),
         "steady": case.steady,
-        "paused": case.paused is not None,
+        "paused": paused(case) is not None,
         "in_hours": stages.in_hours(case),
         "page": now.page_url or None,
         "service": plain(service),
@@ -287,7 +290,7 @@ def plain(value: object) -> Any:
 @with_exit_code
 def run(stack: str, folder: Path, as_json: bool, watch: bool) -> int:
     """Print the status once, or again every two seconds; return its exit code."""
-    session = Session.of_stack(stack, folder)
+    session = session_of(stack, folder)
 
     def read() -> Snapshot:
         return overview(settings_to_look(stack, folder), session)

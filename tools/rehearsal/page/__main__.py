@@ -13,9 +13,9 @@ import sys
 import threading
 from pathlib import Path
 
+from ecs_gate.aws.local_cloud import ROOT
 from local_cloud.paths import Home
 from stack.file import names_of
-from tools.aws.local_cloud import ROOT
 
 
 def main() -> int:
@@ -35,7 +35,7 @@ def serve(listener: str, folder: str, region: str) -> None:
     """Answer on the socket that was handed over."""
     from werkzeug.serving import make_server
 
-    from tools.aws.session import Session
+    from ecs_gate.aws.session import Session
     from tools.rehearsal.page.server import create_app
     from tools.rehearsal.page.watching import Watcher
 

@@ -16,9 +16,9 @@ from typing import Any
 
 from flask import Flask, Request, Response, abort, render_template, request, stream_with_context
 
-from tools.diagnosis.screen import KINDS
-from tools.i18n import LANGUAGES, Text, in_language, t
-from tools.i18n.masking import mask_data
+from ecs_gate.diagnosis.screen import KINDS
+from ecs_gate.text import LANGUAGES, Text, in_language, t
+from ecs_gate.text.masking import mask_data
 from tools.rehearsal.page.state import state
 from tools.rehearsal.page.watching import TICK, Watcher
 

@@ -7,21 +7,23 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from tools.diagnosis import screen as doctor
-from tools.diagnosis.case import Case
-from tools.diagnosis.catalogue import JOB
-from tools.diagnosis.findings import Diagnosis
-from tools.diagnosis.log_lines import parsed
-from tools.diagnosis.request_path import request_path, target_of
-from tools.doctor.checks import stages
-from tools.i18n import Text, joined, t, verbatim
+from ecs_gate.diagnosis import screen as doctor
+from ecs_gate.diagnosis.case import Case
+from ecs_gate.diagnosis.catalogue import JOB
+from ecs_gate.diagnosis.findings import Diagnosis
+from ecs_gate.diagnosis.log_lines import parsed
+from ecs_gate.diagnosis.request_path import request_path, target_of
+from ecs_gate.parts.elb import Condition, Rule
+from ecs_gate.parts.records import Deployment, Service, Task
+from ecs_gate.rollout.verdict import shifted
+from ecs_gate.screen import short_time
+from ecs_gate.text import Text, joined, t, verbatim
+from tools.additions.checks import stages
+from tools.additions.parts.jobs import Jobs
+from tools.additions.parts.pauses import paused
+from tools.additions.parts.settings import settings_of
 from tools.jobs.commands import NO_RUN, run_text
 from tools.rehearsal.page.watching import Moment, Work
-from tools.rollout.verdict import shifted
-from tools.screen import short_time
-from tools.snapshot.elb import Condition, Rule
-from tools.snapshot.jobs import Jobs
-from tools.snapshot.records import Deployment, Service, Task
 from tools.watch.events import LABELS, Event, short
 from tools.watch.status import plain, worker
 
@@ -46,9 +48,9 @@ def verdict(seen: Moment) -> Summary:
         return _at_work(case, stage, work)
     if stage == stages.NOTHING:
         return _nothing(work)
-    if case.paused:
+    if paused(case):
         return PAUSED
-    if stage == stages.FIRST and not (diagnosis.causes or case.now.settings.ecs_enabled):
+    if stage == stages.FIRST and not (diagnosis.causes or settings_of(case).ecs_enabled):
         return STAGE1
     return _judged(case, diagnosis)
 
@@ -63,7 +65,7 @@ def _at_work(case: Case, stage: str, work: Work) -> Summary:
     if work.removing:
         text = t("{count} resource is left.", "{count} resources are left.", count=work.resources)
         return Summary("busy", t("at work"), t("Pulumi is destroying the stack"), text)
-    second = stage == stages.FIRST and case.now.settings.ecs_enabled
+    second = stage == stages.FIRST and settings_of(case).ecs_enabled
     return _building(t("Stage 2 is being built") if second else t("Stage 1 is being built"), work)
 
 
@@ -183,10 +185,11 @@ def balancer(case: Case) -> dict[str, Any] | None:
 
 def _rule(rule: Rule) -> dict[str, Any]:
     groups = ", ".join(each.split("/")[1] for each in rule.groups)
+    then = f"{rule.action} → {groups}" if groups else rule.action
     return {
         "priority": rule.priority,
         "when": "; ".join(map(_when, rule.conditions)) or str(t("everything else")),
-        "then": f"{rule.action} → {groups}" if groups else rule.action,
+        "then": f"authenticate-oidc, {then}" if rule.login else then,
     }
 
 
@@ -238,7 +241,7 @@ def database(case: Case) -> dict[str, Any] | None:
 
 def processes(case: Case) -> list[dict[str, str]]:
     """Each worker with its state, and each job with its schedule and its last run."""
-    jobs = case.now.jobs.value or Jobs()
+    jobs = case.now.of(Jobs).value or Jobs()
     rows = [(each.process, worker(each)) for each in case.workers]
     for name, schedule in jobs.schedules.items():
         last = next((run_text(each) for each in jobs.runs if each.job == name), NO_RUN)
@@ -250,8 +253,11 @@ def processes(case: Case) -> list[dict[str, str]]:
 def stores(case: Case) -> dict[str, Any]:
     """What a task is started from: image, names of secrets, log group."""
     image, secrets, log = case.now.image.value, case.now.secrets.value, case.now.logs.value
+    name = (
+        case.definition.image.rpartition("/")[2] if case.definition else case.now.names.repository
+    )
     return {
-        "image": plain(image) if image else None,
+        "image": {**plain(image), "name": name} if image else None,
         "secrets": [arn.rpartition(":")[2] for arn in secrets or ()],
         "log": {"group": log.group, "exists": log.exists} if log else None,
     }

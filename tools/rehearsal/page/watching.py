@@ -14,22 +14,26 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.aws.local_cloud import ROOT
+from ecs_gate.aws.session import Session
+from ecs_gate.diagnosis.case import Case
+from ecs_gate.diagnosis.findings import Diagnosis
+from ecs_gate.doctor import judge
+from ecs_gate.parts import ecs
+from ecs_gate.parts.elb import PageAnswer
+from ecs_gate.parts.gather import Snapshot, gather
+from ecs_gate.parts.records import Part
+from ecs_gate.parts.stack_secrets import learn
+from ecs_gate.text import verbatim
 from local_cloud.paths import Home
 from stack.file import StackError, project_of
 from stack.names import StackNames
 from stack.settings import Settings
-from tools.aws.errors import AwsProblem
-from tools.aws.local_cloud import ROOT
-from tools.aws.session import Session
-from tools.diagnosis.case import Case
-from tools.diagnosis.findings import Diagnosis
-from tools.doctor.diagnose import judge
-from tools.i18n import verbatim
-from tools.snapshot import ecs
-from tools.snapshot.elb import PageAnswer
-from tools.snapshot.gather import Inquiry, Snapshot, gather, overview
-from tools.snapshot.records import Part
-from tools.snapshot.stack_secrets import learn
+from tools.additions.owner import inquiry_of, overview
+from tools.additions.parts.jobs import Jobs
+from tools.additions.parts.settings import settings_of
+from tools.additions.target import target_of
 from tools.watch import events, logs
 from tools.watch.events import Event
 from tools.watch.logs import LogQuery
@@ -181,7 +185,8 @@ class Watcher:
             settings = Settings.read(stack, self._home.project)
         except StackError:
             return Moment(at=at, work=work, stacks=stacks)
-        learn(self._session, settings.names, settings.login.secret_arn)
+        target = target_of(settings)
+        learn(self._session, target.names, target.login.secret_arn, public=target.public_words)
         now, diagnosis = self._gathered(settings, memory)
         return Moment(
             at=at, work=work, stacks=stacks, now=now, diagnosis=diagnosis, events=self._events(now)
@@ -200,7 +205,7 @@ class Watcher:
         if last and last.now and last.diagnosis and mark == memory.mark and not old:
             return last.now, last.diagnosis
         page = _still_answers(last.now) if last and last.now and mark == memory.mark else None
-        now = gather(Inquiry(settings, self._session, page=page))
+        now = gather(inquiry_of(settings, self._session, page=page))
         memory.mark, memory.full = mark, time.monotonic()
         return now, judge(now)
 
@@ -210,7 +215,7 @@ class Watcher:
             *events.of_tasks(now.tasks.value or ()),
             *self._of_processes(now),
             *events.of_database(now.database.value),
-            *(self._of_service(now.names) if now.service.value else ()),
+            *(self._of_service(settings_of(now).names) if now.service.value else ()),
         ]
         return tuple(sorted(known, key=lambda each: each.at))
 
@@ -218,7 +223,7 @@ class Watcher:
         for name, worker in now.workers.items():
             yield from events.of_service(worker.service.value, name)
             yield from events.of_tasks(worker.tasks.value or ())
-        yield from events.of_jobs(now.jobs.value.runs if now.jobs.value else ())
+        yield from events.of_jobs(jobs.runs if (jobs := now.of(Jobs).value) else ())
 
     def _of_service(self, names: StackNames) -> Iterator[Event]:
         """Yield what is asked for by itself; `./careapp events` says what cannot be read."""

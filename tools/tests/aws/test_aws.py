@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from botocore import exceptions as boto
 
-from tools.aws.errors import translate
-from tools.aws.session import Place, Session
-from tools.diagnosis.screen import as_dict, plain
-from tools.doctor.diagnose import judge
-from tools.i18n import in_language
+from ecs_gate.aws.errors import translate
+from ecs_gate.aws.session import Place, Session
+from ecs_gate.diagnosis.screen import as_dict, plain
+from ecs_gate.doctor import judge
+from ecs_gate.text import in_language
 from tools.tests import stacks as a
 from tools.tests.conftest import REGION
 from tools.tests.doctor.situations import SITUATIONS

@@ -11,10 +11,10 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
+from ecs_gate.aws.session import Session
+from ecs_gate.text import Refused, t
 from stack.file import StackError
 from tools import command_line
-from tools.aws.session import Session
-from tools.i18n import Refused, t
 from tools.tests.conftest import client
 
 
@@ -72,7 +72,7 @@ PRINTS = """
 import sys, click
 from tools import command_line
 from tools.command_line import exit_code_of, print_json
-from tools.screen import Line, display
+from ecs_gate.screen import Line, display
 show = {"screen": lambda: display([Line("a"), Line("b")]), "json": lambda: print_json({"a": 1})}
 @click.command()
 @click.argument("how")

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from ecs_gate.text import Refused
+from tools.additions.parts import restores
 from tools.database import copies
 from tools.database.copies import Source
-from tools.i18n import Refused
-from tools.snapshot import rds
 from tools.tests.conftest import NAMES, instances
 
 NAME = NAMES.database
@@ -31,7 +31,7 @@ def test_the_tags_of_the_stack_are_copied_and_no_other():
     found = copies._tags({"TagList": tagged}, Source(NOON, "good"))
     assert {each["Key"]: each["Value"] for each in found} == {
         "careapp:stack": "poc",
-        rds.RESTORED: "good",
+        restores.RESTORED: "good",
     }
 
 

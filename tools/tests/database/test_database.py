@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tools.aws.errors import AwsProblem
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.parts import vpc
+from ecs_gate.text import Refused, t
+from tools.additions.parts.pauses import Pause
 from tools.database import commands, queries, tunnel
 from tools.database.tunnel import DOCUMENT, JumpHost, open_tunnel
-from tools.i18n import Refused, t
-from tools.snapshot import vpc
-from tools.snapshot.rds import Pause
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, Answering, client
 
@@ -157,13 +157,13 @@ def test_login_leads_through_the_tunnel_and_checks_the_certificate(aws, monkeypa
 @pytest.mark.parametrize(
     ("found", "said"),
     [
-        (a.database(status="stopped", pause=Pause(a.NOW)), "./careapp resume -s poc` first"),
+        (a.database(status="stopped", tags=Pause(a.NOW).tags), "./careapp resume -s poc` first"),
         (a.database(status="stopped"), "is stopped and accepts no connections; `./careapp doctor"),
         (None, "There is no database careapp-poc in ap-northeast-1"),
     ],
 )
 def test_database_that_accepts_no_connections_is_reported_first(aws, monkeypatch, found, said):
-    monkeypatch.setattr("tools.snapshot.rds.database", lambda *_: found)
+    monkeypatch.setattr("ecs_gate.parts.rds.database", lambda *_: found)
     with pytest.raises(Refused, match=said):
         queries.database(aws, NAMES)
 

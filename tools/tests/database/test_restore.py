@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tools.aws.errors import AwsProblem
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.text import Refused, t
+from tools.additions.parts import restores
 from tools.database import copies, queries, restore
 from tools.database.pulumi_state import INSTANCE, PulumiStack
 from tools.database.restore import Instances, Restore, RestoreOptions
-from tools.i18n import Refused, t
-from tools.snapshot import rds
 from tools.tests.conftest import NAMES, Terminal, client, instances
 from tools.tests.stacks import choices
 
@@ -226,7 +226,7 @@ def test_a_name_that_rds_has_not_freed_yet_is_asked_for_again(made, monkeypatch)
 
 
 def raw(name, source=None, **more):
-    tags = [{"Key": rds.RESTORED, "Value": source}] if source else []
+    tags = [{"Key": restores.RESTORED, "Value": source}] if source else []
     return {"DBInstanceIdentifier": name, "TagList": tags, **more}
 
 

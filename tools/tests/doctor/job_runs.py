@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from tools.snapshot.jobs import Jobs, Run, Schedule
-from tools.snapshot.task_inputs import Role
+from ecs_gate.parts.task_inputs import Role
+from tools.additions.parts.jobs import Jobs, Run, Schedule
 from tools.tests import stacks as a
 
 DEFINITION = f"{a.ECS}:task-definition/careapp-poc-job-report:3"

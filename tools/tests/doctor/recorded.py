@@ -12,11 +12,11 @@ from functools import cache
 from itertools import zip_longest
 from pathlib import Path
 
-from tools.diagnosis.catalogue import Facts
-from tools.diagnosis.findings import Diagnosis, Finding, Fix
-from tools.doctor.diagnose import judge
-from tools.i18n import in_language
-from tools.snapshot.gather import Snapshot
+from ecs_gate.diagnosis.catalogue import Facts
+from ecs_gate.diagnosis.findings import Diagnosis, Finding, Fix
+from ecs_gate.doctor import judge
+from ecs_gate.parts.gather import Snapshot
+from ecs_gate.text import in_language
 from tools.tests.doctor.situations import SITUATIONS
 from tools.tests.doctor.variants import VARIANTS
 

@@ -4,16 +4,17 @@ import json
 from dataclasses import replace
 from ipaddress import IPv4Network
 
-from tools.doctor.diagnose import judge
-from tools.snapshot.cloudwatch import Measured, Quota
-from tools.snapshot.elb import Certificate, Oidc, Rule
-from tools.snapshot.login import Provider
-from tools.snapshot.rds import Pause
-from tools.snapshot.records import Container, ContainerHealth, Sidecar
-from tools.snapshot.remains import Holder, Remains
-from tools.snapshot.task_inputs import Bucket, Image, Secret
-from tools.snapshot.task_logs import LogLine, Logs
-from tools.snapshot.vpc import Endpoint
+from ecs_gate.doctor import judge
+from ecs_gate.parts.cloudwatch import Measured, Quota
+from ecs_gate.parts.elb import Certificate, Oidc, Rule
+from ecs_gate.parts.login import Provider
+from ecs_gate.parts.records import Container, ContainerHealth, Sidecar
+from ecs_gate.parts.task_inputs import Bucket, Image, Secret
+from ecs_gate.parts.task_logs import LogLine, Logs
+from ecs_gate.parts.vpc import Endpoint
+from tools.additions.parts.pauses import Pause
+from tools.additions.parts.remains import Holder, Remains
+from tools.additions.parts.restores import Aside
 from tools.tests import stacks as a
 from tools.tests.doctor import job_runs
 from tools.tests.doctor.logged import TRACES
@@ -262,10 +263,10 @@ SITUATIONS = {
     "page-unavailable": a.stack(page=a.page(503)),
     "page-silent": a.stack(page=a.page(0, problem="timed out after 10 s", database=None)),
     "database-missing": a.stack(database=None),
-    "restore-interrupted": a.stack(database=None, aside=(OLD_DATABASE,)),
+    "restore-interrupted": a.stack(database=None, aside=Aside((OLD_DATABASE,))),
     "database-away": a.stack(database=a.database(status="stopped")),
     "stack-paused": a.stack(
-        service=a.service(desired=0, running=0), database=a.database(status="stopped", pause=Pause(a.NOW))),
+        service=a.service(desired=0, running=0), database=a.database(status="stopped", tags=Pause(a.NOW).tags)),
     "database-full": a.stack(database=a.database(status="storage-full")),
     "database-address": a.stack(main=env(DB_HOST="other.example")),
     "database-secret": a.stack(

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from ecs_gate import checks
+from ecs_gate.diagnosis.case import Case
+from ecs_gate.doctor import PARTS, judge
+from ecs_gate.parts import cloudwatch
+from ecs_gate.parts.cloudwatch import Quota
+from ecs_gate.parts.records import Alarmed, Part
 from stack import sizes
 from stack.file import StackError
 from stack.settings import Settings
-from tools.diagnosis.case import Case
-from tools.doctor import checks
-from tools.doctor.checks import stages
-from tools.doctor.diagnose import PARTS, judge
-from tools.snapshot import cloudwatch
-from tools.snapshot.cloudwatch import Quota
-from tools.snapshot.records import Alarmed, Part
+from tools.additions.checks import stages
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, Answering
 from tools.tests.doctor.situations import CRASHED, findings
@@ -27,8 +27,8 @@ def test_a_healthy_stack_has_no_findings_and_all_of_it_was_checked():
     assert (diagnosis.findings, diagnosis.unread, diagnosis.healthy) == ((), (), True)
     unchecked = {name for name, part in PARTS.items() if part not in diagnosis.checked}
     assert unchecked == {
-        *("rollback_reason", "was_deployed", "command_tasks", "ended_by", "jobs", "login"),
-        *("verdict", "tried", "uploads", "remains", "old_workers", "aside"),
+        *("rollback_reason", "was_deployed", "command_tasks", "ended_by", "login"),
+        *("verdict", "tried"),
     }
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tools.diagnosis.case import Case
+from ecs_gate.diagnosis.case import Case
 from tools.tests import stacks as a
 from tools.tests.doctor.situations import CRASHED, EXITED
 from tools.tests.doctor.variants.app import IMAGE, with_events

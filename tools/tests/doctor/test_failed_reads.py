@@ -9,12 +9,12 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError, ReadTimeoutError
 
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.doctor import diagnose
+from ecs_gate.parts import stack_secrets
+from ecs_gate.rollout.look import Expected, look
 from stack.settings import Settings
-from tools.aws.errors import AwsProblem
-from tools.doctor.diagnose import diagnose
-from tools.rollout.look import Expected, look
-from tools.snapshot import stack_secrets
-from tools.snapshot.gather import Inquiry, overview
+from tools.additions.owner import inquiry_of, overview
 from tools.tests.conftest import NAMES, client
 from tools.watch.status import lines
 
@@ -78,10 +78,10 @@ def test_a_failed_read_is_named_and_finds_nothing(aws, folder, session, name):
     (folder / f"Pulumi.{name}.yaml").write_text(text)
     settings = Settings.read(name, folder)
     rows, shown = absent(overview(settings, session)), {each for each, _ in aws.answers}
-    before = diagnose(Inquiry(settings, session))
+    before = diagnose(inquiry_of(settings, session))
     known = {each.id for each in before.findings}
     for failing in aws.failures():
-        now, seen = diagnose(Inquiry(settings, session)), overview(settings, session)
+        now, seen = diagnose(inquiry_of(settings, session)), overview(settings, session)
         assert {each.id for each in now.findings} <= known, failing
         assert absent(seen) <= rows, failing
         if failing != "GetServiceQuota":  # which this account in memory does not know, either

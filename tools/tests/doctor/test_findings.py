@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tools.diagnosis.screen import plain
+from ecs_gate.diagnosis.screen import plain
 from tools.tests import stacks as a
 from tools.tests.doctor.recorded import ALL, HEALTHY, diagnosis_of, ids, recorded, section
 from tools.tests.doctor.situations import OTHER_SECRET, SITUATIONS

@@ -3,12 +3,12 @@
 import json
 import shlex
 
-from stack.service import MEMORY_BY_CPU
-from tools.diagnosis.case import Case
-from tools.doctor.checks.capacity import larger
-from tools.doctor.checks.permissions import execution_needs, lacking
-from tools.doctor.diagnose import judge
-from tools.snapshot.task_inputs import Role
+from ecs_gate.checks.capacity import larger
+from ecs_gate.checks.permissions import execution_needs, lacking
+from ecs_gate.diagnosis.case import Case
+from ecs_gate.doctor import judge
+from ecs_gate.facts.fargate import MEMORY_BY_CPU
+from ecs_gate.parts.task_inputs import Role
 from tools.tests import stacks as a
 
 SECOND = a.SECRET.replace("rds!db-1", "careapp-poc-keys")

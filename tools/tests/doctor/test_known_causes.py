@@ -8,10 +8,10 @@ from random import Random
 
 import pytest
 
-from tools.diagnosis.known_causes import logged_cause
-from tools.diagnosis.log_lines import listening, requests
-from tools.snapshot.records import Part
-from tools.snapshot.task_logs import LogLine
+from ecs_gate.diagnosis.known_causes import logged_cause
+from ecs_gate.diagnosis.log_lines import listening, requests
+from ecs_gate.parts.records import Part
+from ecs_gate.parts.task_logs import LogLine
 from tools.tests import stacks as a
 from tools.tests.doctor.logged import BETWEEN_UWSGI, CAUSES, LISTENING, REQUESTS
 from tools.tests.doctor.situations import FAILED_WITH, ILL, asked, crashed, findings

@@ -2,12 +2,13 @@
 
 import pytest
 
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.doctor import judge
+from ecs_gate.parts.gather import gather
+from ecs_gate.parts.records import Part
+from ecs_gate.text import verbatim
 from stack.settings import Settings
-from tools.aws.errors import AwsProblem
-from tools.doctor.diagnose import judge
-from tools.i18n import verbatim
-from tools.snapshot.gather import Inquiry, gather
-from tools.snapshot.records import Part
+from tools.additions.owner import inquiry_of
 from tools.tests import stacks as a
 from tools.tests.conftest import client
 from tools.tests.doctor.situations import COMMAND
@@ -71,19 +72,19 @@ def test_the_record_is_read_only_where_the_service_runs_another_revision(
 ):
     asked = history(stack.definition)
     settings = Settings.read("poc", folder)
-    found = gather(Inquiry(settings, stack.session))
+    found = gather(inquiry_of(settings, stack.session))
     assert (found.was_deployed, found.command_tasks) == (Part(False), Part(None))
-    assert gather(Inquiry(settings, stack.session, stack.definition)).was_deployed == Part(None)
+    assert gather(inquiry_of(settings, stack.session, stack.definition)).was_deployed == Part(None)
     network = {"subnets": ["one"], "securityGroups": ["sg"], "assignPublicIp": True}
     declared = {"networkConfiguration": network}
-    new = gather(Inquiry(settings, stack.session, newer, declared=declared))
+    new = gather(inquiry_of(settings, stack.session, newer, declared=declared))
     service = new.service.value
     assert (new.wanted, new.was_deployed) == (newer, Part(False))
     assert (service.subnets, service.groups, service.public_ip) == (("one",), ("sg",), True)
     (folder / "Pulumi.poc.yaml").write_text(
         f"config:\n  aws:region: ap-northeast-1\n  careapp:deployCommand: {COMMAND}\n"
     )
-    read = gather(Inquiry(Settings.read("poc", folder), stack.session))
+    read = gather(inquiry_of(Settings.read("poc", folder), stack.session))
     assert read.command_tasks == Part(())
     families = [each for _, each in asked if "family" in each and "desiredStatus" in each]
     assert [each["desiredStatus"] for each in families] == ["RUNNING", "STOPPED"]
@@ -97,7 +98,7 @@ def test_what_was_deployed_after_the_newest_revision_is_expected_unless_ecs_went
     stack, folder, newer, history, status, chosen
 ):
     history(stack.definition, newer, status=status)
-    found = gather(Inquiry(Settings.read("poc", folder), stack.session))
+    found = gather(inquiry_of(Settings.read("poc", folder), stack.session))
     assert found.wanted == (stack.definition if chosen else newer)
 
 
@@ -118,7 +119,7 @@ def test_revision_that_runs_is_expected_though_it_was_deregistered(
         return {"taskDefinition": revisions.get(name, revisions[newer])}
 
     calls.answers["describe_task_definition"] = answer
-    found = gather(Inquiry(Settings.read("poc", folder), stack.session))
+    found = gather(inquiry_of(Settings.read("poc", folder), stack.session))
     newest_counts = case == "an older one runs"
     assert found.wanted == (newer if newest_counts else stack.definition)
     named = "revision-deregistered" in {each.id for each in judge(found).findings}

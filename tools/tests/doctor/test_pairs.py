@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from tools.doctor.diagnose import judge
+from ecs_gate.doctor import judge
 from tools.tests import stacks as a
 from tools.tests.doctor.situations import SITUATIONS, kinds
 

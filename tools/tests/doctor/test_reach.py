@@ -6,7 +6,8 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from tools.diagnosis.reachability import (
+from ecs_gate.checks import network_path
+from ecs_gate.diagnosis.reachability import (
     CLIENTS,
     INTERNET,
     LINUX,
@@ -20,9 +21,8 @@ from tools.diagnosis.reachability import (
     missing_rules,
     outbound_denials,
 )
-from tools.doctor.checks import network_path
-from tools.snapshot import vpc
-from tools.snapshot.vpc import Permission
+from ecs_gate.parts import vpc
+from ecs_gate.parts.vpc import Permission
 from tools.tests import stacks as a
 from tools.tests.conftest import client
 from tools.tests.doctor.variants.network import ANYWHERE, OPEN, acl

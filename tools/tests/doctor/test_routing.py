@@ -1,7 +1,7 @@
 """How the rules and the certificate of a listener are read."""
 
-from tools.snapshot import elb
-from tools.snapshot.elb import Certificate, Condition
+from ecs_gate.parts import elb
+from ecs_gate.parts.elb import Certificate, Condition
 from tools.tests import stacks as a
 from tools.tests.conftest import Answering
 from tools.tests.doctor.variants.network import RULES

@@ -7,19 +7,19 @@ from dataclasses import replace
 import click
 import pytest
 
+from ecs_gate.checks.running import APP_RAISES
+from ecs_gate.diagnosis.findings import Diagnosis, Finding
+from ecs_gate.diagnosis.screen import as_dict, plain
+from ecs_gate.pulumi import RolloutFailed
+from ecs_gate.screen import Line, display
+from ecs_gate.text import t, verbatim
+from ecs_gate.text.masking import mask_data, mask_lines, visible
 from local_cloud import console
 from tools import command_line
 from tools.command_line import print_json
 from tools.database.commands import answered
 from tools.database.queries import QueryResult
-from tools.diagnosis.findings import Diagnosis, Finding
-from tools.diagnosis.screen import as_dict, plain
-from tools.doctor.checks.running import APP_RAISES
-from tools.i18n import t, verbatim
-from tools.i18n.masking import mask_data, mask_lines, visible
 from tools.rehearsal.stages import Report
-from tools.rollout.log import RolloutFailed
-from tools.screen import Line, display
 
 URL = "redis://app:p9w@h/0"
 MASKED = "redis://app:***@h/0"

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ecs_gate.text import t, verbatim
+from ecs_gate.text.masking import MASK, mask, mask_data, mask_lines
 from tests import catalogues
-from tools.i18n import t, verbatim
-from tools.i18n.masking import MASK, mask, mask_data, mask_lines
 
 LINES = json.loads(Path(__file__).with_name("masked_lines.json").read_text())
 URLS, NAMED, TOKENS = (LINES[kind] for kind in ("URLS", "NAMED", "TOKENS"))

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tools.i18n.secret_values import SecretValues, values
+from ecs_gate.text.secret_values import SecretValues, values
 
 LETTERS = string.ascii_letters + string.digits + string.punctuation + " éü漢😀"
 SECRETS = st.text(LETTERS, min_size=6, max_size=40).map(lambda text: f"a{text}7Z")

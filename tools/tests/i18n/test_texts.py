@@ -8,8 +8,7 @@ from functools import cache
 import pytest
 from babel.messages.pofile import read_po
 
-from tests.catalogues import catalogues, messages, problems, read
-from tools.i18n import (
+from ecs_gate.text import (
     DOMAIN,
     LANGUAGES,
     Text,
@@ -21,6 +20,7 @@ from tools.i18n import (
     text_of,
     verbatim,
 )
+from tests.catalogues import catalogues, messages, problems, read
 
 JAPANESE = re.compile(r"[぀-ヿ一-鿿]")
 SAME = {
@@ -113,7 +113,7 @@ def test_the_locale_chooses_the_language_in_posix_s_order(environ, wanted):
 def test_english_has_a_singular_and_a_plural_and_japanese_one_form(monkeypatch):
     said = [str(t("{count} task stops", "{count} tasks stop", count=count)) for count in range(3)]
     assert said == ["0 tasks stop", "1 task stops", "2 tasks stop"]
-    monkeypatch.setattr("tools.i18n.translated", {"{count} task": "タスク {count} 個"}.get)
+    monkeypatch.setattr("ecs_gate.text.translated", {"{count} task": "タスク {count} 個"}.get)
     assert str(t("{count} task", "{count} tasks", count=2)) == "タスク 2 個"
 
 

@@ -6,11 +6,13 @@ from types import SimpleNamespace
 
 import pytest
 
+from ecs_gate.parts.gather import gather
+from ecs_gate.parts.records import Part
 from stack.settings import Settings
 from tools import single_task
-from tools.snapshot.gather import Inquiry, gather
-from tools.snapshot.rds import Pause
-from tools.snapshot.records import Part
+from tools.additions.owner import inquiry_of
+from tools.additions.parts.jobs import Jobs
+from tools.additions.parts.pauses import Pause
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, STACK, client
 
@@ -149,7 +151,7 @@ def test_run_that_did_not_start_is_said_with_ecs_s_reason(run, aws):
 
 
 def test_job_of_a_paused_stack_is_well(run, aws, monkeypatch):
-    database = a.database(status="stopped", pause=Pause(a.NOW))
+    database = a.database(status="stopped", tags=Pause(a.NOW).tags)
     monkeypatch.setattr("tools.jobs.commands.rds.database", lambda *_: database)
     aws.schedule(State="DISABLED")
     code, shown, _ = run("jobs")
@@ -242,7 +244,7 @@ def test_events_show_the_runs_of_jobs(run, aws):
 @pytest.fixture
 def gathered(aws, folder, stack):
     """What the doctor reads of the jobs."""
-    return lambda: gather(Inquiry(Settings.read("poc", folder), stack.session)).jobs
+    return lambda: gather(inquiry_of(Settings.read("poc", folder), stack.session)).of(Jobs)
 
 
 def test_the_doctor_reads_the_last_lines_of_a_failed_run(aws, gathered, stack, definition):

@@ -3,11 +3,11 @@
 import json
 from pathlib import Path
 
-from tools.doctor.diagnose import judge
-from tools.i18n import verbatim
+from ecs_gate.doctor import judge
+from ecs_gate.parts.gather import Snapshot
+from ecs_gate.text import verbatim
 from tools.rehearsal.page.server import create_app
 from tools.rehearsal.page.watching import Moment, Work
-from tools.snapshot.gather import Snapshot
 from tools.tests import stacks as a
 from tools.watch import events as timeline
 from tools.watch.events import Event

@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from ecs_gate.aws.session import Session
+from ecs_gate.facts import elb as aws_rules
+from ecs_gate.parts import cloudwatch
+from ecs_gate.parts.cloudwatch import Quota
 from infra import image_tag
 from local_cloud.aws import hooks, quotas, schedule_expressions
 from local_cloud.aws.ecs import definitions, launch_rate, start_checks
@@ -16,13 +20,9 @@ from local_cloud.building.files import sent_files
 from local_cloud.paths import ROOT
 from local_cloud.providers import servicer
 from stack import image, service, sizes
+from stack import schedule_expressions as stacks_expressions
 from stack.names import StackNames
-from tools.aws.session import Session
 from tools.rehearsal.careapp import CAREAPP
-from tools.shared import aws_rules
-from tools.shared import schedule_expressions as stacks_expressions
-from tools.snapshot import cloudwatch
-from tools.snapshot.cloudwatch import Quota
 
 
 def test_facts_of_aws_are_the_same():

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from ecs_gate.text import verbatim
 from local_cloud.paths import Home
-from tools.i18n import verbatim
 from tools.rehearsal.page import server
 from tools.rehearsal.page.__main__ import app_address
 from tools.tests import stacks as a

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from tools.aws.session import Session
-from tools.i18n import Refused
+from ecs_gate.aws.session import Session
+from ecs_gate.parts import rds
+from ecs_gate.text import Refused
+from tools.additions.parts import pauses
+from tools.additions.parts.jobs import switch_schedules
+from tools.additions.parts.pauses import Pause
 from tools.pause import processes, steps
 from tools.pause.processes import declared
 from tools.pause.steps import Pausable, check_pausable
-from tools.snapshot import rds
-from tools.snapshot.jobs import switch_schedules
-from tools.snapshot.rds import Pause
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, client, make
 
@@ -93,7 +94,10 @@ def stands():
         (target["MinCapacity"], target["MaxCapacity"], *target["SuspendedState"].values()),
         sorted(each["Name"] for each in schedules if each["State"] == "ENABLED"),
         {each["ActionsEnabled"] for each in alarms},
-        (database["DBInstanceStatus"], rds.read(database["TagList"]) is not None),
+        (
+            database["DBInstanceStatus"],
+            pauses.read({each["Key"]: each["Value"] for each in database["TagList"]}) is not None,
+        ),
     )
 
 
@@ -224,6 +228,6 @@ def test_a_database_that_cannot_be_stopped_or_deleted_is_refused(status, kept, p
 
 def test_the_tag_holds_a_pause_also_one_that_a_person_changed():
     pause = Pause(INSIDE)
-    assert rds.read(pause.tags()) == pause
-    assert rds.read([{"Key": rds.AT, "Value": "today"}]).since.year == 1970
-    assert rds.read([{"Key": "Name", "Value": "x"}]) is None
+    assert pauses.read(pause.tags) == pause
+    assert pauses.read({pauses.AT: "today"}).since.year == 1970
+    assert pauses.read({"Name": "x"}) is None

@@ -10,21 +10,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from ecs_gate.aws.session import Session
+from ecs_gate.diagnosis.findings import Diagnosis, Finding, Fix
+from ecs_gate.doctor import diagnose
 from local_cloud.calls import Calls
 from local_cloud.engine.find import find_or_get
 from local_cloud.engine.pulumi import Pulumi
 from local_cloud.run.client import require
 from local_cloud.run.project import Project
 from stack.settings import Settings
-from tools.aws.session import Session
-from tools.diagnosis.findings import Diagnosis, Finding, Fix
-from tools.doctor.diagnose import diagnose
+from tools.additions.owner import inquiry_of
 from tools.rehearsal.app_page import Page
 from tools.rehearsal.faults import ANOTHER_RELEASE, Fault
 from tools.rehearsal.rehearse import copy_program
 from tools.rehearsal.stages import Rehearsal
 from tools.rehearsal.stand_ins import make_secrets
-from tools.snapshot.gather import Inquiry
 from tools.tests.rehearsal.conftest import Careapp
 from tools.tests.rehearsal.mistakes import SESSIONS, UNDO
 
@@ -127,7 +127,7 @@ class Running:
         return [str(each.title) for each in first] == [str(finding.title)]
 
     def diagnosis(self) -> Diagnosis:
-        return diagnose(Inquiry(Settings.read("poc", Path()), self.session))
+        return diagnose(inquiry_of(Settings.read("poc", Path()), self.session))
 
 
 class Mistake:

@@ -11,11 +11,11 @@ from typing import Any
 
 import psycopg
 
+from ecs_gate.text import verbatim
 from local_cloud.calls import Calls
 from local_cloud.paths import ROOT, find_home
 from local_cloud.run.client import require
 from stack.names import StackNames
-from tools.i18n import verbatim
 from tools.rehearsal import faults
 from tools.rehearsal.faults import ANOTHER_RELEASE, CONTAINER, FAULTS, Edit, Fault, ManualChange
 from tools.rehearsal.faults import container as fields

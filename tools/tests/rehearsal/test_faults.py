@@ -11,11 +11,11 @@ from urllib.request import urlopen
 
 import pytest
 
+from ecs_gate.diagnosis.known_causes import KNOWN
 from local_cloud.engine.pulumi import PulumiFailed
 from local_cloud.paths import ROOT
 from local_cloud.run.client import Options
 from stack.file import StackError, read
-from tools.diagnosis.known_causes import KNOWN
 from tools.rehearsal import fixes
 from tools.rehearsal.faults import FAULTS, Edit, FaultError
 from tools.rehearsal.rehearse import _check_root, check_settings, print_edits

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from tools.diagnosis.catalogue import OUTCOME
-from tools.diagnosis.screen import plain
+from ecs_gate.diagnosis.catalogue import OUTCOME
+from ecs_gate.diagnosis.screen import plain
 from tools.rehearsal.faults import Fault
 from tools.tests.rehearsal.cures import Mistake, Running, running_stack, together
 from tools.tests.rehearsal.mistakes import IN_EXAMPLE, MISTAKES

@@ -6,9 +6,9 @@ The second: test_faults.py in Japanese, tools/tests/browser/test_page_fault.py i
 import os
 import signal
 
+from ecs_gate.text import in_language, t
 from local_cloud import console
 from tests.documents.console import printed_as
-from tools.i18n import in_language, t
 from tools.rehearsal.rehearse import print_stages
 from tools.rehearsal.stages import Report
 from tools.tests.rehearsal.terminal import ENGLISH, check_command, open_terminal, rehearsed

@@ -6,13 +6,13 @@ from datetime import timedelta
 from functools import cache
 from typing import Any
 
-from tools.diagnosis.findings import Diagnosis, Finding
-from tools.doctor.checks.containers import CRASH_UNKNOWN
-from tools.doctor.diagnose import judge
-from tools.i18n import verbatim
-from tools.rollout.verdict import Outcome, Verdict
-from tools.snapshot.records import Alarmed, PauseHook, Traffic
-from tools.snapshot.rollout import Rollout
+from ecs_gate.checks.containers import CRASH_UNKNOWN
+from ecs_gate.diagnosis.findings import Diagnosis, Finding
+from ecs_gate.doctor import judge
+from ecs_gate.parts.records import Alarmed, PauseHook, Traffic
+from ecs_gate.parts.rollout import Rollout
+from ecs_gate.rollout.verdict import Outcome, Verdict
+from ecs_gate.text import verbatim
 from tools.tests import stacks as a
 from tools.tests.doctor.situations import SITUATIONS
 from tools.tests.doctor.variants import VARIANTS

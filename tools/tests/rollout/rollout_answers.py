@@ -4,14 +4,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.diagnosis.catalogue import PAGE
+from ecs_gate.parts import ecs, elb
+from ecs_gate.parts.rollout import Rollout
+from ecs_gate.rollout.judge import asks, judge_rollout
+from ecs_gate.rollout.look import Answer, Expected, Look
+from ecs_gate.rollout.verdict import History, Patience, Terms, Verdict
 from stack.names import StackNames
-from tools.aws.errors import AwsProblem
-from tools.diagnosis.catalogue import PAGE
-from tools.rollout.judge import asks, judge_rollout
-from tools.rollout.look import Answer, Expected, Look
-from tools.rollout.verdict import History, Patience, Terms, Verdict
-from tools.snapshot import ecs, elb
-from tools.snapshot.rollout import Rollout
 from tools.tests.conftest import Answering
 
 ARN = "arn:aws:ecs:ap-northeast-1:123456789012"

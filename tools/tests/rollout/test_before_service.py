@@ -10,22 +10,22 @@ from unittest.mock import AsyncMock, Mock
 import pulumi
 import pytest
 
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.diagnosis.screen import plain
+from ecs_gate.doctor import judge
+from ecs_gate.parts import elb
+from ecs_gate.parts.cloudwatch import Measured
+from ecs_gate.parts.records import Part
+from ecs_gate.parts.task_inputs import Image
+from ecs_gate.parts.task_logs import REFUSED
+from ecs_gate.pulumi import RolloutFailed
+from ecs_gate.text import t
+from ecs_gate.waiting import Changes
 from local_cloud.aws.ecs.shifting import PROPAGATION
-from tools.aws.errors import AwsProblem
-from tools.diagnosis.screen import plain
-from tools.doctor.diagnose import judge
-from tools.i18n import t
-from tools.rollout import before_service
-from tools.rollout.log import RolloutFailed
-from tools.snapshot import elb
-from tools.snapshot.cloudwatch import Measured
-from tools.snapshot.records import Part
-from tools.snapshot.task_inputs import Image
-from tools.snapshot.task_logs import REFUSED
 from tools.tests import stacks as a
 from tools.tests.conftest import Told
 from tools.tests.doctor.situations import SITUATIONS
-from tools.waiting import Changes
+from tools.update import before_service
 
 COMMAND = {"deployCommand": "true"}
 CANARY = {"deployStrategy": "canary", "rolloutTimeoutMinutes": "20"}
@@ -117,9 +117,9 @@ def test_service_deleted_by_hand_is_what_the_doctor_says(made, monkeypatch, serv
             raise service
         return service
 
-    monkeypatch.setattr("tools.snapshot.ecs.service", read)
+    monkeypatch.setattr("ecs_gate.parts.ecs.service", read)
     gone = judge(SITUATIONS["service-missing"])
-    monkeypatch.setattr("tools.rollout.before_service.ask_doctor", lambda _: gone)
+    monkeypatch.setattr("tools.update.before_service.ask_doctor", lambda _: gone)
     with pytest.raises(RolloutFailed) if refused else nullcontext() as failed:
         made("serviceThere", Changes())
     if refused:
@@ -143,9 +143,9 @@ def noted(made, log, monkeypatch):
 
         monkeypatch.setattr(before_service, "ask_doctor", diagnose)
         changes, page = Changes(), Mock(side_effect=[answer])
-        monkeypatch.setattr("tools.aws.session.Session", lambda *_: None)
+        monkeypatch.setattr("ecs_gate.aws.session.Session", lambda *_: None)
         monkeypatch.setattr(elb, "balancer", lambda *_, **__: balancer or None)
-        monkeypatch.setattr("tools.snapshot.page.page", page)
+        monkeypatch.setattr("ecs_gate.parts.page.page", page)
         log.lastings.clear()
         made("pageBefore", changes)
         assert changes.page_before in (answer, None)

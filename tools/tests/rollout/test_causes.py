@@ -8,15 +8,16 @@ from unittest.mock import Mock
 
 import pytest
 
-from tools.aws.errors import AwsProblem
-from tools.diagnosis.screen import plain
-from tools.doctor.diagnose import judge
-from tools.i18n import t
-from tools.rollout import gate as gate_loop
-from tools.rollout.look import Reader
-from tools.snapshot.gather import Inquiry
-from tools.snapshot.rds import Pause
-from tools.snapshot.records import Deletion, Part
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.diagnosis.screen import plain
+from ecs_gate.doctor import judge
+from ecs_gate.parts.gather import Inquiry
+from ecs_gate.parts.records import Deletion, Part
+from ecs_gate.rollout import gate as gate_loop
+from ecs_gate.rollout.look import Reader
+from ecs_gate.text import t
+from tools.additions.owner import inquiry_of
+from tools.additions.parts.pauses import Pause
 from tools.tests import said
 from tools.tests import stacks as a
 from tools.tests.conftest import Told
@@ -34,7 +35,7 @@ CLOSED = a.stack(network=a.network(groups=a.groups(db_in=())))
 WITHOUT_DATABASE = replace(SITUATIONS["app-database-away"], page=Part(a.page(503)))
 DIED = [a.ended("Essential container in task exited", name * 32, code=1) for name in "bc"]
 PAUSED = a.stack(
-    service=a.service(desired=0, running=0), database=replace(STOPPED, pause=Pause(a.NOW)), page=None
+    service=a.service(desired=0, running=0), database=replace(STOPPED, tags=Pause(a.NOW).tags), page=None
 )  # fmt: skip
 LOGIN = a.page(302, leads_to="https://login.example.com/")
 ENGLISH = a.page(ended_at="http://careapp-poc-alb.example/en/")
@@ -63,7 +64,9 @@ def gate(monkeypatch):
 def test_doctor_has_the_gate_s_settings_and_reads_no_stack_file(stack, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     here = replace(EXPECTED, definition=stack.definition)
-    inquiry = here.inquiry(a.choices(healthMatcher="204"), stack.session, {})
+    inquiry = inquiry_of(
+        a.choices(healthMatcher="204"), stack.session, stack.definition, workers={}
+    )
     reader = Reader(here, inquiry)
     assert "health-check-drifted" in {each.id for each in reader.diagnose().findings}
     assert gate_loop._diagnose(reader).names == "careapp-poc"

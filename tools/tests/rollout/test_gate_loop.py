@@ -10,23 +10,23 @@ from types import SimpleNamespace
 import pulumi
 import pytest
 
-from tools import screen
-from tools.aws import local_cloud
-from tools.aws.errors import AwsProblem
-from tools.aws.pace import Pace
-from tools.i18n import verbatim
-from tools.rollout import services
-from tools.rollout.gate import follow
-from tools.rollout.log import ResourceLog, RolloutFailed
-from tools.rollout.look import Reader
-from tools.rollout.verdict import End, Outcome, Patience, Terms, Verdict
-from tools.snapshot.gather import Inquiry
-from tools.snapshot.rollout import Rollout
+from ecs_gate import screen
+from ecs_gate.aws import local_cloud
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.aws.pace import Pace
+from ecs_gate.parts.gather import Inquiry
+from ecs_gate.parts.rollout import Rollout
+from ecs_gate.pulumi import ResourceLog, RolloutFailed
+from ecs_gate.rollout.gate import follow
+from ecs_gate.rollout.look import Reader
+from ecs_gate.rollout.verdict import End, Outcome, Patience, Terms, Verdict
+from ecs_gate.text import verbatim
+from ecs_gate.waiting import Changes
 from tools.tests import stacks
 from tools.tests.conftest import Told
 from tools.tests.rollout import judge_rows as rows
 from tools.tests.rollout import rollout_answers as aws
-from tools.waiting import Changes
+from tools.update import services
 
 GOOD = aws.service(aws.deployment(aws.NEW, "COMPLETED"))
 ROLLING = aws.service(
@@ -148,7 +148,7 @@ def test_change_holds_it_for_what_is_left_of_the_notice(changed, speed, looks):
 def seen(monkeypatch, diagnose, *looks):
     """The end of a roll-out with these looks, and what was told."""
     left = list(looks)
-    monkeypatch.setattr("tools.rollout.look.look", lambda *_: left.pop(0))
+    monkeypatch.setattr("ecs_gate.rollout.look.look", lambda *_: left.pop(0))
     return followed(diagnose=diagnose)
 
 
@@ -206,7 +206,7 @@ def program(monkeypatch):
         for name, function in {
             "follow": follow, "causes": causes, "_diagnose": lambda _: "THE DIAGNOSIS",
         }.items():  # fmt: skip
-            monkeypatch.setattr(f"tools.rollout.gate.{name}", function)
+            monkeypatch.setattr(f"ecs_gate.rollout.gate.{name}", function)
         monkeypatch.setattr(pulumi.log, "info", lambda *_others, **_more: None)
 
         async def work():

@@ -3,13 +3,13 @@
 import pulumi
 import pytest
 
-from stack.load_balancer import HttpsSettings
-from tools.rollout.health_change import GROUP, SERVICE, refuse_outage
-from tools.snapshot import elb
+from ecs_gate.parts import elb
+from ecs_gate.target import Page
+from ecs_gate.waiting import Changes
 from tools.tests import stacks as a
 from tools.tests.snapshot import test_page
 from tools.tests.snapshot.test_page import answer
-from tools.waiting import Changes
+from tools.update.health_change import GROUP, SERVICE, refuse_outage
 
 server = test_page.server
 
@@ -26,7 +26,7 @@ def running(server, monkeypatch):
     moved = lambda answering: answering.say(302, Location="/health")  # noqa: E731
     server.pages = {"/health": answer(200), "/old": moved, "/broken": answer(500)}
     url = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setattr(HttpsSettings, "url", lambda *_: url)
+    monkeypatch.setattr(Page, "url_of", lambda *_: url)
     monkeypatch.setattr(elb, "balancer", lambda *_, **__: server.there)
     monkeypatch.setattr(elb, "target_group", lambda *_: a.target_group())
     healthy = elb.Target(address="10.0.0.4", port=3000, state="healthy")

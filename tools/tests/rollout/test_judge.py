@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tools.diagnosis.catalogue import PAGE
-from tools.rollout import judge as rules
-from tools.rollout.look import Question
-from tools.rollout.verdict import Outcome
-from tools.snapshot.rollout import Rollout
+from ecs_gate.diagnosis.catalogue import PAGE
+from ecs_gate.parts.rollout import Rollout
+from ecs_gate.rollout import judge as rules
+from ecs_gate.rollout.look import Question
+from ecs_gate.rollout.verdict import Outcome
 from tools.tests import said
 from tools.tests.doctor.situations import SITUATIONS
 from tools.tests.rollout import judge_rows as rows

@@ -6,9 +6,9 @@ from unittest.mock import Mock
 import pulumi
 import pytest
 
-from tools.rollout import login_secret
-from tools.snapshot.login import NoSecret, client_secret
+from ecs_gate.parts.login import NoSecret, client_secret
 from tools.tests.conftest import Answering
+from tools.update import login_secret
 
 ARN = "arn:aws:secretsmanager:ap-northeast-1:111122223333:secret:careapp-poc/login-AbCdEf"
 FORWARD = {"Type": "forward", "TargetGroupArn": "tg", "Order": 2}

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from tools.aws.errors import AwsProblem
-from tools.i18n import verbatim
-from tools.rollout.look import look
-from tools.snapshot.records import Traffic
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.parts.records import Traffic
+from ecs_gate.rollout.look import look
+from ecs_gate.text import verbatim
 from tools.tests.rollout import rollout_answers as aws
 from tools.tests.rollout.judge_rows import MAIL, lasted
 

@@ -6,19 +6,19 @@ from dataclasses import replace
 
 import pytest
 
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.doctor import judge
+from ecs_gate.parts import elb, page
+from ecs_gate.parts.records import Part, PauseHook, Traffic
+from ecs_gate.rollout import judge as rules
+from ecs_gate.rollout.act import Stoppable, stop
+from ecs_gate.rollout.gate import Turns
+from ecs_gate.rollout.look import Look, Reader
+from ecs_gate.rollout.verdict import SETTLE_READS, Outcome, Terms
+from ecs_gate.text import t
 from stack.load_balancer import SMOKE_REQUESTS
 from stack.names import TEST_HEADER, TEST_RULE_PRIORITY, StackNames
-from tools.aws.errors import AwsProblem
-from tools.doctor.diagnose import judge
-from tools.i18n import t
-from tools.rollout import judge as rules
-from tools.rollout.act import Stoppable, stop
-from tools.rollout.gate import Turns
-from tools.rollout.look import Look, Reader
-from tools.rollout.verdict import SETTLE_READS, Outcome, Terms
-from tools.snapshot import elb, page
-from tools.snapshot.gather import Inquiry
-from tools.snapshot.records import Part, PauseHook, Traffic
+from tools.additions.owner import inquiry_of
 from tools.tests import stacks as a
 from tools.tests.conftest import Answering, Told
 from tools.tests.rollout import rollout_answers as answers
@@ -82,9 +82,9 @@ class New:
     ):
         self.server, self.ecs, self.told = server, session(problem), OnTheLoop()
         url = f"http://127.0.0.1:{server.server_port}"
-        expected = replace(EXPECTED, page_url=url)
-        reader = Reader(expected, Inquiry(a.choices(**settings), self.ecs), diagnose)
-        terms = Terms(expected=expected, patience=answers.PATIENCE)
+        inquiry = inquiry_of(a.choices(**settings), self.ecs, url=url, workers={})
+        reader = Reader(EXPECTED, inquiry, diagnose)
+        terms = Terms(expected=EXPECTED, patience=answers.PATIENCE)
         self.turns = Turns(reader, terms, self.told)
 
     def judge(self, hook=HOOK, view=None, at=0.0):
@@ -210,7 +210,7 @@ def test_page_that_hangs_is_wrong_if_the_version_before_answers(by_rule, monkeyp
     ("hook", "settings", "rules", "dns", "says"),
     [
         (replace(HOOK, first=True), {}, True, "", "it is the first version: its page is requested once it runs"),
-        (HOOK, {"smokePath": ""}, True, "", "smokePath is empty, so no page was requested"),
+        (HOOK, {"smokePath": ""}, True, "", "no page is named, so none was requested"),
         (HOOK, {}, False, "", "has no test rule"),
         (HOOK, {}, True, "nowhere.invalid", "its page was not requested: "),
     ],

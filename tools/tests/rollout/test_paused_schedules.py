@@ -7,11 +7,11 @@ from unittest.mock import Mock
 import pulumi
 import pytest
 
-from tools.rollout import paused_schedules
-from tools.snapshot import rds
-from tools.snapshot.rds import Pause
+from ecs_gate.parts import rds
+from tools.additions.parts.pauses import Pause
 from tools.tests import stacks as a
 from tools.tests.conftest import Told
+from tools.update import paused_schedules
 
 
 @pytest.fixture
@@ -37,7 +37,9 @@ def test_a_changed_schedule_is_disabled_where_the_stack_is_paused(watched, monke
     monkeypatch.setattr(paused_schedules, "ResourceLog", lambda _: log)
     monkeypatch.setattr(paused_schedules, "DependencyResource", lambda urn: urn)
     monkeypatch.setattr(paused_schedules, "Session", lambda *_: None)
-    monkeypatch.setattr(rds, "database", lambda *_, **__: a.database(pause=pause))
+    monkeypatch.setattr(
+        rds, "database", lambda *_, **__: a.database(tags=pause.tags if pause else {})
+    )
     monkeypatch.setattr(paused_schedules, "switch_schedules", switch)
     asyncio.run(watched["hook"](SimpleNamespace(urn="urn")))
     told = ["the stack is paused, so the schedule stays disabled"]

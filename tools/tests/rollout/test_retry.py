@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from tools.aws.errors import AwsProblem
-from tools.i18n import verbatim
-from tools.rollout import act, gate
-from tools.rollout import retry as retrying
-from tools.rollout.verdict import End, Outcome, Verdict
-from tools.snapshot.rollout import Rollout
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.parts.rollout import Rollout
+from ecs_gate.rollout import act, gate
+from ecs_gate.rollout.verdict import End, Outcome, Verdict
+from ecs_gate.text import verbatim
+from tools import retry as retrying
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, REGION, client
 
@@ -163,7 +163,7 @@ def deployment(status, created=2, **more):
 @pytest.fixture
 def ecs(calls, stack, monkeypatch):
     """Scripts a deployment's statuses, one a call, the last again and again; returns the calls of the stop."""
-    monkeypatch.setattr("tools.waiting.time.sleep", lambda _: None)
+    monkeypatch.setattr("ecs_gate.waiting.time.sleep", lambda _: None)
 
     def script(*statuses, serves=GOOD, on_stop=lambda: None, **more):
         left, stopped = list(statuses), []
@@ -242,7 +242,7 @@ ROLLS, FIRST = "ROLLBACK_IN_PROGRESS", {"sourceServiceRevisions": []}
          "careapp: No deployment before careapp-poc:7 was completed"),
         (["IN_PROGRESS", ROLLS, "ROLLBACK_FAILED"], {"statusReason": "Tasks failed."}, [], 1, STOPPED,
          "careapp: careapp-poc:7 was not rolled back: ECS says ROLLBACK_FAILED: Tasks failed. "
-         "./careapp doctor finds the cause.\n"),
+         "The doctor finds the cause.\n"),
     ],
     ids=["begun by ECS", "dry run", "completed", "stopped", "rolled back", "a first one", "fails"],
 )  # fmt: skip
@@ -255,7 +255,7 @@ def test_rollback_says_how_it_ended(run, ecs, statuses, more, words, code, stops
 
 def test_rollback_without_a_service_is_refused(run, ecs, monkeypatch):
     ecs("SUCCESSFUL")
-    monkeypatch.setattr("tools.rollout.act.read_existing", lambda *_: None)
+    monkeypatch.setattr("ecs_gate.rollout.act.read_existing", lambda *_: None)
     code, _, complaint = run("rollback")
     assert (code, f"There is no service {NAMES.service}" in complaint) == (1, True)
 
@@ -263,7 +263,14 @@ def test_rollback_without_a_service_is_refused(run, ecs, monkeypatch):
 def undone(stack, *, first=False):
     """What the gate's own rollback returns, and what it shows meanwhile."""
     shown = []
-    undo = act.undo(stack.session, NAMES, lambda text: shown.append(str(text)), 15, first=first)
+    undo = act.undo(
+        stack.session,
+        NAMES,
+        lambda text: shown.append(str(text)),
+        15,
+        "./careapp rollback -s poc",
+        first=first,
+    )
     return str(asyncio.run(undo)), shown
 
 

@@ -6,13 +6,13 @@ import signal
 
 import pytest
 
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.pulumi import RolloutFailed
+from ecs_gate.text import t, verbatim
 from tools import single_task
-from tools.aws.errors import AwsProblem
-from tools.i18n import t, verbatim
-from tools.rollout import deploy_command
-from tools.rollout.log import RolloutFailed
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, Told, client
+from tools.update import deploy_command
 
 ARN = "arn:aws:ecs:ap-northeast-1:123456789012:task/careapp-poc-cluster/0123456789abcdef"
 THROTTLED = AwsProblem("throttled", verbatim("Slow down."), verbatim("Wait."))

@@ -4,13 +4,14 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from tools.i18n import verbatim
-from tools.rollout import say as words
-from tools.rollout.verdict import End, Outcome, Verdict
+from ecs_gate.rollout import say as words
+from ecs_gate.rollout.verdict import End, Outcome, Verdict
+from ecs_gate.text import verbatim
+from ecs_gate.waiting import timed
+from tools.additions.remedies import try_again
 from tools.tests import said
 from tools.tests.rollout import judge_rows as rows
 from tools.tests.rollout import rollout_answers as aws
-from tools.waiting import timed
 
 BACK = aws.view(
     aws.deployment(aws.OLD, "COMPLETED", rolloutStateReason=rows.ROLLING_BACK), rows.FAILED
@@ -29,7 +30,7 @@ def ended(outcome, seen=aws.NO_SERVICE):
 
 
 def failed(end, diagnosis="", expected=aws.EXPECTED):
-    return partial(words.failed, end, expected, diagnosis)
+    return partial(words.failed, end, expected, diagnosis, try_again("poc", expected.names))
 
 
 def cause(seen=None, **known):

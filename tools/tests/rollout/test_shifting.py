@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from tools.diagnosis.case import Case
-from tools.doctor.checks import load_balancer
-from tools.snapshot import ecs, elb
+from ecs_gate.checks import load_balancer
+from ecs_gate.diagnosis.case import Case
+from ecs_gate.parts import ecs, elb
 from tools.tests import stacks as a
 from tools.tests.rollout.rollout_answers import NEW, deployment, service
 from tools.tests.rollout.test_look import CANARY, SECOND

@@ -5,18 +5,19 @@ from dataclasses import replace
 
 import pytest
 
-from tools.aws.errors import AwsProblem
-from tools.diagnosis import kept
-from tools.doctor.checks import TRIED
-from tools.doctor.diagnose import judge
-from tools.i18n import in_language, t, verbatim
-from tools.i18n.masking import VALUES
-from tools.rollout import gate
-from tools.rollout.look import Reader
-from tools.rollout.verdict import End, Outcome, Verdict
-from tools.snapshot import ecs, verdicts
-from tools.snapshot.gather import Inquiry
-from tools.snapshot.records import Part, read_part
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.checks import TRIED
+from ecs_gate.diagnosis import kept
+from ecs_gate.doctor import judge
+from ecs_gate.parts import ecs, verdicts
+from ecs_gate.parts.gather import Inquiry
+from ecs_gate.parts.records import Part, read_part
+from ecs_gate.rollout import gate
+from ecs_gate.rollout.look import Reader
+from ecs_gate.rollout.verdict import End, Outcome, Verdict
+from ecs_gate.text import in_language, t, verbatim
+from ecs_gate.text.masking import VALUES
+from tools.additions.owner import inquiry_of
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, Told
 from tools.tests.doctor.situations import SITUATIONS
@@ -134,7 +135,7 @@ def test_cure_counts_as_tried_until_a_deployment_ends_well():
 def test_up_that_deploys_nothing_new_counts_what_the_one_before_has_kept(stack, monkeypatch):
     asked = []
     monkeypatch.setattr(verdicts, "before", lambda *question: asked.append(question[2]))
-    gate._diagnose(Reader(EXPECTED, Inquiry(a.choices(), stack.session)))
+    gate._diagnose(Reader(EXPECTED, inquiry_of(a.choices(), stack.session)))
     assert asked == [True]
 
 

@@ -11,20 +11,22 @@ from unittest.mock import Mock
 import pytest
 from botocore.client import BaseClient
 
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.diagnosis.reachability import has_gateway, private_endpoint
+from ecs_gate.doctor import PARTS, diagnose
+from ecs_gate.parts import ecs, page, task_inputs
+from ecs_gate.parts.cloudwatch import Measured, Minute
+from ecs_gate.parts.gather import _Reader, gather
+from ecs_gate.parts.records import Part
+from ecs_gate.parts.task_inputs import Bucket
+from ecs_gate.parts.vpc import network
+from ecs_gate.text import t
 from stack.settings import Settings
 from tests.support.delivery import Delivery, arn, iam
 from tests.support.iam_policies import Call, allowed, calls_of
-from tools.aws.errors import AwsProblem
-from tools.diagnosis.reachability import has_gateway, private_endpoint
-from tools.doctor.diagnose import PARTS, diagnose
-from tools.i18n import t
-from tools.snapshot import ecs, page, task_inputs
-from tools.snapshot.cloudwatch import Measured, Minute
-from tools.snapshot.gather import Inquiry, _Reader, gather, overview
-from tools.snapshot.records import Part
-from tools.snapshot.remains import remains
-from tools.snapshot.task_inputs import Bucket
-from tools.snapshot.vpc import network
+from tools.additions.owner import inquiry_of, overview
+from tools.additions.parts.remains import remains
+from tools.additions.target import target_of
 from tools.tests import said
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, client
@@ -48,7 +50,7 @@ def plain(value):
 
 def test_what_is_gathered_is_recorded(folder, stack):
     """Ids of the stack are written by their names; Fargate's quota is unknown to an account in memory."""
-    now = gather(Inquiry(Settings.read("poc", folder), stack.session))
+    now = gather(inquiry_of(Settings.read("poc", folder), stack.session))
     parts = {each.name: getattr(now, each.name) for each in fields(now)}
     read = {name: each.value for name, each in parts.items() if isinstance(each, Part)}
     text = json.dumps(read, default=plain, indent=1, ensure_ascii=False)
@@ -109,14 +111,14 @@ def test_private_dns_leads_to_an_interface_endpoint_where_hosts_have_names(stack
 def test_the_page_is_asked_for_only_where_a_task_can_answer(stack, monkeypatch):
     monkeypatch.setattr(page, "page", lambda *asked, before, database: (*asked, before, database))
     settings = Settings.read("poc", Path())
-    assert gather(Inquiry(settings, stack.session)).page == Part()
+    assert gather(inquiry_of(settings, stack.session)).page == Part()
     target = [{"Id": "10.0.1.4", "Port": 3000}]
     client("elbv2").register_targets(TargetGroupArn=stack.group, Targets=target)
     try:
-        inquiry = Inquiry(settings, stack.session, url="http://page", page_before="before")
+        inquiry = inquiry_of(settings, stack.session, url="http://page", page_before="before")
         asked = gather(inquiry)
         assert [each.state for each in asked.targets.value] == ["healthy"]
-        visited = (asked.balancer.value, settings, "http://page", "before")
+        visited = (asked.balancer.value, target_of(settings, "http://page"), "before")
         # While ECS deploys, its alarms count each request, and /health/db may answer 500.
         assert (asked.service.value.primary.rollout, asked.page) == (
             "IN_PROGRESS",
@@ -126,7 +128,7 @@ def test_the_page_is_asked_for_only_where_a_task_can_answer(stack, monkeypatch):
         monkeypatch.setattr(ecs, "service", lambda *_: completed)
         assert gather(inquiry).page == Part((*visited, True))
         before = Part("before")
-        assert gather(Inquiry(settings, stack.session, page=before)).page is before
+        assert gather(inquiry_of(settings, stack.session, page=before)).page is before
     finally:
         client("elbv2").deregister_targets(TargetGroupArn=stack.group, Targets=target)
 
@@ -134,7 +136,7 @@ def test_the_page_is_asked_for_only_where_a_task_can_answer(stack, monkeypatch):
 @pytest.mark.usefixtures("folder", "stack")
 def test_each_part_is_asked_for_once_and_the_status_asks_only_for_what_it_shows(session, calls):
     settings = Settings.read("poc", Path())
-    gather(Inquiry(settings, session))
+    gather(inquiry_of(settings, session))
     assert [each for each in calls if calls.count(each) > 1] == []
     assert calls.of("describe_secret")
     assert calls.of("get_secret_value") == [], "no secret's value is ever asked for"
@@ -155,7 +157,7 @@ def test_each_worker_of_the_settings_is_read_like_the_service(folder, stack, ses
     with (folder / "Pulumi.poc.yaml").open("a") as file:
         file.write("  careapp:workers:\n    mail: {command: sleep 1}\n")
     settings = Settings.read("poc", Path())
-    for now in (gather(Inquiry(settings, session)), overview(settings, session)):
+    for now in (gather(inquiry_of(settings, session)), overview(settings, session)):
         [mail] = now.workers.values()
         assert (mail.names.service, mail.service.value.desired) == (name, 2)
         assert mail.wanted == mail.service.value.primary.definition
@@ -168,7 +170,7 @@ def test_each_worker_of_the_settings_is_read_like_the_service(folder, stack, ses
         [line] = [each.text for each in status_lines(left) if "Worker mail" in each.text]
         assert line.endswith("; not in the stack file, so `pulumi up` deletes it") is not wrong
     asked = len(calls)
-    assert gather(Inquiry(settings, session, workers={})).workers == {}
+    assert gather(inquiry_of(settings, session, workers={})).workers == {}
     assert not any(name in str(params) for _, params in calls[asked:])
     ecs.delete_service(cluster=NAMES.cluster, service=name, force=True)
 
@@ -192,7 +194,7 @@ def test_the_last_minutes_requests_and_the_newest_number_of_connections_are_read
             put("AWS/ApplicationELB", "HTTPCode_Target_5XX_Count", failed, minutes, **balancer)
     for minutes, count in ((1, 7), (0, 97)):
         put("AWS/RDS", "DatabaseConnections", count, minutes, DBInstanceIdentifier=NAMES.database)
-    found = gather(Inquiry(Settings.read("poc", folder), stack.session)).measured.value
+    found = gather(inquiry_of(Settings.read("poc", folder), stack.session)).measured.value
     assert found == Measured(
         minutes=(Minute(newest - timedelta(minutes=2), 5, 0), Minute(newest, 4, 3)), connections=97
     )
@@ -207,7 +209,7 @@ def test_the_deploy_role_lets_the_doctor_see_all_that_it_looks_at(stack, folder,
         return original(client, operation, params)
 
     monkeypatch.setattr(BaseClient, "_make_api_call", recorded)
-    diagnose(Inquiry(Settings.read("poc", folder), stack.session))
+    diagnose(inquiry_of(Settings.read("poc", folder), stack.session))
     remains(stack.session, Settings.read("poc", folder))
     # This stack has no certificate, no bucket, and no log that is longer than what is read of it.
     bucket = {"Bucket": "careapp-poc-uploads-1a2b3c4"}
@@ -234,7 +236,7 @@ def test_the_deploy_role_lets_the_doctor_see_all_that_it_looks_at(stack, folder,
 )
 def test_a_part_that_fails_is_one_part(stack, folder, monkeypatch, name, wrong, said):
     monkeypatch.setattr(_Reader, name, property(Mock(side_effect=wrong)))
-    diagnosis = diagnose(Inquiry(Settings.read("poc", folder), stack.session))
+    diagnosis = diagnose(inquiry_of(Settings.read("poc", folder), stack.session))
     unread = {str(each.part): each.problem.as_text() for each in diagnosis.unread}
     assert unread[str(PARTS[name])].startswith(said)
     assert str(PARTS["database"]) in map(str, diagnosis.checked)

@@ -7,10 +7,10 @@ from urllib.error import HTTPError, URLError
 
 import pytest
 
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.parts import login
+from ecs_gate.parts.elb import Oidc
 from tests.support.identity import identity_provider
-from tools.aws.errors import AwsProblem
-from tools.snapshot import login
-from tools.snapshot.elb import Oidc
 from tools.tests import stacks as a
 from tools.tests.conftest import Answering
 

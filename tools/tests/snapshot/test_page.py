@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from ecs_gate.aws import local_cloud
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.parts import page
 from local_cloud.machine.authority import Authority
-from tools.aws import local_cloud
-from tools.aws.errors import AwsProblem
-from tools.snapshot import page
+from tools.additions.target import WEBAPP, target_of
 from tools.tests import said
 from tools.tests import stacks as a
 
@@ -31,7 +32,7 @@ class Answering(BaseHTTPRequestHandler):
 
     def do_GET(self):
         server = self.server
-        if self.path == page.DATABASE_PATH:
+        if self.path == WEBAPP.database_path:
             server.probes += 1
             return self.say(server.database)
         server.asked.append((self.path, self.headers["Host"]))
@@ -96,7 +97,7 @@ def server(monkeypatch):
 def ask(server, balancer=None, before=None, **settings):
     """What the page answers where the program's pageUrl names the server's port."""
     url = f"http://127.0.0.1:{server.server_port}" if balancer is None else ""
-    return page.page(balancer or server.there, a.choices(**settings), url, before=before)
+    return page.page(balancer or server.there, target_of(a.choices(**settings), url), before=before)
 
 
 def problem(balancer, **settings):
@@ -104,7 +105,7 @@ def problem(balancer, **settings):
     usual = {"HTTP": 80, "HTTPS": 443}[listener.protocol] == listener.port
     url = "" if usual else f"http://{balancer.dns}:{listener.port}"
     with pytest.raises(AwsProblem) as refused:
-        page.page(balancer, a.choices(**settings), url)
+        page.page(balancer, target_of(a.choices(**settings), url))
     assert refused.value.kind == "unreachable"
     return str(refused.value.text)
 
@@ -239,7 +240,7 @@ def test_pages_are_seen_as_recorded(server):
 
 
 def test_the_port_of_page_url_is_asked_and_no_other(server):
-    found = page.page(server.there, a.choices())
+    found = page.page(server.there, target_of(a.choices()))
     assert found.url == "http://127.0.0.1/"
     assert (found.status, found.fails, server.asked) == (0, True, [])
     assert found.problem == "the load balancer has no listener on port 80"
@@ -304,7 +305,7 @@ def test_assets_of_the_page_s_own_host_are_loaded_once(server):
 
     server.pages = {"/": html(LINKS, Set_Cookie="seen=1"), CSS: css, JS: answer(404)}
     url = f"http://127.0.0.1:{server.server_port}"
-    found = page.page(server.there, a.choices(), url, {"X-Test": "new"})
+    found = page.page(server.there, target_of(a.choices(), url), {"X-Test": "new"})
     assert found.assets == {CSS: 200, JS: 404}
     assert ([path for path, _ in server.asked], cookies) == (["/", CSS, JS], [("seen=1", "new")])
     assert (found.failing_assets, found.lost_assets, found.fails) == ({JS: 404}, {}, False)
@@ -321,6 +322,15 @@ def test_an_asset_fails_the_page_only_where_it_answered_before(server):
     assert ask(server, before=before).fails is False
 
 
+def test_an_empty_page_fails_only_where_it_was_not_before(server):
+    server.pages = {"/": html(b"Hello")}
+    full = ask(server)
+    server.pages = {}
+    empty = ask(server)
+    assert (full.fails, empty.fails) == (False, False)
+    assert (ask(server, before=full).fails, ask(server, before=empty).fails) == (True, False)
+
+
 def test_assets_are_limited_in_number_and_time(server, monkeypatch):
     many = "".join(f"<script src=/{number}.js></script>" for number in range(20))
     server.pages = {"/": html(many.encode())}
@@ -333,8 +343,8 @@ def test_assets_are_limited_in_number_and_time(server, monkeypatch):
 def test_a_preview_loads_no_gate_and_the_http_client_is_loaded_only_for_a_page():
     """The client takes 0.2 s, which a preview, the status and an update without a page do not spend."""
     code = (
-        "import sys, tools.rollout.update; gate = 'tools.rollout.gate' in sys.modules; "
-        "import tools.rollout.services, tools.watch.status; sys.exit(gate or 'httpx' in sys.modules)"
+        "import sys, tools.update.hooks; gate = 'ecs_gate.rollout.gate' in sys.modules; "
+        "import tools.update.services, tools.watch.status; sys.exit(gate or 'httpx' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

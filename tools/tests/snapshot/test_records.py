@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tools.snapshot import ecs, task_logs
-from tools.snapshot.records import Container, Sidecar
-from tools.snapshot.task_logs import LogLine, Logs
+from ecs_gate.parts import ecs, task_logs
+from ecs_gate.parts.records import Container, Sidecar
+from ecs_gate.parts.task_logs import LogLine, Logs
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, Answering, client
 from tools.tests.doctor.situations import FOUND, MIGRATED, MIGRATING, UNMIGRATED, causes

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tools.snapshot.rollout import Rollout
+from ecs_gate.parts.rollout import Rollout
 from tools.tests.rollout.rollout_answers import EXPECTED, NEW, OLD, deployment, target, task, view
 
 BALANCER = {"targetGroupArn": EXPECTED.target_group, "containerName": "app", "containerPort": 3000}

@@ -9,17 +9,18 @@ from urllib.parse import quote_plus
 
 import pytest
 
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.aws.session import Session
+from ecs_gate.checks.running import APP_RAISES
+from ecs_gate.diagnosis.findings import Diagnosis, Finding
+from ecs_gate.diagnosis.screen import as_dict, plain
+from ecs_gate.doctor import mask_values
+from ecs_gate.parts import stack_secrets
+from ecs_gate.parts.stack_secrets import learn
+from ecs_gate.text import t
+from ecs_gate.text.masking import mask
 from stack.settings import Settings
-from tools.aws.errors import AwsProblem
-from tools.aws.session import Session
-from tools.diagnosis.findings import Diagnosis, Finding
-from tools.diagnosis.screen import as_dict, plain
-from tools.doctor.checks.running import APP_RAISES
-from tools.doctor.diagnose import mask_values
-from tools.i18n import t
-from tools.i18n.masking import mask
-from tools.snapshot import stack_secrets
-from tools.snapshot.stack_secrets import learn
+from tools.additions.target import target_of
 from tools.tests.conftest import NAMES, client
 
 PASSWORD, NEXT = 'Zq7!x "w&31', "Rw4:bN8-next"
@@ -146,7 +147,7 @@ def diagnosed(*findings):
 def test_the_doctor_masks_values_in_evidence_and_sentences(stored, session, folder):
     settings = Settings.read("poc", folder)
     said = t("{words}", words=LINES[1])
-    found = mask_values(diagnosed(finding(title=said, seen=(said,))), settings, session)
+    found = mask_values(diagnosed(finding(title=said, seen=(said,))), target_of(settings), session)
     for text in (plain(found), json.dumps(as_dict(found))):
         assert text.count(MASKED[1]) == 3
         assert PASSWORD not in text
@@ -155,7 +156,7 @@ def test_the_doctor_masks_values_in_evidence_and_sentences(stored, session, fold
 
 @pytest.mark.usefixtures("stored", "denied")
 def test_the_doctor_says_which_value_it_could_not_read(session, folder):
-    found = mask_values(diagnosed(finding()), Settings.read("poc", folder), session)
+    found = mask_values(diagnosed(finding()), target_of(Settings.read("poc", folder)), session)
     words = "the value of a secret: No permission for x. Patterns alone mask its value"
     assert words in plain(found)
     assert (found.incomplete, found.exit_code) == (False, 1)
@@ -164,7 +165,7 @@ def test_the_doctor_says_which_value_it_could_not_read(session, folder):
 def test_a_diagnosis_without_findings_asks_for_no_value(folder, session, calls):
     settings = Settings.read("poc", folder)
     for each in (diagnosed(), diagnosed(finding(kind="note", evidence=()))):
-        assert mask_values(each, settings, session) is each
+        assert mask_values(each, target_of(settings), session) is each
     assert calls == []
 
 

@@ -11,23 +11,24 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
-from tools import screen
-from tools.diagnosis.case import Case
-from tools.diagnosis.request_path import request_path
-from tools.diagnosis.screen import as_dict, plain
-from tools.doctor.diagnose import judge
-from tools.i18n import in_language, verbatim
+from ecs_gate import screen
+from ecs_gate.diagnosis.case import Case
+from ecs_gate.diagnosis.request_path import request_path
+from ecs_gate.diagnosis.screen import as_dict, plain
+from ecs_gate.doctor import judge
+from ecs_gate.parts import ecs
+from ecs_gate.parts.elb import Rule
+from ecs_gate.parts.records import ContainerHealth, Part, ServiceEvent, Traffic
+from ecs_gate.parts.task_inputs import Image
+from ecs_gate.parts.task_logs import LogLine
+from ecs_gate.rollout.say import Reporter
+from ecs_gate.rollout.verdict import Outcome, Verdict
+from ecs_gate.text import in_language, verbatim
+from ecs_gate.waiting import Shown
+from tools.additions.parts.pauses import Pause
 from tools.pause import commands as pause_screen
 from tools.preflight import checklist
 from tools.rehearsal.page import state as page
-from tools.rollout.say import Reporter
-from tools.rollout.verdict import Outcome, Verdict
-from tools.snapshot import ecs
-from tools.snapshot.elb import Rule
-from tools.snapshot.rds import Pause
-from tools.snapshot.records import ContainerHealth, Part, ServiceEvent, Traffic
-from tools.snapshot.task_inputs import Image
-from tools.snapshot.task_logs import LogLine
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, Answering, Told
 from tools.tests.doctor import job_runs
@@ -38,7 +39,6 @@ from tools.tests.doctor.variants.stack import PROVISIONING, rolling
 from tools.tests.local.pages import logged
 from tools.tests.rollout import rollout_answers as gate
 from tools.tests.rollout.test_look import BOTH, CANARY
-from tools.waiting import Shown
 from tools.watch import events as timeline_screen
 from tools.watch import status as status_screen
 from tools.watch.events import Timeline, of_database, of_scaling, of_service, of_tasks
@@ -77,7 +77,7 @@ STATUSES = {
     "paused, to be resumed before a destroy": a.stack(
         a.choices(databaseFinalSnapshot="kept"),
         service=IDLE,
-        database=a.database(starts=a.NOW, pause=Pause(a.NOW)),
+        database=a.database(starts=a.NOW, tags=Pause(a.NOW).tags),
     ),
     "a canary": shifting(*BOTH, traffic=Traffic(stage="X", percent=10.0)),
     "a canary that fails": shifting(FAILING, BOTH[1]),
@@ -239,7 +239,7 @@ def log() -> Iterator[str]:
 
 
 def pause(**settings: str) -> Iterator[str]:
-    database = a.database(starts=a.NOW, pause=Pause(a.NOW))
+    database = a.database(starts=a.NOW, tags=Pause(a.NOW).tags)
     return (each.text for each in pause_screen._paused(a.choices(**settings), database))
 
 

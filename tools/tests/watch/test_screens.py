@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from tools import command_line, screen
-from tools.aws.local_cloud import FACTS
-from tools.diagnosis.screen import plain
-from tools.doctor.diagnose import judge
+from ecs_gate import screen
+from ecs_gate.aws.local_cloud import FACTS
+from ecs_gate.diagnosis.screen import plain
+from ecs_gate.doctor import judge
+from tools import command_line
 from tools.tests import stacks as a
 from tools.tests.doctor.situations import SITUATIONS, crashed
 from tools.tests.watch.screens import SCREENS, recorded, section

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tools import screen
+from ecs_gate import screen
 from tools.tests import stacks as a
 
 

@@ -3,7 +3,7 @@
 Those that show none begin with "nothing". What the doctor says of each is in findings.txt.
 """
 
-from tools.snapshot.gather import Snapshot
+from ecs_gate.parts.gather import Snapshot
 from tools.tests.doctor.variants import app, health, network, other_apps, stack, tasks
 
 TABLES: tuple[dict[str, Snapshot], ...] = tuple(

@@ -3,13 +3,13 @@
 import json
 from dataclasses import replace
 
-from stack.database import max_connections
-from stack.sizes import NEAR, RESERVED_CONNECTIONS
-from tools.snapshot import task_logs
-from tools.snapshot.cloudwatch import Measured, Minute
-from tools.snapshot.records import Part
-from tools.snapshot.task_inputs import Role, Secret
-from tools.snapshot.task_logs import LogLine, Logs
+from ecs_gate.checks.connections import NEAR
+from ecs_gate.facts.rds import RESERVED_CONNECTIONS, max_connections
+from ecs_gate.parts import task_logs
+from ecs_gate.parts.cloudwatch import Measured, Minute
+from ecs_gate.parts.records import Part
+from ecs_gate.parts.task_inputs import Role, Secret
+from ecs_gate.parts.task_logs import LogLine, Logs
 from tools.tests import stacks as a
 from tools.tests.doctor import situations as s
 from tools.tests.doctor.logged import CAUSES, TRACES

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from tools.snapshot.records import Part
+from ecs_gate.parts.records import Part
 from tools.tests import stacks as a
 from tools.tests.doctor.logged import SAID
 from tools.tests.doctor.situations import FAILED_WITH, ILL, SITUATIONS, env, named, rules, trace

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import yaml
 
-from tools.snapshot.elb import Certificate, Condition, Listener, Rule
-from tools.snapshot.records import Part
-from tools.snapshot.vpc import Acl, AclEntry, Endpoint, Nat, Permission
+from ecs_gate.parts.elb import Certificate, Condition, Listener, Rule
+from ecs_gate.parts.records import Part
+from ecs_gate.parts.vpc import Acl, AclEntry, Endpoint, Nat, Permission
 from tools.tests import stacks as a
 from tools.tests.doctor.situations import (
     DOORS,
@@ -121,7 +121,7 @@ def ours(number, *conditions):
 
 def listening(*rules, settings=None):
     # Whatever the settings are, users open the one listener.
-    return replace(a.stack(settings, balancer=a.entrance(*rules)), output_url="http://page")
+    return a.at_url(a.stack(settings, balancer=a.entrance(*rules)), "http://page")
 
 
 def by_itself(given):

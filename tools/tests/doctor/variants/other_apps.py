@@ -3,8 +3,8 @@
 import json
 from dataclasses import replace
 
-from stack.names import StackNames
-from tools.snapshot.task_inputs import Secret
+from ecs_gate.parts.task_inputs import Secret
+from tools.additions.parts.settings import settings_of
 from tools.tests import stacks as a
 from tools.tests.doctor.logged import CAUSES, RETRIED
 from tools.tests.doctor.situations import FAILED_WITH, OTHER_SECRET, crashed, env
@@ -38,7 +38,8 @@ def health_check(code, path, **changes):
 
 def lacks(name, project="careapp", **changes):
     """An app that misses an environment variable."""
-    return replace(crashed(f"KeyError: '{name}'", **changes), names=StackNames("poc", project))
+    now = crashed(f"KeyError: '{name}'", **changes)
+    return a.declaring(now, replace(settings_of(now), project=project))
 
 
 SALT = f"arn:aws:secretsmanager:{a.REGION}:{a.ACCOUNT}:secret:careapp-poc/key-GhIjKl:salt::"

@@ -2,23 +2,25 @@
 
 from dataclasses import replace
 
-from tools.aws.errors import AwsProblem
-from tools.i18n import t
-from tools.snapshot.cloudwatch import Quota
-from tools.snapshot.elb import Target
-from tools.snapshot.rds import Pause
-from tools.snapshot.records import Part
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.parts.cloudwatch import Quota
+from ecs_gate.parts.elb import Target
+from ecs_gate.parts.records import Part
+from ecs_gate.text import t
+from tools.additions.parts.pauses import Pause
+from tools.additions.parts.restores import RESTORED, Aside
+from tools.additions.parts.settings import settings_of
 from tools.tests import stacks as a
 from tools.tests.doctor import job_runs
 from tools.tests.doctor import situations as s
 from tools.tests.doctor.job_runs import MAY, run, schedule
 
 QUIET = {"service": a.service(desired=0, running=0)}
-STOPPED = a.database(status="stopped", pause=Pause(a.NOW))
+STOPPED = a.database(status="stopped", tags=Pause(a.NOW).tags)
 NO_PROVIDER = AwsProblem("refused", t("AWS did not return it."), t("Try again."))
 UNREACHABLE = AwsProblem("unreachable", t("AWS did not return it."), t("Try again."))
 PAUSED = {**QUIET, "database": STOPPED}
-NEW_DATABASE = a.database(id="careapp-poc-restored", restored="s")
+NEW_DATABASE = a.database(id="careapp-poc-restored", tags={RESTORED: "s"})
 PROVISIONING = a.task(status="PROVISIONING", started=None, health="UNKNOWN", address="")
 TWO_TASKS = (a.task(), a.task("c" * 32, address="10.0.16.5"))
 
@@ -83,6 +85,7 @@ def rolled_back_worker(**changes):
 
 
 CRASHING, [BACK] = a.crashing_worker(), rolled_back_worker().workers.values()
+SMS = replace(BACK, target=BACK.target.of(settings_of(BACK).names.of_worker("sms")))
 WEB = a.failing(
     a.ended(s.CRASHED, code=1, stop=s.EXITED), logs=a.logs(b=["ValueError: what nobody knows"])
 )
@@ -96,7 +99,7 @@ LOCKED = "psycopg.errors.LockNotAvailable: canceling statement due to lock timeo
 UPGRADE = ["Running upgrade 1 -> 2", "psycopg.errors.UndefinedColumn: column x does not exist"]
 BASTION = a.choices(deployCommand=s.COMMAND, bastionEnabled="true")
 NOT_ASKED = s.SITUATIONS["login-not-asked"]
-PUBLIC = replace(NOT_ASKED.settings, login=replace(NOT_ASKED.settings.login, public=("/",)))
+PUBLIC = replace(settings_of(NOT_ASKED), login=replace(settings_of(NOT_ASKED).login, public=("/",)))
 VARIANTS = {
     "nothing: healthy": a.stack(),
     "nothing: quota and alarms that cannot be read": a.stack(quota=a.DENIED, alarms=a.DENIED),
@@ -105,16 +108,17 @@ VARIANTS = {
         execution=a.DENIED, network=s.rules(app_in=())),
     "nothing: stage 1, and a stack file that is wrong": a.stage1(
         replace(a.choices(ecsEnabled="false"), guessed=True)),
-    "stack-paused: AWS started its database": a.stack(**QUIET, database=a.database(pause=Pause(a.NOW))),
+    "stack-paused: AWS started its database": a.stack(**QUIET, database=a.database(tags=Pause(a.NOW).tags)),
     "stack-paused: without a final snapshot": a.stack(a.choices(databaseFinalSnapshot=""), **PAUSED),
-    "restore-interrupted: both are there": a.stack(database=None, aside=(NEW_DATABASE, s.OLD_DATABASE)),
-    "restore-interrupted: it has the name and no password": a.stack(database=a.database(secret="", restored="s")),
+    "restore-interrupted: both are there": a.stack(database=None, aside=Aside((NEW_DATABASE, s.OLD_DATABASE))),
+    "restore-interrupted: it has the name and no password": a.stack(
+        database=a.database(secret="", tags={RESTORED: "s"})),
     "restore-interrupted: tasks have the old password": a.stack(
-        database=a.database(secret=f"{a.SECRET[:-1]}z", restored="s")),
-    "nothing: the restored database has not replaced the other": a.stack(database=a.database(restored="s")),
+        database=a.database(secret=f"{a.SECRET[:-1]}z", tags={RESTORED: "s"})),
+    "nothing: the restored database has not replaced the other": a.stack(database=a.database(tags={RESTORED: "s"})),
     "nothing: the instances of a restore cannot be read": a.stack(database=None, aside=UNREACHABLE),
     "database-away: tasks run again": a.stack(database=STOPPED),
-    "database-away: in a pause": a.stack(**QUIET, database=a.database(status="failed", pause=Pause(a.NOW))),
+    "database-away: in a pause": a.stack(**QUIET, database=a.database(status="failed", tags=Pause(a.NOW).tags)),
     **{
         name: a.stack(quota=quota, **running) for name, (quota, running) in QUOTAS.items()
     },
@@ -151,11 +155,11 @@ VARIANTS = {
         a.stack(image=replace(a.HEALTHY["image"], present=False)), service=NO_WORKER_YET, tasks=(NEVER,)),
     "rolled-back: a worker": rolled_back_worker(),
     "crash: a worker beside one that was rolled back": replace(
-        CRASHING, workers={**CRASHING.workers, "sms": replace(BACK, names=BACK.names.of_worker("sms"))}),
+        CRASHING, workers={**CRASHING.workers, "sms": SMS}),
     "stack-paused: a worker": a.with_worker(
         a.stack(
             a.choices(workers='{"mail": {"command": "sleep infinity"}}'),
-            **{**s.NONE_RUN, "database": a.database(status="stopped", pause=Pause(a.at(-600)))}), **LOST_WORKER),
+            **{**s.NONE_RUN, "database": a.database(status="stopped", tags=Pause(a.at(-600)).tags)}), **LOST_WORKER),
     "nothing: a worker that the stack file has no more": a.with_worker(a.stack(
         a.choices(desiredCount="2"), service=a.service(desired=2, running=2),
         **{each: value[:2] for each, value in FIVE.items()})),
@@ -167,7 +171,7 @@ VARIANTS = {
     "nothing: a login whose secret may not be read": s.logs_in(replace(s.PROVIDER, error="")),
     "login-not-asked: its provider does not answer": replace(NOT_ASKED, login=Part(problem=UNREACHABLE)),
     "login-not-asked: its provider cannot be read": replace(NOT_ASKED, login=Part(problem=NO_PROVIDER)),
-    "nothing: a public page beside a login": replace(NOT_ASKED, settings=PUBLIC),
+    "nothing: a public page beside a login": a.declaring(NOT_ASKED, PUBLIC),
     "deploy-command-failed: its last lines": s.not_deployed(s.command_task(3), logs=a.logs(b=UPGRADE)),
     "deploy-command-failed: a lock": s.not_deployed(s.command_task(1), settings=BASTION, logs=a.logs(b=[LOCKED])),
     "task-cannot-reach-database: deployCommand": s.not_deployed(s.command_task(), network=s.rules(db_in=())),

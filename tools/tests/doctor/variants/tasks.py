@@ -3,12 +3,12 @@
 import json
 from dataclasses import replace
 
-from tools.diagnosis import kept
-from tools.diagnosis.case import Case
-from tools.doctor.checks import running
-from tools.snapshot.records import Alarmed, Part
-from tools.snapshot.task_inputs import Image, Role, Secret
-from tools.snapshot.task_logs import LogLine
+from ecs_gate.checks import running
+from ecs_gate.diagnosis import kept
+from ecs_gate.diagnosis.case import Case
+from ecs_gate.parts.records import Alarmed, Part
+from ecs_gate.parts.task_inputs import Image, Role, Secret
+from ecs_gate.parts.task_logs import LogLine
 from tools.tests import stacks as a
 from tools.tests.doctor import situations as s
 from tools.tests.doctor.logged import CAUSES, TRACES

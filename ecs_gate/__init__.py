@@ -1,0 +1,1 @@
+"""Follows roll-outs of ECS services, and names why one fails."""

@@ -1,0 +1,224 @@
+"""Check failed health checks with a wrong status or a timeout."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ecs_gate.diagnosis.case import Case
+from ecs_gate.diagnosis.catalogue import CRASH, FORWARD, LOG, NO_DATA, TO_DATABASE, Facts
+from ecs_gate.diagnosis.findings import Finding, Fix
+from ecs_gate.diagnosis.log_lines import asked_path
+from ecs_gate.facts.elb import matches
+from ecs_gate.parts.elb import Check
+from ecs_gate.text import Text, t
+
+# An app that is warming up may answer 503, a busy one 429.
+HEALTH_ERRORS = Facts("health-errors", 64, {FORWARD}, NO_DATA | {"app-raises"})
+HEALTH_FORBIDDEN = Facts("health-forbidden", 62, {FORWARD}, certain=True)
+HEALTH_HOST = Facts("health-host", 62, {FORWARD})
+HEALTH_MATCHER_DIFFERS = Facts("health-matcher", 62, {FORWARD})
+HEALTH_PATH_MISSING = Facts("health-path-missing", 62, {FORWARD}, certain=True)
+HEALTH_REDIRECTS = Facts("health-redirects", 62, {FORWARD}, certain=True)
+HEALTH_SLOW = Facts(
+    "health-slow",
+    64,
+    {FORWARD},
+    {"balancer-cannot-reach-task", "out-of-memory", "app-raises", TO_DATABASE, LOG, CRASH},
+    repeats=True,
+)
+
+
+def codes(case: Case) -> Iterator[Finding]:
+    """Find an answer to the health check that is outside the matcher."""
+    checks = [each for each in case.failed_checks if each.codes]
+    if not checks or case.health_check is None:
+        return
+    code, path = checks[0].codes[0], case.health_check.path
+    seen = t(
+        "GET {path} answers {code}; the health check expects {matcher}.",
+        path=path,
+        code=code,
+        matcher=case.health_check.matcher,
+    )
+    tasks = (*case.active_tasks, *case.failed_tasks)
+    asked = asked_path((each for task in tasks for each in case.lines(task)), code)
+    if case.retry_if_fixed() and (
+        (asked and asked != path) or matches(code, case.health_check.matcher)
+    ):
+        return  # The check was changed after that: the end of the roll-out says to try again.
+    facts, title, why, fixes = _answered(case, case.health_check, code)
+    yield Finding(
+        facts,
+        title=title,
+        why=why,
+        seen=(seen,),
+        fixes=(*fixes, *case.retry_if_fixed()),
+        evidence=tuple(each.words for each in checks),
+    )
+
+
+Answer = tuple[Facts, Text, Text, tuple[Fix, ...]]
+"""The finding's facts, title, why and fixes."""
+
+
+def _answered(case: Case, check: Check, code: int) -> Answer:
+    path, matcher = check.path, check.matcher
+    right = case.health_path or "/health"
+    asks = _asks(case, right, check)
+    if 300 <= code < 400:
+        why = t(
+            "The load balancer does not follow redirects when it checks: "
+            "an answer outside {matcher} counts as a failure.",
+            matcher=matcher,
+        )
+        title = t("The health check's path {path} redirects ({code})", path=path, code=code)
+        return HEALTH_REDIRECTS, title, why, (asks,)
+    if code in REFUSES_HOST and (refusal := _refused_host(case, code)):
+        return _host(case, path, code, refusal)
+    if code in (404, 405):
+        why = t("The app has no such page, so the load balancer marks every task unhealthy.")
+        title = t("The health check's path {path} does not exist in the app", path=path)
+        return HEALTH_PATH_MISSING, title, why, (asks,)
+    if code in (401, 403):
+        why = t("The load balancer sends no credentials.")
+        title = t("The health check's path {path} requires a login ({code})", path=path, code=code)
+        return HEALTH_FORBIDDEN, title, why, (asks,)
+    return _other_code(case, check, code, asks)
+
+
+REFUSES_HOST = (400, 403, 404, 421)
+HOST = re.compile(
+    r"Invalid HTTP_HOST header: '(?P<django>[^']+)'|Current server name '(?P<flask>[^']+)' doesn't match|"
+    r"Host '(?P<werkzeug>[^']+)' is not trusted|Invalid host header"
+)
+"""What Django (http/request.py), Werkzeug (routing/map.py, wsgi and sansio/utils.py) and Starlette say of a Host
+header that they refuse."""
+
+HOST_VARIABLES = {400: re.compile("(ALLOWED|TRUSTED)_HOSTS"), 404: re.compile("SERVER_NAME")}
+
+
+def _refused_host(case: Case, code: int) -> Text | None:
+    """Return what shows that the app refuses the Host header: a line of its log, or a variable; None without."""
+    tasks = (*case.active_tasks, *case.failed_tasks)
+    lines = [each.text for task in tasks for each in case.lines(task)]
+    if line := next((each for each in reversed(lines) if HOST.search(each)), None):
+        return t("The app's log: {words}.", words=line[:200])
+    environment = case.definition.environment if case.definition else {}
+    for name, value in environment.items():
+        # 400 is what Django and Werkzeug answer, 404 a Flask with another SERVER_NAME.
+        if HOST_VARIABLES.get(code) and HOST_VARIABLES[code].search(name) and value != "*":
+            return t("{name} is {value} in the task definition.", name=name, value=value)
+    return None
+
+
+def _host(case: Case, path: str, code: int, refusal: Text) -> Answer:
+    title = t(
+        "The app refuses the Host header of the health check on {path} ({code})",
+        path=path,
+        code=code,
+    )
+    why = t(
+        "The load balancer checks with the task's private address and port as the Host header, and no domain's "
+        "name. {refusal}",
+        refusal=refusal,
+    )
+    text = t(
+        "Make the app accept any Host on {path} (Django: ALLOWED_HOSTS; Werkzeug: "
+        "TRUSTED_HOSTS; Flask: no SERVER_NAME), and deploy:",
+        path=path,
+    )
+    return HEALTH_HOST, title, why, (case.deploy(text),)
+
+
+def _other_code(case: Case, check: Check, code: int, asks: Fix) -> Answer:
+    path, matcher = check.path, check.matcher
+    right = case.health_path
+    logs = case.read_log()
+    if code == 400:
+        why = t(
+            "Nothing says why. Most often the app refuses the Host header, which is the task's address."
+        )
+        title = t("The app refuses the health check on {path} ({code})", path=path, code=code)
+        return HEALTH_HOST, title, why, (logs,)
+    if code >= 500:
+        why = t("The app returns an error on this path.")
+        title = t("The health check's path {path} answers with error {code}", path=path, code=code)
+        fixes = (logs,) if path == right else (asks, logs)
+        return HEALTH_ERRORS, title, why, fixes
+    why = t("Every other status counts as a failure.")
+    title = t(
+        "The app answers {code} on {path}, and the health check expects {matcher}",
+        code=code,
+        path=path,
+        matcher=matcher,
+    )
+    if code == TOO_MANY:
+        return HEALTH_MATCHER_DIFFERS, title, why, (limited(case, path),)
+    given = "200"
+    if not case.target.app.health_path and code < 300:
+        given = str(code)
+    if given == matcher:
+        return HEALTH_MATCHER_DIFFERS, title, why, (asks, logs)
+    text = t("Expect the status that the app returns:")
+    fix = case.configure("healthMatcher", given, text, retried=True)
+    return HEALTH_MATCHER_DIFFERS, title, why, (fix,)
+
+
+TOO_MANY = 429
+"""The status of a rate limiter (RFC 6585, 4)."""
+
+
+def limited(case: Case, path: str) -> Fix:
+    """Return the fix of a limiter: behind a load balancer all requests come from one address."""
+    text = t(
+        "Make the app's limiter let {path} pass, and count by X-Forwarded-For, which werkzeug's ProxyFix reads: behind "
+        "a load balancer it sees the address of that alone. Then deploy:",
+        path=path,
+    )
+    return case.deploy(text)
+
+
+def _asks(case: Case, right: str, check: Check) -> Fix:
+    if check.path != right:
+        return _path(case, right)
+    text = t(
+        "Make the app answer {matcher} on {path}, and deploy:", matcher=check.matcher, path=right
+    )
+    if not case.target.app.health_path:
+        text = t(
+            "Make the app answer {path} with {matcher}, or have another page checked that does, and deploy:",
+            matcher=check.matcher,
+            path=right,
+        )
+    return case.deploy(text)
+
+
+def _path(case: Case, right: str) -> Fix:
+    return case.configure("healthPath", right, t("Check {right}:", right=right), retried=True)
+
+
+def timeouts(case: Case) -> Iterator[Finding]:
+    """Find health checks that time out; beside a blocked connection the finding is left out."""
+    checks = [each for each in case.failed_checks if each.kind == "timeout"]
+    if not checks or case.health_check is None:
+        return
+    check = case.health_check
+    seen = t("No answer to GET {path} within {limit} s.", path=check.path, limit=check.timeout)
+    yield Finding(
+        HEALTH_SLOW,
+        title=t("The app answers the health check too late"),
+        why=t(
+            "The load balancer waits {limit} s; then the check counts as failed.",
+            limit=check.timeout,
+        ),
+        seen=(seen,),
+        fixes=(_patience(case, check), *case.retry_if_fixed()),
+        evidence=tuple(each.words for each in checks),
+    )
+
+
+def _patience(case: Case, check: Check) -> Fix:
+    if (right := case.health_path) and check.path != right:
+        return _path(case, right)
+    return case.deploy(t("Make {path} return at once, and deploy:", path=check.path))

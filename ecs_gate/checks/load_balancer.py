@@ -1,0 +1,423 @@
+"""Check the load balancer: its rules, certificate, target group and subnets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from ecs_gate.checks import health_checks
+from ecs_gate.diagnosis.case import Case
+from ecs_gate.diagnosis.catalogue import BALANCER_NODE, FORWARD, INTERNET, Facts
+from ecs_gate.diagnosis.findings import Finding, Fix
+from ecs_gate.diagnosis.reachability import default_route
+from ecs_gate.parts import elb
+from ecs_gate.parts.elb import Balancer, Listener, PageRequest, Rule, TargetGroup
+from ecs_gate.parts.vpc import Network
+from ecs_gate.text import Text, t
+
+NO_LISTENER = Facts("no-listener", 30, {INTERNET}, certain=True, outside=True)
+BALANCER_CUT_OFF = Facts("balancer-cut-off", 31, {BALANCER_NODE}, certain=True, outside=True)
+BALANCER_MISSING = Facts("balancer-missing", 31, {BALANCER_NODE}, certain=True, outside=True)
+BALANCER_NOT_IN_ZONE = Facts("balancer-not-in-zone", 31, {FORWARD}, certain=True, outside=True)
+# A load balancer may be provisioning, a certificate in validation.
+BALANCER_NOT_ACTIVE = Facts("balancer-not-active", 31, {BALANCER_NODE}, outside=True)
+CERTIFICATE_NOT_VALID = Facts("certificate-not-valid", 31, {INTERNET}, outside=True)
+NO_RULE_FORWARDS = Facts("no-rule-forwards", 32, {FORWARD}, certain=True, outside=True)
+RULE_IN_THE_WAY = Facts("rule-in-the-way", 32, {FORWARD}, certain=True, outside=True)
+SERVICE_NOT_ATTACHED = Facts("service-not-attached", 32, {FORWARD}, certain=True)
+TARGET_GROUP_MISSING = Facts("target-group-missing", 32, {FORWARD}, certain=True, outside=True)
+TARGET_PROTOCOL = Facts("target-protocol", 57, {FORWARD}, certain=True)
+HEALTH_CHECK_DRIFTED = Facts("health-check-drifted", 61, {FORWARD})
+
+
+def listener(case: Case) -> Iterator[Finding]:
+    """Check that the load balancer listens on the port of the page's URL."""
+    balancer, url = case.now.balancer.value, urlsplit(case.now.page_url)
+    port = url.port or (443 if url.scheme == "https" else 80)
+    if balancer is None or any(each.port == port for each in balancer.listeners):
+        return
+    ports = sorted(each.port for each in balancer.listeners)
+    yield Finding(
+        NO_LISTENER,
+        title=t("The load balancer does not listen on port {port}, which users open", port=port),
+        why=t("A connection to a port without a listener is refused or times out."),
+        seen=(
+            t(
+                "The page is {url}; {balancer} has listeners on: {ports}.",
+                url=case.now.page_url,
+                balancer=balancer.name,
+                ports=", ".join(map(str, ports)) or "-",
+            ),
+        ),
+        # The program declares one, so somebody has deleted it.
+        fixes=(case.restore(),)
+        if not ports
+        else case.correct_program(
+            t(
+                "Set the port of the page's listener ({place}) to {port}, and deploy:",
+                place=case.place("listeners"),
+                port=port,
+            )
+        ),
+    )
+
+
+def forwarding(case: Case) -> Iterator[Finding]:
+    """Check that a request to the page is forwarded to the service's target group.
+
+    In stage 1 the rule comes later, and another one must not have its priority or one before.
+    """
+    balancer, group = case.now.balancer.value, case.now.group.value
+    if balancer is None or group is None:
+        return
+    listener, request = elb.serving(balancer), _request(case, balancer)
+    page = case.now.page.value
+    answered = page.status if page and page.missing and page.by_balancer else 0
+    rules = listener.rules if listener else ()
+    mine = case.target.page.rule_priority
+    if case.service is None:
+        before = [each for each in rules if not each.default and int(each.priority) <= mine]
+        first = next((each for each in before if _is_in_the_way(each, mine, request, group)), None)
+    else:
+        first = elb.answering(listener, request, group.arn, answered) if listener else None
+    if first is not None and group.arn in first.groups:
+        return
+    if listener is not None and first is not None and not first.default:
+        yield _in_the_way(case, listener, first, group)
+    ours = [each for each in rules if group.arn in each.groups]
+    if case.service and all(elb.fitting(each, request) is False for each in ours):
+        yield _none_forwards(case, balancer, listener, request.path, group)
+
+
+def _is_in_the_way(rule: Rule, mine: int, request: PageRequest, group: TargetGroup) -> bool:
+    taken = int(rule.priority) == mine
+    return group.arn not in rule.groups and (taken or bool(elb.fitting(rule, request)))
+
+
+def _request(case: Case, balancer: Balancer) -> PageRequest:
+    """Return the request for the page, at the end of its redirects; with a certificate whose domain is not known
+    without a host.
+    """
+    known, page = case.target.page, case.now.page.value
+    host = known.domain or (None if known.https else balancer.dns)
+    url = urlsplit(page.ended_at or page.url if page else case.target.page.path)
+    return PageRequest(host, url.path or "/", url.query)
+
+
+def _in_the_way(case: Case, listener: Listener, rule: Rule, group: TargetGroup) -> Finding:
+    return Finding(
+        RULE_IN_THE_WAY,
+        title=t("Another rule of the load balancer handles the requests"),
+        why=t(
+            "Only the matching rule with the lowest priority number handles a request, and two cannot have the same "
+            "(PriorityInUse)."
+        ),
+        seen=(
+            t(
+                "Rule {priority} of listener {listener} ({action}) is in the way of the app's rule, and does not "
+                "forward to {group}.",
+                priority=rule.priority,
+                listener=_label(listener),
+                action="; ".join((rule.action, *map(str, rule.conditions))),
+                group=group.name,
+            ),
+        ),
+        fixes=(
+            Fix(t("Delete the rule:"), (f"aws elbv2 delete-rule --rule-arn {rule.arn}",)),
+            Fix(
+                t("Then restore what the program declares:"),
+                case.remedies.refresh(),
+                then=True,
+            ),
+        ),
+    )
+
+
+def _none_forwards(
+    case: Case, balancer: Balancer, listener: Listener | None, path: str, group: TargetGroup
+) -> Finding:
+    return Finding(
+        NO_RULE_FORWARDS,
+        title=t("No rule of the load balancer forwards to the tasks"),
+        why=t(
+            "Requests get the listener's default action: the 503 page that says that ECS is off."
+        ),
+        seen=(
+            t(
+                "Listener {listener} of {balancer}: {count} rule, and it does not forward {path} to {group}.",
+                "Listener {listener} of {balancer}: {count} rules, none of which forwards {path} to {group}.",
+                listener=_label(listener) if listener else "-",
+                balancer=balancer.name,
+                count=len(listener.rules) if listener else 0,
+                path=path,
+                group=group.name,
+            ),
+        ),
+        fixes=(case.refresh(t("Let Pulumi restore the rule:")),),
+    )
+
+
+def _label(listener: Listener) -> str:
+    return f"{listener.protocol}:{listener.port}"
+
+
+def certificate(case: Case) -> Iterator[Finding]:
+    balancer = case.now.balancer.value
+    listener = elb.serving(balancer) if balancer else None
+    certificate = listener.certificate if listener else None
+    if certificate is None or certificate.status in ("ISSUED", ""):
+        return
+    yield Finding(
+        CERTIFICATE_NOT_VALID,
+        title=t("The load balancer's certificate is {status}", status=certificate.status),
+        why=t("Browsers refuse a page whose certificate is not valid."),
+        seen=(t("ACM reports this status for {arn}.", arn=certificate.arn),),
+        fixes=(_certified(case, certificate.arn),),
+    )
+
+
+def _certified(case: Case, arn: str) -> Fix:
+    if case.target.page.domain:
+        return case.refresh(t("Let Pulumi restore the record that ACM validates the domain by:"))
+    text = t("Import a new one under its ARN, or set certificateArn to another one and deploy:")
+    return case.deploy(text, f"aws acm describe-certificate --certificate-arn {arn}")
+
+
+def target_group(case: Case) -> Iterator[Finding]:
+    """Check that there is a target group, which stage 1 creates, and that the service registers its tasks in it."""
+    service, group = case.service, case.now.group.value
+    if case.now.group.problem or (service is None and case.now.balancer.value is None):
+        return
+    if group is None:
+        yield Finding(
+            TARGET_GROUP_MISSING,
+            title=t("The target group {name} does not exist", name=case.now.names.target_group),
+            why=t("The load balancer has no target group to forward requests to."),
+            fixes=(case.restore(),),
+        )
+    elif service is not None and group.arn not in service.target_groups:
+        yield Finding(
+            SERVICE_NOT_ATTACHED,
+            title=t("The service does not register its tasks with the load balancer"),
+            why=t("The load balancer has no registered task."),
+            seen=(t("The service has no target group, or another than {name}.", name=group.name),),
+            fixes=case.correct_program(
+                t(
+                    "Set this target group on the service ({place}), and deploy:",
+                    place=case.place("service"),
+                )
+            ),
+        )
+
+
+WATCHED = {
+    "healthPath": "path",
+    "healthMatcher": "matcher",
+    **{name: name for name in ("interval", "timeout", "healthy", "unhealthy")},
+}
+"""What is compared: how a person calls it, and its field in both records."""
+
+
+def health_check_drift(case: Case) -> Iterator[Finding]:
+    """Check that the target group's health check is the declared one."""
+    if case.health_check is None:
+        return
+    seen = []
+    for key, name in WATCHED.items() if case.target.check else ():
+        declared, real = getattr(case.target.check, name), getattr(case.health_check, name)
+        if declared != real:
+            text = t("{key} is declared as {declared}, but {real} on AWS.", key=key,
+                     declared=declared, real=real)  # fmt: skip
+            seen.append(text)
+    if not case.health_check.enabled:
+        seen.append(t("It is off: tasks that do not answer get requests, too."))
+    if seen:
+        yield Finding(
+            HEALTH_CHECK_DRIFTED,
+            kind="warning",
+            title=t("The health check is not the declared one"),
+            why=t(
+                "It was changed outside the program, or what the program declares was not deployed yet."
+            ),
+            seen=tuple(seen),
+            fixes=(case.restore(),),
+        )
+
+
+def protocol(case: Case) -> Iterator[Finding]:
+    """Check that requests and health checks to the same port use one protocol."""
+    group = case.now.group.value
+    if group is None or not group.check.enabled or group.check.port != "traffic-port":
+        return
+    spoken, checked = group.protocol, group.check.protocol
+    if {spoken, checked} != {"HTTP", "HTTPS"}:
+        return
+    yield Finding(
+        TARGET_PROTOCOL,
+        title=t(
+            "The load balancer sends requests over {asked}, and health checks over {checked}",
+            asked=spoken,
+            checked=checked,
+        ),
+        why=t(
+            "A port has one protocol: what comes by the other one fails. Every request ends with 502, or no task "
+            "becomes healthy."
+        ),
+        seen=(
+            t(
+                "Target group {name}: protocol {asked}, health check protocol {checked}.",
+                name=group.name,
+                asked=spoken,
+                checked=checked,
+            ),
+        ),
+        fixes=case.correct_program(
+            t(
+                "Set the protocol HTTP on the target group, which is replaced, and on its health check ({place}), and "
+                "deploy:",
+                place=case.place("load balancer"),
+            )
+        ),
+    )
+
+
+def declared_port(case: Case) -> Iterator[Finding]:
+    """Check that the service, the container and PORT have the same port."""
+    service, definition = case.service, case.definition
+    if service is None or definition is None or service.port is None:
+        return
+    variable = definition.environment.get("PORT")
+    if service.port in definition.ports and variable in (None, str(service.port)):
+        return
+    yield Finding(
+        health_checks.PORT_MISMATCH,
+        title=t("The task definition and the load balancer use different ports"),
+        why=t(
+            "No process listens on the port that the load balancer connects to: the connection is refused."
+        ),
+        seen=(
+            t(
+                "The service registers port {port}; {revision} opens {ports} and sets PORT to {variable}.",
+                port=service.port,
+                revision=definition.revision,
+                ports=", ".join(map(str, definition.ports)) or "-",
+                variable=variable or "-",
+            ),
+        ),
+        fixes=case.correct_program(
+            t("Use one port for all of them ({place}), and deploy:", place=case.place("container"))
+        ),
+        evidence=tuple(each.words for each in case.failed_checks[:3]),
+    )
+
+
+def balancer(case: Case) -> Iterator[Finding]:
+    """Check that the load balancer exists, is active, and is in subnets with a route to the internet."""
+    balancer, network = case.now.balancer.value, case.network
+    fix = case.restore()
+    if balancer is None:
+        yield from _missing(case)
+        return
+    if balancer.state not in ("active", "active_impaired", ""):
+        yield Finding(
+            BALANCER_NOT_ACTIVE,
+            kind="cause" if balancer.state == "failed" else "warning",
+            title=t("The load balancer is {state}", state=balancer.state),
+            why=t("It accepts requests only in the state active."),
+            fixes=(fix,),
+        )
+    if network is None or balancer.scheme != "internet-facing":
+        return
+    if lost := [each for each in balancer.subnets if not _public(case, each)]:
+        yield _cut_off(case, network, lost)
+
+
+def zones(case: Case) -> Iterator[Finding]:
+    """Find the tasks' subnets in zones that the load balancer does not have: where no other answers, a cause.
+
+    ELB neither checks nor uses a target there (API reference, TargetHealth, Target.NotInUse).
+    """
+    balancer, network, service = case.now.balancer.value, case.network, case.service
+    if balancer is None or network is None or service is None:
+        return
+    known = {name: each.zone for name, each in network.subnets.items() if each.zone}
+    enabled = {known.get(each, "") for each in balancer.subnets}
+    lost = [each for each in service.subnets if known.get(each, "") not in enabled | {""}]
+    if not lost or "" in enabled:
+        return
+    told = [each.description for each in case.task_targets if each.reason == "Target.NotInUse"]
+    told += [each.words for each in case.failed_checks if "Availability Zone" in each.words]
+    yield Finding(
+        BALANCER_NOT_IN_ZONE,
+        kind="cause" if told else "warning",
+        title=t("Tasks have subnets in a zone that the load balancer does not have"),
+        why=t("It sends nothing to a task in a zone in which it has no subnet."),
+        seen=tuple(
+            t(
+                "Subnet {subnet} is in {zone}; {balancer} has subnets in: {zones}.",
+                subnet=f"{each} ({network.subnets[each].name})",
+                zone=known[each],
+                balancer=balancer.name,
+                zones=", ".join(sorted(enabled)),
+            )
+            for each in lost
+        ),
+        fixes=(*case.correct_program(_in_public_subnets(case)), *case.then_retry()),
+        evidence=tuple(dict.fromkeys(told)),
+    )
+
+
+def _in_public_subnets(case: Case) -> Text:
+    return t(
+        "Give the load balancer the public subnets ({place}), and deploy:",
+        place=case.place("load balancer"),
+    )
+
+
+def _cut_off(case: Case, network: Network, lost: list[str]) -> Finding:
+    names = {each: network.subnets[each].name for each in lost if each in network.subnets}
+    public = f"{case.now.names.prefix}-public-"
+    # A public subnet has lost its route; any other was never meant for a load balancer.
+    misplaced = any(not each.startswith(public) for each in names.values())
+    return Finding(
+        BALANCER_CUT_OFF,
+        title=t("The load balancer is not in the public subnets")
+        if misplaced
+        else t("The load balancer's subnets have no route to the internet"),
+        why=t("Its answers have no route to the internet: the page times out."),
+        seen=tuple(
+            t(
+                "Subnet {subnet} has no route to an internet gateway.",
+                subnet=f"{each} ({names[each]})" if each in names else each,
+            )
+            for each in lost
+        ),
+        fixes=case.correct_program(_in_public_subnets(case))
+        if misplaced
+        else case.own_tables(lost) or (case.restore(),),
+    )
+
+
+def is_there(case: Case) -> bool:
+    """Return whether there is a service, or a part of what stands before and behind it."""
+    now = case.now
+    return any(
+        each.value is not None for each in (now.service, now.balancer, now.group, now.database)
+    )
+
+
+def _missing(case: Case) -> Iterator[Finding]:
+    if case.now.balancer.problem or not is_there(case):
+        return
+    yield Finding(
+        BALANCER_MISSING,
+        title=t("The load balancer {name} does not exist", name=case.now.names.balancer),
+        why=t("Nothing answers at the page's address."),
+        seen=(t("Elastic Load Balancing has no load balancer of that name."),),
+        fixes=(case.restore(),),
+    )
+
+
+def _public(case: Case, subnet: str) -> bool:
+    route = default_route(case.network, subnet) if case.network else None
+    return route is not None and route.kind == "igw" and route.state == "active"

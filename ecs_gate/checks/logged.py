@@ -1,0 +1,318 @@
+"""Name the cause that a line of a log names, and its fix: it beats what a status, a time or an exit code suggests."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+
+from ecs_gate.checks import connections, databases
+from ecs_gate.diagnosis.case import Case
+from ecs_gate.diagnosis.catalogue import NO_DATA, TASKS_NODE, Facts
+from ecs_gate.diagnosis.findings import Finding, Fix
+from ecs_gate.diagnosis.known_causes import (
+    ANOTHER_HOST,
+    NEW_CERTIFICATE,
+    LoggedCause,
+    logged_cause,
+    own_lines,
+)
+from ecs_gate.diagnosis.log_lines import raised, requests
+from ecs_gate.parts.rds import Database
+from ecs_gate.parts.records import Task
+from ecs_gate.parts.task_logs import AWAY, BACK, REFUSED, UNMIGRATED, LogLine
+from ecs_gate.screen import zoned_time
+from ecs_gate.text import Text, t
+from ecs_gate.text.masking import names_a_secret
+
+APP_RAISES = Facts("app-raises", 63, {TASKS_NODE}, NO_DATA)
+
+CHAINED = re.compile(r"the direct cause of the following exception|another exception occurred:$")
+"""What Python says between two tracebacks of one error."""
+
+
+def named(case: Case) -> Iterator[Finding]:
+    """Find what a log names where tasks, the health check or the page fail, whichever version wrote it."""
+    others = (each for each in case.current_tasks if each not in case.deployment_tasks)
+    for tasks in (case.deployment_tasks, others):
+        findings = (finding for task in tasks for finding in _of_task(case, task))
+        yield from islice(findings, 1)
+
+
+def _of_task(case: Case, task: Task) -> Iterator[Finding]:
+    """Yield what the task's log names, if that can be why something fails now."""
+    answers, mine = _page_fails(case) and not task.over, task in case.deployment_tasks
+    lines = [each.text for each in current_lines(case, task, page=answers or not mine)]
+    # These have checks of their own, in running.
+    lines = [each for each in lines if UNMIGRATED not in each and REFUSED not in each]
+    healthy = () if answers else case.serving_texts
+    cause = logged_cause(lines, healthy)
+    seen = t(
+        "This is in the log of task {task} ({revision}).", task=task.short, revision=task.revision
+    )
+    checks = tuple(each.words for each in case.failed_checks) if mine else ()
+    if cause is not None:
+        if _blames(case, task, cause) and not (answers and _raised_since(lines, cause)):
+            yield of_log(case, cause, (seen,), (cause.line, *checks))
+        return
+    mistake = raised(own_lines(lines, healthy))
+    if (
+        mistake
+        and mine
+        and _is_unwell(case)
+        and case.failed_checks
+        and task.stop_code != "EssentialContainerExited"
+    ):
+        yield Finding(
+            APP_RAISES,
+            title=mistake.text,
+            why=t("The app raises this while it starts, or on the health check's path."),
+            seen=(seen,),
+            fixes=(case.correct_line(mistake), *case.retry_if_fixed()),
+            evidence=(*mistake.frame, *checks),
+        )
+
+
+def _blames(case: Case, task: Task, cause: LoggedCause) -> bool:
+    """Return whether a line of this task can be why something fails now.
+
+    Of a page that works only an app is believed about its database that says, too, when it is back, but not
+    that it is fast again.
+    """
+    page, mine = case.now.page.value, task in case.deployment_tasks
+    if (_page_fails(case) and not task.over) or (mine and _is_unwell(case)):
+        return True
+    slow = cause.known.warms_up and AWAY not in cause.line
+    trusted = page is None or (case.target.app.reconnects and not slow)
+    current = mine and not task.over
+    return cause.known.about == "database" and trusted and (current or _is_unwell(case))
+
+
+def _page_fails(case: Case) -> bool:
+    """Return whether the page fails by an error of the app's; a status below 500 names its error itself."""
+    page = case.now.page.value
+    if page is None or not page.missing:
+        return False
+    return page.status >= 500 or not page.status or bool(page.problem)
+
+
+def _is_unwell(case: Case) -> bool:
+    """Return whether tasks of the expected revision fail otherwise than by a status that names the error itself."""
+    by_status = any(each.codes and each.codes[0] < 500 for each in case.failed_checks)
+    failed = case.given_up or (case.unsteady and (case.failed_tasks or case.failed_checks))
+    return bool(failed) and not by_status
+
+
+def current_lines(case: Case, task: Task, *, page: bool = False) -> tuple[LogLine, ...]:
+    """Return the lines since the last reconnection, and for a ``page`` that may fail, since it last ended well.
+
+    Of before a gap only what the log says of losing the database: what takes that back was looked for in it.
+    """
+    logs, lines = case.now.logs.value, case.lines(task)
+    if resumed := logs.resumed.get(task.id) if logs else None:
+        lines = tuple(e for e in lines if e.at >= resumed or AWAY in e.text or BACK in e.text)
+    back = [index for index, each in enumerate(lines) if BACK in each.text]
+    lines = lines[back[-1] + 1 :] if back else lines
+    if page:
+        path = case.target.page.path or "/"
+        return tuple(since_it_worked(case, path, lines))
+    return lines
+
+
+def since_it_worked(case: Case, path: str, lines: Sequence[LogLine]) -> Iterator[LogLine]:
+    """Yield the lines since a running task last answered ``path`` well: those before are of another fault."""
+    told = dict.fromkeys((*case.running_lines, *lines))
+    answered = requests(sorted(told, key=lambda each: each.at))
+    same_path = [each for each in answered if each.path == path.partition("?")[0]]
+    well = max((each.at for each in same_path if each.status < 500), default=None)
+    return (each for each in lines if well is None or each.at > well)
+
+
+def _raised_since(lines: list[str], cause: LoggedCause) -> bool:
+    """Return whether another error than that of the line was raised after it."""
+    after = lines[len(lines) - lines[::-1].index(cause.line) :]
+    return raised(after) is not None and not any(map(CHAINED.search, after))
+
+
+def of_log(
+    case: Case, cause: LoggedCause, seen: tuple[Text, ...], evidence: tuple[str, ...]
+) -> Finding:
+    """Return the finding of a cause that a line names; what only a change of the program mends is deployed."""
+    outside = cause.known.about == "database" and cause.known.passes
+    again = case.then_retry() if outside else case.retry_if_fixed()
+    return Finding(
+        cause.known.facts,
+        title=cause.title,
+        why=ANOTHER_HOST if _is_another_host(case, cause) else cause.known.why,
+        seen=(*seen, *_measured(case, cause)),
+        fixes=(fix(case, cause), *again),
+        evidence=evidence,
+    )
+
+
+def _measured(case: Case, cause: LoggedCause) -> Iterator[Text]:
+    """Yield the numbers of connections, or until when the database's certificate is valid."""
+    database = case.now.database.value
+    if cause.known.id == databases.FULL:
+        yield from databases.numbers(case)
+    if cause.known.id.startswith("certificate") and database and database.certified_until:
+        yield t(
+            "The certificate of {id} is valid until {time}.",
+            id=database.id,
+            time=zoned_time(database.certified_until),
+        )
+
+
+def fix(case: Case, cause: LoggedCause) -> Fix:
+    if cause.known.about == "database":
+        return _of_database(case, cause, case.now.database.value)
+    if cause.known.id == "variable-missing":
+        return _set_variable(case, cause)
+    return case.refresh(cause.fix) if cause.known.drifts else case.deploy(cause.fix)
+
+
+def _of_database(case: Case, cause: LoggedCause, database: Database | None) -> Fix:
+    known = cause.known
+    if known.id == databases.FULL and database:
+        # RDS keeps slots for rds_superuser, so for its master user, which is the app's, too: it has taken them (AWS
+        # re:Post, "FATAL: remaining connection slots are reserved for non replicate superuser connections").
+        which = f"--db-instance-identifier {database.id}"
+        restart = (
+            f"aws rds reboot-db-instance {which}",
+            f"aws rds wait db-instance-available {which}",
+        )
+        return Fix(cause.fix, (*restart, *case.psql(databases.WHO)))
+    if known.id in ("database-timeout", "database-slow"):
+        return connections.end_transactions(case, cause.fix)
+    if known.id == "wrong-password":
+        return _other_password(case, cause)
+    if known.id.startswith("certificate") and database and _is_out_of_time(case, cause, database):
+        command = (
+            f"aws rds modify-db-instance --db-instance-identifier {database.id} "
+            f"--ca-certificate-identifier {database.authority or 'rds-ca-rsa2048-g1'} "
+            "--certificate-rotation-restart --apply-immediately"
+        )
+        return Fix(NEW_CERTIFICATE, (command,))
+    if known.id == "no-tls" and "DB_SSLMODE" in case.target.plan.variables:
+        text = t("Make the app connect with TLS (sslmode verify-full), and deploy:")
+        change = case.remedies.set("appVariables.DB_SSLMODE", "verify-full")
+        return case.deploy(text, *change)
+    if _is_another_host(case, cause):
+        text = t(
+            "Set the variable from which the app reads the host to the database's host, and deploy:"
+        )
+        declared = case.target.plan.variables
+        return case.deploy(text, *case.remedies.connect(_with_host(declared, cause.what)))
+    return case.deploy(cause.fix) if not known.passes else Fix(cause.fix)
+
+
+def _is_out_of_time(case: Case, cause: LoggedCause, database: Database) -> bool:
+    """Return whether the certificate has expired, or is not valid yet: libpq leaves out which, and RDS tells."""
+    until = database.certified_until
+    return cause.known.id == "certificate-time" or (until is not None and until <= case.at)
+
+
+OF_HOST = ("database-elsewhere", "host-unknown")
+"""Causes whose ``what`` is the host for which the app asks."""
+
+
+def _is_another_host(case: Case, cause: LoggedCause) -> bool:
+    """Return whether the app asks for another host than the database's."""
+    database = case.now.database.value
+    if cause.known.id not in OF_HOST or database is None or case.target.app.reconnects:
+        return False
+    return cause.what != database.address
+
+
+def _with_host(declared: Mapping[str, str], host: str) -> dict[str, str]:
+    """Return the variable that has another host, in a URL or alone, with the database's; NAME where it is not known."""
+    of_url = re.compile(rf"(?<=@){re.escape(host)}(?=[:/?]|$)")
+    for name, text in declared.items():
+        if text == host or of_url.search(text):
+            return {name: of_url.sub("${DB_HOST}", text) if text != host else "${DB_HOST}"}
+    return {"NAME": "${DB_HOST}"}
+
+
+def _other_password(case: Case, cause: LoggedCause) -> Fix:
+    """Return the fix that makes the app's password and the database's the same.
+
+    RDS keeps the master user's password in the secret; that of another user is set by psql, which asks for it.
+    """
+    database, user = case.now.database.value, cause.what
+    if database is None or not user:
+        return Fix(cause.fix)
+    if user != database.user:
+        text = t(
+            "Set the password of {user} to the one in the app's secret; psql asks for it:",
+            user=user,
+        )
+        return Fix(text, case.psql(f"\\password {user}"))
+    if _older_than_password(case, database):
+        text = t(
+            "RDS has rotated the password since these tasks started, and the app keeps the one that it started with. "
+            "Start new tasks, which read it:"
+        )
+        return Fix(text, case.remedies.retry())
+    return databases.rotated(case, database)
+
+
+def _older_than_password(case: Case, database: Database) -> bool:
+    """Return whether the running tasks started before the last rotation, and keep the password of then."""
+    secret = (case.now.secrets.value or {}).get(database.secret)
+    started = [each.started for each in case.current_tasks]
+    if case.target.app.reconnects or secret is None or secret.rotated is None or not started:
+        return False
+    return all(each is not None and each < secret.rotated for each in started)
+
+
+ADDRESS = re.compile(r"(DATABASE|DB|POSTGRES\w*|SQLALCHEMY\w*)_(URL|URI|DSN)")
+"""Variables with the whole address of the database. The password, which RDS changes, is not in it."""
+
+
+OF_DATABASE = re.compile(
+    r"(?:\w+_)?(?:DB|DATABASE|SQL|PG|POSTGRES|POSTGRESQL)_?"
+    r"(?:(?P<host>HOST|SERVER)|(?P<port>PORT)|(?P<user>USER|USERNAME)|(?P<name>NAME|DB|DATABASE)"
+    r"|(?P<password>PASSWORD|PASS|PW))"
+)
+"""Variables in which apps expect one part of the database's address."""
+
+
+def _address_part(name: str) -> dict[str, str]:
+    """Return the variables, with placeholders, that give the app its part of the database's address; {} for others."""
+    if ADDRESS.fullmatch(name):
+        address = "postgresql://${DB_USER}@${DB_HOST}:${DB_PORT}/${DB_NAME}?sslmode=require"
+        return {name: address, "PGPASSWORD": "${DB_PASSWORD}"}
+    match = OF_DATABASE.fullmatch(name)
+    return {name: f"${{DB_{str(match.lastgroup).upper()}}}"} if match else {}
+
+
+def _set_variable(case: Case, cause: LoggedCause) -> Fix:
+    """Return the fix of a missing variable: in the program, or as a secret where it was one, or its name is one's."""
+    name, given = cause.what, case.target.plan
+    before = [
+        each.secrets[name]
+        for each in (case.now.definitions.value or {}).values()
+        if name in each.secrets
+    ]
+    if name in {*given.made, *given.variables, *given.secrets, *given.passwords}:
+        text = t(
+            "Set {name} again ({place}), and deploy:", name=name, place=case.place("container")
+        )
+        return case.deploy(text)
+    if values := _address_part(name):
+        text = t("Set it to its part of the database's address, and deploy:")
+        return case.deploy(text, *case.remedies.connect(values))
+    secret = case.remedies.set(f"appSecrets.{name}", before[0] if before else "ARN")
+    if before:
+        text = t("{name} was a secret of an earlier version; set it again, and deploy:", name=name)
+        return case.deploy(text, *secret)
+    if not names_a_secret(name):
+        return case.deploy(cause.fix)
+    text = t(
+        "{name} is a secret by its name: store it in Secrets Manager, give its ARN, which the first command prints, to "
+        "the app ({setting}), and deploy:",
+        name=name,
+        setting=case.remedies.called(f"appSecrets.{name}"),
+    )
+    stored = f"aws secretsmanager create-secret --name {case.now.names.label}/{name} --secret-string file://FILE"
+    return case.deploy(text, stored, *secret)

@@ -1,0 +1,341 @@
+"""Check security groups and network ACLs of each connection: internet, load balancer, task, database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from ecs_gate.diagnosis import catalogue
+from ecs_gate.diagnosis.case import Case
+from ecs_gate.diagnosis.catalogue import DATABASE, FORWARD, TO_DATABASE, Facts
+from ecs_gate.diagnosis.findings import Finding, Fix
+from ecs_gate.diagnosis.reachability import (
+    CLIENTS,
+    INTERNET,
+    LINUX,
+    WIDE,
+    AclDenial,
+    MissingRule,
+    Side,
+    WiderRule,
+    acl_denials,
+    acl_ends,
+    addresses,
+    allows_any_inbound,
+    missing_rules,
+    not_let_in,
+    wider_rules,
+)
+from ecs_gate.parts import elb
+from ecs_gate.parts.elb import Balancer
+from ecs_gate.parts.rds import Database
+from ecs_gate.parts.records import Service
+from ecs_gate.parts.vpc import Endpoint, Network, Permission
+from ecs_gate.text import Text, t, verbatim
+
+BALANCER_CANNOT_REACH_TASK = Facts(
+    "balancer-cannot-reach-task", 30, {FORWARD}, certain=True, outside=True
+)
+BALANCER_LETS_NOBODY_IN = Facts(
+    "balancer-lets-nobody-in", 31, {catalogue.INTERNET}, {"no-listener"}, certain=True, outside=True
+)
+INTERNET_CANNOT_REACH_BALANCER = Facts(
+    "internet-cannot-reach-balancer", 34, {catalogue.INTERNET}, outside=True
+)
+TASK_CANNOT_REACH_DATABASE = Facts(
+    "task-cannot-reach-database", 42, {DATABASE}, subject=TO_DATABASE, certain=True, outside=True
+)
+
+BALANCER_LETS_MORE_IN = Facts("balancer-lets-more-in", 34, {catalogue.INTERNET})
+
+DROPPED = t(
+    "A security group drops a connection that it does not allow: the health check "
+    "times out, and ECS keeps replacing the tasks."
+)
+
+WAITS = t(
+    "A security group drops a connection that it does not allow: the app's connections "
+    "to the database time out."
+)
+
+TIMED_OUT = r"(?i)timed? ?out"
+
+Placed = Balancer | Service | Database | Endpoint
+"""An end of a connection."""
+
+
+def blocked(
+    case: Case,
+    near: Placed,
+    far: Sequence[Placed],
+    port: int,
+    answers: tuple[int, int],
+    finding: Finding,
+    *,
+    declared: bool = True,
+) -> Iterator[Finding]:
+    """Yield the finding with the rules that block connections, whose answers need these ports, and their fixes.
+
+    Those that the program does not declare are allowed by commands.
+    """
+    network = case.network or Network()
+    source = Side(near.groups, addresses(network, near.subnets))
+    missing: dict[Text, str] = {}
+    denials: list[AclDenial] = []
+    for each in far:
+        missing |= lacking(
+            network, source, Side(each.groups, addresses(network, each.subnets)), port
+        )
+        places = acl_ends(network, near.subnets), acl_ends(network, each.subnets)
+        denials += acl_denials(network, *places, port, answers)
+    if missing or denials:
+        allowed = case.restore_rules()
+        if not declared:
+            allowed = Fix(t("Allow it:"), tuple(dict.fromkeys(missing.values())))
+        denials = list(dict.fromkeys(denials))
+        yield replace(
+            finding,
+            why=finding.why if missing else WHY,
+            seen=(*missing, *acl_sentences(denials, network)),
+            fixes=(
+                *acl_fixes(denials, network),
+                *((allowed,) if missing else ()),
+                *case.then_retry(),
+            ),
+        )
+
+
+def balancer_to_task(case: Case) -> Iterator[Finding]:
+    """Check that the load balancer can connect to the tasks on the container port and the health check's port."""
+    service, balancer = case.service, case.now.balancer.value
+    if service is None or case.network is None or balancer is None or service.port is None:
+        return
+    for port in sorted({service.port, _check_port(case, service.port)}):
+        finding = Finding(
+            BALANCER_CANNOT_REACH_TASK,
+            title=t("The load balancer cannot reach the tasks on port {port}", port=port),
+            why=DROPPED,
+            evidence=tuple(each.words for each in case.failed_checks if each.kind == "timeout"),
+        )
+        yield from blocked(case, balancer, [service], port, WIDE, finding)
+
+
+def _check_port(case: Case, traffic: int) -> int:
+    port = case.health_check.port if case.health_check else "traffic-port"
+    return int(port) if port.isdigit() else traffic
+
+
+def task_to_database(case: Case) -> Iterator[Finding]:
+    service, database = case.service, case.now.database.value
+    if service is None or case.network is None or database is None:
+        return
+    finding = Finding(
+        TASK_CANNOT_REACH_DATABASE,
+        title=t("The tasks cannot reach the database on port {port}", port=database.port),
+        why=WAITS,
+        evidence=case.matching_lines(TIMED_OUT),
+    )
+    yield from blocked(case, service, [database], database.port, LINUX, finding)
+
+
+def internet_to_balancer(case: Case) -> Iterator[Finding]:
+    """Check that an internet-facing load balancer accepts connections from allowedCidrs; from nobody is a cause."""
+    network, balancer, allowed = case.network, case.now.balancer.value, case.target.page.allowed
+    if network is None or balancer is None or balancer.scheme != "internet-facing":
+        return
+    nodes, serving = acl_ends(network, balancer.subnets), elb.serving(balancer)
+    ports = [each.port for each in balancer.listeners]
+    missed = {
+        port: not_let_in(network, balancer.groups, port, allowed) if balancer.groups else []
+        for port in ports
+    }
+    found = (wider_rules(network, balancer.groups, port, allowed) for port in ports)
+    if wider := tuple(dict.fromkeys(each for rules in found for each in rules)):
+        yield _lets_more_in(case, network, wider, repair=any(missed.values()))
+    for listener in balancer.listeners:
+        port, missing = listener.port, missed[listener.port]
+        denials = acl_denials(network, [INTERNET], nodes, port, CLIENTS)
+        if not missing and not denials:
+            continue
+        denied = {each.subnet for each in denials if each.direction == "ingress"}
+        shut = denied >= {each.subnet for each in nodes} if denied else False
+        closed = listener == serving and (
+            shut or not allows_any_inbound(network, balancer.groups, port)
+        )
+        rules = (_no_inbound(network, balancer.groups[0], port, each) for each in missing)
+        yield Finding(
+            BALANCER_LETS_NOBODY_IN if closed else INTERNET_CANNOT_REACH_BALANCER,
+            kind="cause" if closed else "warning",
+            title=t("No client can reach the load balancer on port {port}", port=port)
+            if closed
+            else t("Some clients cannot reach the load balancer on port {port}", port=port),
+            why=t("Requests from addresses that no rule allows time out."),
+            seen=(*rules, *acl_sentences(denials, network)),
+            fixes=(
+                *((case.restore(),) if missing and balancer.groups else ()),
+                *acl_fixes(denials, network),
+            ),
+        )
+
+
+def _lets_more_in(
+    case: Case, network: Network, wider: Sequence[WiderRule], *, repair: bool
+) -> Finding:
+    """Return the finding of rules that are wider than the setting; ``repair``: rules of the setting are missing, too.
+
+    Those are made first: to revoke a rule before would shut clients out.
+    """
+    fix = case.refresh(
+        t("Let Pulumi make the missing rules, and delete those that it has made for other clients:")
+    )
+    if not repair:
+        revoked = (
+            _rule_command("revoke", "ingress", each.group, _ports_of(each.rule), each.peer)
+            for each in wider
+        )
+        fix = Fix(t("Delete what allowedCidrs does not name:"), tuple(revoked))
+    return Finding(
+        BALANCER_LETS_MORE_IN,
+        kind="warning",
+        title=t("The load balancer lets more clients in than allowedCidrs"),
+        why=t("Rules of security groups add up, and Pulumi leaves one that it has not made."),
+        seen=tuple(
+            t(
+                "Security group {own} has an inbound rule from {peer} ({ports}); allowedCidrs is {allowed}.",
+                own=verbatim(_label(network, each.group)),
+                ports=_ports_of(each.rule),
+                peer=each.peer,
+                allowed=str(case.target.page.allowed),
+            )
+            for each in wider
+        ),
+        fixes=(fix,),
+    )
+
+
+def _ports_of(rule: Permission) -> str:
+    """Return a rule's protocol and ports, as the AWS CLI has them."""
+    ports = "" if rule.protocol == "-1" else f",FromPort={rule.first},ToPort={rule.last}"
+    return f"IpProtocol={rule.protocol}{ports}"
+
+
+def lacking(network: Network, source: Side, target: Side, port: int) -> dict[Text, str]:
+    """Return the missing rules between two sides: by the sentence about each the command that adds it."""
+    return {
+        missing_rule(each, network, source, target, port): _authorize(
+            each, (target if each.direction == "egress" else source).groups[0], port
+        )
+        for each in missing_rules(network, source, target, port)
+    }
+
+
+def missing_rule(
+    each: MissingRule, network: Network, source: Side, target: Side, port: int
+) -> Text:
+    """Return a missing rule between two sides as a sentence."""
+    own = verbatim(_label(network, each.group))
+    if each.direction == "egress":
+        return t(
+            "Security group {own} has no outbound rule for TCP {port} to {peer}.",
+            own=own,
+            port=port,
+            peer=_named(network, target),
+        )
+    return _no_inbound(network, each.group, port, _named(network, source))
+
+
+def _no_inbound(network: Network, group: str, port: int, peer: str) -> Text:
+    return t(
+        "Security group {own} has no inbound rule for TCP {port} from {peer}.",
+        own=verbatim(_label(network, group)),
+        port=port,
+        peer=peer,
+    )
+
+
+def _named(network: Network, side: Side) -> str:
+    return _label(network, side.groups[0]) if side.groups else str(side.networks[0])
+
+
+def _label(network: Network, group: str) -> str:
+    known = network.groups.get(group)
+    return f"{group} ({known.name})" if known else group
+
+
+def _authorize(rule: MissingRule, peer: str, port: int) -> str:
+    ports = f"IpProtocol=tcp,FromPort={port},ToPort={port}"
+    return _rule_command("authorize", rule.direction, rule.group, ports, peer)
+
+
+def _rule_command(verb: str, direction: str, group: str, ports: str, peer: str) -> str:
+    """Return the command for one rule; ``peer`` is a network, or the id of a security group or a prefix list."""
+    members = {"sg": "UserIdGroupPairs=[{GroupId=", "pl": "PrefixListIds=[{PrefixListId="}
+    who = members.get(peer.partition("-")[0], "IpRanges=[{CidrIp=") + peer + "}]"
+    return (
+        f"aws ec2 {verb}-security-group-{direction} --group-id {group} --ip-permissions "
+        f"'{ports},{who}'"
+    )
+
+
+WHY = t(
+    "A network ACL is stateless and drops packets that its rules do not allow: answers "
+    "need a rule of their own, for the client's ephemeral ports."
+)
+
+
+def acl_sentences(denials: Sequence[AclDenial], network: Network) -> tuple[Text, ...]:
+    return tuple(_acl_sentence(each, network) for each in denials)
+
+
+def _acl_sentence(each: AclDenial, network: Network) -> Text:
+    first, last = each.ports
+    values = {
+        "acl": each.acl,
+        "subnet": f"{each.subnet} ({network.subnets[each.subnet].name})",
+        "ports": f"{first}" if first == last else f"{first}-{last}",
+        "peer": f"{each.peer}",
+        "number": each.number or "*",
+    }
+    if each.direction == "egress":
+        return t(
+            "Network ACL {acl} of subnet {subnet}: its outbound rule {number} denies TCP {ports} to {peer}.",
+            **values,
+        )
+    return t(
+        "Network ACL {acl} of subnet {subnet}: its inbound rule {number} denies TCP {ports} from {peer}.",
+        **values,
+    )
+
+
+def acl_fixes(denials: Sequence[AclDenial], network: Network) -> tuple[Fix, ...]:
+    """Return the commands that add allow rules before those that deny."""
+    if not denials:
+        return ()
+    acls = {each.acl.id: each.acl for each in network.subnets.values() if each.acl}
+    taken = {
+        (acl.id, direction): {each.number for each in entries}
+        for acl in acls.values()
+        for direction, entries in (("egress", acl.egress), ("ingress", acl.ingress))
+    }
+    # Subnets that share an ACL need its rule once.
+    once = {(each.acl, each.direction, each.ports, each.peer): each for each in denials}
+    commands = tuple(_command(each, taken[each.acl, each.direction]) for each in once.values())
+    text = t("Add an allow rule to the network ACL, before the rule that denies it:")
+    return (Fix(text, commands),)
+
+
+def _command(each: AclDenial, taken: set[int]) -> str:
+    """Return the command for a rule with a free number; without one before the denying rule, that rule is deleted."""
+    if each.number is None:
+        number = max((*taken, 90)) // 10 * 10 + 10
+    else:
+        number = next((free for free in range(each.number - 1, 0, -1) if free not in taken), 0)
+    place = f"--network-acl-id {each.acl} --{each.direction} --rule-number"
+    if not number:
+        return f"aws ec2 delete-network-acl-entry {place} {each.number}"
+    taken.add(number)
+    first, last = each.ports
+    return (
+        f"aws ec2 create-network-acl-entry {place} {number} --protocol tcp "
+        f"--port-range From={first},To={last} --cidr-block {each.peer} --rule-action allow"
+    )

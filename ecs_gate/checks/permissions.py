@@ -1,0 +1,428 @@
+"""Check the IAM roles: what Fargate needs to start a task, and what the app needs later."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from shlex import quote
+
+from ecs_gate.checks.databases import other_secrets
+from ecs_gate.diagnosis.case import Case
+from ecs_gate.diagnosis.catalogue import IMAGE, LOGS, SECRETS, START, TASKS_NODE, Facts
+from ecs_gate.diagnosis.findings import Finding, Fix
+from ecs_gate.facts.policy_evaluation import (
+    ALLOWED,
+    DENIED,
+    NOT_ALLOWED,
+    NOT_IN_BOUNDARY,
+    Trust,
+    decide,
+    listed,
+    trusts,
+)
+from ecs_gate.facts.secrets import secret_arn
+from ecs_gate.parts.records import Definition
+from ecs_gate.parts.task_inputs import Role
+from ecs_gate.text import Text, t
+
+EXECUTION_ROLE_MISSING = Facts(
+    "execution-role-missing", 24, {IMAGE, SECRETS, LOGS}, subject=START, certain=True
+)
+EXECUTION_ROLE_NOT_TRUSTED = Facts(
+    "execution-role-not-trusted", 24, {IMAGE, SECRETS, LOGS}, subject=START, certain=True
+)
+TASK_ROLE_NOT_TRUSTED = Facts(
+    "task-role-not-trusted", 24, {TASKS_NODE}, subject=START, certain=True
+)
+LACKING = {
+    # After what does not exist: no role may write a log group that is missing.
+    "log": Facts("execution-role-cannot-log", 27, {LOGS}, subject=START, certain=True),
+    "secret": Facts("execution-role-cannot-secret", 27, {SECRETS}, subject=START, certain=True),
+    "pull": Facts("execution-role-cannot-pull", 29, {IMAGE}, subject=START, certain=True),
+}
+"""By what the execution role is needed for."""
+TITLES = {
+    "pull": t("The execution role has no permission to pull the image"),
+    "log": t("The execution role has no permission to write the log"),
+    "secret": t("The execution role has no permission to read the secret"),
+}
+# The execution role reads the password for the next task all the same.
+TASK_ROLE_CANNOT_READ_SECRET = Facts("task-role-cannot-read-secret", 42, {SECRETS}, outside=True)
+REPOSITORY_DENIES = Facts("repository-denies", 29, {IMAGE}, subject=START, certain=True)
+CANNOT_DECRYPT = Facts("execution-role-cannot-decrypt", 27, {SECRETS}, subject=START, certain=True)
+
+PULL = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability")
+
+WRITE = ("logs:CreateLogStream", "logs:PutLogEvents")
+
+READ_IT = "secretsmanager:GetSecretValue"
+
+ECS_TASKS = "ecs-tasks.amazonaws.com"
+
+REFUSED = (
+    r"(?i)AccessDenied|not authorized|unable to assume the role|403 Forbidden|no identity-based"
+)
+
+
+def execution_role(case: Case) -> Iterator[Finding]:
+    """Check that the execution role exists, trusts ECS, and allows the pull, the log and each secret."""
+    definition = case.definition
+    if definition is None or case.now.execution.problem:
+        return
+    role, title = case.now.execution.value, t("ECS cannot assume the execution role")
+    if role is None:
+        yield _missing(case, definition)
+    elif finding := _not_assumed(case, definition, role, EXECUTION_ROLE_NOT_TRUSTED, title):
+        yield finding
+    else:
+        lacks = lacking(role, execution_needs(case, definition))
+        for purpose in dict.fromkeys(each.need.purpose for each in lacks):
+            yield _lacking(case, role, purpose, lacks)
+
+
+def execution_needs(case: Case, definition: Definition) -> list[Need]:
+    """Return the actions that Fargate performs with the execution role for this task definition."""
+    region, account = case.now.region, definition.execution_role.split(":")[4:5]
+    where = f"{region}:{account[0] if account else ''}"
+    others = other_secrets(case)
+    needs = [
+        Need(READ_IT, secret_arn(value), "secret")
+        for name, value in definition.secrets.items()
+        if name not in others
+    ]
+    if ".dkr.ecr." in definition.image:
+        needs.append(Need("ecr:GetAuthorizationToken", "*", "pull"))
+        needs += [Need(each, _repository_arn(definition.image), "pull") for each in PULL]
+    logs = case.now.logs.value
+    if definition.log_group and (logs is None or logs.exists):
+        stream = f"arn:aws:logs:{where}:log-group:{definition.log_group}:log-stream:{definition.stream('x')}"
+        needs += [Need(each, stream, "log") for each in WRITE]
+    return needs
+
+
+def _repository_arn(image: str) -> str:
+    host, _, path = image.partition("/")
+    account, _, rest = host.partition(".dkr.ecr.")
+    name = path.partition("@")[0].partition(":")[0]
+    return f"arn:aws:ecr:{rest.partition('.')[0]}:{account}:repository/{name}"
+
+
+NO_DECRYPTION = re.compile(
+    r"failed to fetch secret (?P<secret>arn:\S+) from.*Access to KMS is not allowed"
+)
+"""Secrets Manager's words where neither the key's policy nor a grant nor the role's policies allow kms:Decrypt."""
+
+
+def decryption(case: Case) -> Iterator[Finding]:
+    """Find a secret whose own KMS key the execution role may not use, by ECS's words.
+
+    A grant allows what both policies leave out (KMS developer guide, "Grants in AWS KMS"); it takes no alias of a key.
+    """
+    for reason in case.stop_reasons(NO_DECRYPTION.pattern):
+        arn = next(match["secret"] for match in NO_DECRYPTION.finditer(reason))
+        secret, role = (case.now.secrets.value or {}).get(arn), case.now.execution.value
+        if case.definition is None or role is None or secret is None:
+            continue
+        key = secret.kms_key
+        if "alias/" in key:
+            key = f"$(aws kms describe-key --key-id {key} --query KeyMetadata.Arn --output text)"
+        command = f"aws kms create-grant --key-id {key} --grantee-principal {role.arn} --operations Decrypt"
+        yield Finding(
+            CANNOT_DECRYPT,
+            title=t("The execution role may not decrypt the secret"),
+            why=t("A secret with a KMS key of its own is read only by who may use the key, too."),
+            seen=(t("{arn} is encrypted with {key}.", arn=arn, key=secret.kms_key),),
+            fixes=(
+                Fix(t("Grant it, or allow kms:Decrypt in the key's policy:"), (command,)),
+                *case.then_retry(),
+            ),
+            evidence=(reason,),
+        )
+
+
+def repository(case: Case) -> Iterator[Finding]:
+    """Check that the image's repository, by a policy of its own, does not deny the pull to the execution role.
+
+    Its statements name no resource (ECR user guide, "Private repository policies").
+    """
+    image, role, definition = case.now.image.value, case.now.execution.value, case.definition
+    if image is None or image.policy is None or role is None or definition is None:
+        return
+    arn = _repository_arn(definition.image)
+    account = arn.split(":")[4]
+    named = {"*", role.arn, account, f"arn:aws:iam::{account}:root"}
+    denied: dict[int, str] = {}
+    statements = listed(image.policy["Statement"])
+    for number, each in enumerate(statements):
+        principal = each.get("Principal", each.get("NotPrincipal"))
+        told = listed(principal.get("AWS", ()) if isinstance(principal, Mapping) else principal)
+        meant = named.isdisjoint(told) == ("NotPrincipal" in each)
+        policy = {"Statement": [{**each, "Resource": arn}]}
+        for action in PULL if meant else ():
+            if decide([policy], action, arn) == DENIED:
+                denied.setdefault(number, action)
+    if not denied:
+        return
+    name = arn.partition(":repository/")[2]
+    rest = [each for number, each in enumerate(statements) if number not in denied]
+    text = json.dumps({**image.policy, "Statement": rest}, separators=(",", ":"))
+    command = f"aws ecr set-repository-policy --repository-name {name} --policy-text {quote(text)}"
+    yield Finding(
+        REPOSITORY_DENIES,
+        title=t("The repository's policy denies the execution role the image"),
+        why=t("A Deny in the policy of a repository outweighs what the role's policies allow."),
+        seen=tuple(
+            t(
+                "The policy of {repository} denies {action} to {role}.",
+                repository=name,
+                action=action,
+                role=role.arn.rpartition("/")[2],
+            )
+            for action in dict.fromkeys(denied.values())
+        ),
+        fixes=(
+            Fix(
+                t("Take the Deny out of the repository's policy:"),
+                (
+                    command
+                    if rest
+                    else f"aws ecr delete-repository-policy --repository-name {name}",
+                ),
+            ),
+            *case.then_retry(),
+        ),
+        evidence=case.stop_reasons(REFUSED),
+    )
+
+
+def _lacking(case: Case, role: Role, purpose: str, lacks: Sequence[Lack]) -> Finding:
+    """Return the finding for one purpose; its fix grants all missing permissions, so that the next try succeeds."""
+    name = role.arn.rpartition("/")[2]
+    return Finding(
+        LACKING[purpose],
+        title=TITLES[purpose],
+        why=t(
+            "With this role ECS pulls the image, reads the secrets and opens the log stream before the container "
+            "starts. Without these permissions no task starts."
+        ),
+        seen=tuple(verdict(name, each) for each in lacks if each.need.purpose == purpose),
+        fixes=(*_given(case, name, lacks), *case.then_retry(), case.or_restore()),
+        evidence=case.stop_reasons(REFUSED),
+    )
+
+
+def _given(case: Case, role: str, lacks: Sequence[Lack]) -> tuple[Fix, ...]:
+    """Return the fixes: a grant for the stack's own resources; for others, a change of the program."""
+    own = [each for each in lacks if _owns(case, each.need)]
+    others = dict.fromkeys(each.resource for each in lacks if each not in own)
+    granted = given(role, own) if own else ()
+    if not others:
+        return granted
+    text = t(
+        "{resource} is not the service's own: use that ({container}), or, if it is intended, allow it ({access}); then "
+        "deploy:",
+        resource=", ".join(others),
+        container=case.place("container"),
+        access=case.place("access"),
+    )
+    fix = case.deploy(text, then=bool(granted))
+    return (*granted, fix)
+
+
+def _owns(case: Case, need: Need) -> bool:
+    """Return whether a resource belongs to the service: RDS's secret, one of its owner's, or one with its names."""
+    names, database = case.now.names, case.now.database.value
+    if need.purpose == "secret":
+        managed = database is not None and need.resource == database.secret
+        app = map(secret_arn, case.target.plan.secrets.values())
+        return managed or need.resource in app or f":secret:{names.prefix}" in need.resource
+    if need.purpose == "log":
+        return f":log-group:{names.log_group}:" in need.resource
+    return need.resource == "*" or need.resource.endswith(f":repository/{names.repository}")
+
+
+def verdict(role: str, lack: Lack) -> Text:
+    """Return what the role does not allow, and by which document."""
+    named = {"role": role, "action": lack.need.action, "resource": lack.resource}
+    if lack.verdict == DENIED:
+        return t("A policy of {role} denies {action} on {resource}.", **named)
+    if lack.verdict == NOT_IN_BOUNDARY:
+        return t(
+            "The permissions boundary of {role} does not allow {action} on {resource}.", **named
+        )
+    return t("No policy of {role} allows {action} on {resource}.", **named)
+
+
+ASSUMES = t("ECS assumes both roles of a task before it starts it; without one no task starts.")
+
+
+def _missing(case: Case, definition: Definition) -> Finding:
+    named = definition.execution_role
+    # Where none is named, another try of the same task definition would fail, too.
+    corrected = case.correct_program(
+        t(
+            "Name the execution role in the task definition ({place}), and deploy:",
+            place=case.place("task"),
+        ),
+        drifts=False,
+    )
+    return Finding(
+        EXECUTION_ROLE_MISSING,
+        title=t("The task definition's execution role does not exist"),
+        why=ASSUMES,
+        seen=(t("{revision} names {role}.", revision=definition.revision, role=named or "-"),),
+        fixes=(case.restore(), *case.then_retry()) if named else corrected,
+        evidence=case.stop_reasons(REFUSED),
+    )
+
+
+def _not_assumed(
+    case: Case, definition: Definition, role: Role, facts: Facts, title: Text
+) -> Finding | None:
+    """Return the finding of a role that ECS cannot assume for a task; None for another one.
+
+    A condition that is not judged here counts as unfulfilled only where ECS says that it could not assume the role.
+    """
+    name = role.arn.rpartition("/")[2]
+    trust = trusts(role.trust, ECS_TASKS, sent(definition.arn, "ecs", "*"))
+    refused = case.stop_reasons(rf"unable to assume the role '\S*{re.escape(name)}'")
+    if trust.verdict or (trust.verdict is None and not refused):
+        return None
+    text = t(
+        "Or correct the trust policy where the program declares it ({place}), and deploy:",
+        place=case.place("trust"),
+    )
+    declared = (case.deploy(text),) if trust.conditions else ()
+    return Finding(
+        facts if trust.verdict is False else replace(facts, certain=False),
+        title=title,
+        why=ASSUMES,
+        seen=tuple(distrust(name, ECS_TASKS, trust)),
+        fixes=(case.restore(), *case.then_retry(), *declared),
+        evidence=refused,
+    )
+
+
+def sent(definition: str, service: str, source: str) -> dict[str, str]:
+    """Return the condition keys that a service sends when it assumes a role for the tasks of a definition.
+
+    ECS names no cluster ("use the wildcard to specify all clusters"). Source: ECS developer guide, "Task IAM role";
+    EventBridge Scheduler user guide, "Confused deputy prevention".
+    """
+    arn, partition, _, region, account, *_ = definition.split(":")
+    where = f"{arn}:{partition}:{service}:{region}:{account}:{source}"
+    return {"aws:SourceAccount": account, "aws:SourceArn": where}
+
+
+def distrust(role: str, service: str, trust: Trust) -> Iterator[Text]:
+    """Yield why a role's trust policy does not let a service assume it, with the conditions on which that hangs."""
+    names = {"role": role, "service": service}
+    if trust.verdict is False:
+        yield t("The trust policy of {role} does not let {service} assume it.", **names)
+    for words, met in trust.conditions.items():
+        if met is False:
+            yield t("{service} does not fulfil its condition {words}.", words=words, **names)
+        else:
+            yield t("Whether {service} fulfils its condition {words} is not known here.",
+                    words=words, **names)  # fmt: skip
+
+
+def task_role(case: Case) -> Iterator[Finding]:
+    """Check that ECS may assume the task role, and that it may read the database's secret, which RDS rotates."""
+    role, definition = case.now.task_role.value, case.definition
+    if definition is None:
+        return
+    title = t("ECS cannot assume the task role")
+    if role and (finding := _not_assumed(case, definition, role, TASK_ROLE_NOT_TRUSTED, title)):
+        yield finding
+        return
+    arn = definition.environment.get("DB_SECRET_ARN")
+    if not arn or "DB_SECRET_ARN" in other_secrets(case):
+        return
+    lacks = lacking(role, [Need(READ_IT, arn, "secret")])
+    if case.now.task_role.problem or not lacks:
+        return
+    name = definition.task_role.rpartition("/")[2]
+    refused = case.matching_lines(rf"(?i)not authorized to perform: {READ_IT}")
+    yield Finding(
+        TASK_ROLE_CANNOT_READ_SECRET,
+        kind="cause" if refused else "warning",
+        title=t("The task role has no permission to read the secret of the database"),
+        why=t(
+            "RDS rotates the password every 7 days. A running task then reads the new one with its task role; without "
+            "the permission it loses the database until it is replaced."
+        ),
+        seen=tuple(verdict(name or "-", each) for each in lacks),
+        fixes=(*given(name, lacks), case.or_restore()) if role else (case.restore(),),
+        evidence=refused,
+    )
+
+
+@dataclass(frozen=True)
+class Need:
+    """An action that a role must allow, and its purpose: pull, log or secret."""
+
+    action: str
+    resource: str
+    purpose: str
+
+
+@dataclass(frozen=True)
+class Lack:
+    """A need that the role does not meet, and IAM's decision."""
+
+    need: Need
+    verdict: str
+
+    @property
+    def resource(self) -> str:
+        """Return the resource for a policy: of a log all streams, whose names are not known before they exist."""
+        group, streams, _ = self.need.resource.partition(":log-stream:")
+        return f"{group}:*" if streams else group
+
+
+def lacking(role: Role | None, needs: Sequence[Need]) -> list[Lack]:
+    """Return the needs that a role does not meet; without a role all."""
+    decisions = (
+        decide(role.policies, each.action, each.resource, role.boundary) if role else NOT_ALLOWED
+        for each in needs
+    )
+    return [Lack(*each) for each in zip(needs, decisions, strict=True) if each[1] != ALLOWED]
+
+
+def given(role: str, lacks: Sequence[Lack]) -> tuple[Fix, ...]:
+    """Return one policy for all missing permissions, then a fix for each Deny and boundary."""
+    grant, *others = [*_policy(role, lacks), *_in_the_way(role, lacks)]
+    return (grant, *(Fix(each.text, each.commands, then=True) for each in others))
+
+
+def _policy(role: str, lacks: Sequence[Lack]) -> Iterator[Fix]:
+    actions: dict[str, list[str]] = {}
+    for each in lacks:
+        if each.verdict == NOT_ALLOWED:
+            actions.setdefault(each.resource, []).append(each.need.action)
+    statements = [
+        {"Effect": "Allow", "Action": each, "Resource": resource}
+        for resource, each in actions.items()
+    ]
+    if statements:
+        document = {"Version": "2012-10-17", "Statement": statements}
+        text = json.dumps(document, separators=(",", ":"))
+        # Of the same name, what is given now would take the place of what was given before.
+        name = f"allow-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+        command = f"aws iam put-role-policy --role-name {role} --policy-name {name}"
+        yield Fix(t("Allow it:"), (f"{command} --policy-document '{text}'",))
+
+
+def _in_the_way(role: str, lacks: Sequence[Lack]) -> Iterator[Fix]:
+    for each in lacks:
+        action = each.need.action
+        if each.verdict == NOT_IN_BOUNDARY:
+            text = t("Add {action} to the role's permissions boundary.", action=action)
+            yield Fix(text, (f"aws iam get-role --role-name {role}",))
+        elif each.verdict != NOT_ALLOWED:
+            text = t("Remove the Deny of {action} from the role's policies.", action=action)
+            yield Fix(text, (f"aws iam list-role-policies --role-name {role}",))

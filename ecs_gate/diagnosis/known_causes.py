@@ -1,0 +1,671 @@
+"""Messages of libraries and servers with a known cause, and the cause that a log ends with.
+
+Flask, Flask-Migrate, Alembic, SQLAlchemy, Django, Celery, gunicorn, uWSGI, Waitress and Uvicorn, as they say it
+themselves: tools/tests/doctor/logged.txt has their real lines, logged.py the versions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from ecs_gate.diagnosis.catalogue import DATABASE, LOG, NO_DATABASE, NO_PASSWORD, TASKS_NODE, Facts
+from ecs_gate.text import Text, t
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """A cause that a log line identifies, or a line with the one before it where the pattern has a line's end.
+
+    ``about`` is app, database or system. A ``vague`` one counts only where the log names no other. One that
+    ``passes`` may end by waiting. What ``drifts`` may have been changed outside Pulumi.
+    """
+
+    id: str = field(kw_only=False)
+    pattern: str = field(kw_only=False)
+    title: Text = field(kw_only=False)
+    why: Text = field(kw_only=False)
+    fix: Text = field(kw_only=False)
+    about: str = "app"
+    vague: bool = False
+    warms_up: bool = False
+    passes: bool = False
+    explained_by: Collection[str] = ()
+    outside: bool = False
+    drifts: bool = False
+
+    @property
+    def facts(self) -> Facts:
+        """Return the facts of its finding; what keeps the app out explains what the log says of the database."""
+        of_database = self.about == "database"
+        return Facts(
+            f"log-{self.id}",
+            45,
+            {DATABASE if of_database else TASKS_NODE},
+            self.explained_by or (NO_DATABASE if of_database else ()),
+            subject=LOG,
+            warms_up=self.warms_up,
+            certain=not self.passes,
+            outside=self.outside,
+        )
+
+
+DATABASE_URL = t(
+    "Set it in appVariables or appSecrets (docs/your-app.md), or make the app build it from DB_HOST, DB_PORT, "
+    "DB_NAME, DB_USER and DB_PASSWORD, which each task has, and deploy."
+)
+
+NEW_CERTIFICATE = t(
+    "Have RDS issue a new certificate; with some engine versions the instance restarts:"
+)
+
+ANOTHER_HOST = t(
+    "The app reads the host from another variable than DB_HOST, and that one does not have the database's."
+)
+
+VARIABLE = Known(
+    "variable-missing",
+    r"(?-i:(?P<what>[A-Z][A-Z0-9_]{2,})) is missing\b|KeyError: '(?-i:(?P<also>[A-Z][A-Z0-9_]{2,}))'"
+    # environs, python-decouple, django-environ.
+    r"|Environment variable \"(?P<environs>\w+)\" not set|(?P<decouple>\w+) not found\. Declare it as envvar"
+    r"|Set the (?P<environ>\w+) environment variable",
+    t("The environment variable {what} is not set"),
+    t("The app refuses to start without it."),
+    t(
+        "Set it with `pulumi config set --path appVariables.{what} VALUE`, or, where the "
+        "stack sets it, in infra/container.py; then deploy."
+    ),
+    explained_by=NO_DATABASE,
+)
+
+REFUSED_BY_AWS = Known(
+    "aws-refused",
+    # Of IAM ("Troubleshoot access denied error messages"), and of S3 for HEAD, which names neither action nor role.
+    r"assumed-role/(?P<role>[^/\s]+)/\S+ is not authorized to perform: (?P<what>[\w-]+:\w+)",
+    t("AWS refuses {what} to the app's role {role}"),
+    t(
+        "A task role may do what its policies allow; the line says which one does not, or denies it."
+    ),
+    t(
+        "If the app is meant to do this, allow it in task_policy of infra/iam.py. Then deploy; what was changed "
+        "outside Pulumi is restored:"
+    ),
+    explained_by={"task-role-cannot-read-secret"},
+    passes=True,  # IAM may take some seconds to know a new policy.
+    drifts=True,
+)
+
+KNOWN = (
+    Known(
+        "start-script",
+        # runc, in its stopped reason of a task or in the log; the kernel says "no such file" of an interpreter, too.
+        r"exec:? \"?(?P<what>[^\s\":]+)\"?: (?:stat \S+: )?(?:no such file or|executable file not|permission denied)"
+        r"|exec (?P<script>\S+\.(?:sh|py)): exec format error|exec user process caused:? \"?no such file",
+        t("The container's start command cannot be run: {what}"),
+        t(
+            "The image has no such program, it is not executable, or the first line of the script names an "
+            "interpreter that the image lacks: most often it ends with CR LF, as editors on Windows write it."
+        ),
+        t(
+            "Have the image hold the file, with chmod +x, LF ends (in .gitattributes `*.sh text eol=lf`) and a first "
+            "line as #!/bin/sh, or correct the command; then deploy:"
+        ),
+        about="system",
+    ),
+    Known(
+        "exec-format",
+        r"exec format error",
+        t("The image is built for another processor than the task runs on"),
+        t("The processor cannot run the program in the image."),
+        t("Set cpuArchitecture in the stack file; it applies to the image and the task."),
+        about="system",
+        explained_by={"image-architecture"},
+    ),
+    Known(
+        "driver-missing",
+        r"ModuleNotFoundError: No module named '(?P<what>psycopg2?)'",
+        t("The database's driver is missing in the image: {what}"),
+        t("SQLAlchemy takes psycopg for postgresql:// from 2.1 on, and psycopg2 before."),
+        t(
+            "Name the driver that the image has in the URL, as postgresql+psycopg2:// or "
+            "postgresql+psycopg://, or add {what}[binary], for psycopg2 psycopg2-binary, to the "
+            "packages that the Dockerfile installs; then deploy."
+        ),
+    ),
+    Known(
+        "module-missing",
+        r"ModuleNotFoundError: No module named '?(?P<what>[\w.]+)"
+        # waitress-serve, Uvicorn, Celery, `flask --app`, Django.
+        r"|^\d+\. No module named '(?P<waitress>[\w.]+)'|Could not import module \"(?P<uvicorn>[\w.]+)"
+        r"|^The module (?P<celery>[\w.]+) was not found|^Error: Could not import '(?P<flask>[\w.]+)'"
+        r"|ImproperlyConfigured: Error loading (?P<django>\w+) module",
+        t("A Python module is missing in the image: {what}"),
+        t("The app ends while it loads."),
+        t(
+            "Add it to the packages that the Dockerfile installs (in webapp: "
+            "requirements.in, then `make lock`), or fix the import; then deploy."
+        ),
+    ),
+    Known(
+        "worker-class",
+        r"class uri '(?P<what>[^']+)' invalid or not found",
+        t("gunicorn has no worker class {what}"),
+        t("gunicorn ends before it loads the app."),
+        t(
+            "Correct worker_class in gunicorn's configuration (in webapp: gunicorn.conf.py), or add the package "
+            "that brings it; then deploy."
+        ),
+    ),
+    VARIABLE,
+    # pydantic-settings names the field in the line before.
+    replace(VARIABLE, pattern=r"^(?P<pydantic>\w+)\n  Field required \[type=missing"),
+    Known(
+        "setting-wrong",
+        r"cannot start: (?P<what>[A-Z][A-Z0-9_]+ is [^;\"]+)",
+        t("The app refuses a setting: {what}"),
+        t("The app checks its environment before it starts."),
+        t("Correct the variable, in appVariables or in infra/container.py, and deploy."),
+    ),
+    Known(
+        "address-in-use",
+        r"Address already in use|\[Errno 98\]|That port is already in use",
+        t("Two processes of the task use the same port"),
+        t("The second one cannot listen and ends."),
+        t("Make sure that only one process of the task listens on the port."),
+    ),
+    Known(
+        "secret-key-empty",
+        r"The SECRET_KEY setting must not be empty",
+        t("Django's setting SECRET_KEY is empty"),
+        t("Django refuses to start, or answers 500 to each request that needs a session."),
+        t(
+            "Make the settings read SECRET_KEY from a variable of appSecrets (docs/your-app.md), set it, and deploy."
+        ),
+    ),
+    Known(
+        "app-not-found",
+        r"Failed to find attribute '(?P<what>\w+)'|Attribute \"(?P<uvicorn>\w+)\" not found in module"
+        r"|^\d+\. module '[\w.]+' has no attribute '(?P<waitress>\w+)'",
+        t("The server does not find the app: {what}"),
+        t("The module that the server loads has no such object or factory."),
+        t("Correct the name in the app's command, as in `gunicorn MODULE:NAME`, and deploy."),
+    ),
+    Known(
+        "app-not-loaded",
+        r"unable to load app \d+ \(mountpoint='[^']*'\) \(callable not found or import error\)",
+        t("uWSGI does not load the app"),
+        t("The module that uWSGI loads cannot be imported, or has no such callable."),
+        t("Correct `module` or `callable` in uWSGI's configuration, and deploy."),
+        vague=True,
+        passes=True,
+    ),
+    Known(
+        "program-missing",
+        # dash, bash and busybox.
+        r"^\S+: (?:line )?\d+: (?P<what>[^\s:]+): (?:command )?not found$",
+        t("A script runs {what}, which the image does not have"),
+        t("Its shell finds no such program on PATH."),
+        t(
+            "Install it in the image, correct PATH, or name the script's shell in its first line, and deploy."
+        ),
+        vague=True,
+        passes=True,
+    ),
+    Known(
+        "broker",
+        r"consumer: Cannot connect to (?P<what>\w+://\S+?): ",
+        t("Celery cannot reach its broker {what}"),
+        t("The stack has no broker; the worker tries again and again."),
+        t(
+            "Set the URL of a broker that the tasks can reach, in appSecrets if it has a password, and deploy."
+        ),
+        passes=True,  # A broker may come later.
+    ),
+    Known(
+        "host-absent",
+        # redis, urllib3 (requests, elasticsearch), pymongo. Error -3 is temporary.
+        r"Error -[25] connecting to (?P<what>[^\s:]+)|Failed to resolve '(?P<urllib3>[^']+)' \(\[Errno -[25]\]"
+        r"|(?P<mongo>[\w.-]+):\d+: \[Errno -[25]\]",
+        t("The app asks for a host that this stack does not have: {what}"),
+        t(
+            "The stack has the app and a PostgreSQL database; another service of a compose file is no part of it."
+        ),
+        t(
+            "Set the address of a service that the tasks can reach, in appVariables or appSecrets, or make the app do "
+            'without it (docs/your-app.md, "From compose to a stack"), and deploy.'
+        ),
+    ),
+    REFUSED_BY_AWS,
+    replace(
+        REFUSED_BY_AWS,
+        pattern=r"\((?:AccessDenied\w*|UnauthorizedOperation|403)\) when calling the (?P<what>\w+) operation",
+        title=t("AWS refuses a call of the app: {what}"),
+    ),
+    Known(
+        "another-region",
+        # S3's error codes and messages (API reference, "Error responses").
+        r"AuthorizationHeaderMalformed|PermanentRedirect|IllegalLocationConstraint"
+        r"|the region '(?P<what>[\w-]+)' is wrong; expecting",
+        t("The app asks for its files in another region than the bucket's"),
+        t("S3 answers in a bucket's region alone; addresses signed for another region fail."),
+        t(
+            "Make the app's client for AWS_REGION as ECS sets it, without AWS_REGION and AWS_DEFAULT_REGION in "
+            "appVariables, and deploy:"
+        ),
+    ),
+    Known(
+        "aws-throttles",
+        # The codes that botocore calls throttling (botocore/retries/standard.py).
+        r"\((?:\w*Thrott\w+|TooManyRequests\w+|ProvisionedThroughputExceeded\w+|SlowDown|(?:Request|Bandwidth)"
+        r"LimitExceeded)\) when calling the (?P<what>\w+) operation",
+        t("AWS throttles a call of the app: {what}"),
+        t(
+            "The app calls more often than AWS allows; botocore has tried again before it raised this."
+        ),
+        t(
+            "Call less often (keep the answer, send several items in one call), have the client wait for longer "
+            "(botocore's Config(retries={{'mode': 'adaptive'}})), or request a higher quota; then deploy:"
+        ),
+        passes=True,
+    ),
+    Known(
+        "disk-full",
+        # What PostgreSQL could not write to its own disk RDS's status tells (storage-full).
+        r"^(?!.*could not (?:extend|write|create)).*No space left on device",
+        t("The task's disk is full"),
+        t(
+            'A Fargate task has 20 GiB for its image and for what the app writes (ECS developer guide, "Fargate task '
+            'ephemeral storage").'
+        ),
+        t(
+            "Have the app delete what it no longer needs below /tmp, or keep files in S3 (uploadsEnabled); for a large "
+            "image or more space, set ephemeral_storage on the task definition in infra/task.py. Then deploy:"
+        ),
+        about="system",
+        passes=True,
+    ),
+    Known(
+        "too-many-files",
+        r"Too many open files",
+        t("The app has too many files and connections open"),
+        t(
+            "A process on Fargate may have 65535 (ECS API reference, Ulimit); most often something opens a file or a "
+            "connection for each request and never closes it."
+        ),
+        t(
+            "Close what each request opens (`with`), and share one client or session between requests; then deploy:"
+        ),
+        about="system",
+        passes=True,
+    ),
+    Known(
+        "migration-exists",
+        r"(?P<what>(?:column \\?\"[^\"]+\" of )?relation \\?\"[^\"]+\" already exists)",
+        t("A migration creates what the database has already: {what}"),
+        t(
+            "Something else created it, such as another version or tool, and the migration is not recorded "
+            "as applied. Each try fails in the same way."
+        ),
+        t(
+            "If the database has all that the migration creates, record it: `./careapp run -- flask db stamp "
+            "REVISION`, or with Django `./careapp run -- python manage.py migrate --fake APP NAME`. If nothing "
+            "needs what is there, drop it instead. Then deploy."
+        ),
+        passes=True,
+    ),
+    Known(
+        "migration-unknown",
+        r"Can't locate revision identified by '(?P<what>\w+)'",
+        t("The database is at migration {what}, which the image does not have"),
+        t("A newer version, or one of another branch, has migrated this database."),
+        t(
+            "Deploy a version that has this migration, or downgrade the database with that version first."
+        ),
+        passes=True,
+    ),
+    Known(
+        "migration-heads",
+        r"Multiple head revisions are present"
+        r"|multiple leaf nodes in the migration graph",
+        t("Two migrations follow the same one, and no migration joins them"),
+        t("Alembic and Django do not choose between them, and apply none."),
+        t(
+            "Join them, by `flask db merge heads` or `python manage.py makemigrations --merge`, add the new file "
+            "to the image, and deploy."
+        ),
+    ),
+    Known(
+        "migration-parent",
+        r"dependencies reference nonexistent parent node (?P<what>\([^)]+\))"
+        r"|Revision (?P<alembic>\w+) referenced from .* is not present",
+        t("A migration refers to one that the image does not have: {what}"),
+        t("The file of the earlier migration is missing, or was renamed."),
+        t("Add the missing file to the image, or correct the reference, and deploy."),
+    ),
+    Known(
+        "migration-history",
+        r"InconsistentMigrationHistory: Migration (?P<what>\S+ is applied before its dependency \S+)",
+        t("The database's record of migrations contradicts the files: {what}"),
+        t("Django compares the table django_migrations with the files before it applies any."),
+        t(
+            "Record the missing one, if the database has what it creates: `./careapp run -- python manage.py "
+            "migrate --fake APP NAME`. Then deploy."
+        ),
+        passes=True,
+    ),
+    Known(
+        "no-migrations",
+        r"Path doesn't exist: (?P<what>\S+?)\.  Please use the 'init' command",
+        t("The image has no folder of migrations: {what}"),
+        t("`flask db` looks for it below the working directory of the image."),
+        t("Copy the folder into the image; look into .dockerignore, too. Then deploy."),
+    ),
+    Known(
+        "table-missing",
+        r"relation \\?\"(?P<what>[^\"\\]+)\\?\" does not exist|no such table: (?P<sqlite>\w+)",
+        t("The database has no table {what}"),
+        t("The migrations that create it have not run in this database."),
+        t(
+            "Have deployCommand run them before each version, such as `pulumi config set "
+            'deployCommand "flask db upgrade"`, and deploy.'
+        ),
+        passes=True,
+    ),
+    Known(
+        "dialect",
+        r"Can't load plugin: sqlalchemy\.dialects:(?P<what>[\w.]+)",
+        t("SQLAlchemy does not know the database {what}"),
+        t(
+            "The URL begins with another name than postgresql, such as postgres, which SQLAlchemy 1.4 removed."
+        ),
+        t("Make the URL begin with postgresql+psycopg:// or postgresql://, and deploy."),
+    ),
+    Known(
+        "database-url",
+        r"Could not parse (?:SQLAlchemy|rfc1738) URL|settings\.DATABASES is improperly configured"
+        r"|Either 'SQLALCHEMY_DATABASE_URI' or 'SQLALCHEMY_BINDS' must be set",
+        t("The app has no usable address of its database"),
+        t("The URL or the settings of the database are empty or incomplete."),
+        DATABASE_URL,
+        explained_by=NO_DATABASE,
+    ),
+    Known(
+        "read-only-root",
+        r"Read-only file system:? ?'?(?P<what>[^'\"]*)",
+        t("The app writes to the read-only root file system: {what}"),
+        t("A task can write below /tmp only, which is empty at its start and deleted with it."),
+        t(
+            "Make the app write below /tmp only; data that must persist belongs in the database or in S3. Then deploy."
+        ),
+    ),
+    Known(
+        "sqlite",
+        # SQLite's message names no file (sqlite.org/rescode.html, SQLITE_CANTOPEN and SQLITE_READONLY).
+        r"sqlite.*(?P<what>unable to open database file|attempt to write a readonly database)",
+        t("SQLite cannot write its database file: {what}"),
+        t(
+            "The container's root file system is read-only, and a file below /tmp is lost with its task."
+        ),
+        t(
+            "Make the app use the stack's PostgreSQL (DB_HOST, DB_NAME) instead of SQLite, and "
+            "deploy."
+        ),
+    ),
+    Known(
+        "permission",
+        r"\[Errno 13\] Permission denied:? ?'?(?P<also>[^'\"]*)",
+        t("The app has no permission to write to a path: {what}"),
+        t("The container's root is read-only and its user is 10001; only /tmp can be written."),
+        t("Make the app write to /tmp, or add a volume in infra/task.py."),
+    ),
+    Known(
+        "no-temporary-folder",
+        r"No usable temporary directory",
+        t("The app has no writable folder for temporary files"),
+        t("On Fargate /tmp belongs to root, unless the image declares it as a volume."),
+        t("Add VOLUME /tmp to the Dockerfile and deploy."),
+    ),
+    Known(
+        "wrong-password",
+        r"password authentication failed for user \\?\"(?P<what>[^\"\\]+)",
+        t("The database refuses the password of {what}"),
+        t("The password in the secret is not the database's, or the task holds an old one."),
+        t(
+            "Start new tasks, which read the secret again; if the error persists, let RDS rotate the password."
+        ),
+        about="database",
+        # RDS may just have changed it: the next task reads the new one.
+        explained_by=NO_PASSWORD,
+        outside=True,
+        passes=True,
+    ),
+    Known(
+        "no-tls",
+        r"no pg_hba\.conf entry .*?(?P<what>no encryption|SSL off)|server does not support SSL",
+        t("The app connects without TLS, and the database refuses that"),
+        t(
+            "RDS for PostgreSQL refuses plain connections while rds.force_ssl is 1, its default from PostgreSQL 15 on."
+        ),
+        t("Remove DB_SSLMODE from the task definition; the app's default is verify-full."),
+        about="database",
+    ),
+    Known(
+        "pg-hba",
+        r"no pg_hba\.conf entry for (?P<what>[^\"]+)",
+        t("The database's pg_hba.conf has no entry for this connection: {what}"),
+        t("No rule allows this user, database and address."),
+        t("Check DB_USER and DB_NAME, and rds.force_ssl."),
+        about="database",
+        passes=True,
+    ),
+    Known(
+        "certificate-time",
+        # OpenSSL's words (x509_txt.c); libpq leaves them out.
+        r"certificate verify failed: certificate (?P<what>has expired|is not yet valid)",
+        t("The database's certificate is outside its time: it {what}"),
+        t(
+            "With sslmode verify-full the app refuses such a certificate, whatever its CA bundle holds."
+        ),
+        NEW_CERTIFICATE,
+        about="database",
+        outside=True,
+        passes=True,
+    ),
+    Known(
+        "certificate",
+        r"certificate verify failed|root certificate file .* does not exist",
+        t("The app does not trust the database's certificate"),
+        t(
+            "sslmode verify-full needs the CA that signed the certificate; RDS changes its CAs from time to time."
+        ),
+        t(
+            "Put RDS's CA bundle of the region (truststore.pki.rds.amazonaws.com; in webapp certs/rds-ca.pem) into "
+            "the image, make the app use that file (DB_SSLROOTCERT), and deploy:"
+        ),
+        about="database",
+    ),
+    Known(
+        "database-unknown",
+        r"database \\?\"(?P<what>[^\"\\]+)\\?\" does not exist",
+        t("There is no database named {what}"),
+        t("The server exists, but it has no such database."),
+        t("Correct DB_NAME in infra/container.py, or create the database."),
+        about="database",
+    ),
+    Known(
+        "database-elsewhere",
+        r"connection to server at \"(?P<what>localhost|127\.0\.0\.1|::1)\".*(?:refused|Cannot assign)"
+        r"|connection to server on socket \"(?P<socket>[^\"]+)\" failed",
+        t("The app looks for its database in its own task: {what}"),
+        t("DB_HOST is not the instance's endpoint: no task has a database."),
+        t("Correct DB_HOST in infra/container.py: it is the instance's endpoint. Then deploy."),
+        about="database",
+    ),
+    Known(
+        "host-unknown",
+        r"could not translate host name \\?\"(?P<what>[^\"\\]+)|failed to resolve host '(?P<also>[^']+)"
+        # Scripts that wait by netcat: OpenBSD's, busybox's, the traditional one.
+        r"|getaddrinfo for host \"(?P<nc>[^\"]+)|nc: bad address '(?P<busybox>[^']+)"
+        r"|^(?P<traditional>\S+): forward host lookup failed",
+        t("The database's host name does not resolve: {what}"),
+        t("DB_HOST is misspelt, or the database was recreated under another name."),
+        t("Correct DB_HOST in infra/container.py: it is the instance's endpoint. Then deploy."),
+        about="database",
+        passes=True,  # DNS may not have a new name yet.
+    ),
+    Known(
+        "too-many-connections",
+        r"too many (clients|connections)|remaining connection slots are reserved",
+        t("The database has no free connection"),
+        t("max_connections are open, by the tasks of this stack or by other clients."),
+        t(
+            "psql gets no connection now either. Restart the database, which ends all sessions and loses no data that "
+            "was committed; then list who takes the connections, and have the app close what it opens, run fewer "
+            "tasks, or set a larger databaseInstanceClass:"
+        ),
+        about="database",
+        passes=True,
+    ),
+    Known(
+        "database-slow",
+        # What the app in webapp/ says of a statement that was cancelled, and PostgreSQL's own words (errcodes 57014,
+        # 55P03 and 40P01).
+        r"the database took too long|canceling statement due to (statement|lock) timeout|deadlock detected",
+        t("The app waits for the database, which takes too long"),
+        t("Another session holds a lock that its statement needs, or the statement is slow."),
+        t(
+            "List the open transactions, and end those of more than 10 s if none of them is needed; where none is "
+            "open, make the statement faster, by an index for example:"
+        ),
+        about="database",
+        warms_up=True,
+        passes=True,
+    ),
+    Known(
+        "database-timeout",
+        r"connection timeout expired|(could not connect|connection to server).*(timed out|timeout)",
+        t("The app's connection to the database times out"),
+        t(
+            "There is no answer in time. Where the database runs and the security groups let the tasks in, "
+            "it is busy: by its load, or with what holds a lock."
+        ),
+        t(
+            "List what runs in the database, and end what has run for more than 10 s if nobody needs it; where it "
+            "is load, set a larger databaseInstanceClass:"
+        ),
+        about="database",
+        passes=True,
+    ),
+    Known(
+        "database-refused",
+        r"connection to server.*Connection refused|could not connect.*Connection refused",
+        t("The database refuses the connection"),
+        t("Its host answers, but no server listens on that port."),
+        t("Check DB_PORT and that the database is available."),
+        about="database",
+        passes=True,
+    ),
+    Known(
+        "memory-error",
+        r"MemoryError",
+        t("The app runs out of memory"),
+        t("The kernel kills a process that uses more memory than the task has."),
+        t("Set a larger taskMemory."),
+        about="system",
+        passes=True,
+    ),
+    Known(
+        "worker-crash",
+        # gunicorn 27 (arbiter.py, reap_workers) and uWSGI 2.0; SIGKILL is the kernel's, for memory.
+        r"Worker \(pid:\d+\) was sent (?P<what>SIG(?:ABRT|BUS|FPE|ILL|SEGV|SYS|TRAP))\b"
+        r"|worker \d+ \(pid: \d+\) died, killed by (?P<uwsgi>signal (?:4|5|6|7|8|11|31))\b",
+        t("The app's process crashes in native code: {what}"),
+        t(
+            "It ends in the middle of its requests, which the load balancer answers with 502, and the server starts "
+            "another worker."
+        ),
+        t(
+            "Set appVariables.PYTHONFAULTHANDLER to 1, with which Python logs the line that was running, correct "
+            "that (os.abort, or a package in C), and deploy."
+        ),
+        passes=True,
+    ),
+    Known(
+        "worker-timeout",
+        r"WORKER TIMEOUT",
+        t("The app hangs: gunicorn stopped a worker that did not respond"),
+        t("A worker was busy for longer than gunicorn's timeout."),
+        t("Find the blocking call; the preceding lines show where."),
+        passes=True,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class LoggedCause:
+    """A known cause and the log line that identifies it."""
+
+    known: Known
+    named: Mapping[str, str]
+    """What the line names, by the groups of the pattern."""
+    line: str
+
+    @property
+    def what(self) -> str:
+        """Return what the line names first. pydantic-settings reads a field from the variable in upper case."""
+        name = self.named.get("what") or next(iter(self.named.values()), "")
+        return name.upper() if "pydantic" in self.named else name
+
+    @property
+    def title(self) -> Text:
+        """Return the cause's title, with what the line names."""
+        return self._filled(self.known.title)
+
+    @property
+    def fix(self) -> Text:
+        """Return the cause's fix, with what the line names."""
+        return self._filled(self.known.fix)
+
+    def _filled(self, text: Text) -> Text:
+        named = {**self.named, "what": self.what or "-"}
+        return replace(text, values=(*text.values, *named.items()))
+
+
+HARMLESS = re.compile(r"Control server error: |Failed to start control socket: ")
+"""gunicorn cannot write its control socket where the root is read-only, and says so in every healthy task."""
+
+
+def logged_cause(lines: Sequence[str], healthy: Iterable[str] = ()) -> LoggedCause | None:
+    """Return the known cause of the last log line that has one.
+
+    What ``healthy`` tasks log too ends no task, but for what the database refuses: every version may be refused.
+    """
+    survived, vague = set(map(_unnumbered, healthy)), None
+    for number in reversed(range(len(lines))):
+        text, two = lines[number], "\n".join(lines[max(number - 1, 0) : number + 1])
+        for known in KNOWN:
+            match = re.search(known.pattern, two if "\\n" in known.pattern else text, re.I)
+            if not match or (known.about != "database" and is_survived(text, survived)):
+                continue
+            named = {name: each.strip() for name, each in match.groupdict().items() if each}
+            cause = LoggedCause(known, named, text)
+            if not known.vague:
+                return cause
+            vague = vague or cause
+    return vague
+
+
+def own_lines(lines: Iterable[str], healthy: Iterable[str]) -> list[str]:
+    """Return the lines that no healthy task logs too."""
+    survived = set(map(_unnumbered, healthy))
+    return [each for each in lines if not is_survived(each, survived)]
+
+
+def is_survived(text: str, survived: Collection[str]) -> bool:
+    return bool(HARMLESS.search(text)) or _unnumbered(text) in survived
+
+
+def _unnumbered(text: str) -> str:
+    """Return a log line without its numbers: times, process IDs and addresses differ in each task."""
+    return re.sub(r"\d+", "0", text)

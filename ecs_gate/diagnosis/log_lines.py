@@ -1,0 +1,226 @@
+"""Read an app's log lines: requests, errors, tracebacks, and where the app listens."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from ecs_gate.parts.task_logs import LogLine
+from ecs_gate.text import Text, joined, t, verbatim
+
+PLACE = r"(?:(?P<host>\[[^\]\s]+\]|[^\s:\[]*):|port )(?P<port>\d+)"
+
+KILLED = re.compile(r"Worker \(pid:(?P<pid>\d+)\) was sent SIGKILL")
+HUNG = re.compile(r"WORKER TIMEOUT \(pid:(?P<pid>\d+)\)")
+"""What gunicorn's master says of a worker that was killed, and before it kills one itself (gunicorn/arbiter.py)."""
+
+
+def killed_workers(lines: Iterable[LogLine]) -> tuple[str, ...]:
+    """Return the lines about gunicorn's workers that the kernel has killed: it kills for memory."""
+    workers, hung = [], set()
+    for line in lines:
+        if match := HUNG.search(line.text):
+            hung.add(match["pid"])
+        elif (match := KILLED.search(line.text)) and match["pid"] not in hung:
+            workers.append(line.text)
+    return tuple(workers)
+
+
+def replaced_workers(lines: Iterable[LogLine]) -> tuple[str, ...]:
+    """Return the lines of gunicorn's workers that started after another one had ended by itself."""
+    # Of a worker that ended with code 0 the main process says nothing (gunicorn/arbiter.py).
+    texts = [each.text for each in lines]
+    ends = [number for number, text in enumerate(texts) if "Worker exiting (pid" in text]
+    after = texts[ends[0] :] if ends and not any(map(HUNG.search, texts)) else []
+    return tuple(text for text in after if "Booting worker with pid" in text)
+
+
+LOCK_WAIT = "canceling statement due to lock timeout"
+"""PostgreSQL's words (errcode 55P03) for a statement that waited for a lock longer than lock_timeout."""
+
+SERVERS = re.compile(
+    r"(?:Listening at|(?:Uvicorn r|R)unning on|Serving on|Starting development server at):? (?=https?://)(?P<places>.*)"
+)
+"""What gunicorn, Flask, uvicorn, hypercorn, waitress and Django say of the sockets that they have opened."""
+
+UWSGI_SOCKET = re.compile(
+    rf"(?:uWSGI http bound on|uwsgi socket \d+ bound to TCP address) {PLACE} fd"
+)
+"""What uWSGI says of them. The socket between its own router and the workers has another line, "(port
+auto-assigned)"."""
+
+SOCKET = re.compile(rf"https?://{PLACE}")
+
+LISTENS = re.compile(rf"(?i)\blisten(?:s|ing) on (?:\w+://)?{PLACE}")
+"""What an app says of itself."""
+
+EVERYWHERE = re.compile(r"Running on all addresses \((?P<host>\S+)\)")
+"""Flask's server says this first, and then names single addresses."""
+
+
+@dataclass(frozen=True)
+class Listening:
+    """When the app logged that it listens, on which port, and on which ``hosts`` as far as it names them."""
+
+    at: datetime
+    port: int
+    line: str
+    hosts: tuple[str, ...] = ()
+
+
+def listening(lines: Iterable[LogLine]) -> Listening | None:
+    """Return the first line that names the port on which the app listens, and all hosts that it names for it.
+
+    What the server says of its sockets outweighs what the app says of itself, which may only repeat a setting.
+    """
+    lines = tuple(lines)
+    for places in (_sockets, _claimed):
+        named = [(line, place) for line in lines for place in places(line.text)]
+        if named:
+            (line, (_, port)), *_ = named
+            everywhere = [
+                match["host"] for each in lines if (match := EVERYWHERE.search(each.text))
+            ]
+            hosts = [host.strip("[]") for _, (host, its) in named if host and its == port]
+            return Listening(line.at, port, line.text, (*everywhere, *hosts))
+    return None
+
+
+def _sockets(text: str) -> list[tuple[str, int]]:
+    """Return the hosts and ports of the sockets that a server has opened, as its line names them."""
+    match = SERVERS.search(text)
+    places = SOCKET.finditer(match["places"]) if match else UWSGI_SOCKET.finditer(text)
+    return [(each["host"] or "", int(each["port"])) for each in places]
+
+
+def _claimed(text: str) -> list[tuple[str, int]]:
+    """Return the host ("" where none is named) and port on which an app says that it listens; at most one."""
+    fields = parsed(text)
+    if str(fields.get("message", "")).lower().startswith("listening") and fields.get("port"):
+        return [(fields.get("host", ""), int(fields["port"]))]
+    match = LISTENS.search(text)
+    return [(match["host"] or "", int(match["port"]))] if match else []
+
+
+def parsed(text: str) -> dict[str, str]:
+    """Return the fields of a JSON line; {} for any other line."""
+    if not text.startswith("{"):
+        return {}
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return {}
+    return {key: str(value) for key, value in content.items()} if isinstance(content, dict) else {}
+
+
+FRAME = re.compile(r'\s*File "(?P<file>[^"<]+)", line (?P<line>\d+)')
+
+LIBRARY = re.compile(r"/(site|dist)-packages/|/lib/python\d|/(usr|local|\.?venv)/bin/")
+
+RAISED = re.compile(r"(?P<error>[A-Za-z_][\w.]*)(?:: (?P<words>.*))?$")
+"""A traceback's last line; those before it are indented."""
+
+WEBAPP = "/app/webapp/"
+"""Where the image of webapp/ has it (webapp/Dockerfile); another app's files are named as in its image."""
+
+
+@dataclass(frozen=True)
+class Raised:
+    """An exception of the app: its last frame in the app's own code, and the two lines of that frame."""
+
+    error: str
+    words: str
+    file: str
+    line: int
+    frame: tuple[str, ...]
+
+    @property
+    def text(self) -> Text:
+        """Return it in one sentence, without a dot."""
+        where = t(
+            "{error} in {file}, line {line}", error=self.error, file=self.file, line=self.line
+        )
+        return joined(": ", (where, verbatim(self.words))) if self.words else where
+
+
+def raised(texts: Iterable[str]) -> Raised | None:
+    """Return the last traceback that passes through the app's own code; None without one.
+
+    A screen's line is too short for a JSON line's traceback, and a server adds lines after it.
+    """
+    lines = [line for text in texts for line in parsed(text).get("traceback", text).splitlines()]
+    for number in reversed(range(len(lines))):
+        frame = FRAME.match(lines[number])
+        if frame and not LIBRARY.search(frame["file"]):
+            name, message = _exception(lines[number + 1 :])
+            own = tuple(line.strip() for line in lines[number : number + 2])
+            file = frame["file"]
+            file = file.removeprefix("/app/") if file.startswith(WEBAPP) else file
+            return Raised(name, message, file, int(frame["line"]), own)
+    return None
+
+
+def _exception(lines: Iterable[str]) -> tuple[str, str]:
+    """Return the name, without its module, and the message of the exception that ends a traceback."""
+    for line in lines:
+        if match := RAISED.match(line):
+            return match["error"].rpartition(".")[2], (match["words"] or "").strip()
+    return "Exception", ""
+
+
+ERROR = re.compile(r"\b(ERROR|CRITICAL|FATAL)\b|^[\w.]*(Error|Exception)\b")
+
+
+def errors(lines: Iterable[LogLine], most: int = 3) -> tuple[str, ...]:
+    """Return the last lines of level error, in JSON or not; of a line with a traceback, the traceback's last line."""
+    texts = []
+    for text in (each.text for each in lines):
+        fields = parsed(text)
+        if fields.get("level", "").lower() in ("error", "critical"):
+            texts.append((fields.get("traceback") or text).splitlines()[-1])
+        elif not fields and ERROR.search(text):
+            texts.append(text)
+    return tuple(dict.fromkeys(texts))[-most:]
+
+
+REQUEST = re.compile(
+    r'"[A-Z]+ (?P<path>\S+) HTTP/[\d.]+" (?P<status>\d{3})\b'
+    r"|\] [A-Z]+ (?P<uwsgi_path>\S+) => generated \d+ bytes in \d+ msecs \(HTTP/[\d.]+ (?P<uwsgi_status>\d{3})\)"
+)
+"""A request in the common log format, as gunicorn, Werkzeug and Uvicorn write it, and as uWSGI does."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request in the app's log; ``path`` is without its query."""
+
+    at: datetime
+    path: str
+    status: int
+
+
+def requests(lines: Iterable[LogLine]) -> Iterator[Request]:
+    """Yield the requests of a log in its order: of JSON lines and of the common log format."""
+    for each in lines:
+        fields, match = parsed(each.text), REQUEST.search(each.text)
+        if fields.get("status", "").isdigit() and "path" in fields:
+            yield Request(each.at, _plain(fields["path"]), int(fields["status"]))
+        elif match:
+            path, status = (
+                match["path"] or match["uwsgi_path"],
+                match["status"] or match["uwsgi_status"],
+            )
+            yield Request(each.at, _plain(path), int(status))
+
+
+def _plain(path: str) -> str:
+    return path.partition("?")[0]
+
+
+def asked_path(lines: Iterable[LogLine], status: int) -> str | None:
+    """Return the path of the last request in the app's log that was answered with this status."""
+    paths = [each.path for each in requests(lines) if each.status == status]
+    return paths[-1] if paths else None

@@ -1,0 +1,340 @@
+"""Evaluate security groups, routes and network ACLs of a snapshot as AWS does: which connections they allow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network, collapse_addresses
+
+from ecs_gate.facts.clients import Allowed
+from ecs_gate.parts.vpc import AclEntry, Endpoint, Group, Network, Permission, Route
+
+ANYWHERE = IPv4Network("0.0.0.0/0")
+
+HTTPS = 443
+
+
+@dataclass(frozen=True)
+class Side:
+    """One end of a connection: its security groups, and the addresses it may have."""
+
+    groups: tuple[str, ...]
+    networks: tuple[IPv4Network, ...] = ()
+
+
+@dataclass(frozen=True)
+class MissingRule:
+    """A missing security-group rule: ``direction`` is egress or ingress, ``group`` the id that lacks it."""
+
+    direction: str
+    group: str
+
+
+def missing_rules(
+    network: Network, source: Side, target: Side, port: int
+) -> tuple[MissingRule, ...]:
+    """Return the missing security-group rules for TCP from ``source`` to ``target``; () where none is missing."""
+    missing = []
+    if source.groups and not _open(network, source.groups, "egress", target, port):
+        missing.append(MissingRule("egress", source.groups[0]))
+    if target.groups and not _open(network, target.groups, "ingress", source, port):
+        missing.append(MissingRule("ingress", target.groups[0]))
+    return tuple(missing)
+
+
+def _open(network: Network, ids: Iterable[str], direction: str, peer: Side, port: int) -> bool:
+    for group in (network.groups.get(each, Group(id=each, name=each)) for each in ids):
+        rules = group.egress if direction == "egress" else group.ingress
+        if any(covers(rule, peer, port) for rule in rules):
+            return True
+    return False
+
+
+def covers(rule: Permission, peer: Side, port: int) -> bool:
+    """Return whether a rule allows TCP to ``port`` for all of the peer's addresses.
+
+    A prefix list is taken to hold the peer: what is in it was not looked up, and a false alarm costs
+    more than a missed one here.
+    """
+    if not _carries(rule, port):
+        return False
+    if set(rule.groups) & set(peer.groups) or rule.prefix_lists:
+        return True
+    return bool(peer.networks) and all(
+        any(each.subnet_of(allowed) for allowed in rule.networks) for each in peer.networks
+    )
+
+
+def _carries(rule: Permission, port: int) -> bool:
+    if rule.protocol not in ("-1", "tcp", "6"):
+        return False
+    return rule.protocol == "-1" or (rule.first or 0) <= port <= (rule.last or 0)
+
+
+def allows_any_inbound(network: Network, ids: Iterable[str], port: int) -> bool:
+    """Return whether a rule of the security groups allows any inbound IPv4 TCP to ``port``."""
+    return any(
+        rule.networks or rule.groups or rule.prefix_lists
+        for _, rule in _inbound(network, ids, port)
+    )
+
+
+@dataclass(frozen=True)
+class WiderRule:
+    """A peer of an inbound rule that nobody allowed: a network, or the id of a prefix list or a security group."""
+
+    group: str
+    rule: Permission
+    peer: str
+
+
+def not_let_in(network: Network, ids: Iterable[str], port: int, allowed: Allowed) -> list[str]:
+    """Return the allowed networks and prefix lists from which no rule of the security groups allows TCP to ``port``."""
+    rules = [rule for _, rule in _inbound(network, ids, port)]
+    networks = list(collapse_addresses(each for rule in rules for each in rule.networks))
+    if ANYWHERE in networks:
+        return []
+    lists = {each for rule in rules for each in rule.prefix_lists}
+    missing = [each for each in allowed.networks if not any(map(each.subnet_of, networks))]
+    return [*map(str, missing), *(each for each in allowed.prefix_lists if each not in lists)]
+
+
+def wider_rules(
+    network: Network, ids: Iterable[str], port: int, allowed: Allowed
+) -> tuple[WiderRule, ...]:
+    """Return the rules by which the security groups let more clients in to ``port`` than those allowed."""
+    if allowed.everyone:
+        return ()
+    networks = list(collapse_addresses(allowed.networks))
+    return tuple(
+        WiderRule(group, rule, str(peer))
+        for group, rule in _inbound(network, ids, port)
+        for peer in (*rule.networks, *rule.prefix_lists, *rule.groups)
+        if not (
+            any(map(peer.subnet_of, networks))
+            if isinstance(peer, IPv4Network)
+            else peer in allowed.prefix_lists
+        )
+    )
+
+
+def _inbound(network: Network, ids: Iterable[str], port: int) -> Iterator[tuple[str, Permission]]:
+    for group in ids:
+        for rule in network.groups.get(group, Group(id=group, name=group)).ingress:
+            if _carries(rule, port):
+                yield group, rule
+
+
+@dataclass(frozen=True)
+class NoInternet:
+    """A subnet that has no route to the internet.
+
+    ``why`` is no-route, blackhole, nat-missing, nat-state, nat-private or no-public-ip; ``target`` is what
+    its default route names.
+    """
+
+    subnet: str
+    why: str
+    target: str = ""
+
+
+def without_internet(
+    network: Network, subnets: Sequence[str], public: bool
+) -> tuple[NoInternet, ...]:
+    """Return those subnets that have no route to the internet; ``public`` is for tasks with a public IP."""
+    reasons = (_no_internet(network, each, public) for each in subnets)
+    return tuple(each for each in reasons if each is not None)
+
+
+def _no_internet(network: Network, subnet: str, public: bool) -> NoInternet | None:
+    route = default_route(network, subnet)
+    if route is None:
+        return NoInternet(subnet, "no-route")
+    if route.state == "blackhole":
+        return NoInternet(subnet, "blackhole", route.target)
+    if route.kind == "igw":
+        return None if public else NoInternet(subnet, "no-public-ip", route.target)
+    if route.kind == "nat":
+        return _nat(network, subnet, route.target)
+    return None
+
+
+def _nat(network: Network, subnet: str, gateway: str) -> NoInternet | None:
+    nat = network.nats.get(gateway)
+    if nat is None:
+        return NoInternet(subnet, "nat-missing", gateway)
+    if nat.state != "available":
+        return NoInternet(subnet, "nat-state", gateway)
+    beyond = default_route(network, nat.subnet)
+    if beyond is None or beyond.kind != "igw":
+        return NoInternet(subnet, "nat-private", gateway)
+    return None
+
+
+def default_route(network: Network, subnet: str) -> Route | None:
+    known = network.subnets.get(subnet)
+    routes = known.routes if known else ()
+    return next((each for each in routes if each.destination == ANYWHERE), None)
+
+
+def private_endpoint(network: Network, service: str) -> Endpoint | None:
+    """Return the interface endpoint to which alone a service's name, e.g. ``ecr.api``, leads in the VPC.
+
+    Private DNS needs both of the VPC's attributes (AWS PrivateLink guide, "Private DNS").
+    """
+    known = (each for each in network.endpoints if each.private_dns and network.hostnames)
+    return next((each for each in known if _serves(each, service)), None)
+
+
+def has_gateway(network: Network, subnets: Iterable[str], service: str) -> bool:
+    """Return whether all of these subnets have a route to a gateway endpoint for a service."""
+    doors = [each for each in network.endpoints if _serves(each, service)]
+    tables = {table for each in doors for table in each.tables}
+    return all(network.subnets[each].table in tables for each in subnets if each in network.subnets)
+
+
+def _serves(endpoint: Endpoint, service: str) -> bool:
+    return endpoint.service.endswith(f".{service}") and endpoint.state == "available"
+
+
+def addresses(network: Network, subnets: Iterable[str]) -> tuple[IPv4Network, ...]:
+    return tuple(network.subnets[each].network for each in subnets if each in network.subnets)
+
+
+Ports = tuple[int, int]
+
+LINUX: Ports = (32768, 60999)
+"""From where a task connects (VPC user guide, "Ephemeral ports")."""
+
+WIDE: Ports = (1024, 65535)
+"""From where load balancers and NAT gateways connect (the same)."""
+
+CLIENTS: Ports = (32768, 65535)
+"""From where people on the internet connect: Linux, macOS and Windows together (the same)."""
+
+
+@dataclass(frozen=True)
+class HopEnd:
+    """One end of a hop: its subnet, None outside the VPC, and the addresses it has there."""
+
+    subnet: str | None
+    network: IPv4Network
+
+
+@dataclass(frozen=True)
+class AclDenial:
+    """Packets that a network ACL drops: ``way`` is egress or ingress, seen from the subnet.
+
+    ``number`` is the rule that denies them, None where no rule allows them.
+    """
+
+    acl: str
+    subnet: str
+    direction: str
+    ports: Ports
+    peer: IPv4Network
+    number: int | None
+
+
+INTERNET = HopEnd(None, ANYWHERE)
+
+
+def acl_ends(network: Network, subnets: Iterable[str]) -> list[HopEnd]:
+    return [
+        HopEnd(each, network.subnets[each].network) for each in subnets if each in network.subnets
+    ]
+
+
+def acl_denials(
+    network: Network,
+    sources: Sequence[HopEnd],
+    targets: Sequence[HopEnd],
+    port: int,
+    ephemeral: Ports,
+) -> tuple[AclDenial, ...]:
+    """What is dropped of TCP to ``port``, there or on the way back to the ``ephemeral`` ports."""
+    denials = [
+        each
+        for source in sources
+        for target in targets
+        if source.subnet is None or source.subnet != target.subnet
+        for each in _hop(network, source, target, port, ephemeral)
+    ]
+    return tuple(dict.fromkeys(denials))
+
+
+def outbound_denials(network: Network, subnets: Iterable[str]) -> tuple[AclDenial, ...]:
+    """What is dropped of HTTPS from subnets to the internet, through a NAT gateway where one leads."""
+    denials: list[AclDenial] = []
+    for source in acl_ends(network, subnets):
+        route = default_route(network, source.subnet or "")
+        nat = network.nats.get(route.target) if route and route.kind == "nat" else None
+        if nat is None:
+            denials += acl_denials(network, [source], [INTERNET], HTTPS, LINUX)
+        else:
+            # The subnet sees the internet's addresses; only behind the gateway they are the gateway's.
+            denials += acl_denials(network, [source], [HopEnd(nat.subnet, ANYWHERE)], HTTPS, LINUX)
+            denials += acl_denials(
+                network, acl_ends(network, [nat.subnet]), [INTERNET], HTTPS, WIDE
+            )
+    return tuple(dict.fromkeys(denials))
+
+
+def _hop(
+    network: Network, source: HopEnd, target: HopEnd, port: int, ephemeral: Ports
+) -> Iterator[AclDenial]:
+    one = (port, port)
+    for end, direction, peer, ports in (
+        (source, "egress", target.network, one),
+        (target, "ingress", source.network, one),
+        (target, "egress", source.network, ephemeral),
+        (source, "ingress", target.network, ephemeral),
+    ):
+        known = network.subnets.get(end.subnet or "")
+        if known is None or known.acl is None:
+            continue
+        entries = known.acl.egress if direction == "egress" else known.acl.ingress
+        for number in _dropped(entries, peer, ports):
+            yield AclDenial(known.acl.id, known.id, direction, ports, peer, number)
+
+
+def _dropped(entries: Sequence[AclEntry], peer: IPv4Network, ports: Ports) -> Iterator[int | None]:
+    """The rule that drops packets, if they are.
+
+    Of a subnet every address must pass. Of the internet one is enough, which must not be private: rules
+    that keep some of it out are meant so.
+    """
+    for port in _edges(entries, ports):
+        verdicts = list(_verdicts(entries, peer, port))
+        if peer == ANYWHERE:
+            verdicts = [each for each in verdicts if not each[0].is_private]
+        denied = [number for _, allowed, number in verdicts if not allowed]
+        if denied and (peer != ANYWHERE or len(denied) == len(verdicts)):
+            yield denied[-1] if peer == ANYWHERE else denied[0]
+            return
+
+
+def _edges(entries: Sequence[AclEntry], ports: Ports) -> Iterator[int]:
+    """Ports that stand for all: where the range begins, and where a rule begins or has just ended."""
+    yield ports[0]
+    for each in entries:
+        for edge in (each.first, each.last + 1):
+            if ports[0] < edge <= ports[1]:
+                yield edge
+
+
+def _verdicts(
+    entries: Sequence[AclEntry], peer: IPv4Network, port: int
+) -> Iterator[tuple[IPv4Network, bool, int | None]]:
+    """Each part of the peer that is judged alike: allowed or not, and by which rule."""
+    for index, entry in enumerate(entries):
+        if not entry.first <= port <= entry.last:
+            continue
+        if peer.subnet_of(entry.network):
+            yield peer, entry.allow, entry.number
+            return
+        if entry.network.subnet_of(peer):
+            for half in peer.subnets():
+                yield from _verdicts(entries[index:], half, port)
+            return
+    yield peer, False, None

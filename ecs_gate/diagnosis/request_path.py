@@ -1,0 +1,171 @@
+"""The path of a request from a browser to the database: the status of each connection and component."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ecs_gate.diagnosis.case import Case
+from ecs_gate.diagnosis.catalogue import (
+    BALANCER_NODE,
+    DATABASE,
+    DATABASE_NODE,
+    FORWARD,
+    IMAGE,
+    INTERNET,
+    LOGS,
+    SECRETS,
+    TASKS_NODE,
+)
+from ecs_gate.diagnosis.findings import Diagnosis, Finding
+from ecs_gate.parts.records import Task
+from ecs_gate.text import Text, t, verbatim
+
+CONNECTIONS = (INTERNET, FORWARD, DATABASE, IMAGE, SECRETS, LOGS)
+
+NODES = (BALANCER_NODE, TASKS_NODE, DATABASE_NODE)
+
+OPEN, BLOCKED, WARNED, WAITING, OFF, UNREAD = (
+    "open", "blocked", "warned", "waiting", "off", "unread",
+)  # fmt: skip
+
+NEEDED = {
+    INTERNET: ("balancer", "network"),
+    FORWARD: ("targets", "balancer", "network"),
+    DATABASE: ("database", "network"),
+    IMAGE: ("image", "network"),
+    SECRETS: ("secrets", "network"),
+    LOGS: ("logs", "network"),
+    BALANCER_NODE: ("balancer",),
+    TASKS_NODE: ("tasks", "service"),
+    DATABASE_NODE: ("database",),
+}
+"""The parts of the snapshot that have to be read before a place is called healthy."""
+
+
+@dataclass(frozen=True)
+class Status:
+    id: str
+    state: str
+    reason: Text
+
+
+def request_path(case: Case, diagnosis: Diagnosis) -> dict[str, Status]:
+    return {each: _status_of(each, case, diagnosis) for each in (*CONNECTIONS, *NODES)}
+
+
+def _status_of(place: str, case: Case, diagnosis: Diagnosis) -> Status:
+    here = [each for each in diagnosis.findings if place in each.facts.places and not each.process]
+    wrong = next((each for each in here if each.kind in ("cause", "consequence")), None)
+    if wrong:
+        return Status(place, BLOCKED, wrong.title)
+    for part in NEEDED[place]:
+        if problem := getattr(case.now, part).problem:
+            return Status(place, UNREAD, problem.text)
+    if missing := _missing(place, case):
+        return Status(place, OFF, missing)
+    warning: Finding | None = next((each for each in here if each.kind == "warning"), None)
+    if warning:
+        return Status(place, WARNED, warning.title)
+    return _working(place, case)
+
+
+def _missing(place: str, case: Case) -> Text | None:
+    """Return why there is no status: a component at one of the ends does not exist."""
+    now = case.now
+    if place in (INTERNET, BALANCER_NODE):
+        return None if now.balancer.value else t("There is no load balancer yet.")
+    if place == DATABASE_NODE:
+        return None if now.database.value else t("There is no database yet.")
+    if case.service is None:
+        return t("ECS is off.")
+    return None if case.service.desired else t("The service's desired count is 0.")
+
+
+def _working(place: str, case: Case) -> Status:
+    if place == FORWARD:
+        return _forward(case)
+    if place == TASKS_NODE:
+        return _tasks(case)
+    # After a rollback those of the version before run.
+    tried = case.current_tasks or case.failed_tasks
+    if place not in (INTERNET, BALANCER_NODE, DATABASE_NODE) and not tried:
+        return Status(place, WAITING, t("There is no task yet."))
+    if place == DATABASE and not case.current_tasks:
+        state = OFF if case.given_up else WAITING
+        return Status(place, state, t("No running task connects to the database."))
+    return Status(place, OPEN, WORKING[place](case))
+
+
+def _forward(case: Case) -> Status:
+    counts = {
+        "healthy": sum(each.state == "healthy" for each in case.task_targets),
+        "desired": case.service.desired if case.service else 0,
+    }
+    enough = counts["healthy"] >= counts["desired"]
+    if case.given_up and not enough:
+        text = t("{healthy} of {desired} targets are healthy; ECS has given up.", **counts)
+        return Status(FORWARD, BLOCKED, text)
+    # After a rollback the former revision's tasks answer: requests do get through.
+    if enough and (case.steady or case.given_up):
+        path, matcher = (check.path, check.matcher) if (check := case.health_check) else ("-", "-")
+        text = t("GET {path} answers {matcher}.", path=path, matcher=matcher)
+        return Status(FORWARD, OPEN, text)
+    text = t("{healthy} of {desired} targets are healthy so far.", **counts)
+    return Status(FORWARD, WAITING, text)
+
+
+def _tasks(case: Case) -> Status:
+    service = case.service
+    counts = {
+        "running": service.running if service else 0,
+        "desired": service.desired if service else 0,
+    }
+    if case.given_up:
+        return Status(
+            TASKS_NODE, BLOCKED, t("{running} of {desired} run; ECS has given up", **counts)
+        )
+    state = OPEN if case.steady else WAITING
+    return Status(TASKS_NODE, state, t("{running} of {desired} run", **counts))
+
+
+def _database(case: Case) -> Text:
+    database = case.now.database.value
+    port = database.port if database else 5432
+    return t("Security groups allow TCP {port}.", port=port)
+
+
+def _image(case: Case) -> Text:
+    image = case.now.image.value
+    platforms = ", ".join(image.platforms) if image else ""
+    return t("The image exists ({platform}).", platform=platforms or "-")
+
+
+def _ports(case: Case) -> Text:
+    balancer = case.now.balancer.value
+    ports = (
+        ", ".join(f"{each.protocol} {each.port}" for each in balancer.listeners) if balancer else ""
+    )
+    allowed = case.target.page.allowed
+    if allowed.everyone:
+        return t("Open to the internet: {ports}.", ports=ports or "-")
+    return t("Open to {allowed}: {ports}.", allowed=str(allowed), ports=ports or "-")
+
+
+WORKING: dict[str, Callable[[Case], Text]] = {
+    INTERNET: _ports,
+    DATABASE: _database,
+    IMAGE: _image,
+    SECRETS: lambda _: t("The execution role has permission to read them."),
+    LOGS: lambda _: t("The log group exists."),
+    BALANCER_NODE: lambda case: verbatim(getattr(case.now.balancer.value, "state", "-")),
+    DATABASE_NODE: lambda case: verbatim(getattr(case.now.database.value, "status", "-")),
+}
+
+
+def target_of(case: Case, task: Task) -> Status:
+    target = next((each for each in case.targets if each.address == task.address), None)
+    if target is None:
+        return Status(task.short, OFF, t("not a target"))
+    state = {"healthy": OPEN, "unhealthy": BLOCKED}.get(target.state, WAITING)
+    return Status(task.short, state, verbatim(target.description or target.state))

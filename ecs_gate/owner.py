@@ -1,0 +1,69 @@
+"""What the owner of a service adds to its diagnosis: parts to read, checks, cures in the words of his program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+
+from ecs_gate.remedies import AwsRemedies, Remedies, new_deployment, stopped_deployment
+from ecs_gate.text import Text, t
+
+if TYPE_CHECKING:
+    from ecs_gate.aws.session import Session
+    from ecs_gate.diagnosis.case import Case
+    from ecs_gate.diagnosis.findings import Finding
+    from ecs_gate.parts.gather import Snapshot
+    from ecs_gate.target import Names
+
+T = TypeVar("T")
+
+Check: TypeAlias = "Callable[[Case], Iterable[Finding]]"
+"""A check: a pure function from a case to findings. Its name is shown where it fails itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnPart(Generic[T]):
+    """A part of the snapshot that the owner reads: `Snapshot.own` has it by its ``kind``."""
+
+    kind: type[T]
+    what: Text
+    """What a diagnosis calls it."""
+    read: Callable[[Snapshot, Session], T | None]
+    """Reads it, after all other parts. None: there is nothing to read. It may raise AwsProblem."""
+    essential: bool = False
+    """Whether a service is not called healthy without it."""
+    shown: bool = True
+    """Whether it is read for an overview, too, and not only for a diagnosis."""
+
+
+def _unchanged(_: Case, finding: Finding) -> Iterator[Finding]:
+    yield finding
+
+
+def described(case: Case) -> Text:
+    """Return what a diagnosis says first of a service: whether it is there."""
+    if case.now.service.value is not None:
+        return t("the service is there")
+    return t("unknown") if case.now.service.problem else t("there is no service")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owner:
+    """What the owner of a service adds. Without anything it is diagnosed by what AWS says alone."""
+
+    remedies: Callable[[Case], Remedies] = AwsRemedies
+    """His cures."""
+    parts: tuple[OwnPart[Any], ...] = ()
+    checks: tuple[Check, ...] = ()
+    """His checks, which are asked after all others."""
+    review: Callable[[Case, Finding], Iterator[Finding]] = _unchanged
+    """What he makes of another check's finding: it, another one, or none where he expects what it says."""
+    apply: tuple[str, ...] = ()
+    """The commands with which his program is applied."""
+    retry: Callable[[Names], str] = new_deployment
+    """The command that makes ECS try a service's newest revision again."""
+    rollback: Callable[[Names], str] = stopped_deployment
+    """The command that ends a service's roll-out under way and goes back."""
+    describe: Callable[[Case], Text] = described
+    """What a diagnosis says first."""

@@ -1,0 +1,80 @@
+"""Judges what an update will delete on the request's path.
+
+Pulumi deletes last, and only if the program has succeeded (pulumi/pkg/resource/deploy/deployment_executor.go,
+performDeletes). A hook after the deletion would see a dead page, and a resource with such a hook makes
+`pulumi destroy` need --run-program (pulumi/pulumi#19933). So the gate judges the stack as it would be
+afterwards, and fails the program instead: nothing is deleted, and the page still works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from ipaddress import IPv4Network
+
+from ecs_gate.parts.gather import Snapshot
+from ecs_gate.parts.records import ROUTE_FIELDS, RULE_FIELDS, Deletion, Part
+from ecs_gate.parts.vpc import Group, Network, Permission
+
+
+def without(now: Snapshot, gone: Sequence[Deletion]) -> Snapshot:
+    arns = {each.outputs.get("arn") for each in gone}
+    balancer, network, group = now.balancer.value, now.network.value, now.group.value
+    if balancer is not None:
+        listeners = tuple(
+            replace(each, rules=tuple(rule for rule in each.rules if rule.arn not in arns))
+            for each in balancer.listeners
+            if each.arn not in arns
+        )
+        left = None if balancer.arn in arns else replace(balancer, listeners=listeners)
+        now = replace(now, balancer=Part(left))
+    if network is not None:
+        now = replace(now, network=Part(_network(network, gone)))
+    if group is not None and group.arn in arns:
+        now = replace(now, group=Part())
+    return now
+
+
+def _network(network: Network, gone: Sequence[Deletion]) -> Network:
+    ids = {each.outputs.get("id") for each in gone}
+    routes = {tuple(each.outputs.get(name) for name in ROUTE_FIELDS) for each in gone}
+    subnets = {
+        id_: replace(
+            subnet,
+            routes=tuple(
+                route
+                for route in subnet.routes
+                if (subnet.table, str(route.destination)) not in routes and route.target not in ids
+            ),
+        )
+        for id_, subnet in network.subnets.items()
+    }
+    groups = dict(network.groups)
+    for each in gone:
+        owner = groups.get(str(each.outputs.get("securityGroupId")))
+        if owner is not None:
+            groups[owner.id] = _group(owner, each)
+    nats = {id_: nat for id_, nat in network.nats.items() if id_ not in ids}
+    return replace(network, subnets=subnets, groups=groups, nats=nats)
+
+
+def _group(group: Group, rule: Deletion) -> Group:
+    if "Egress" in rule.kind:
+        return replace(group, egress=tuple(_permission(each, rule) for each in group.egress))
+    return replace(group, ingress=tuple(_permission(each, rule) for each in group.ingress))
+
+
+def _permission(each: Permission, rule: Deletion) -> Permission:
+    """Return a permission without the rule's peer. EC2 lists the rules of the same ports as one."""
+    values = {name: rule.outputs.get(name) for name in RULE_FIELDS}
+    if each.protocol != values["ipProtocol"]:
+        return each
+    if each.protocol != "-1" and (each.first, each.last) != (values["fromPort"], values["toPort"]):
+        return each
+    network = IPv4Network(values["cidrIpv4"]) if values["cidrIpv4"] else None
+    return replace(
+        each,
+        networks=tuple(peer for peer in each.networks if peer != network),
+        groups=tuple(peer for peer in each.groups if peer != values["referencedSecurityGroupId"]),
+        prefix_lists=tuple(peer for peer in each.prefix_lists if peer != values["prefixListId"]),
+    )

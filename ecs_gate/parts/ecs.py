@@ -1,0 +1,399 @@
+"""Read the ECS service with its scaling activities, its tasks and their task definitions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from ecs_gate.aws.session import Session
+from ecs_gate.parts.records import (
+    Container,
+    ContainerHealth,
+    Definition,
+    Deployment,
+    PauseHook,
+    Service,
+    ServiceEvent,
+    Sidecar,
+    Task,
+    Traffic,
+    short,
+)
+from ecs_gate.target import Names
+
+SPOT = "FARGATE_SPOT"
+
+UNDONE = ("ROLLBACK", "STOP")
+"""How the status of a service deployment begins that ECS or a person has given up (botocore)."""
+
+GOING = ("PENDING", "IN_PROGRESS")
+"""The statuses of a service deployment that goes on (botocore)."""
+
+REVISIONS_AT_ONCE = 20
+"""DescribeServiceRevisions takes no more (botocore)."""
+
+TASKS_AT_ONCE = 100
+"""DescribeTasks takes no more (botocore)."""
+
+NEWEST_ACTIVITIES = 50
+"""DescribeScalingActivities answers no more on one page (botocore). AWS keeps those of six weeks."""
+FAILED_ACTIVITIES = ("Failed", "Unfulfilled")
+"""Values of StatusCode (botocore, ScalingActivity)."""
+
+
+def service(session: Session, names: Names) -> Service | None:
+    """Return the service, or None. Raises AwsProblem, also of kind "missing" without the cluster."""
+    answer = session.call(
+        "ecs", "describe_services", cluster=names.cluster, services=[names.service]
+    )
+    services = [each for each in answer["services"] if each["status"] != "INACTIVE"]
+    if not services:
+        return None
+    known = service_of(services[0])
+    primary = known.primary
+    if known.strategy == "ROLLING" or primary is None or primary.rollout != "IN_PROGRESS":
+        return known
+    return replace(known, traffic=_traffic(session, names))
+
+
+def services(session: Session, cluster: str) -> list[str]:
+    """Return the names of the services that a cluster has. Raises AwsProblem."""
+    return [
+        short(each) for each in session.all("ecs", "list_services", "serviceArns", cluster=cluster)
+    ]
+
+
+def service_of(raw: dict[str, Any]) -> Service:
+    network = raw.get("networkConfiguration") or {}
+    if not network and raw.get("deployments"):
+        network = raw["deployments"][0].get("networkConfiguration") or {}
+    vpc = network.get("awsvpcConfiguration") or {}
+    deployment = raw.get("deploymentConfiguration") or {}
+    return Service(
+        status=raw["status"],
+        desired=raw["desiredCount"],
+        running=raw["runningCount"],
+        pending=raw["pendingCount"],
+        definition=raw["taskDefinition"],
+        deployments=tuple(_deployment(each) for each in raw.get("deployments", ())),
+        events=tuple(
+            ServiceEvent(each["createdAt"], each["message"], each["id"])
+            for each in raw.get("events", ())
+        ),
+        subnets=tuple(vpc.get("subnets") or ()),
+        groups=tuple(vpc.get("securityGroups") or ()),
+        public_ip=vpc.get("assignPublicIp") == "ENABLED",
+        grace=raw.get("healthCheckGracePeriodSeconds") or 0,
+        targets=tuple(
+            (each["targetGroupArn"], each.get("containerName", ""), each.get("containerPort", 0))
+            for each in raw.get("loadBalancers", ())
+            if each.get("targetGroupArn")
+        ),
+        maximum=deployment.get("maximumPercent", 200),
+        strategy=deployment.get("strategy", "ROLLING"),
+        alternate=_alternate(raw),
+        spot=_spot(raw.get("capacityProviderStrategy") or ()),
+    )
+
+
+def _alternate(raw: dict[str, Any]) -> str:
+    configurations = (each.get("advancedConfiguration") for each in raw.get("loadBalancers", ()))
+    return next((str(each["alternateTargetGroupArn"]) for each in configurations if each), "")
+
+
+def _spot(strategy: Iterable[dict[str, Any]]) -> bool:
+    """Return whether every task goes to Fargate Spot: the other providers have neither weight nor base."""
+    used = {each["capacityProvider"] for each in strategy if each.get("weight") or each.get("base")}
+    return used == {SPOT}
+
+
+def _deployment(raw: dict[str, Any]) -> Deployment:
+    return Deployment(
+        id=raw["id"],
+        status=raw["status"],
+        definition=raw["taskDefinition"],
+        desired=raw["desiredCount"],
+        running=raw["runningCount"],
+        pending=raw["pendingCount"],
+        failed=raw.get("failedTasks", 0),
+        rollout=raw.get("rolloutState", ""),
+        reason=raw.get("rolloutStateReason", ""),
+        created=raw["createdAt"],
+        updated=raw["updatedAt"],
+    )
+
+
+def rollback_reason(session: Session, names: Names, definition: str) -> str:
+    """Return why ECS stopped or rolled back the service's newest deployment; "" unless it was of that revision.
+
+    DescribeServices does not tell: after a rollback to a service that differs in, say, its subnets
+    alone it shows a completed deployment of that same revision. Raises AwsProblem.
+    """
+    rows = service_deployments(session, names)
+    if not rows or not rows[0]["status"].startswith(UNDONE):
+        return ""  # ECS keeps none from before October 2024
+    if deployed_definition(session, rows[0]) not in ("", definition):
+        return ""
+    return str(rows[0].get("statusReason") or rows[0]["status"])
+
+
+def groups_of(session: Session, revision: str) -> tuple[str, ...]:
+    """Return the target groups of a service revision's tasks, by ARN; of one that shifts no requests none.
+
+    Raises AwsProblem.
+    """
+    revisions = _revisions(session, [revision])
+    resolved = [each.get("resolvedConfiguration") or {} for each in revisions]
+    balancers = [each for one in resolved for each in one.get("loadBalancers", ())]
+    return tuple(each["targetGroupArn"] for each in balancers if each.get("targetGroupArn"))
+
+
+def service_deployment(session: Session, arn: str) -> Mapping[str, Any] | None:
+    """Return DescribeServiceDeployments' item; None if ECS no longer has it. Raises AwsProblem."""
+    answer = session.call("ecs", "describe_service_deployments", serviceDeploymentArns=[arn])
+    return next(iter(answer["serviceDeployments"]), None)
+
+
+def deployed_definition(session: Session, row: Mapping[str, Any]) -> str:
+    """Return the task definition that a service deployment deploys; "" if ECS no longer has it."""
+    revisions = _revisions(session, [row["targetServiceRevisionArn"]])
+    return next((str(each["taskDefinition"]) for each in revisions), "")
+
+
+def was_deployed(session: Session, names: Names, definition: str) -> bool:
+    """Return whether ECS has ever deployed a task definition to the service, as far as it still tells.
+
+    `pulumi up` gives the service a new task definition only
+    after the setting deployCommand has succeeded in a task of it, so this is the record of that success: a
+    stopped task is forgotten after an hour. Raises AwsProblem.
+    """
+    rows = service_deployments(session, names)
+    arns = list(dict.fromkeys(each["targetServiceRevisionArn"] for each in rows))
+    return any(each["taskDefinition"] == definition for each in _revisions(session, arns))
+
+
+def _revisions(session: Session, arns: list[str]) -> Iterator[Mapping[str, Any]]:
+    """Yield DescribeServiceRevisions' items, without those that ECS no longer has. Raises AwsProblem."""
+    for start in range(0, len(arns), REVISIONS_AT_ONCE):
+        chosen = arns[start : start + REVISIONS_AT_ONCE]
+        answer = session.call("ecs", "describe_service_revisions", serviceRevisionArns=chosen)
+        yield from answer["serviceRevisions"]
+
+
+def completed(session: Session, names: Names) -> bool:
+    """Return whether ECS has completed the service's newest deployment and not gone back from it. Raises AwsProblem."""
+    rows = service_deployments(session, names)
+    return bool(rows) and rows[0]["status"] == "SUCCESSFUL"
+
+
+def command_tasks(
+    session: Session, names: Names, definition: str, started_by: str
+) -> tuple[Task, ...]:
+    """Return the tasks in which a command ran with a task definition before it was deployed, newest first.
+
+    Of the stopped ones those of the last hour. Raises AwsProblem.
+    """
+    return tuple(
+        each
+        for each in tasks_of(session, names, family=names.family)
+        if each.started_by == started_by and each.definition == definition
+    )
+
+
+def tasks_of(session: Session, names: Names, **chosen: str) -> tuple[Task, ...]:
+    """Return the cluster's tasks that run or stopped within the hour, newest first. Raises AwsProblem.
+
+    ``chosen`` is ListTasks' filter: a service or a family; without one all.
+    """
+    where = {"cluster": names.cluster, **chosen}
+    arns = [
+        arn
+        for status in ("RUNNING", "STOPPED")
+        for arn in session.all("ecs", "list_tasks", "taskArns", desiredStatus=status, **where)
+    ]
+    tasks = [task_of(each) for each in described(session, names.cluster, arns)]
+    return tuple(sorted(tasks, key=lambda each: str(each.created or ""), reverse=True))
+
+
+def _traffic(session: Session, names: Names) -> Traffic | None:
+    """Return the share of the requests that a deployment in progress has, and the hook at which it waits.
+
+    None of a first deployment without a hook: it has nothing to shift.
+    """
+    rows = service_deployments(session, names)
+    going = rows and rows[0]["status"] in GOING
+    row = service_deployment(session, rows[0]["serviceDeploymentArn"]) if going else None
+    hook = waiting_hook(row) if row else None
+    if row and row.get("lifecycleStage") and (hook or row.get("sourceServiceRevisions")):
+        weight = row["targetServiceRevision"].get("requestedProductionTrafficWeight", 0.0)
+        return Traffic(row["lifecycleStage"], weight, hook)
+    return None
+
+
+def waiting_hook(row: Mapping[str, Any]) -> PauseHook | None:
+    """Return the pause hook of DescribeServiceDeployments' item that waits for an answer."""
+    for each in row.get("lifecycleHookDetails", ()):
+        if each.get("targetType") == "PAUSE" and each["status"] == "AWAITING_ACTION":
+            return PauseHook(
+                deployment=row["serviceDeploymentArn"],
+                id=each["hookId"],
+                expires=each.get("expiresAt"),
+                first=not row.get("sourceServiceRevisions"),
+            )
+    return None
+
+
+def answer_hook(session: Session, hook: PauseHook, action: str) -> None:
+    """Let ECS go on with the deployment (CONTINUE), or back (ROLLBACK). Raises AwsProblem."""
+    session.call(
+        "ecs",
+        "continue_service_deployment",
+        serviceDeploymentArn=hook.deployment,
+        hookId=hook.id,
+        action=action,
+    )
+
+
+def service_deployments(session: Session, names: Names) -> list[Mapping[str, Any]]:
+    """Return ListServiceDeployments' items, the newest first. Raises AwsProblem."""
+    arguments = {"cluster": names.cluster, "service": names.service}
+    rows: list[Mapping[str, Any]] = []
+    while True:
+        page = session.call("ecs", "list_service_deployments", **arguments)
+        rows += page["serviceDeployments"]
+        if not page.get("nextToken"):
+            return sorted(rows, key=lambda each: each["createdAt"], reverse=True)
+        arguments["nextToken"] = page["nextToken"]
+
+
+def tasks(session: Session, names: Names) -> tuple[Task, ...]:
+    """Return the service's running tasks and those that stopped within the hour, newest first. Raises AwsProblem."""
+    return tasks_of(session, names, serviceName=names.service)
+
+
+def task(session: Session, cluster: str, arn: str) -> Task | None:
+    """Return one task, or None where ECS does not have it. Raises AwsProblem."""
+    return next((task_of(each) for each in described(session, cluster, [arn])), None)
+
+
+def described(session: Session, cluster: str, arns: list[str]) -> Iterator[dict[str, Any]]:
+    """Yield DescribeTasks' answers, without tasks that are deleted by now. Raises AwsProblem."""
+    for start in range(0, len(arns), TASKS_AT_ONCE):
+        chosen = arns[start : start + TASKS_AT_ONCE]
+        yield from session.call("ecs", "describe_tasks", cluster=cluster, tasks=chosen)["tasks"]
+
+
+def task_of(raw: dict[str, Any]) -> Task:
+    details = {
+        each["name"]: each["value"]
+        for attachment in raw.get("attachments", ())
+        for each in attachment.get("details", ())
+    }
+    return Task(
+        arn=raw["taskArn"],
+        definition=raw["taskDefinitionArn"],
+        started_by=raw.get("startedBy", ""),
+        status=raw["lastStatus"],
+        desired=raw["desiredStatus"],
+        created=raw.get("createdAt"),
+        started=raw.get("startedAt"),
+        stopping=raw.get("stoppingAt"),
+        stopped=raw.get("stoppedAt"),
+        stop_code=raw.get("stopCode", ""),
+        reason=raw.get("stoppedReason", ""),
+        health=raw.get("healthStatus", "UNKNOWN"),
+        containers=tuple(_container(each) for each in raw.get("containers", ())),
+        address=details.get("privateIPv4Address", ""),
+    )
+
+
+def _container(raw: dict[str, Any]) -> Container:
+    return Container(name=raw["name"], exit_code=raw.get("exitCode"), reason=raw.get("reason", ""))
+
+
+def definition(session: Session, name: str) -> Definition:
+    """Return a task definition by ARN, or the newest active one of a family. Raises AwsProblem."""
+    raw = session.call("ecs", "describe_task_definition", taskDefinition=name)["taskDefinition"]
+    container = next(
+        (each for each in raw["containerDefinitions"] if each.get("portMappings")),
+        raw["containerDefinitions"][0],
+    )
+    log = (container.get("logConfiguration") or {}).get("options") or {}
+    platform = raw.get("runtimePlatform") or {}
+    return Definition(
+        arn=raw["taskDefinitionArn"],
+        cpu=int(raw.get("cpu") or 0),
+        memory=int(raw.get("memory") or 0),
+        architecture=platform.get("cpuArchitecture") or "X86_64",
+        execution_role=raw.get("executionRoleArn") or "",
+        task_role=raw.get("taskRoleArn") or "",
+        image=container["image"],
+        command=tuple(container.get("command", ())),
+        ports=tuple(each["containerPort"] for each in container.get("portMappings", ())),
+        environment={each["name"]: each["value"] for each in container.get("environment", ())},
+        secrets={each["name"]: each["valueFrom"] for each in container.get("secrets", ())},
+        log_group=log.get("awslogs-group", ""),
+        log_prefix=log.get("awslogs-stream-prefix", ""),
+        container=container["name"],
+        stop_timeout=container.get("stopTimeout") or 30,
+        health=_health(container.get("healthCheck")),
+        sidecars=tuple(
+            _sidecar(each) for each in raw["containerDefinitions"] if each is not container
+        ),
+        active=raw["status"] == "ACTIVE",
+    )
+
+
+def _sidecar(raw: dict[str, Any]) -> Sidecar:
+    log = (raw.get("logConfiguration") or {}).get("options") or {}
+    return Sidecar(
+        name=raw["name"],
+        essential=raw.get("essential", True),
+        log_group=log.get("awslogs-group", ""),
+        log_prefix=log.get("awslogs-stream-prefix", ""),
+    )
+
+
+def _health(raw: dict[str, Any] | None) -> ContainerHealth | None:
+    if not raw:
+        return None
+    return ContainerHealth(
+        command=tuple(raw["command"]),
+        interval=raw.get("interval") or 30,
+        retries=raw.get("retries") or 3,
+    )
+
+
+@dataclass(frozen=True)
+class Activity:
+    """One scaling activity in AWS's words."""
+
+    at: datetime
+    text: str
+    cause: str
+    failed: bool = False
+
+
+def scaling_activities(session: Session, names: Names) -> tuple[Activity, ...]:
+    """Return what Application Auto Scaling did to the desired count, and why, the newest of it. Raises AwsProblem."""
+    answer = session.call(
+        "application-autoscaling",
+        "describe_scaling_activities",
+        ServiceNamespace="ecs",
+        ScalableDimension="ecs:service:DesiredCount",
+        ResourceId=f"service/{names.cluster}/{names.service}",
+        MaxResults=NEWEST_ACTIVITIES,
+    )
+    return tuple(
+        Activity(
+            at=each["StartTime"],
+            text=each["StatusMessage"]
+            if each["StatusCode"] in FAILED_ACTIVITIES
+            else each["Description"],
+            cause=each["Cause"],
+            failed=each["StatusCode"] in FAILED_ACTIVITIES,
+        )
+        for each in answer["ScalingActivities"]
+    )

@@ -1,0 +1,277 @@
+"""The network as frozen records, and how it is read: security groups, subnets, routes, network ACLs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from typing import Any
+
+from ecs_gate.aws.session import Session
+
+
+@dataclass(frozen=True, kw_only=True)
+class Permission:
+    """One security-group rule. Protocol "-1" is all traffic; its ports have no meaning."""
+
+    protocol: str
+    first: int | None = None
+    last: int | None = None
+    networks: tuple[IPv4Network, ...] = ()
+    groups: tuple[str, ...] = ()
+    prefix_lists: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    id: str
+    name: str
+    ingress: tuple[Permission, ...] = ()
+    egress: tuple[Permission, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """A route: ``kind`` is local, nat, igw or other; ``state`` is active or blackhole."""
+
+    destination: IPv4Network
+    kind: str
+    target: str
+    state: str = "active"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AclEntry:
+    """A network ACL's rule for TCP, from port to port."""
+
+    number: int
+    allow: bool
+    network: IPv4Network
+    first: int = 0
+    last: int = 65535
+
+
+@dataclass(frozen=True, kw_only=True)
+class Acl:
+    """A network ACL's rules for TCP, ordered by number, without the last rule "*"."""
+
+    id: str
+    ingress: tuple[AclEntry, ...] = ()
+    egress: tuple[AclEntry, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subnet:
+    """A subnet with its zone, its routes and its network ACL.
+
+    ``other_association`` is that with a route table of another name; "" with its own.
+    """
+
+    id: str
+    name: str
+    network: IPv4Network
+    zone: str = ""
+    table: str = ""
+    other_association: str = ""
+    routes: tuple[Route, ...] = ()
+    acl: Acl | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nat:
+    id: str
+    state: str
+    subnet: str
+    failure: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """A VPC endpoint. A gateway has no private DNS, but route ``tables``."""
+
+    service: str
+    state: str
+    private_dns: bool
+    subnets: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """The VPC; ``dns`` is enableDnsSupport, ``hostnames`` enableDnsHostnames."""
+
+    groups: Mapping[str, Group] = field(default_factory=dict)
+    subnets: Mapping[str, Subnet] = field(default_factory=dict)
+    nats: Mapping[str, Nat] = field(default_factory=dict)
+    endpoints: tuple[Endpoint, ...] = ()
+    dns: bool = True
+    hostnames: bool = True
+
+
+ASKED = (
+    ("describe_security_groups", "SecurityGroups", "Filters"),
+    ("describe_subnets", "Subnets", "Filters"),
+    ("describe_route_tables", "RouteTables", "Filters"),
+    ("describe_nat_gateways", "NatGateways", "Filter"),
+    ("describe_vpc_endpoints", "VpcEndpoints", "Filters"),
+    ("describe_network_acls", "NetworkAcls", "Filters"),
+)
+
+ALL_OR_TCP = ("-1", "6")
+
+LAST_RULE = 32767
+"""The number under which EC2 shows the rule "*", which denies what no other rule is about."""
+
+
+def network(session: Session, vpc: str) -> Network:
+    """Return the VPC's network. Raises AwsProblem."""
+    chosen = [{"Name": "vpc-id", "Values": [vpc]}]
+
+    def ask(operation: str, key: str, filters: str) -> list[Any]:
+        return session.all("ec2", operation, key, **{filters: chosen})
+
+    session.client("ec2")
+    with ThreadPoolExecutor(len(ASKED) + 2) as pool:
+        dns, hostnames = (
+            pool.submit(_has, session, vpc, each) for each in ("DnsSupport", "DnsHostnames")
+        )
+        futures = [pool.submit(ask, *each) for each in ASKED]
+        groups, subnets, tables, nats, endpoints, acls = (each.result() for each in futures)
+    return Network(
+        groups={each["GroupId"]: _group(each) for each in groups},
+        subnets={each["SubnetId"]: _subnet(each, tables, acls) for each in subnets},
+        nats={each["NatGatewayId"]: _nat(each) for each in nats},
+        endpoints=tuple(map(_endpoint, endpoints)),
+        dns=dns.result(),
+        hostnames=hostnames.result(),
+    )
+
+
+def _has(session: Session, vpc: str, name: str) -> bool:
+    attribute = {"VpcId": vpc, "Attribute": f"enable{name}"}
+    answer = session.call("ec2", "describe_vpc_attribute", **attribute)
+    return bool(answer[f"Enable{name}"]["Value"])
+
+
+def _group(raw: dict[str, Any]) -> Group:
+    return Group(
+        id=raw["GroupId"],
+        name=raw["GroupName"],
+        ingress=tuple(_permission(each) for each in raw.get("IpPermissions", ())),
+        egress=tuple(_permission(each) for each in raw.get("IpPermissionsEgress", ())),
+    )
+
+
+def _permission(raw: dict[str, Any]) -> Permission:
+    return Permission(
+        protocol=raw["IpProtocol"],
+        first=raw.get("FromPort"),
+        last=raw.get("ToPort"),
+        networks=tuple(
+            IPv4Network(each["CidrIp"], strict=False) for each in raw.get("IpRanges", ())
+        ),
+        groups=tuple(each["GroupId"] for each in raw.get("UserIdGroupPairs", ())),
+        prefix_lists=tuple(each["PrefixListId"] for each in raw.get("PrefixListIds", ())),
+    )
+
+
+def _subnet(
+    raw: dict[str, Any], tables: Sequence[dict[str, Any]], acls: Sequence[dict[str, Any]]
+) -> Subnet:
+    identity = raw["SubnetId"]
+    name, table = _name(raw), _table(identity, tables)
+    associations = table.get("Associations", ()) if _name(table) != name else ()
+    return Subnet(
+        id=identity,
+        name=name or identity,
+        network=IPv4Network(raw["CidrBlock"]),
+        zone=raw.get("AvailabilityZone", ""),
+        table=table.get("RouteTableId", ""),
+        other_association="".join(
+            each["RouteTableAssociationId"]
+            for each in associations
+            if each.get("SubnetId") == identity
+        ),
+        routes=tuple(
+            _route(each) for each in table.get("Routes", ()) if each.get("DestinationCidrBlock")
+        ),
+        acl=next(
+            (
+                _acl(each)
+                for each in acls
+                if identity in [one["SubnetId"] for one in each.get("Associations", ())]
+            ),
+            None,
+        ),
+    )
+
+
+def _name(raw: dict[str, Any]) -> str:
+    return next((each["Value"] for each in raw.get("Tags", ()) if each["Key"] == "Name"), "")
+
+
+def _acl(raw: dict[str, Any]) -> Acl:
+    entries = sorted(raw["Entries"], key=lambda each: int(each["RuleNumber"]))
+    by_direction: dict[bool, list[AclEntry]] = {True: [], False: []}
+    for each in entries:
+        protocol, cidr = str(each["Protocol"]), each.get("CidrBlock")
+        if cidr and protocol in ALL_OR_TCP and each["RuleNumber"] != LAST_RULE:
+            ports = {"From": 0, "To": 65535} if protocol == "-1" else each["PortRange"]
+            by_direction[each["Egress"]].append(
+                AclEntry(
+                    number=each["RuleNumber"],
+                    allow=each["RuleAction"] == "allow",
+                    network=IPv4Network(cidr, strict=False),
+                    first=ports["From"],
+                    last=ports["To"],
+                )
+            )
+    return Acl(
+        id=raw["NetworkAclId"], ingress=tuple(by_direction[False]), egress=tuple(by_direction[True])
+    )
+
+
+def _table(subnet: str, tables: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the subnet's own route table, or else the VPC's main one."""
+    pairs = [(each, table) for table in tables for each in table.get("Associations", ())]
+    own = [table for each, table in pairs if each.get("SubnetId") == subnet]
+    return next(iter([*own, *(table for each, table in pairs if each.get("Main"))]), {})
+
+
+def _route(raw: dict[str, Any]) -> Route:
+    gateway = raw.get("GatewayId") or ""
+    kind, target = "other", gateway
+    if gateway == "local":
+        kind = "local"
+    elif raw.get("NatGatewayId"):
+        kind, target = "nat", raw["NatGatewayId"]
+    elif gateway.startswith("igw-"):
+        kind = "igw"
+    return Route(
+        destination=IPv4Network(raw["DestinationCidrBlock"]),
+        kind=kind,
+        target=target,
+        state=raw.get("State", "active"),
+    )
+
+
+def _nat(raw: dict[str, Any]) -> Nat:
+    return Nat(
+        id=raw["NatGatewayId"],
+        state=raw["State"],
+        subnet=raw.get("SubnetId", ""),
+        failure=raw.get("FailureMessage", ""),
+    )
+
+
+def _endpoint(raw: dict[str, Any]) -> Endpoint:
+    return Endpoint(
+        service=raw["ServiceName"],
+        state=str(raw.get("State", "")).lower(),
+        private_dns=bool(raw.get("PrivateDnsEnabled")) and raw["VpcEndpointType"] == "Interface",
+        subnets=tuple(raw.get("SubnetIds", ())),
+        groups=tuple(each["GroupId"] for each in raw.get("Groups", ())),
+        tables=tuple(raw.get("RouteTableIds", ())),
+    )

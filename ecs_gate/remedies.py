@@ -1,0 +1,197 @@
+"""Cures in the words of whoever declares the service: the commands to type, and the places where it is declared."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from ecs_gate.text import Text, t
+
+if TYPE_CHECKING:
+    from ecs_gate.diagnosis.case import Case
+    from ecs_gate.target import Names
+
+PLACES = {
+    "access": t("the policy of the task's role"),
+    "container": t("the container's definition"),
+    "listeners": t("the listeners"),
+    "load balancer": t("the load balancer and its target group"),
+    "login": t("the rule that asks for the login"),
+    "network": t("the VPC"),
+    "rules": t("the rules of the security groups"),
+    "service": t("the ECS service"),
+    "task": t("the task definition"),
+    "trust": t("the role"),
+}
+"""What a cure may have to change in the program that declares the service, by a name for it."""
+
+CHECK_OPTIONS = {
+    "healthPath": "--health-check-path ",
+    "healthMatcher": "--matcher HttpCode=",
+}
+"""Options of `aws elbv2 modify-target-group`."""
+SERVICE_OPTIONS = {
+    "desiredCount": "--desired-count",
+    "healthGracePeriod": "--health-check-grace-period-seconds",
+}
+"""Options of `aws ecs update-service`."""
+DECLARED = {
+    "appVariables": t("the container's `environment`"),
+    "appSecrets": t("the container's `secrets`"),
+    "containerPort": t("the container's port, the service's and that of its target group"),
+    "cpuArchitecture": t("the task definition's `runtimePlatform`"),
+    "taskCpu": t("the task definition's `cpu`"),
+    "taskMemory": t("the task definition's `memory`"),
+}
+"""What has no command of its own: it stands in the program that declares the service."""
+
+
+class Remedies(Protocol):
+    """The cures of one case. A command that its owner does not have is none: the text alone says what to do."""
+
+    def place(self, what: str) -> Text:
+        """Return where ``what`` of PLACES is declared."""
+
+    def called(self, key: str) -> Text:
+        """Return how a setting is called."""
+
+    def has(self, key: str, value: str) -> bool:
+        """Return whether a setting is declared with this value, so that AWS differs from the program."""
+
+    def set(self, key: str, value: str) -> tuple[str, ...]:
+        """Return the commands that give a setting its value; it counts once the program is applied."""
+
+    def unset(self, key: str) -> tuple[str, ...]:
+        """Return the commands that take a setting back."""
+
+    def connect(self, values: Mapping[str, str]) -> tuple[str, ...]:
+        """Return the commands that give the app variables with placeholders, like `${DB_HOST}`, of its database."""
+
+    def rebuild(self) -> tuple[str, ...]:
+        """Return the commands after which the image is built and pushed again, under another tag."""
+
+    def apply(self) -> tuple[str, ...]:
+        """Return the commands that apply the program."""
+
+    def preview(self) -> tuple[str, ...]:
+        """Return the commands that show what applying the program would change."""
+
+    def refresh(self) -> tuple[str, ...]:
+        """Return the commands that restore what was changed or deleted outside the program."""
+
+    def retry(self) -> tuple[str, ...]:
+        """Return the commands that make ECS try the expected revision again."""
+
+    def rollback(self) -> tuple[str, ...]:
+        """Return the commands that end the roll-out under way and go back."""
+
+    def logs(self, *options: str) -> tuple[str, ...]:
+        """Return the commands that show the app's log: of tasks that have ended, too, with ``--previous``."""
+
+    def events(self) -> tuple[str, ...]:
+        """Return the commands that show what happened, in order."""
+
+    def follow(self) -> tuple[str, ...]:
+        """Return the commands that show a roll-out until it ends."""
+
+    def sql(self, *statements: str) -> tuple[str, ...]:
+        """Return the commands that run SQL in the database."""
+
+    def restored(self) -> Text:
+        """Return the words for restoring what the program declares."""
+
+
+def of_service(names: Names) -> str:
+    """Return the options that name a service."""
+    return f"--cluster {names.cluster} --service {names.service}"
+
+
+def new_deployment(names: Names, revision: str = "") -> str:
+    """Return AWS's command that starts a deployment, of the family's newest revision unless another one is named."""
+    which = f" --task-definition {revision or names.family}" if revision or names.family else ""
+    return f"aws ecs update-service {of_service(names)}{which} --force-new-deployment"
+
+
+def stopped_deployment(names: Names) -> str:
+    """Return AWS's command that ends a service's newest deployment and goes back to the version before."""
+    listed = "--query 'serviceDeployments[0].serviceDeploymentArn' --output text"
+    newest = f"$(aws ecs list-service-deployments {of_service(names)} {listed})"
+    return f"aws ecs stop-service-deployment --stop-type ROLLBACK --service-deployment-arn {newest}"
+
+
+class AwsRemedies:
+    """AWS's own commands. What a program declares is named: how it is applied, its owner knows."""
+
+    def __init__(self, case: Case) -> None:
+        self.case, self.names = case, case.now.names
+
+    def place(self, what: str) -> Text:
+        return PLACES[what]
+
+    def called(self, key: str) -> Text:
+        head, _, name = key.partition(".")
+        declared = DECLARED[head]
+        return t("{name} in {place}", name=name, place=declared) if name else declared
+
+    def has(self, key: str, value: str) -> bool:  # noqa: ARG002 - the program is not known
+        return False
+
+    def set(self, key: str, value: str) -> tuple[str, ...]:
+        group = self.case.now.group.value
+        if key in CHECK_OPTIONS and group:
+            given = f"{CHECK_OPTIONS[key]}{shlex.quote(value)}"
+            return (f"aws elbv2 modify-target-group --target-group-arn {group.arn} {given}",)
+        if key in SERVICE_OPTIONS:
+            return (
+                f"aws ecs update-service {of_service(self.names)} {SERVICE_OPTIONS[key]} {value}",
+            )
+        return ()
+
+    def unset(self, key: str) -> tuple[str, ...]:  # noqa: ARG002 - it stands in the program
+        return ()
+
+    def connect(self, values: Mapping[str, str]) -> tuple[str, ...]:  # noqa: ARG002 - it stands in the program
+        return ()
+
+    def rebuild(self) -> tuple[str, ...]:
+        return ()
+
+    def apply(self) -> tuple[str, ...]:
+        return ()
+
+    def preview(self) -> tuple[str, ...]:
+        return ()
+
+    def refresh(self) -> tuple[str, ...]:
+        return ()
+
+    def retry(self) -> tuple[str, ...]:
+        definition = self.case.definition
+        return (new_deployment(self.names, definition.revision if definition else ""),)
+
+    def rollback(self) -> tuple[str, ...]:
+        return (stopped_deployment(self.names),)
+
+    def logs(self, *options: str) -> tuple[str, ...]:  # noqa: ARG002 - AWS's command shows all tasks
+        definition = self.case.definition
+        group = (definition.log_group if definition else "") or self.names.log_group
+        return (f"aws logs tail {group} --since 1h",) if group else ()
+
+    def events(self) -> tuple[str, ...]:
+        events = "--query 'services[0].events[:20].[createdAt,message]' --output text"
+        where = f"--cluster {self.names.cluster} --services {self.names.service}"
+        return (f"aws ecs describe-services {where} {events}",)
+
+    def follow(self) -> tuple[str, ...]:
+        return (f"ecs-gate wait {of_service(self.names)}",)
+
+    def sql(self, *statements: str) -> tuple[str, ...]:
+        database = self.case.now.database.value
+        where = f"-h {database.address} -p {database.port} -U {database.user}" if database else ""
+        return tuple(f'psql {where} -c "{each}"' for each in statements)
+
+    def restored(self) -> Text:
+        return t(
+            "Apply the program that declares it once more, so that it restores what is missing:"
+        )

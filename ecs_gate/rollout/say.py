@@ -1,0 +1,339 @@
+"""Says what happens in a roll-out: its progress, what stays, and the text that a failed one ends with."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from ecs_gate.aws.errors import problem_of
+from ecs_gate.diagnosis.findings import PAGE_PART, Diagnosis, Finding, Unread
+from ecs_gate.parts.records import Deployment, ServiceEvent
+from ecs_gate.parts.rollout import Rollout
+from ecs_gate.rollout.look import Expected
+from ecs_gate.rollout.verdict import End, Outcome, Verdict
+from ecs_gate.screen import short_time
+from ecs_gate.text import Text, joined, t, verbatim
+from ecs_gate.waiting import Shown
+
+LETS_MORE_IN = "balancer-lets-more-in"
+
+
+class Log(Protocol):
+    """Shows what happens: a line that the next one replaces, one that stays, a warning."""
+
+    def moment(self, text: Text) -> None: ...
+
+    def lasting(self, text: Text) -> None: ...
+
+    def warning(self, text: Text) -> None: ...
+
+
+@dataclass
+class Reporter:
+    """Shows the state, and each new event once."""
+
+    log: Log
+    state: Shown
+    since: datetime | None = None
+    shown: set[str] = field(default_factory=set)
+    begun: datetime | None = None
+    """When the update began, as far as it is known: of a deployment since then every event is new."""
+
+    def report(self, view: Rollout, verdict: Verdict, elapsed: float) -> None:
+        for event in self._news(view):
+            self.log.lasting(
+                t("{at} ECS: {message}", at=short_time(event.at), message=event.message)
+            )
+        self.state.show(progress(view, verdict), elapsed)
+
+    def _news(self, view: Rollout) -> list[ServiceEvent]:
+        """Return the new events of this roll-out, without those of an earlier one."""
+        events, mine = view.service.events if view.service else (), view.deployment
+        if self.since is None and mine is not None:
+            self.since = mine.created
+            is_older = self.begun is None or mine.created < self.begun
+            if mine.rollout == "COMPLETED" and is_older:
+                self.shown |= {event.id for event in events}
+        since = self.since
+        news = [
+            event
+            for event in sorted(events, key=lambda event: event.at)
+            if since is not None and event.at >= since and event.id not in self.shown
+        ]
+        self.shown |= {event.id for event in news}
+        return news
+
+
+def progress(view: Rollout, verdict: Verdict) -> Text:
+    """Return the state in a line, without the time: an equal line means that nothing has changed."""
+    if view.service is None:
+        return verdict.text
+    mine = view.deployment
+    values: dict[str, str | int | Text] = {
+        "revision": view.revision,
+        "running": mine.running if mine else 0,
+        "desired": view.desired,
+        "pending": mine.pending if mine else 0,
+        "failed": mine.failed if mine else 0,
+        "why": verdict.text,
+    }
+    if view.process:
+        # ECS counts only tasks that did not start.
+        values["failed"] = len(view.failed_tasks)
+        return t(
+            "{revision}: tasks {running} of {desired} running, {pending} starting, {failed} failed; {why}",
+            **values,
+        )
+    return t(
+        "{revision}: tasks {running} of {desired} running, {pending} starting, {failed} failed; "
+        "targets {targets}; {why}",
+        targets=targets(view),
+        **values,
+    )
+
+
+def targets(view: Rollout) -> str:
+    """Count the states of the targets: `1 healthy, 2 unhealthy (Target.Timeout)`."""
+    if not view.targets:
+        return "0"
+    states = Counter(
+        f"{target.state} ({target.reason})" if target.reason else target.state
+        for target in view.targets
+    )
+    return ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+
+
+def unconfirmed(expected: Expected, problem: str) -> str:
+    """Return the text of a roll-out that could not be read. ``problem`` says what to do, too."""
+    head = t(
+        "it is not known whether {revision} runs: its roll-out could not be read from AWS",
+        revision=expected.revision,
+    )
+    after = t(
+        "The changes are recorded. The next `pulumi up` checks again, with or without changes."
+    )
+    return _block(str(head), problem, str(after))
+
+
+NOT_ROLLED_BACK = t(
+    "ECS has completed the deployment, so it was not rolled back. Correct it, or put the earlier version back in "
+    "the program, as docs/repair.md#go-back says; then `pulumi up`."
+)
+
+
+def running_with_a_cause(
+    end: End, expected: Expected, diagnosis: str, *, page_worked: bool = False
+) -> str:
+    """Return the text of a completed roll-out for which the doctor finds a cause.
+
+    ``page_worked``: before this update it did.
+    """
+    head = t(
+        "{revision} runs and its targets are healthy, but the doctor finds a cause that must be removed",
+        revision=expected.revision,
+    )
+    if end.view.desired == 0:
+        head = t(
+            "{revision} is deployed, but the desired count is 0, and the stack file says more",
+            revision=expected.revision,
+        )
+    after = t("The changes are recorded. Each `pulumi up` fails until the cause is removed.")
+    note = str(NOT_ROLLED_BACK) if page_worked else ""
+    return _block(str(head), diagnosis, note, str(after))
+
+
+def would_delete(expected: Expected, diagnosis: str) -> str:
+    """Return the text of an update that would delete what the page needs."""
+    head = t(
+        "{revision} runs, but this update would delete what its page needs; it was stopped "
+        "before that",
+        revision=expected.revision,
+    )
+    after = t(
+        "Nothing was deleted yet, because Pulumi deletes at the end of an update: the page "
+        "still works. Each `pulumi up` fails until the program declares it again."
+    )
+    return _block(str(head), diagnosis, str(after))
+
+
+def would_end(revision: str, diagnosis: str) -> str:
+    """Return the text of an update that was stopped before ECS replaced tasks that work by some that would not."""
+    head = t(
+        "{revision} was not deployed: the page works, but new tasks would not start, or not get their database, and "
+        "ECS would stop those that run",
+        revision=revision,
+    )
+    after = t(
+        "The service was not changed: its tasks go on serving. Each `pulumi up` that changes it is stopped here until "
+        "the cause is removed."
+    )
+    return _block(str(head), diagnosis, str(after))
+
+
+WEB_STAYS = t("The web service stays as it is: it is not rolled back with a worker.")
+
+
+def failed(
+    end: End, expected: Expected, diagnosis: str, retry: str, back: Text | None = None
+) -> str:
+    """Return the text of a failed roll-out: what happened, the diagnosis, what to do.
+
+    ``retry`` starts a new deployment; ``back`` is what the gate's own rollback has done.
+    """
+    verdict = end.verdict
+    head = str(t("the roll-out failed: {what}", what=verdict.text))
+    what_to_do = _what_to_do(end, expected, retry)
+    serving = back or _serving(end.view)
+    if expected.names.process:
+        what_to_do = joined("\n", (what_to_do, WEB_STAYS))
+    if serving is not None:
+        head = f"{head}\n{serving!s}"
+    return _block(head, diagnosis, str(what_to_do))
+
+
+def _block(*parts: str) -> str:
+    return "\n\n".join(part.strip("\n") for part in parts if part.strip())
+
+
+def _serving(view: Rollout) -> Text | None:
+    others = [each for each in view.other_deployments if each.running]
+    if not others:
+        return None
+    return t(
+        "Still running: {revision} (running tasks: {running}, desired: {desired}).",
+        revision=others[0].revision,
+        running=others[0].running,
+        # The deployment's own count may be 0 already: it is the one that is replaced.
+        desired=view.desired,
+    )
+
+
+def _what_to_do(end: End, expected: Expected, retry: str) -> Text:
+    verdict = end.verdict
+    if verdict.outcome is Outcome.DELETED:
+        return t("What to do: `pulumi up --refresh` creates what is missing.")
+    if verdict.outcome is Outcome.REPLACED:
+        return t(
+            "What to do: wait for the other deployment, agree on one version, then `pulumi up "
+            "--refresh` rolls this program's version out."
+        )
+    if verdict.outcome is Outcome.ROLLED_BACK and end.view.rollback_reason:
+        return t(
+            "What to do: remove the cause above, let ECS try again, and have Pulumi compare the "
+            "service with what this stack declares:\n"
+            "  {command}\n"
+            "  pulumi up --refresh\n"
+            "Each `pulumi up` fails until that has worked.",
+            command=retry,
+        )
+    if verdict.outcome is Outcome.ROLLED_BACK:
+        return t(
+            "What to do: remove the cause above, then `pulumi up --refresh`. Pulumi's state has {revision} already: "
+            "without a refresh, an update that makes no new task definition leaves ECS with the version before. Each "
+            "`pulumi up` fails until {revision} runs.",
+            revision=expected.revision,
+        )
+    if verdict.outcome in (Outcome.BECAME_UNHEALTHY, Outcome.OUTSIDE):
+        return t(
+            "What to do: remove the cause above, then `pulumi up`. Each one fails until "
+            "{revision} runs.",
+            revision=expected.revision,
+        )
+    if verdict.outcome is Outcome.TOO_LATE:
+        return t(
+            "What to do: remove the cause above, or, if the app only needs longer, `pulumi "
+            "config set rolloutTimeoutMinutes MINUTES`. ECS goes on trying; the next `pulumi up` "
+            "waits again, and fails until {revision} runs.",
+            revision=expected.revision,
+        )
+    if verdict.outcome is Outcome.WRONG:
+        return t(
+            "What to do: correct the app, or take its change back, then `pulumi up`. Each one fails until the "
+            "program's version runs. Where the cause lies outside of the app, remove it, and start a new "
+            "deployment:\n"
+            "  {command}",
+            command=retry,
+        )
+    return t(
+        "What to do: remove the cause above, then `pulumi up`. Where that makes no new task "
+        "definition, and ECS has given up by then, start a new deployment first:\n"
+        "  {command}\n"
+        "Each `pulumi up` fails until {revision} runs.",
+        command=retry,
+        revision=expected.revision,
+    )
+
+
+def unwatched(follow: str, rollback: str) -> Text:
+    """Return what a Ctrl-C leaves: ECS completes a roll-out whose page nobody requests."""
+    return t(
+        "not following any more: ECS goes on with the roll-out, and nobody requests its page. `{follow}` follows it, "
+        "`{rollback}` ends it.",
+        follow=follow,
+        rollback=rollback,
+    )
+
+
+def undiagnosed(mistake: Exception) -> Text:
+    """Return why there is no diagnosis: AWS's problem, or a mistake of careapp itself."""
+    return t("There is no diagnosis. {problem}", problem=problem_of(mistake).as_text())
+
+
+def runs_now(now: Deployment) -> Text:
+    """Return what runs after a rollback."""
+    return t(
+        "{older} runs: {running} of {desired} tasks.",
+        older=now.revision,
+        running=now.running,
+        desired=now.desired,
+    )
+
+
+def warnings(diagnosis: Diagnosis, log: Log, *, closes: bool) -> None:
+    """Log what does not make `pulumi up` red: warnings, causes that do not block, what was not read, the page.
+
+    ``closes``: this update deletes rules of security groups, so no warning of them is due.
+    """
+    for each in diagnosis.findings:
+        if each.facts.told:
+            log.lasting(_warned(each))
+        if closes and each.id == LETS_MORE_IN:
+            continue
+        if each.kind == "warning" or (each.kind == "cause" and not each.facts.blocks):
+            log.warning(_warned(each))
+    for text in _not_read(diagnosis):
+        log.lasting(text)
+    for unread in diagnosis.unread:
+        if unread.part == PAGE_PART:
+            log.lasting(t("the page was not requested: {problem}", problem=unread.problem.text))
+    if diagnosis.page:
+        log.lasting(diagnosis.page)
+
+
+def _warned(finding: Finding) -> Text:
+    """Return a warning in one line: its title, and its first fix with the commands."""
+    parts = [finding.title]
+    for fix in finding.fixes[:1]:
+        commands = verbatim(" && ".join(fix.commands))
+        parts.append(joined(" ", (fix.text, commands)) if fix.commands else fix.text)
+    return joined(": ", parts)
+
+
+def _not_read(diagnosis: Diagnosis) -> Iterator[Text]:
+    """Return the essential parts that could not be read, each reason once."""
+    by_reason: dict[str, list[Unread]] = {}
+    for each in diagnosis.unread:
+        if each.essential:
+            by_reason.setdefault(str(each.problem), []).append(each)
+    for together in by_reason.values():
+        problem = together[0].problem
+        yield t(
+            "it runs, but the doctor could not read everything. Not read: {parts}. {problem} "
+            "{way_out}",
+            parts=joined(", ", (each.part for each in together)),
+            problem=problem.text,
+            way_out=problem.way_out,
+        )

@@ -1,0 +1,107 @@
+"""Prints lines, with colours on a terminal, and formats times in the local time zone."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from ecs_gate.text import Text
+from ecs_gate.text.masking import mask, visible
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of output, with its style on a terminal.
+
+    Secrets are masked, unless it is to stay ``whole``; control characters are shown as what they are.
+    """
+
+    content: str | Text
+    style: str = ""
+    whole: bool = False
+
+    @property
+    def text(self) -> str:
+        """Return what is printed."""
+        return visible(str(self.content)) if self.whole else mask(str(self.content))
+
+
+def display(screen: Iterable[Line]) -> None:
+    """Print lines, with colours on a terminal unless NO_COLOR is set."""
+    if not uses_colour():
+        for line in screen:
+            print(line.text, flush=True)
+        return
+    out = console()
+    for line in screen:
+        out.print(line.text, style=line.style or None, markup=False, soft_wrap=True)
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a rich console; with NO_COLOR it has no styles at all, not even bold."""
+    from rich.console import Console
+
+    plain = os.environ.get("NO_COLOR")
+    return Console(stderr=stderr, highlight=False, color_system=None if plain else "auto")
+
+
+def uses_colour() -> bool:
+    """Return whether standard output is a terminal with colours (no-color.org)."""
+    dumb = os.environ.get("TERM", "dumb") == "dumb" or os.environ.get("NO_COLOR")
+    return sys.stdout.isatty() and not dumb
+
+
+def redraw(look: Callable[[], Sequence[Line]], seconds: float) -> int:
+    """Redraw the lines of ``look`` every few seconds until Ctrl-C; without a terminal print only changes."""
+    if not uses_colour():
+        return _printed(look, seconds)
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text as Rich
+
+    console = Console(highlight=False, markup=False)
+    with Live(console=console, auto_refresh=False, screen=False) as live:
+        while True:
+            screen = Rich("\n").join(Rich(each.text, style=each.style) for each in look())
+            live.update(screen, refresh=True)
+            time.sleep(seconds)
+
+
+def _printed(look: Callable[[], Sequence[Line]], seconds: float) -> int:
+    shown: Sequence[Line] = ()
+    while True:
+        content = look()
+        if content != shown:
+            display([*content, Line("")])
+            shown = content
+        time.sleep(seconds)
+
+
+def now() -> datetime:
+    """Return the current time of this machine."""
+    return datetime.now(UTC)
+
+
+def short_time(at: datetime, today: datetime | None = None) -> str:
+    """Return `17:53:20`, or `11-24 17:53:20` for another day than ``today``."""
+    here = at.astimezone()
+    same = here.date() == (today or now()).astimezone().date()
+    return f"{here:%H:%M:%S}" if same else dated_time(at)
+
+
+def dated_time(at: datetime) -> str:
+    """Return `11-24 17:53:20`, which always has the same width."""
+    return f"{at.astimezone():%m-%d %H:%M:%S}"
+
+
+def zoned_time(at: datetime) -> str:
+    """Return `2026-11-24 17:53 JST`, for times that are days away or read elsewhere."""
+    return f"{at.astimezone():%Y-%m-%d %H:%M %Z}"

@@ -1,0 +1,1 @@
+"""What only careapp reads of a stack."""

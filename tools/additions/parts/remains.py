@@ -1,0 +1,97 @@
+"""What is left of a stack that has neither load balancer nor database nor service, and what of others holds it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ecs_gate.aws.session import Session
+from stack.names import StackNames
+from stack.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holder:
+    """A resource in the stack's VPC that is not the stack's. ``command`` deletes it; "" where only its owner can."""
+
+    id: str
+    description: str = ""
+    command: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remains:
+    """The stack's resources, each with its service in AWS, and the holders in the order in which EC2 deletes them."""
+
+    resources: tuple[str, ...] = ()
+    holders: tuple[Holder, ...] = ()
+
+
+IN_VPC = (
+    ("describe_network_interfaces", "NetworkInterfaceId", "delete-network-interface"),
+    ("describe_vpc_endpoints", "VpcEndpointId", "delete-vpc-endpoints"),
+    ("describe_subnets", "SubnetId", "delete-subnet"),
+    ("describe_route_tables", "RouteTableId", "delete-route-table"),
+    ("describe_security_groups", "GroupId", "delete-security-group"),
+    ("describe_network_acls", "NetworkAclId", "delete-network-acl"),
+)
+"""What EC2 deletes no VPC with (API reference, DeleteVpc): the operation that lists it, its id, and its end."""
+
+NAMED = (
+    ("ecr", "describe_repositories", "repositories", "repositoryName"),
+    ("logs", "describe_log_groups", "logGroups", "logGroupName"),
+    ("rds", "describe_db_subnet_groups", "DBSubnetGroups", "DBSubnetGroupName"),
+    ("rds", "describe_db_parameter_groups", "DBParameterGroups", "DBParameterGroupName"),
+    ("s3", "list_buckets", "Buckets", "Name"),
+)
+
+
+def remains(session: Session, settings: Settings) -> Remains:
+    """Return what is left of a stack, by its tags and names. Raises AwsProblem."""
+    mine = [{"Name": f"tag:{key}", "Values": [value]} for key, value in settings.tags.items()]
+    found = session.all("ec2", "describe_vpcs", "Vpcs", Filters=mine)
+    vpcs = [str(each["VpcId"]) for each in found]
+    return Remains(
+        resources=(*(f"ec2 {vpc}" for vpc in vpcs), *_named(session, settings.names)),
+        holders=tuple(each for vpc in vpcs for each in _holders(session, vpc, settings.tags)),
+    )
+
+
+def _holders(session: Session, vpc: str, tags: dict[str, str]) -> Iterator[Holder]:
+    filters = [{"Name": "vpc-id", "Values": [vpc]}]
+    for operation, identity, deletion in IN_VPC:
+        key = re.sub("_([a-z])", lambda each: each[1].upper(), operation.removeprefix("describe"))
+        for each in session.all("ec2", operation, key, Filters=filters):
+            raw = {tag["Key"]: tag["Value"] for tag in each.get("Tags") or each.get("TagSet") or ()}
+            if not (_comes_with_vpc(each) or tags.items() <= raw.items()):
+                option = re.sub("(?<!^)(?=[A-Z])", "-", identity).lower()
+                option += "s" if deletion.endswith("s") else ""
+                command = f"aws ec2 {deletion} --{option} {each[identity]}"
+                # EC2 deletes no interface in use, and one of a service goes with what the service has it for.
+                used = each.get("Status") == "in-use" or each.get("RequesterManaged")
+                description = str(each.get("Description") or raw.get("Name", ""))
+                yield Holder(
+                    id=each[identity], description=description, command="" if used else command
+                )
+
+
+def _comes_with_vpc(raw: dict[str, Any]) -> bool:
+    """Return whether it is the VPC's own security group, network ACL or route table, or already deleted."""
+    main = any(each.get("Main") for each in raw.get("Associations", ()))
+    gone = str(raw.get("State", "")).lower() in ("deleting", "deleted")
+    return main or gone or raw.get("IsDefault", False) or raw.get("GroupName") == "default"
+
+
+def _named(session: Session, names: StackNames) -> Iterator[str]:
+    clusters = session.call("ecs", "describe_clusters", clusters=[names.cluster])["clusters"]
+    yield from (f"ecs {each['clusterName']}" for each in clusters if each["status"] == "ACTIVE")
+    fixed = (names.repository, names.log_group)
+    buckets = (f"{names.prefix}-{role}" for role in ("database", "uploads", "access-logs"))
+    ours = re.compile(
+        "|".join((*map(re.escape, fixed), *(f"{each}-[0-9a-f]{{7}}" for each in buckets)))
+    )
+    for service, operation, key, name in NAMED:
+        found = (str(each[name]) for each in session.all(service, operation, key))
+        yield from (f"{service} {each}" for each in found if ours.fullmatch(each))

@@ -1,0 +1,46 @@
+"""What `./careapp db restore` has beside the database until it has ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ecs_gate.aws.session import Session
+from ecs_gate.parts import rds
+from ecs_gate.parts.gather import Snapshot
+from ecs_gate.parts.rds import Database
+from ecs_gate.parts.records import read_existing
+
+RESTORED = "careapp:restored"
+"""The tag of an instance that a command restored, until Pulumi has it: its source, in words for people."""
+
+
+@dataclass(frozen=True)
+class Aside:
+    """What an interrupted restore has left, where no instance has the database's name."""
+
+    instances: tuple[Database, ...] = ()
+
+
+def temporary_name(identifier: str) -> str:
+    """Return the name of the instance into which `./careapp db restore` restores beside the database."""
+    return f"{identifier}-restored"
+
+
+def old_name(identifier: str) -> str:
+    """Return the name that `./careapp db restore` gives to the database before it has the restored one in its place."""
+    return f"{identifier}-before-restore"
+
+
+def instances(session: Session, identifier: str) -> tuple[Database, ...]:
+    """Return the instances that a restore of a database has beside it. Raises AwsProblem."""
+    names = temporary_name(identifier), old_name(identifier)
+    found = (read_existing(rds.database, session, each, False) for each in names)
+    return tuple(each for each in found if each is not None)
+
+
+def aside(now: Snapshot, session: Session) -> Aside | None:
+    """Return what a restore has left where the database does not exist; None where it does. Raises AwsProblem."""
+    if not now.database.absent:
+        return None
+    left = instances(session, now.names.database)
+    return Aside(left) if left else None

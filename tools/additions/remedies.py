@@ -1,0 +1,109 @@
+"""Cures of a stack: `pulumi config set`, `./careapp`, and the files of the program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ecs_gate.diagnosis.case import Case
+from ecs_gate.target import Names
+from ecs_gate.text import Text, t, verbatim
+from stack.container import PASSWORD
+from stack.settings import Settings
+
+FILES = {
+    "access": "task_policy, infra/iam.py",
+    "container": "infra/container.py",
+    "listeners": "infra/listeners.py",
+    "load balancer": "infra/load_balancer.py",
+    "login": "infra/login.py",
+    "network": "infra/network.py",
+    "rules": "infra/security_groups.py",
+    "service": "infra/service.py",
+    "task": "infra/task.py",
+    "trust": "infra/iam.py",
+}
+"""The files of what a cure may have to change."""
+
+WORKERS_OWN = {"taskCpu": "cpu", "taskMemory": "memory", "desiredCount": "count"}
+"""The web service's settings, and the fields of `workers.NAME` in their place."""
+
+
+def try_again(stack: str, names: Names) -> str:
+    """Return the command with which ECS deploys the newest revision again."""
+    worker = f"--worker {names.process} " if names.process else ""
+    return f"./careapp retry {worker}-s {stack}"
+
+
+class StackRemedies:
+    """The cures of a case of this stack."""
+
+    def __init__(self, settings: Settings, case: Case) -> None:
+        self.settings, self.case, self.stack = settings, case, settings.stack
+        self.process = case.now.names.process
+
+    def place(self, what: str) -> Text:
+        return verbatim(FILES[what])
+
+    def called(self, key: str) -> Text:
+        return verbatim(key)
+
+    def has(self, key: str, value: str) -> bool:
+        own = self.process and key in WORKERS_OWN
+        return not own and self.settings.texts.get(key) == value
+
+    def set(self, key: str, value: str) -> tuple[str, ...]:
+        if self.process and key in WORKERS_OWN:
+            key = f"--path workers.{self.process}.{WORKERS_OWN[key]}"
+        elif "." in key:
+            key = f"--plaintext --path {key}"
+        return (f"pulumi config set {key} {value} -s {self.stack}",)
+
+    def unset(self, key: str) -> tuple[str, ...]:
+        return (f"pulumi config rm --path {key} -s {self.stack}",)
+
+    def connect(self, values: Mapping[str, str]) -> tuple[str, ...]:
+        return tuple(
+            f"pulumi config set --plaintext --path app{'Secrets' if text == PASSWORD else 'Variables'}.{name} '{text}' "
+            f"-s {self.stack}"
+            for name, text in values.items()
+        )
+
+    def rebuild(self) -> tuple[str, ...]:
+        return self.set("imageRevision", self.settings.image.next_revision)
+
+    def apply(self) -> tuple[str, ...]:
+        return (f"pulumi up -s {self.stack}",)
+
+    def preview(self) -> tuple[str, ...]:
+        return (f"pulumi preview --refresh --diff -s {self.stack}",)
+
+    def refresh(self) -> tuple[str, ...]:
+        return (f"pulumi up --refresh -s {self.stack}",)
+
+    def retry(self) -> tuple[str, ...]:
+        # What ECS never got, `pulumi up` deploys: `retry` would skip deployCommand, and refuses.
+        if self.case.not_deployed:
+            return self.apply()
+        return (try_again(self.stack, self.case.now.names),)
+
+    def rollback(self) -> tuple[str, ...]:
+        return (f"./careapp rollback -s {self.stack}",)
+
+    def logs(self, *options: str) -> tuple[str, ...]:
+        chosen = (*options, *(("--worker", self.process) if self.process else ()))
+        return (" ".join(("./careapp logs", *chosen, "-s", self.stack)),)
+
+    def events(self) -> tuple[str, ...]:
+        return (f"./careapp events -s {self.stack}",)
+
+    def follow(self) -> tuple[str, ...]:
+        return (f"./careapp status --watch -s {self.stack}",)
+
+    def sql(self, *statements: str) -> tuple[str, ...]:
+        bastion = (*self.set("bastionEnabled", "true"), *self.apply())
+        reachable = self.settings.bastion_enabled or self.settings.service.exec_enabled
+        commands = tuple(f'./careapp db psql -s {self.stack} -c "{each}"' for each in statements)
+        return commands if reachable else (*bastion, *commands)
+
+    def restored(self) -> Text:
+        return t("Let Pulumi restore it:")

@@ -1,0 +1,94 @@
+"""A stack's settings as the target of the gate and the doctor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ecs_gate.target import App, HealthCheck, Login, Names, Page, Plan, Target
+from stack.container import RESERVED
+from stack.image import APP_CONNECTIONS, APP_FOLDER
+from stack.load_balancer import HEALTH_PATH, SMOKE_REQUESTS
+from stack.names import DEPLOY_COMMAND_TASK, RULE_PRIORITY, TEST_HEADER, TEST_RULE_PRIORITY
+from stack.settings import Settings
+from stack.sizes import SPARE_CONNECTIONS
+
+WEBAPP = App(
+    health_path=HEALTH_PATH.default,
+    database_path="/health/db",
+    reconnects=True,
+    tells_address=True,
+    connections=int(APP_CONNECTIONS.default),
+    spare_connections=SPARE_CONNECTIONS,
+    folder=APP_FOLDER.default,
+)
+"""What is known of the app in webapp/."""
+
+
+def target_of(settings: Settings, url: str = "", others: Iterable[Names] = ()) -> Target:
+    """Return a stack's target. ``url`` is the output ``pageUrl``; without one it is what the settings make of it."""
+    login = settings.login
+    return Target(
+        names=settings.names,
+        region=settings.region,
+        profile=settings.profile,
+        minutes=settings.rollout_minutes,
+        page=_page(settings, url),
+        login=Login(
+            issuer=login.issuer,
+            client_id=login.client_id,
+            secret_arn=login.secret_arn,
+            public=login.public,
+        ),
+        check=None if settings.guessed else _check(settings),
+        app=WEBAPP if settings.webapp else App(),
+        plan=_plan(settings),
+        public_words=frozenset({settings.names.prefix, settings.project}),
+        others=tuple(others),
+    )
+
+
+def _page(settings: Settings, url: str) -> Page:
+    return Page(
+        path=settings.health.smoke_path,
+        expects=settings.health.smoke_matcher,
+        url=url,
+        domain=settings.https.domain,
+        https=settings.https.enabled,
+        requests=SMOKE_REQUESTS,
+        rule_priority=RULE_PRIORITY,
+        test_header=TEST_HEADER,
+        test_priority=TEST_RULE_PRIORITY,
+        allowed=settings.allowed,
+    )
+
+
+def _check(settings: Settings) -> HealthCheck:
+    health = settings.health
+    return HealthCheck(
+        path=health.path,
+        matcher=health.matcher,
+        interval=health.interval,
+        timeout=health.timeout,
+        healthy=health.healthy,
+        unhealthy=health.unhealthy,
+    )
+
+
+def _plan(settings: Settings) -> Plan:
+    service, sizes = settings.service, settings.sizes
+    return Plan(
+        cpu=service.cpu,
+        tasks=service.desired_count,
+        most_tasks=sizes.tasks,
+        other_vcpus=sizes.other_vcpus,
+        other_connections=sizes.other_connections,
+        public=settings.network.nat == "none",
+        architecture=settings.image.architecture,
+        made=RESERVED,
+        variables=service.variables,
+        secrets=service.secrets,
+        passwords=service.passwords,
+        log_days=service.log_days,
+        command=service.deploy_command,
+        command_started_by=DEPLOY_COMMAND_TASK if service.deploy_command else "",
+    )

@@ -1,0 +1,25 @@
+"""`./careapp doctor`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ecs_gate.aws.session import Session
+from ecs_gate.diagnosis.screen import as_dict, lines
+from ecs_gate.doctor import diagnose
+from ecs_gate.screen import display
+from tools.additions.owner import inquiry_of
+from tools.command_line import print_json, raise_if_blind, settings_to_look, with_exit_code
+
+
+@with_exit_code
+def run(stack: str, folder: Path, as_json: bool) -> int:
+    """Diagnose a stack, print the diagnosis and return its exit code."""
+    settings = settings_to_look(stack, folder)
+    diagnosis = diagnose(inquiry_of(settings, Session(settings.region, settings.profile)))
+    raise_if_blind(each.problem for each in diagnosis.unread)
+    if as_json:
+        print_json(as_dict(diagnosis))
+    else:
+        display(lines(diagnosis))
+    return diagnosis.exit_code

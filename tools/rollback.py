@@ -1,0 +1,51 @@
+"""Ends a deployment under way, and follows ECS back to the version before it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ecs_gate.aws.session import Session
+from ecs_gate.rollout.act import find, primary, stop, wait
+from ecs_gate.rollout.say import runs_now
+from ecs_gate.text import Refused, Text, t
+from ecs_gate.waiting import Waiting
+from stack.settings import Settings
+from tools.command_line import with_exit_code
+
+
+@with_exit_code
+def run(stack: str, folder: Path, dry_run: bool) -> int:
+    """Roll back and follow. Return 0: the version before runs, 1: it does not, 2: AWS could not be read."""
+    settings = Settings.read(stack, folder)
+    session = Session(settings.region, settings.profile)
+    names = settings.names
+    deployment = find(session, names)
+    if deployment is None:
+        raise Refused(
+            "No deployment of the service {name} is under way: it runs {revision}, and ECS rolls back "
+            "only what it still deploys. To go back to an earlier version, put it back in the program, "
+            "as docs/repair.md#go-back says, then `pulumi up -s {stack}`.",
+            name=names.service,
+            revision=primary(session, names).revision,
+            stack=names.stack,
+        )
+    _print(t("ECS rolls {revision} back.", revision=deployment.revision))
+    if dry_run:
+        _print(t("--dry-run: nothing was changed."))
+        return 0
+    stop(session, deployment)
+    _print(runs_now(wait(session, deployment, Waiting.printing(), settings.rollout_minutes)))
+    _print(
+        t(
+            "The program still declares what {revision} runs: each `pulumi up` fails, and one "
+            "with --refresh deploys it again. Put the earlier version back in the program, as "
+            "docs/repair.md#go-back says, then `pulumi up -s {stack}`.",
+            revision=deployment.revision,
+            stack=stack,
+        )
+    )
+    return 0
+
+
+def _print(text: Text) -> None:
+    print(str(text), flush=True)

@@ -1,1 +1,0 @@
-"""What the commands on a stack and the settings share."""

@@ -1,0 +1,1 @@
+"""What the program does in `pulumi up` beside declaring resources: it follows roll-outs."""
