@@ -61,6 +61,7 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
         "containerDefinitions": 10,
         "ContainerDefinition.name": NAME,
         "ContainerDefinition.image": r"[\w.:/#-]{1,255}(@sha256:\w+)?",
+        "ContainerDefinition.cpu": range(1 << 31),
         "ContainerDefinition.memory": range(4, 1 << 31),
         "ContainerDefinition.memoryReservation": range(4, 1 << 31),
         "ContainerDefinition.startTimeout": range(2, 121),
@@ -101,6 +102,7 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
         "TargetGroupTuple.Weight": range(1000),
         "TargetGroupStickinessConfig.DurationSeconds": range(1, 604801),
         "HostHeaderConditionConfig.Values": HOST,
+        "HttpRequestMethodConditionConfig.Values": "[A-Z_-]{1,40}",
         "SourceIpConditionConfig.Values": network,
     },
     "rds": {  # RDS API reference, CreateDBInstance, ModifyDBInstance and the operation with the member
@@ -140,6 +142,7 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
         "UserIdGroupPair.Description": WORDS,
         "IpRange.CidrIp": network,
         "DestinationCidrBlock": network,
+        "CreateSubnetRequest.CidrBlock": network,
         "IpPermission.IpProtocol": r"-1|(?i:tcp|udp|icmp|icmpv6)|\d{1,2}|1\d\d|2[0-4]\d|25[0-5]",
     },
     "cloudwatch": {  # CloudWatch API reference, PutMetricAlarm and the operation with the member

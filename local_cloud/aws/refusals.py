@@ -62,6 +62,8 @@ def _no_schedule(expression: str | None) -> bool:
 
 QUERIES = "fields|display|filter|stats|sort|limit|parse|dedup|diff|pattern|unmask|unnest|source|anomaly|filterindex"
 """The commands of CloudWatch Logs Insights (CloudWatch Logs user guide, "Logs Insights QL commands")."""
+RATE = r"rate\((1 (minute|hour|day)|(?!1 )\d+ (minute|hour|day)s)\)|cron\(.*\)"
+"""The schedules of rules, which have no "at" (EventBridge user guide, "Schedule expressions for rules")."""
 TOPIC = (
     ".*SuccessFeedback(RoleArn|SampleRate)|.*FailureFeedbackRoleArn|DeliveryPolicy|DisplayName|Policy|TracingConfig|"
     "KmsMasterKeyId|SignatureVersion|ContentBasedDeduplication|ArchivePolicy|FifoThroughputScope|DataProtectionPolicy"
@@ -122,6 +124,10 @@ REFUSALS: Refusals = {
             each.keys() & {"Resource", "NotResource"} for each in _statements(p))),
         ("MalformedPolicyDocument", "Missing required field Principal", lambda p: any(
             not each.keys() & {"Principal", "NotPrincipal"} for each in _statements(p))),
+        ("MalformedPolicyDocument", 'Invalid principal in policy: "AWS":"{}"', lambda p: next((
+            name for each in _statements(p) if isinstance(each.get("Principal"), dict)
+            for name in listed(each["Principal"].get("AWS", ()))
+            if other_than(r"\*|\d{12}|arn:aws[\w-]*:(iam|sts)::.+|AIDA\w+|AROA\w+", name)), None)),
         ("MalformedPolicyDocument", "Missing required field Effect", lambda p: any(
             each.get("Effect") not in ("Allow", "Deny") for each in _statements(p))),
         ("MalformedPolicyDocument", "AssumeRole policy may only specify STS AssumeRole actions.", lambda p: any(
@@ -259,7 +265,12 @@ REFUSALS: Refusals = {
             if len(each.keys() & {"Input", "InputPath", "InputTransformer"}) > 1), None)),
     ),
     "events PutRule": (
-        (WRONG, "Parameter ScheduleExpression is not valid.", lambda p: _no_schedule(p.get("ScheduleExpression"))),
+        (WRONG, "Parameter ScheduleExpression is not valid.", lambda p: (
+            _no_schedule(p.get("ScheduleExpression")) or other_than(RATE, p.get("ScheduleExpression") or None))),
+    ),
+    "scheduler CreateSchedule UpdateSchedule": (
+        (WRONG, "MaximumWindowInMinutes cannot be set for a flexible time window with the mode OFF.", lambda p: (
+            (window := p["FlexibleTimeWindow"])["Mode"] == "OFF" and window.get("MaximumWindowInMinutes"))),
     ),
     "application-autoscaling PutScheduledAction": (
         (WRONG, "A scalable target action needs MinCapacity or MaxCapacity.", lambda p: (

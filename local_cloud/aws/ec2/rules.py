@@ -440,7 +440,8 @@ REFUSALS: Refusals = {
             for each in p.get("IpPermissions") or ())),
         (VALUE, "Invalid value for portRange: {}", _ports),
         ("MissingParameter", "The request must contain the parameter ipPermissions",
-         lambda p: not any(p.get(name) for name in ("IpPermissions", "IpProtocol", "SourceSecurityGroupName"))),
+         lambda p: not any(p.get(name) for name in ("IpPermissions", "IpProtocol", "SourceSecurityGroupName"))
+         or not all(any(_peers(each)) for each in p.get("IpPermissions") or ())),
         ("InvalidGroup.NotFound", "You have specified two resources that belong to different networks: {}",
          lambda p: elsewhere([p["GroupId"], *(pair["GroupId"] for each in p.get("IpPermissions") or ()
                                              for pair in each.get("UserIdGroupPairs") or () if pair.get("GroupId"))])),
@@ -453,6 +454,10 @@ REFUSALS: Refusals = {
         ("InvalidParameter", "The subnet or security group {} is not one of the endpoint's VPC", lambda p: next((
             name for name in (*(p.get("SubnetIds") or ()), *(p.get("SecurityGroupIds") or ()))
             if elsewhere([backend("ec2").get_security_group_from_name("default", p["VpcId"]).id, name])), None)),
+    ),
+    "ec2 CreateNatGateway": (
+        ("MissingParameter", "The request must include the AllocationId parameter",
+         lambda p: p.get("ConnectivityType") != "private" and not p.get("AllocationId")),
     ),
     "ec2 DeleteNatGateway": (
         ("NatGatewayNotFound", "The Nat Gateway {} was not found",

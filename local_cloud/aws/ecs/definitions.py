@@ -112,6 +112,10 @@ def _linux(container: Params) -> Params:
     return container.get("linuxParameters") or {}
 
 
+def _firelens(container: Params) -> Any:
+    return container.get("firelensConfiguration")
+
+
 def _cycle(given: Params) -> str | None:
     """Return a container that waits for itself by way of others."""
     left = {
@@ -159,6 +163,12 @@ REFUSALS: Refusals = {
         (CLIENT, "Log driver awslogs disallows an option of the container {}.", _any(lambda _, c: (
             _logs_to(c) == "awslogs" and any(other_than(LOG_OPTION, name)
                                              for name in c["logConfiguration"].get("options") or ())))),
+        (CLIENT, "A ulimit's soft limit is above its hard limit in the container {}.", _any(lambda _, c: any(
+            each["softLimit"] > each["hardLimit"] for each in c.get("ulimits") or ()))),
+        (CLIENT, "The log driver's mode of the container {} must be blocking or non-blocking.", _any(lambda _, c: (
+            other_than("(non-)?blocking", ((c.get("logConfiguration") or {}).get("options") or {}).get("mode"))))),
+        (CLIENT, "awsfirelens needs a container with a firelensConfiguration.", lambda p: any(
+            _logs_to(c) == "awsfirelens" for c in _containers(p)) and not any(map(_firelens, _containers(p)))),
         (CLIENT, "volumesFrom names a container that does not exist: {}.", _any(lambda p, c: (
             {e.get("sourceContainer") for e in c.get("volumesFrom") or ()} - {e["name"] for e in _containers(p)}))),
         (CLIENT, "Log driver awslogs requires options: awslogs-region, awslogs-group", _any(_lacks_log_options)),

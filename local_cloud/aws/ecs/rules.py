@@ -137,7 +137,10 @@ def _cannot_move(given: Params) -> bool:
 
 def _unmapped(given: Params) -> Any:
     """Return the container of a load balancer that the task definition lacks, or lacks the port of."""
-    definition = backend("ecs").describe_task_definition(given["taskDefinition"])
+    if not (name := given.get("taskDefinition")):
+        key = str(given.get("cluster", "default")).rpartition("/")[2], given["service"]
+        name = backend("ecs").services[":".join(key)].task_definition
+    definition = backend("ecs").describe_task_definition(name)
     mapped = {
         (each["name"], port["containerPort"])
         for each in definition.container_definitions
@@ -208,6 +211,7 @@ REFUSALS: Refusals = {
     "ecs UpdateService": (
         (INVALID, FORCE, lambda p: p.get("capacityProviderStrategy") and not p.get("forceNewDeployment")),
     ),
+    "ecs DescribeServices": ((INVALID, "Services cannot be empty.", lambda p: not p["services"]),),
     "ecs CreateCluster PutClusterCapacityProviders": (
         (CLIENT, "The specified capacity provider {} was not found.", lambda p: next(
             (each for each in p.get("capacityProviders") or () if each not in FARGATE), None)),
