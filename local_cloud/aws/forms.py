@@ -36,7 +36,8 @@ def network(text: str) -> bool:
 
 def tags(items: Any) -> bool:
     """Return whether tags are at most 50, with different keys (Tagging AWS Resources user guide)."""
-    keys = [each.get("Key", each.get("key")) for each in items if isinstance(each, Mapping)]
+    pairs = [each for each in items if isinstance(each, Mapping)]
+    keys = [each[name] for each in pairs for name in each if name.lower() in ("key", "tagkey")]
     return len(items) <= 50 and len({*keys}) == len(keys)
 
 

@@ -76,6 +76,11 @@ def _secret(given: Params) -> Any:
     return backend("secretsmanager").secrets[given["SecretId"]]
 
 
+def _key(given: Params) -> Any:
+    kms = backend("kms")
+    return kms.keys[kms.any_id_to_key_id(given["KeyId"])]
+
+
 def _managed(secret: Any) -> Any:
     return secret.owning_service and secret.name
 
@@ -163,11 +168,11 @@ REFUSALS: Refusals = {
     ),
     "kms Encrypt Decrypt GenerateDataKey": (
         ("DisabledException", "{} is disabled.",
-         lambda p: (key := backend("kms").describe_key(p["KeyId"])).key_state == "Disabled" and key.arn),
+         lambda p: (key := _key(p)).key_state == "Disabled" and key.arn),
     ),
     "kms EnableKeyRotation": (
         ("UnsupportedOperationException", "{} is not a symmetric encryption key.",
-         lambda p: (key := backend("kms").describe_key(p["KeyId"])).key_spec != "SYMMETRIC_DEFAULT" and key.arn),
+         lambda p: (key := _key(p)).key_spec != "SYMMETRIC_DEFAULT" and key.arn),
     ),
     "kms PutKeyPolicy CreateKey": (
         ("MalformedPolicyDocumentException", "The policy has no statement.",
@@ -175,7 +180,7 @@ REFUSALS: Refusals = {
     ),
     "kms EnableKey DisableKey ScheduleKeyDeletion PutKeyPolicy CreateGrant EnableKeyRotation TagResource": (
         ("KMSInvalidStateException", "{} is pending deletion.",
-         lambda p: (key := backend("kms").describe_key(p["KeyId"])).key_state == "PendingDeletion" and key.arn),
+         lambda p: (key := _key(p)).key_state == "PendingDeletion" and key.arn),
     ),
     "ecr PutImage": (
         ("RepositoryNotFoundException",
@@ -248,6 +253,10 @@ REFUSALS: Refusals = {
         ("InvalidParameter", "Invalid parameter: Email address", lambda p: (
             p["Protocol"] == "email" and other_than(r"[^@\s]+@[^@\s]+\.[^@\s]+", p.get("Endpoint") or "-"))),
     ),
+    "sns Publish": (
+        ("InvalidParameter", "Invalid parameter: Message Structure - JSON message body failed to parse",
+         lambda p: p.get("MessageStructure") == "json" and read(p["Message"]) is None),
+    ),
     "sns SetTopicAttributes": (
         ("InvalidParameter", "Invalid parameter: Policy Error: null", _no_policy),
         ("InvalidParameter", "Invalid parameter: DisplayName",
@@ -276,9 +285,10 @@ REFUSALS: Refusals = {
         (WRONG, "A scalable target action needs MinCapacity or MaxCapacity.", lambda p: (
             (action := p.get("ScalableTargetAction")) is not None and not action)),
     ),
-    "application-autoscaling RegisterScalableTarget": (
-        (WRONG, "Maximum capacity cannot be less than minimum capacity",
-         lambda p: None not in (p.get("MinCapacity"), p.get("MaxCapacity")) and p["MinCapacity"] > p["MaxCapacity"]),
+    "application-autoscaling RegisterScalableTarget PutScheduledAction": (
+        (WRONG, "Maximum capacity cannot be less than minimum capacity", lambda p: (
+            None not in (both := [(p.get("ScalableTargetAction") or p).get(f"{end}Capacity") for end in ("Min", "Max")])
+            and both[0] > both[1])),
     ),
     "application-autoscaling PutScalingPolicy": (
         (WRONG, "A target tracking policy needs a predefined or a customized metric.", _without_metric),

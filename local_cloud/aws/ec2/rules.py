@@ -459,6 +459,12 @@ REFUSALS: Refusals = {
         ("MissingParameter", "The request must include the AllocationId parameter",
          lambda p: p.get("ConnectivityType") != "private" and not p.get("AllocationId")),
     ),
+    "ec2 DeleteRoute": (
+        (VALUE, "cannot remove local route {} in route table", lambda p: (
+            (name := p.get("DestinationCidrBlock")) in [
+                each.destination_cidr_block for each in backend("ec2").route_tables[p["RouteTableId"]].routes
+                if each.local] and name)),
+    ),
     "ec2 DeleteNatGateway": (
         ("NatGatewayNotFound", "The Nat Gateway {} was not found",
          lambda p: (name := p["NatGatewayId"]) not in backend("ec2").nat_gateways and name),

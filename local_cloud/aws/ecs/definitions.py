@@ -175,6 +175,8 @@ REFUSALS: Refusals = {
         (CLIENT, "A health check of the container {} must begin with CMD or CMD-SHELL.",
          _any(lambda _, c: c.get("healthCheck") and c["healthCheck"]["command"][:1] not in (["CMD"], ["CMD-SHELL"]))),
         (CLIENT, "Invalid 'containerDefinitions' size: at least one container is needed", lambda p: not _containers(p)),
+        (CLIENT, "An environment variable of the container {} has no name.", _any(lambda _, c: any(
+            not each.get("name") for each in c.get("environment") or ()))),
         (CLIENT, "The container {} needs an image.", _any(lambda _, c: not c.get("image"))),
         (CLIENT, "Duplicate port mapping {}.", lambda p: _twice(
             (e.get("containerPort"), e.get("protocol") or "tcp") for c in _containers(p)

@@ -41,8 +41,12 @@ def _without_gateway(given: Params) -> Any:
 
 
 def _port_is_taken(given: Params) -> bool:
-    listeners = backend("elbv2").load_balancers[given["LoadBalancerArn"]].listeners.values()
-    return any(str(each.port) == str(given.get("Port")) for each in listeners)
+    """Return whether another listener of the load balancer, given by its ARN or that of a listener, has the port."""
+    arn, port = given.get("ListenerArn"), str(given.get("Port"))
+    held = backend("elbv2").load_balancers
+    balancers = [held[given["LoadBalancerArn"]]] if not arn else held.values()
+    own = [each.listeners for each in balancers if not arn or arn in each.listeners]
+    return any(str(e.port) == port and e.arn != arn for each in own for e in each.values())
 
 
 def _listeners() -> list[Any]:
@@ -341,8 +345,10 @@ CONFIGURATION = "InvalidConfigurationRequest"
 
 # fmt: off
 REFUSALS: Refusals = {
-    "elbv2 CreateListener": (
+    "elbv2 CreateListener ModifyListener": (
         ("DuplicateListener", "A listener already exists on this port for this load balancer", _port_is_taken),
+    ),
+    "elbv2 CreateListener": (
         ("ValidationError", "Listeners with the protocol HTTP have no certificate and no SSL policy",
          lambda p: p.get("Protocol") == "HTTP" and (p.get("Certificates") or p.get("SslPolicy"))),
         ("CertificateNotFound", "A certificate must be specified for HTTPS listeners",

@@ -299,6 +299,8 @@ REFUSALS: Refusals = {
          lambda p: next(iter(_databases_in(p["DBSubnetGroupName"].lower())), None)),
     ),
     "rds DeleteDBParameterGroup": (
+        ("InvalidDBParameterGroupState", "Default DBParameterGroup cannot be deleted: {}",
+         lambda p: other_than("(?!default[.]).*", p["DBParameterGroupName"])),
         ("InvalidDBParameterGroupState", "One or more database instances are still members of this parameter group, "
          "so the group cannot be deleted", _users_of_parameters),
     ),
