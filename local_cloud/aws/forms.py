@@ -13,7 +13,7 @@ from botocore.model import Shape
 
 from local_cloud.aws import models
 
-Form: TypeAlias = str | range | Collection[str] | int | Callable[[str], bool]
+Form: TypeAlias = str | range | Collection[str] | int | Callable[[Any], bool]
 CODES = {"rds": "InvalidParameterValue", "ecs RegisterTaskDefinition": "ClientException"}
 """The services' error codes for a form, where not that of their models (``models.CODES``)."""
 TAG = r"(?!(?i:aws:)).{1,128}"
@@ -222,11 +222,7 @@ def _shown(form: Form) -> str:
     if isinstance(form, str):
         return f"of the form {form}"
     if callable(form):
-        return (
-            "a network in CIDR notation"
-            if form is network
-            else "at most 50 tags with different keys"
-        )
+        return "a network in CIDR notation" if form is network else "at most 50 different tags"
     return f"one of {', '.join(sorted(form))}"
 
 
