@@ -1,11 +1,12 @@
 """The forms of parameters that AWS's API references give in words, where botocore's models have none.
 
-A name is that of a member of an operation's parameters, in any structure or, with a dot, in the named one. A pattern
+Names are those of members of an operation's parameters, in any structure or, with a dot, in the named one. A pattern
 is for the whole text, a range for numbers, a set for words, and a number is the most items that a list has.
 """
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cache
 from ipaddress import ip_network
 from typing import Any, TypeAlias
 
@@ -42,15 +43,13 @@ def tags(items: Any) -> bool:
 
 
 COMMON: Mapping[str, Form] = {
-    **dict.fromkeys(("Tag.Key", "Tag.key"), TAG),
-    **dict.fromkeys(("Tag.Value", "Tag.value"), ".{0,256}"),
-    **dict.fromkeys(("Tags", "tags", "TagSet"), tags),
+    "Tag.Key Tag.key": TAG,
+    "Tag.Value Tag.value": ".{0,256}",
+    "Tags tags TagSet": tags,
 }
 FORMS: Mapping[str, Mapping[str, Form]] = {
     "ecs": {  # ECS API reference: the operation or the type with the member
-        "family": NAME,
-        "serviceName": NAME,
-        "clusterName": NAME,
+        "family serviceName clusterName ContainerDefinition.name Volume.name": NAME,
         "desiredCount": range(5001),
         "count": range(1, 11),
         "services": 10,
@@ -60,38 +59,28 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
         "securityGroups": 5,
         "subnets": 16,
         "containerDefinitions": 10,
-        "ContainerDefinition.name": NAME,
         "ContainerDefinition.image": r"[\w.:/#-]{1,255}(@sha256:\w+)?",
-        "ContainerDefinition.cpu": range(1 << 31),
-        "ContainerDefinition.memory": range(4, 1 << 31),
-        "ContainerDefinition.memoryReservation": range(4, 1 << 31),
+        "ContainerDefinition.cpu ContainerDefinition.stopTimeout healthCheckGracePeriodSeconds": range(
+            1 << 31
+        ),
+        "ContainerDefinition.memory ContainerDefinition.memoryReservation": range(4, 1 << 31),
         "ContainerDefinition.startTimeout": range(2, 121),
-        "ContainerDefinition.stopTimeout": range(1 << 31),
         "PortMapping.name": "[a-z0-9_][a-z0-9_-]{0,63}",
-        "Secret.valueFrom": ".+",
-        "PortMapping.containerPort": range(65536),
-        "PortMapping.hostPort": range(65536),
+        "PortMapping.containerPort PortMapping.hostPort": range(65536),
         "HealthCheck.interval": range(5, 301),
         "HealthCheck.timeout": range(2, 61),
         "HealthCheck.retries": range(1, 11),
         "HealthCheck.startPeriod": range(301),
         "EphemeralStorage.sizeInGiB": range(21, 201),
-        "KeyValuePair.name": ".+",
-        "Secret.name": ".+",
-        "EnvironmentFile.value": ARN,
+        "KeyValuePair.name Secret.name Secret.valueFrom": ".+",
         "EFSVolumeConfiguration.fileSystemId": "fs-[0-9a-f]+",
-        "ServiceRegistry.registryArn": ARN,
-        "healthCheckGracePeriodSeconds": range(1 << 31),
         "startedBy": ".{0,128}",
-        "Volume.name": NAME,
-        "executionRoleArn": ARN,
-        "taskRoleArn": ARN,
+        "executionRoleArn taskRoleArn EnvironmentFile.value ServiceRegistry.registryArn": ARN,
         "ClusterSetting.value": {"enabled", "disabled", "enhanced"},
         "minimumHealthyPercent": range(101),
     },
     "elbv2": {  # ELB API reference
-        "CreateLoadBalancerInput.Name": BALANCER,
-        "CreateTargetGroupInput.Name": BALANCER,
+        "CreateLoadBalancerInput.Name CreateTargetGroupInput.Name": BALANCER,
         "HealthCheckPath": "/.{0,1023}",
         "HealthCheckPort": r"traffic-port|[1-9]\d{0,3}|[1-5]\d{4}|6[0-5]\d{3}",
         "ProtocolVersion": {"GRPC", "HTTP1", "HTTP2"},
@@ -107,9 +96,7 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
         "SourceIpConditionConfig.Values": network,
     },
     "rds": {  # RDS API reference, CreateDBInstance, ModifyDBInstance and the operation with the member
-        "CreateDBInstanceMessage.DBInstanceIdentifier": IDENTIFIER,
-        "NewDBInstanceIdentifier": IDENTIFIER,
-        "TargetDBInstanceIdentifier": IDENTIFIER,
+        "CreateDBInstanceMessage.DBInstanceIdentifier NewDBInstanceIdentifier TargetDBInstanceIdentifier": IDENTIFIER,
         "CreateDBSnapshotMessage.DBSnapshotIdentifier": r"[A-Za-z](-?[A-Za-z0-9]){0,254}",
         "FinalDBSnapshotIdentifier": r"[A-Za-z](-?[A-Za-z0-9]){0,254}",
         "CreateDBParameterGroupMessage.DBParameterGroupName": r"[A-Za-z](-?[A-Za-z0-9]){0,254}",
@@ -129,8 +116,7 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
         "NetworkType": {"IPV4", "DUAL"},
         "ApplyMethod": {"immediate", "pending-reboot"},
         "StorageType": {"gp2", "gp3", "io1", "io2", "standard"},
-        "DBName": "[A-Za-z][A-Za-z0-9_]{0,62}",
-        "MasterUsername": "[A-Za-z][A-Za-z0-9_]{0,62}",
+        "DBName MasterUsername": "[A-Za-z][A-Za-z0-9_]{0,62}",
         "EnableCloudwatchLogsExports": {"postgresql", "upgrade", "iam-db-auth-error"},
         "CACertificateIdentifier": r"rds-ca-(rsa2048|rsa4096|ecc384)-g1",
         "PreferredBackupWindow": r"\d\d:\d\d-\d\d:\d\d",
@@ -139,17 +125,12 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
     "ec2": {  # EC2 API reference: the operation or the type with the member
         "CreateSecurityGroupRequest.GroupName": rf"(?!sg-)(?=.){WORDS}",
         "CreateSecurityGroupRequest.Description": rf"(?=.){WORDS}",
-        "IpRange.Description": WORDS,
-        "UserIdGroupPair.Description": WORDS,
-        "IpRange.CidrIp": network,
-        "DestinationCidrBlock": network,
-        "CreateSubnetRequest.CidrBlock": network,
+        "IpRange.Description UserIdGroupPair.Description": WORDS,
+        "IpRange.CidrIp DestinationCidrBlock CreateSubnetRequest.CidrBlock": network,
         "IpPermission.IpProtocol": r"-1|(?i:tcp|udp|icmp|icmpv6)|\d{1,2}|1\d\d|2[0-4]\d|25[0-5]",
     },
     "cloudwatch": {  # CloudWatch API reference, PutMetricAlarm and the operation with the member
-        "PutMetricAlarmInput.AlarmActions": ARN,
-        "PutMetricAlarmInput.OKActions": ARN,
-        "PutMetricAlarmInput.InsufficientDataActions": ARN,
+        "AlarmActions OKActions InsufficientDataActions": ARN,
         "TreatMissingData": {"breaching", "notBreaching", "ignore", "missing"},
         "PutMetricAlarmInput.ExtendedStatistic": r"(p|tm|tc|ts|wm|pr|iqm|TM|TC|TS|WM|PR|IQM).*(?<!p10[1-9])",
         "MetricDataQuery.Id": r"[a-z]\w{0,254}",
@@ -180,21 +161,23 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
         "Protocol": r"https?|email|email-json|sms|sqs|application|lambda|firehose",
     },
     "application-autoscaling": {
-        "RegisterScalableTargetRequest.MinCapacity": range(1 << 31),
-        "RegisterScalableTargetRequest.MaxCapacity": range(1 << 31),
-        "Cooldown": range(1 << 31),
-        "ScaleInCooldown": range(1 << 31),
-        "ScaleOutCooldown": range(1 << 31),
+        "MinCapacity MaxCapacity Cooldown ScaleInCooldown ScaleOutCooldown": range(1 << 31),
         "RegisterScalableTargetRequest.ResourceId": r"(?!service/).*|service/[^/]+/[^/]+",
     },
 }
 """The forms of the operations' parameters by service; those of ``COMMON`` are every service's."""
 
 
+@cache
+def _forms(service: str) -> Mapping[str, Form]:
+    rows = {**COMMON, **FORMS.get(service, {})}
+    return {name: form for names, form in rows.items() for name in names.split()}
+
+
 def problem(service: str, operation: str, params: Mapping[str, Any]) -> tuple[str, str] | None:
     """Return the code and the message, which AWS does not document, for a parameter of another form; None for none."""
-    shape, forms = models.input_shape(service, operation), {**COMMON, **FORMS.get(service, {})}
-    words = next(_misfits(forms, shape, params, ""), None) if shape is not None else None
+    shape = models.input_shape(service, operation)
+    words = next(_misfits(_forms(service), shape, params, ""), None) if shape is not None else None
     usual = CODES.get(service) or models.CODES.get(service, "ValidationException")
     return (CODES.get(f"{service} {operation}", usual), words) if words else None
 

@@ -6,7 +6,8 @@ import logging
 import re
 import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
@@ -134,6 +135,11 @@ def number_outside(given: Params, name: str, low: int, high: int) -> str | None:
     """Return a parameter that is not in its range; None for one that is, or is not given."""
     value = given.get(name)
     return str(value) if value is not None and not low <= int(value) <= high else None
+
+
+def twice(values: Iterable[Any]) -> Any:
+    """Return the first value that occurs more than once; None for none."""
+    return next((value for value, count in Counter(values).items() if count > 1), None)
 
 
 def other_than(pattern: str, value: object) -> str | None:

@@ -2,11 +2,10 @@
 
 import json
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from local_cloud.aws.hooks import Broken, Params, Refusals, other_than
+from local_cloud.aws.hooks import Broken, Params, Refusals, other_than, twice
 
 CLIENT = "ClientException"
 FARGATE: dict[int, Iterable[int]] = {
@@ -54,10 +53,6 @@ def _containers(given: Params) -> list[Params]:
 def _any(broken: Callable[[Params, Params], object]) -> Broken:
     """Return a rule of each container of a definition, whose value is the container's name."""
     return lambda given: next((c["name"] for c in _containers(given) if broken(given, c)), None)
-
-
-def _twice(values: Iterable[Any]) -> Any:
-    return next((value for value, count in Counter(values).items() if count > 1), None)
 
 
 def _fargate(given: Params) -> bool:
@@ -141,7 +136,7 @@ REFUSALS: Refusals = {
          lambda p: not p.get("executionRoleArn") and any(c.get("secrets") for c in _containers(p))),
         (CLIENT, f"The stopTimeout of the container {{}} must be at most {LONGEST_STOP} seconds on Fargate.",
          _any(lambda p, c: _fargate(p) and int(c.get("stopTimeout") or 0) > LONGEST_STOP)),
-        (CLIENT, "The container name {} is used more than once.", lambda p: _twice(c["name"] for c in _containers(p))),
+        (CLIENT, "The container name {} is used more than once.", lambda p: twice(c["name"] for c in _containers(p))),
         (CLIENT, "At least one container must be marked as essential.",
          lambda p: not any(c.get("essential", True) for c in _containers(p))),
         (CLIENT, "A container depends on one that is not part of the task definition.",
@@ -178,12 +173,12 @@ REFUSALS: Refusals = {
         (CLIENT, "An environment variable of the container {} has no name.", _any(lambda _, c: any(
             not each.get("name") for each in c.get("environment") or ()))),
         (CLIENT, "The container {} needs an image.", _any(lambda _, c: not c.get("image"))),
-        (CLIENT, "Duplicate port mapping {}.", lambda p: _twice(
+        (CLIENT, "Duplicate port mapping {}.", lambda p: twice(
             (e.get("containerPort"), e.get("protocol") or "tcp") for c in _containers(p)
             for e in c.get("portMappings") or ())),
-        (CLIENT, "Duplicate volume {}.", lambda p: _twice(each.get("name") for each in p.get("volumes") or ())),
+        (CLIENT, "Duplicate volume {}.", lambda p: twice(each.get("name") for each in p.get("volumes") or ())),
         (CLIENT, "The secret name must be unique and not shared with any new or existing environment variables set on "
-         "the container {}.", _any(lambda _, c: _twice(
+         "the container {}.", _any(lambda _, c: twice(
              [e["name"] for e in c.get("secrets") or ()] + [*{e["name"] for e in c.get("environment") or ()}]))),
         (CLIENT, "The dependencies of the containers form a cycle.", _cycle),
         # ECS developer guide, "Fargate task definition differences"; its log drivers and ulimits, too.

@@ -2,8 +2,6 @@
 
 import json
 import re
-from collections import Counter
-from collections.abc import Iterable
 from ipaddress import ip_address, ip_network
 from typing import Any
 
@@ -19,6 +17,7 @@ from local_cloud.aws.hooks import (
     backend,
     before,
     other_than,
+    twice,
 )
 from local_cloud.aws.policy_evaluation import ALLOWED, decide, listed
 
@@ -330,10 +329,6 @@ def _other_vpc(given: Params) -> Any:
     return next((each.arn for each in named if vpc and each and each.vpc_id != vpc), None)
 
 
-def _twice(values: Iterable[Any]) -> Any:
-    return next((value for value, count in Counter(values).items() if count > 1), None)
-
-
 OIDC_URLS = ("Issuer", "AuthorizationEndpoint", "TokenEndpoint", "UserInfoEndpoint")
 CONFIGURED = {
     "fixed-response": ("FixedResponseConfig",),
@@ -407,7 +402,7 @@ REFUSALS: Refusals = {
             each["Field"] for each in p["Conditions"] if not any(
                 value.get("Values") if isinstance(value, dict) else isinstance(value, list) and value
                 for value in each.values())), None)),
-        ("ValidationError", "Rules can only have one condition of the field {}", lambda p: _twice(
+        ("ValidationError", "Rules can only have one condition of the field {}", lambda p: twice(
             each["Field"] for each in p["Conditions"] if each["Field"] not in ("http-header", "query-string"))),
     ),
     "elbv2 CreateRule CreateListener": (  # hashicorp/terraform-provider-aws issue 40022

@@ -7,7 +7,6 @@ In the local cloud every request counts as one with TLS.
 
 import json
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from copy import deepcopy
@@ -22,7 +21,7 @@ from moto.s3.models import FakeBucket
 from moto.s3.responses import S3Response
 
 from local_cloud.aws import hooks
-from local_cloud.aws.hooks import Params
+from local_cloud.aws.hooks import Params, twice
 from local_cloud.aws.policy_evaluation import listed
 from local_cloud.aws.s3 import policies
 from local_cloud.aws.s3.requests import Need, S3Request, arn
@@ -205,8 +204,8 @@ INFREQUENT = 30
 # fmt: off
 REFUSALS: hooks.Refusals = {
     "s3 PutBucketLifecycleConfiguration PutBucketLifecycle": (
-        ("InvalidArgument", "Rule ID must be unique. Found same ID for more than one rule: {}", lambda p: next((
-            name for name, n in Counter(each.get("ID") for each in _rules(p)).items() if name and n > 1), None)),
+        ("InvalidArgument", "Rule ID must be unique. Found same ID for more than one rule: {}", lambda p: (
+            twice(each["ID"] for each in _rules(p) if each.get("ID")))),
         ("InvalidArgument", "'Days' in Transition action must be greater than or equal to 30 for IA, and lower than "
          "those of Expiration: {}", lambda p: next(filter(None, map(_early, _rules(p))), None)),
         ("InvalidRequest", "At least one action needs to be specified in a rule: {}", lambda p: next((
