@@ -188,16 +188,16 @@ def _pagination(service: str) -> Mapping[str, Any]:
 def _paged(self: BaseResponse, answer: ActionResult) -> Any:
     """Serialize one page of an answer, of the size that the request asks for; moto often answers with all items."""
     rule = _pagination(str(self.boto3_service_name)).get(self._get_action()) or {}
-    found, names = answer.result, (rule.get("result_key"), rule.get("output_token"))
-    if isinstance(found, dict) and all(isinstance(name, str) for name in names):
-        items, params = found.get(rule["result_key"]), _botocore_shaped(getattr(self, "params", {}))
+    found, key, more = answer.result, rule.get("result_key"), rule.get("output_token")
+    items = found.get(key) if isinstance(found, dict) and isinstance(key, str) else None
+    if isinstance(found, dict) and isinstance(items, list) and isinstance(more, str):
+        params = _botocore_shaped(getattr(self, "params", {}))
         token = str(params.get(rule["input_token"]) or "")
         begin = int(token.removeprefix(PAGE)) if token.startswith(PAGE) else 0
-        end = begin + int(params.get(rule.get("limit_key")) or len(items or ()))
-        whole = not isinstance(items, list) or (not begin and end >= len(items))
-        if not whole and not found.get(rule["output_token"]):
-            more = {rule["output_token"]: f"{PAGE}{end}"} if end < len(items) else {}
-            answer = ActionResult(found | {rule["result_key"]: items[begin:end]} | more)
+        end = begin + int(params.get(rule.get("limit_key")) or len(items))
+        if (begin or end < len(items)) and not found.get(more):
+            rest = {more: f"{PAGE}{end}"} if end < len(items) else {}
+            answer = ActionResult(found | {key: items[begin:end]} | rest)
     return _serialized(self, answer)
 
 

@@ -287,8 +287,7 @@ REFUSALS: Refusals = {
     ),
     "application-autoscaling RegisterScalableTarget PutScheduledAction": (
         (WRONG, "Maximum capacity cannot be less than minimum capacity", lambda p: (
-            None not in (both := [(p.get("ScalableTargetAction") or p).get(f"{end}Capacity") for end in ("Min", "Max")])
-            and int(both[0]) > int(both[1]))),
+            int((ends := p.get("ScalableTargetAction") or p)["MinCapacity"]) > int(ends["MaxCapacity"]))),
     ),
     "application-autoscaling PutScalingPolicy": (
         (WRONG, "A target tracking policy needs a predefined or a customized metric.", _without_metric),
