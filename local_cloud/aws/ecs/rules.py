@@ -205,8 +205,6 @@ REFUSALS: Refusals = {
         (INVALID, "The target group with targetGroupArn {} does not have an associated load balancer.", _unattached),
         (INVALID, "The scheduling strategy DAEMON is not supported on FARGATE.",
          lambda p: p.get("schedulingStrategy") == "DAEMON"),
-        (INVALID, "Health check grace period is only valid for services configured to use load balancers", lambda p: (
-            p.get("healthCheckGracePeriodSeconds") and not p.get("loadBalancers"))),
     ),
     "ecs UpdateService": (
         (INVALID, FORCE, lambda p: p.get("capacityProviderStrategy") and not p.get("forceNewDeployment")),
