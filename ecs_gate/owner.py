@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
+from ecs_gate.advice import AWS, Advice
 from ecs_gate.remedies import AwsRemedies, Remedies, new_deployment, stopped_deployment
 from ecs_gate.text import Text, t
 
@@ -65,5 +66,7 @@ class Owner:
     """The command that makes ECS try a service's newest revision again."""
     rollback: Callable[[Names], str] = stopped_deployment
     """The command that ends a service's roll-out under way and goes back."""
+    advice: Advice = AWS
+    """What he is told to do after a roll-out."""
     describe: Callable[[Case], Text] = described
     """What a diagnosis says first."""

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from ecs_gate.text import Text, t
+from ecs_gate.text import Text, t, verbatim
 
 if TYPE_CHECKING:
     from ecs_gate.diagnosis.case import Case
@@ -14,17 +14,29 @@ if TYPE_CHECKING:
 
 PLACES = {
     "access": t("the policy of the task's role"),
+    "authority": verbatim("sslrootcert"),
     "container": t("the container's definition"),
+    "files": verbatim("S3"),
+    "leak": t("it is one where memory grows while the load does not"),
     "listeners": t("the listeners"),
     "load balancer": t("the load balancer and its target group"),
     "login": t("the rule that asks for the login"),
+    "migrations": t("in a task of its own, which ends before the service is updated"),
     "network": t("the VPC"),
+    "packages": t("requirements.txt, for example"),
     "rules": t("the rules of the security groups"),
+    "run": verbatim(""),
+    "secret": t("the container's `secrets`"),
+    "server": t("gunicorn's configuration"),
     "service": t("the ECS service"),
     "task": t("the task definition"),
     "trust": t("the role"),
+    "variable": t("the container's `environment`"),
 }
-"""What a cure may have to change in the program that declares the service, by a name for it."""
+"""What a cure may have to change in the program that declares the service, by a name for it.
+
+``run`` is what a command begins with that runs in a task of its own.
+"""
 
 CHECK_OPTIONS = {
     "healthPath": "--health-check-path ",
@@ -37,10 +49,17 @@ SERVICE_OPTIONS = {
 }
 """Options of `aws ecs update-service`."""
 DECLARED = {
-    "appVariables": t("the container's `environment`"),
-    "appSecrets": t("the container's `secrets`"),
+    "appCommand": t("the container's `command`"),
+    "appVariables": PLACES["variable"],
+    "appSecrets": PLACES["secret"],
+    "certificateArn": t("the listener's certificate"),
     "containerPort": t("the container's port, the service's and that of its target group"),
     "cpuArchitecture": t("the task definition's `runtimePlatform`"),
+    "databaseInstanceClass": t("the DB instance's class"),
+    "deployCommand": t("the command before a deployment"),
+    "loginClientId": PLACES["login"],
+    "smokePath": t("the page that is requested"),
+    "stopSeconds": t("the container's `stopTimeout`"),
     "taskCpu": t("the task definition's `cpu`"),
     "taskMemory": t("the task definition's `memory`"),
 }

@@ -69,7 +69,7 @@ def open_connections(case: Case) -> Iterator[Finding]:
         CONNECTION_LEAK if leaks else CONNECTIONS_NEAR,
         kind="warning",
         title=title,
-        why=t("Once it has no more, every page that needs one fails. /health does not, so ECS sees nothing."),
+        why=t("Once it has no more, every page that needs one fails. The health check does not, so ECS sees nothing."),
         seen=tuple(_seen(case)),
         fixes=(
             Fix(
@@ -84,7 +84,7 @@ def open_connections(case: Case) -> Iterator[Finding]:
 
 
 def are_of_others(case: Case) -> bool:
-    """Return whether more connections are open than the pools of the stack's own tasks allow."""
+    """Return whether more connections are open than the pools of the service's own tasks allow."""
     measured = case.now.measured.value
     return 0 < _pools(case) < ((measured.connections or 0) if measured else 0)
 

@@ -1,4 +1,4 @@
-"""The input of the checks: the snapshot of a stack, and what follows from it."""
+"""The input of the checks: the snapshot of a service, and what follows from it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cached_property
 
 from ecs_gate.diagnosis.findings import Fix
-from ecs_gate.diagnosis.log_lines import Raised
+from ecs_gate.diagnosis.log_lines import Raised, raised
 from ecs_gate.parts.elb import Check
 from ecs_gate.parts.gather import Snapshot
 from ecs_gate.parts.records import Definition, Task
@@ -239,6 +239,10 @@ class Case(Rollout):
         )
         return Fix(text, self.psql(statement))
 
+    def raised(self, texts: Iterable[str]) -> Raised | None:
+        """Return the last traceback of a log that passes through the app's own code; None without one."""
+        return raised(texts, self.target.app.folder)
+
     def correct_line(self, mistake: Raised) -> Fix:
         """Return the fix of what the app raised: the right that its user lacks, or the line that is wrong."""
         if (grant := self.grant(mistake.words)) is not None:
@@ -274,7 +278,7 @@ class Case(Rollout):
         """Return the fix that corrects the program, and a refresh as the alternative.
 
         A refresh deploys a mistake of the program again, so it is left out where the program itself has just
-        registered this task definition, unless the compared value ``drifts`` on AWS without Pulumi.
+        registered this task definition, unless the compared value ``drifts`` on AWS without the program.
         """
         fix = self.deploy(text)
         if self.now.by_program and not drifts:
@@ -302,7 +306,7 @@ class Case(Rollout):
         return Fix(text, self.remedies.refresh())
 
 
-CHANGES = re.compile(r"pulumi config |aws (?!\S+ (get|describe|list)-)")
+CHANGES = re.compile(r"\S+ config |aws (?!\S+ (get|describe|list)-)")
 """Commands of a fix that change something themselves; without one a person's edit is deployed."""
 
 CODES = re.compile(r"codes: \[(?P<codes>[\d, ]+)\]")

@@ -22,7 +22,7 @@ from ecs_gate.text import t
 SECONDS = 10
 CLIENT_SECRET_FILE = "secret.txt"  # noqa: S105 - its name
 """The file from which the fix stores a secret: no command may have it in its arguments."""
-NO_CODE = "no-such-code-careapp-doctor"
+NO_CODE = "no-such-code-ecs-gate"
 """A code that no provider has issued: with the right secret it is the code that is refused (RFC 6749, 5.2)."""
 
 
@@ -130,7 +130,7 @@ def _ask(
     url: str, form: str | None = None, basic: str = "", *, follow: bool = False
 ) -> tuple[int, str]:
     headers = {
-        "User-Agent": "careapp-doctor",
+        "User-Agent": "ecs-gate",
         **({"Authorization": f"Basic {basic}"} if basic else {}),
     }
     request = urllib.request.Request(url, form.encode() if form else None, headers)  # noqa: S310 - https, by ELB

@@ -22,7 +22,7 @@ from local_cloud.building import plain
 from local_cloud.console import Progress
 from local_cloud.machine.authority import Authority
 from stack.load_balancer import KEEP_ALIVE_SECONDS
-from tools.rehearsal.careapp import ROOT
+from tools import ROOT
 
 ADDRESS, DATABASE, USER = "127.0.0.1", "careapp", "postgres"
 WATCHED = ("*.html", "*.css", "*.js", "*.sql", "*.svg")
