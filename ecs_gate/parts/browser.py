@@ -52,6 +52,8 @@ class Response:
     endless: bool = False
     by_balancer: bool = False
     html: str = ""
+    empty: bool = False
+    """Whether its body has no byte."""
 
     def assets(self) -> Iterator[str]:
         """Yield the URLs of an HTML page's stylesheets and scripts that are on its own host, each once."""
@@ -86,7 +88,7 @@ class Browser:
         try:
             request = self._client.build_request("GET", url)
             for _ in range(REDIRECTS + 1):
-                answer, text, broken = self._send(request, deadline, seconds)
+                answer, body, broken = self._send(request, deadline, seconds)
                 following = request_to_same_host(answer) if follow else None
                 if following is None:
                     break
@@ -96,6 +98,7 @@ class Browser:
         except (httpx.HTTPError, httpx.InvalidURL, NoListener) as problem:
             return Response(problem=str(problem) or type(problem).__name__, ended_at=ended_at)
         there = answer.next_request
+        is_html = "html" in answer.headers.get("Content-Type", "")
         return Response(
             status=answer.status_code,
             # An error is named by its status.
@@ -105,13 +108,14 @@ class Browser:
             endless=following is not None,
             # So begins the header of what a load balancer answers itself; it passes on that of a task.
             by_balancer=answer.headers.get("Server", "").startswith("awselb/"),
-            html=text,
+            html=body.decode(errors="replace") if is_html else "",
+            empty=not body,
         )
 
     def _send(
         self, request: httpx.Request, deadline: float, seconds: float
-    ) -> tuple[httpx.Response, str, str]:
-        """Return the answer, its text if it is HTML, and why its body cannot be read to its end. Raises HTTPError."""
+    ) -> tuple[httpx.Response, bytes, str]:
+        """Return the answer, its body, and why that cannot be read to its end. Raises HTTPError."""
         left = max(deadline - time.monotonic(), 0.1)
         request.extensions["timeout"] = httpx.Timeout(left, connect=CONNECT_SECONDS).as_dict()
         answer, text = self._client.send(request, stream=True), b""
@@ -125,8 +129,7 @@ class Browser:
             problem = str(broken) or type(broken).__name__
         finally:
             answer.close()
-        is_html = "html" in answer.headers.get("Content-Type", "")
-        return answer, text.decode(errors="replace") if is_html else "", problem
+        return answer, text, problem
 
 
 def _read(answer: httpx.Response, deadline: float) -> bytes:

@@ -151,6 +151,7 @@ class PageAnswer:
     ``database`` is the status of the app's database path, None where that was not asked. ``assets`` are the statuses
     of its stylesheets and scripts by their paths, and ``assets_before`` those of before this update, where that is
     known.
+    ``empty`` says that its body has no byte, and ``full_before`` that it had some before this update.
     ``by_balancer`` says that the load balancer itself gave the answer, by its header ``Server: awselb/2.0``.
     """
 
@@ -166,6 +167,8 @@ class PageAnswer:
     login: bool = False
     database: int | None = None
     by_balancer: bool = False
+    empty: bool = False
+    full_before: bool = False
     assets: Mapping[str, int] = field(default_factory=dict)
     assets_before: Mapping[str, int] = field(default_factory=dict)
 

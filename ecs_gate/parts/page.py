@@ -77,7 +77,9 @@ def page(
     # A new browser each time: the cookies of an earlier visit must not change the answer.
     browser = _browsers(balancer, target, headers or {})
     found = PageAnswer(url=f"{base}{path}", path=path, matcher=target.page.expects, tries=0)
-    found = replace(found, assets_before=before.assets if before else {})
+    if before:
+        full = not (before.missing or before.empty)
+        found = replace(found, assets_before=before.assets, full_before=full)
 
     def visit(page: PageAnswer) -> PageAnswer:
         return _visit(browser(), target.login, page, assets)
@@ -143,11 +145,14 @@ def _get_page(visit: Callable[[PageAnswer], PageAnswer], page: PageAnswer) -> Pa
 
 def _visit(browser: Browser, login: Login, page: PageAnswer, assets: bool) -> PageAnswer:
     answer = browser.get(page.url, _answer_seconds())
+    lost = answer.empty and page.full_before and answer.status in range(200, 300)
+    emptied = str(t("its body is empty, and before this update it was not"))
     return replace(
         page,
         tries=page.tries + 1,
         status=answer.status,
-        problem=answer.problem,
+        problem=answer.problem or (emptied if lost else ""),
+        empty=answer.empty,
         ended_at=answer.ended_at,
         leads_to=answer.leads_to,
         endless=answer.endless,

@@ -322,6 +322,15 @@ def test_an_asset_fails_the_page_only_where_it_answered_before(server):
     assert ask(server, before=before).fails is False
 
 
+def test_an_empty_page_fails_only_where_it_was_not_before(server):
+    server.pages = {"/": html(b"Hello")}
+    full = ask(server)
+    server.pages = {}
+    empty = ask(server)
+    assert (full.fails, empty.fails) == (False, False)
+    assert (ask(server, before=full).fails, ask(server, before=empty).fails) == (True, False)
+
+
 def test_assets_are_limited_in_number_and_time(server, monkeypatch):
     many = "".join(f"<script src=/{number}.js></script>" for number in range(20))
     server.pages = {"/": html(many.encode())}
