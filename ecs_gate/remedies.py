@@ -49,6 +49,7 @@ SERVICE_OPTIONS = {
 }
 """Options of `aws ecs update-service`."""
 DECLARED = {
+    "allowedCidrs": t("the declared ones"),
     "appCommand": t("the container's `command`"),
     "appVariables": PLACES["variable"],
     "appSecrets": PLACES["secret"],
@@ -58,6 +59,7 @@ DECLARED = {
     "databaseInstanceClass": t("the DB instance's class"),
     "deployCommand": t("the command before a deployment"),
     "loginClientId": PLACES["login"],
+    "smokeMatcher": t("the gate"),
     "smokePath": t("the page that is requested"),
     "stopSeconds": t("the container's `stopTimeout`"),
     "taskCpu": t("the task definition's `cpu`"),

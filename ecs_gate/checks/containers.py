@@ -95,7 +95,7 @@ def _out_of_memory(
     setting = case.remedies.called("taskMemory")
     later = t(
         "It ran out of memory only after it had become healthy: under load, or by a leak ({leak}), where more "
-        "({setting}) would only delay the next end.",
+        "memory ({setting}) would only delay the next end.",
         leak=case.place("leak"),
         setting=setting,
     )

@@ -279,7 +279,7 @@ def page_fails(case: Case) -> Iterator[Finding]:
     mistake = case.raised(each.text for each in lines)
     yield Finding(
         {0: PAGE_SILENT, UNAVAILABLE: PAGE_UNAVAILABLE}.get(page.status, PAGE_ERRORS),
-        title=_title(page),
+        title=_title(case, page),
         why=t(
             "The health check uses {check} only, so the targets are healthy; users get an error.",
             check=case.health_check.path if case.health_check else "-",
@@ -293,7 +293,7 @@ def page_fails(case: Case) -> Iterator[Finding]:
     )
 
 
-def _title(page: PageAnswer) -> Text:
+def _title(case: Case, page: PageAnswer) -> Text:
     if page.status and page.problem:
         return answer(page.path, page.status, page.problem)
     if page.leads_to or (page.moves and not page.status):
@@ -309,9 +309,10 @@ def _title(page: PageAnswer) -> Text:
     if page.status >= 500:
         return t("The page {path} answers with error {status}", path=page.path, status=page.status)
     return t(
-        "The page {path} answers {status}, and {matcher} is expected",
+        "The page {path} answers {status}, and {setting} expects {matcher}",
         path=page.path,
         status=page.status,
+        setting=case.remedies.called("smokeMatcher"),
         matcher=page.matcher,
     )
 

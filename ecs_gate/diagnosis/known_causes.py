@@ -445,7 +445,10 @@ KNOWN = (
         t(
             "RDS for PostgreSQL refuses plain connections while rds.force_ssl is 1, its default from PostgreSQL 15 on."
         ),
-        t("Make the app connect with TLS (sslmode verify-full), and deploy:"),
+        t(
+            "Make the app connect with TLS, by sslmode verify-full in its URL or in a variable like DB_SSLMODE "
+            "({container}), and deploy:"
+        ),
         about="database",
     ),
     Known(
@@ -488,7 +491,9 @@ KNOWN = (
         r"database \\?\"(?P<what>[^\"\\]+)\\?\" does not exist",
         t("There is no database named {what}"),
         t("The server exists, but it has no such database."),
-        t("Correct its name in the app's variables ({container}), or create the database."),
+        t(
+            "Correct its name in the app's variables, such as DB_NAME ({container}), or create the database."
+        ),
         about="database",
     ),
     Known(
