@@ -51,7 +51,7 @@ def messages(places: Sequence[Path] = (*GATE, *SOURCES)) -> set[str]:
 
 def by_file(places: Sequence[Path]) -> Iterator[list[str]]:
     """Yield the messages of the settings, which ``stack`` has, then those of each file in their order."""
-    if places == SOURCES:
+    if any(each.name == "stack" for each in places):
         yield [each for key in KEYS for each in (key.meaning, key.change.text)]
     for place in places:
         for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:

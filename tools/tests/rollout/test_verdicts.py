@@ -246,7 +246,7 @@ def test_verdict_that_cannot_be_kept_is_told_and_up_says_all_else():
     log, aws = Told(), Aws(("a", "STOPPED"), problem=denied)
     assert "answers with error 500" in up(aws, diagnosis("page-errors"), log)
     assert log.lastings == [
-        "once ECS forgets it, ./careapp doctor may not know this cause: You may not."
+        "once ECS forgets it, the doctor may not know this cause: You may not."
     ]
 
 
