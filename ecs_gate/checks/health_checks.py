@@ -213,7 +213,7 @@ def _late(case: Case, task: Task, heard: Listening, evidence: tuple[str, ...]) -
         SLOW_START,
         title=t("The app starts more slowly than ECS waits"),
         why=t(
-            "ECS ignores failed health checks for healthGracePeriod ({grace} s) after "
+            "ECS ignores failed health checks for the grace period ({grace} s) after "
             "the start of a task. Then it stops the task.",
             grace=service.grace,
         ),

@@ -70,11 +70,11 @@ def read_document(issuer: str) -> None:
         text = t("{url} cannot be used: {why}.", url=url, why=why)
         if status >= 500:
             raise AwsProblem("unreachable", text, t("Try again in a minute."))
-        raise AwsProblem("refused", text, t("Correct loginIssuer."))
+        raise AwsProblem("refused", text, t("Correct the issuer."))
 
 
 def provider(session: Session, oidc: Oidc, secret: str, url: str) -> Provider:
-    """Ask the provider as the load balancer does. ``url`` is the page's, ``secret`` the setting loginSecretArn.
+    """Ask the provider as the load balancer does. ``url`` is the page's, ``secret`` the client's.
 
     Raises AwsProblem where it cannot be reached from here.
     """
