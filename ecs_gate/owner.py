@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from ecs_gate.advice import AWS, Advice
-from ecs_gate.remedies import AwsRemedies, Remedies, new_deployment, stopped_deployment
+from ecs_gate.remedies import Remedies, new_deployment, stopped_deployment
 from ecs_gate.text import Text, t
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def described(case: Case) -> Text:
 class Owner:
     """What the owner of a service adds. Without anything it is diagnosed by what AWS says alone."""
 
-    remedies: Callable[[Case], Remedies] = AwsRemedies
+    remedies: Callable[[Case], Remedies] = Remedies
     """His cures."""
     parts: tuple[OwnPart[Any], ...] = ()
     checks: tuple[Check, ...] = ()

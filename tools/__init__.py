@@ -3,18 +3,16 @@
 from pathlib import Path
 
 import stack  # noqa: F401 - brings the Japanese of careapp
-from ecs_gate.aws import errors
-from ecs_gate.text import t
+from ecs_gate.aws.errors import PROGRAM
+from ecs_gate.text import t, verbatim
 
 ROOT = Path(__file__).resolve().parents[1]
 
-errors.speak_for(
-    errors.Program(
-        name="careapp",
-        profile=t("aws:profile in the stack file, or AWS_PROFILE"),
-        region=t(
-            "aws:region in the stack file (`pulumi config set aws:region ap-northeast-1`), or AWS_REGION"
-        ),
-        local_cloud=t("Start it (`./careapp cloud start`), or leave its shell to talk to AWS."),
-    )
-)
+PROGRAM |= {
+    "name": verbatim("careapp"),
+    "profile": t("aws:profile in the stack file, or AWS_PROFILE"),
+    "region": t(
+        "aws:region in the stack file (`pulumi config set aws:region ap-northeast-1`), or AWS_REGION"
+    ),
+    "local cloud": t("Start it (`./careapp cloud start`), or leave its shell to talk to AWS."),
+}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import traceback
-from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,31 +14,16 @@ if TYPE_CHECKING:
     from botocore.exceptions import ClientError
 
 
-@dataclass(frozen=True, kw_only=True)
-class Program:
-    """What is said of the program that calls AWS."""
+PROGRAM = {
+    "name": verbatim("ecs-gate"),
+    "profile": verbatim("AWS_PROFILE"),
+    "region": verbatim("AWS_REGION"),
+    "local cloud": t("Start it again, or unset AWS_ENDPOINT_URL to talk to AWS."),
+}
+"""The program's name, where its profile and region are named, and what to do about a local cloud that does not answer.
 
-    name: str
-    profile: Text
-    """Where its profile is named, and its region."""
-    region: Text
-    local_cloud: Text
-    """What to do about a local cloud that does not answer."""
-
-
-_PROGRAM = Program(
-    name="ecs-gate",
-    profile=verbatim("AWS_PROFILE"),
-    region=verbatim("AWS_REGION"),
-    local_cloud=t("Start it again, or unset AWS_ENDPOINT_URL to talk to AWS."),
-)
-
-
-def speak_for(program: Program) -> None:
-    """Have errors name the program that uses this package."""
-    global _PROGRAM
-    _PROGRAM = program
-
+A program that uses this package has words of its own.
+"""
 
 IAM_PREFIX = {"elbv2": "elasticloadbalancing", "service-quotas": "servicequotas"}
 """Services whose IAM actions have another prefix than boto3's name (Service Authorization Reference)."""
@@ -120,7 +104,7 @@ def problem_of(error: Exception) -> AwsProblem:
         return AwsProblem("unreachable", text, t("Try again."))
     for frame in traceback.extract_tb(error.__traceback__)[-1:]:
         what = f"{what}; {Path(frame.filename).name}:{frame.lineno}"
-    program = _PROGRAM.name
+    program = PROGRAM["name"]
     text = t("{program} itself failed here ({why}).", program=program, why=what)
     way_out = t(
         "That is a defect of {program}, not of what it reads: please report it.", program=program
@@ -133,12 +117,12 @@ def log_in(profile: str | None, command: str = "aws sso login") -> Text:
     return t(
         "Log in again (`{command}`), or name a profile: {setting}.",
         command=f"{command} --profile {profile}" if profile else command,
-        setting=_PROGRAM.profile,
+        setting=PROGRAM["profile"],
     )
 
 
 def set_region() -> Text:
-    return t("Set it: {setting}.", setting=_PROGRAM.region)
+    return t("Set it: {setting}.", setting=PROGRAM["region"])
 
 
 def refused(
@@ -231,7 +215,7 @@ CREDENTIAL_OPERATIONS = {
 
 
 def fix_configuration() -> Text:
-    return t("Fix ~/.aws/config, or name another profile: {setting}.", setting=_PROGRAM.profile)
+    return t("Fix ~/.aws/config, or name another profile: {setting}.", setting=PROGRAM["profile"])
 
 
 def translate(
@@ -338,7 +322,7 @@ def _unreachable(error: Exception, service: str, region: str) -> AwsProblem:
         return AwsProblem(
             "unreachable",
             t("The local cloud does not answer at {url}.", url=url),
-            _PROGRAM.local_cloud,
+            PROGRAM["local cloud"],
         )
     return AwsProblem(
         "unreachable",
@@ -350,6 +334,6 @@ def _unreachable(error: Exception, service: str, region: str) -> AwsProblem:
         ),
         t(
             "Check the network, the proxy and the spelling of the region: {setting}.",
-            setting=_PROGRAM.region,
+            setting=PROGRAM["region"],
         ),
     )

@@ -42,7 +42,7 @@ END_THEM = t(
 
 def end_transactions(case: Case, text: Text = END_THEM) -> Fix:
     """Return the fix that lists the open transactions with the tables that they lock, and ends the old ones."""
-    return Fix(text, case.psql(OPEN, END_OPEN))
+    return Fix(text, case.remedies.sql(OPEN, END_OPEN))
 
 
 def open_connections(case: Case) -> Iterator[Finding]:
@@ -77,7 +77,7 @@ def open_connections(case: Case) -> Iterator[Finding]:
                     "List them by user and address. Those of a task that are more than its pool are a leak: have "
                     "the app close what it opens, or give it back. Others are of another client:"
                 ),
-                case.psql(databases.WHO),
+                case.remedies.sql(databases.WHO),
             ),
         ),
     )  # fmt: skip

@@ -182,7 +182,7 @@ def _of_database(case: Case, cause: LoggedCause, database: Database | None) -> F
             f"aws rds reboot-db-instance {which}",
             f"aws rds wait db-instance-available {which}",
         )
-        return Fix(text, (*restart, *case.psql(databases.WHO)))
+        return Fix(text, (*restart, *case.remedies.sql(databases.WHO)))
     if known.id in ("database-timeout", "database-slow"):
         return connections.end_transactions(case, text)
     if known.id == "wrong-password":
@@ -246,7 +246,7 @@ def _other_password(case: Case, cause: LoggedCause) -> Fix:
             "Set the password of {user} to the one in the app's secret; psql asks for it:",
             user=user,
         )
-        return Fix(text, case.psql(f"\\password {user}"))
+        return Fix(text, case.remedies.sql(f"\\password {user}"))
     if _older_than_password(case, database):
         text = t(
             "RDS has rotated the password since these tasks started, and the app keeps the one that it started with. "

@@ -150,7 +150,7 @@ def _unmigrated(case: Case, line: LogLine) -> Finding:
         return replace(finding, title=title, fixes=fixes)
     text = t("Wait for the log line `database migrated`. This lists the open transactions:")
     seen = t("It has begun with them. One takes long, or another session migrates or holds a lock.")
-    fixes = (Fix(text, case.psql(connections.OPEN)), *case.then_retry())
+    fixes = (Fix(text, case.remedies.sql(connections.OPEN)), *case.then_retry())
     return replace(
         finding, title=t("The app has not ended its migrations"), seen=(seen,), fixes=fixes
     )

@@ -209,10 +209,6 @@ class Case(Rollout):
         last = self.up_after_change if changed else self.remedies.apply()
         return Fix(text, (*before, *last), then=then)
 
-    def psql(self, *statements: str) -> tuple[str, ...]:
-        """Return the commands that run SQL in the database."""
-        return self.remedies.sql(*statements)
-
     def place(self, what: str) -> Text:
         """Return where the program declares something (`ecs_gate.remedies.PLACES`)."""
         return self.remedies.place(what)
@@ -237,7 +233,7 @@ class Case(Rollout):
             user=user,
             name=name,
         )
-        return Fix(text, self.psql(statement))
+        return Fix(text, self.remedies.sql(statement))
 
     def raised(self, texts: Iterable[str]) -> Raised | None:
         """Return the last traceback of a log that passes through the app's own code; None without one."""

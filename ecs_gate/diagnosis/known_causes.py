@@ -161,7 +161,9 @@ KNOWN = (
         r"class uri '(?P<what>[^']+)' invalid or not found",
         t("gunicorn has no worker class {what}"),
         t("gunicorn ends before it loads the app."),
-        t("Correct worker_class ({server}), or add the package that brings it; then deploy."),
+        t(
+            "Correct worker_class in gunicorn's configuration, or add the package that brings it; then deploy."
+        ),
     ),
     VARIABLE,
     # pydantic-settings names the field in the line before.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ecs_gate.diagnosis.case import Case
+from ecs_gate.remedies import Remedies
 from ecs_gate.target import Names
 from ecs_gate.text import Text, t, verbatim
 from stack.container import PASSWORD
@@ -25,7 +26,6 @@ PLACES = {
     "rules": verbatim("infra/security_groups.py"),
     "run": verbatim("./careapp run -- "),
     "secret": t("appSecrets, docs/your-app.md"),
-    "server": t("in webapp: gunicorn.conf.py"),
     "service": verbatim("infra/service.py"),
     "task": verbatim("infra/task.py"),
     "trust": verbatim("infra/iam.py"),
@@ -56,12 +56,12 @@ def try_again(stack: str, names: Names) -> str:
     return f"./careapp retry {worker}-s {stack}"
 
 
-class StackRemedies:
+class StackRemedies(Remedies):
     """The cures of a case of this stack."""
 
     def __init__(self, settings: Settings, case: Case) -> None:
-        self.settings, self.case, self.stack = settings, case, settings.stack
-        self.process = case.now.names.process
+        super().__init__(case)
+        self.settings, self.stack, self.process = settings, settings.stack, self.names.process
 
     def place(self, what: str) -> Text:
         return PLACES[what]
@@ -108,7 +108,7 @@ class StackRemedies:
         # What ECS never got, `pulumi up` deploys: `retry` would skip deployCommand, and refuses.
         if self.case.not_deployed:
             return self.apply()
-        return (try_again(self.stack, self.case.now.names),)
+        return (try_again(self.stack, self.names),)
 
     def rollback(self) -> tuple[str, ...]:
         return (f"./careapp rollback -s {self.stack}",)
