@@ -1,7 +1,10 @@
 """ecs_gate/ speaks to anybody with an ECS service: no word of careapp, and of Pulumi only where it belongs to it."""
 
 import ast
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -47,12 +50,5 @@ def test_the_gate_has_no_word_of_careapp(file):
 
 
 def test_the_gate_s_texts_name_no_setting_of_careapp():
-    said = "\n".join([*messages(GATE), *map(docstrings, FILES)])
-    named = {each for each in SETTINGS.findall(said) if re.search("[A-Z]", each)}
-    assert named == set(), "ask the remedies how the owner calls it: `case.remedies.called(key)`"
-
-
-def test_its_japanese_names_nothing_of_careapp():
-    text = (ROOT / "ecs_gate/text/locale/ja/LC_MESSAGES/ecs_gate.po").read_text()
-    assert CAREAPP.findall(text) == []
-    assert {each for each in SETTINGS.findall(text) if re.search("[A-Z]", each)} == set()
+    assert "ログインし直すか" in done.stdout
+    assert re.findall("AWS_PROFILE|stack file|False", done.stdout) == ["AWS_PROFILE", "False"]

@@ -100,6 +100,8 @@ def test_the_japanese_is_japanese(file):
         ({"CAREAPP_LANG": "ja", "LC_ALL": "C"}, "ja"),
         ({"CAREAPP_LANG": "en", "LANG": "ja_JP.UTF-8"}, "en"),
         ({"CAREAPP_LANG": "fr", "LANG": "ja_JP.UTF-8"}, "ja"),
+        ({"ECS_GATE_LANG": "ja", "LC_ALL": "C"}, "ja"),
+        ({"ECS_GATE_LANG": "ja", "CAREAPP_LANG": "en"}, "en"),
     ],
 )
 def test_the_locale_chooses_the_language_in_posix_s_order(environ, wanted):

@@ -52,6 +52,14 @@ ENDED = {
         f"failed: {each.value}": failed(ended(each))
         for each in Outcome if each not in (Outcome.GOING, Outcome.RUNS)
     },
+    **{
+        f"alone: {each.value}": partial(words.failed, ended(each), aws.EXPECTED, "", "aws ecs …")
+        for each in (Outcome.DELETED, Outcome.REPLACED, Outcome.OUTSIDE, Outcome.TOO_LATE, Outcome.WRONG)
+    },
+    "alone: a cause of a page that worked": partial(
+        words.running_with_a_cause, ended(Outcome.RUNS, aws.all_well()), aws.EXPECTED, "WHY", page_worked=True
+    ),
+    "alone: not read": partial(words.unconfirmed, aws.EXPECTED, "No credentials. Log in."),
     "rolled back to the same revision": failed(ended(Outcome.ROLLED_BACK, TRIPPED)),
     "a worker": failed(ended(Outcome.GAVE_UP, rows.mail(rows.ended(2, 9))), "WHY", rows.MAIL),
     "a cause": cause(),
