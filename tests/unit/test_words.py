@@ -50,5 +50,20 @@ def test_the_gate_has_no_word_of_careapp(file):
 
 
 def test_the_gate_s_texts_name_no_setting_of_careapp():
+    said = "\n".join([*messages(GATE), *map(docstrings, FILES)])
+    named = {each for each in SETTINGS.findall(said) if re.search("[A-Z]", each)}
+    assert named == set(), "ask the remedies how the owner calls it: `case.remedies.called(key)`"
+
+
+def test_its_japanese_names_nothing_of_careapp():
+    text = (ROOT / "ecs_gate/text/locale/ja/LC_MESSAGES/ecs_gate.po").read_text()
+    assert CAREAPP.findall(text) == []
+    assert {each for each in SETTINGS.findall(text) if re.search("[A-Z]", each)} == set()
+
+
+def test_the_gate_speaks_japanese_without_careapp():
+    code = "import sys; from ecs_gate.aws.errors import log_in; print(log_in(None), 'stack' in sys.modules)"
+    command, env = [sys.executable, "-c", code], {**os.environ, "ECS_GATE_LANG": "ja"}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
     assert "ログインし直すか" in done.stdout
-    assert re.findall("AWS_PROFILE|stack file|False", done.stdout) == ["AWS_PROFILE", "False"]
+    assert re.findall("AWS_PROFILE|スタックファイル|False", done.stdout) == ["AWS_PROFILE", "False"]
