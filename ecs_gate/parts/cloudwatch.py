@@ -129,7 +129,7 @@ NO_QUOTA_WAY_OUT = t("On AWS the console shows it: Service Quotas, AWS Fargate."
 
 
 def alarms(session: Session, prefix: str) -> tuple[Alarm, ...]:
-    """Return the service's alarms. Raises AwsProblem."""
+    """Return the stack's alarms. Raises AwsProblem."""
     return tuple(
         Alarm(name=each["AlarmName"], state=each["StateValue"], reason=each.get("StateReason", ""))
         for page in session.pages("cloudwatch", "describe_alarms", AlarmNamePrefix=f"{prefix}-")

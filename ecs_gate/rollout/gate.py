@@ -192,7 +192,7 @@ def _diagnose(reader: Reader) -> Diagnosis | Text:
 async def _keep(diagnosis: Diagnosis, reader: Reader, log: Log) -> None:
     """Write the first cause where the doctor finds it later: ECS forgets tasks, and the page works again by then."""
     session, names = reader.session, reader.expected.names
-    # A worker's own cause stands beside that of the whole only where it is another one.
+    # A worker's own cause stands beside that of the stack only where it is another one.
     causes = [
         each
         for process in (names.process, "")
