@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ecs_gate.advice import AWS, Advice
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.aws.pace import Pace
 from ecs_gate.aws.session import Session
+from ecs_gate.owner import AWS, Advice
 from ecs_gate.parts import ecs
 from ecs_gate.parts.records import Deployment, PauseHook, read_existing, short
 from ecs_gate.rollout.say import runs_now

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from ecs_gate.advice import AWS, Advice
 from ecs_gate.aws.errors import problem_of
 from ecs_gate.diagnosis.findings import PAGE_PART, Diagnosis, Finding, Unread
+from ecs_gate.owner import AWS, Advice
 from ecs_gate.parts.records import Deployment, ServiceEvent
 from ecs_gate.parts.rollout import Rollout
 from ecs_gate.rollout.look import Expected
