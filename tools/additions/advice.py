@@ -23,7 +23,8 @@ ADVICE = Advice(
     ),
     too_late=t(
         "What to do: remove the cause above, or, if the app only needs longer, `pulumi config set "
-        "rolloutTimeoutMinutes MINUTES`. ECS goes on trying; the next `pulumi up` waits again, and fails until {revision} runs."
+        "rolloutTimeoutMinutes MINUTES`. ECS goes on trying; the next `pulumi up` waits again, and fails until "
+        "{revision} runs."
     ),
     wrong=t(
         "What to do: correct the app, or take its change back, then `pulumi up`. Each one fails until the program's "
