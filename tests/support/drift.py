@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from pulumi.runtime.proto import provider_pb2 as pb
+from pulumi.runtime.rpc import _special_sig_key
 
 from local_cloud.calls import Calls
 from local_cloud.providers import lifecycle
 from local_cloud.providers.aws import KINDS
 from local_cloud.providers.aws.provider import AwsServicer
 from local_cloud.providers.servicer import struct, values
-from tests.real_provider.translate import plain
 
 Json = dict[str, Any]
 
@@ -111,11 +111,6 @@ class Held:
     def argument(self, name: str) -> str:
         return f"{self.token.split(':')[1]}.{name}"
 
-    def exists(self, servicer: AwsServicer) -> bool:
-        """Return whether AWS has it. A task definition stays, INACTIVE."""
-        known = {"inputs": struct(self.inputs), "properties": struct(self.outputs)}
-        return bool(servicer.Read(pb.ReadRequest(id=self.id, urn=self.urn, **known), Context()).id)
-
     def refreshed(self, servicer: AwsServicer) -> tuple[list[str], Json]:
         """Return which inputs differ from AWS's after a refresh, and the inputs that it read."""
         known = {"inputs": struct(self.inputs), "properties": struct(self.outputs)}
@@ -125,6 +120,17 @@ class Held:
         asked = {"olds": found.properties, "old_inputs": found.inputs, "news": known["inputs"]}
         diff = servicer.Diff(pb.DiffRequest(id=self.id, urn=self.urn, **asked), Context())
         return list(diff.diffs), values(found.inputs)
+
+
+def plain(value: Any) -> Any:
+    """Return a value of a Pulumi state with its secrets as they are."""
+    if isinstance(value, list):
+        return [plain(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    if _special_sig_key in value and "plaintext" in value:
+        return plain(json.loads(value["plaintext"]))
+    return {name: plain(each) for name, each in value.items()}
 
 
 def held(state: Json) -> list[Held]:
