@@ -22,7 +22,7 @@ from local_cloud.providers.servicer import differing
 from local_cloud.tests.loaded import load
 
 REGION, ACCOUNT = "ap-northeast-1", "123456789012"
-AROUND = {"ResponseMetadata", "NextToken", "Marker", "IsTruncated", "MaxItems"}
+AROUND = {"ResponseMetadata", "NextToken", "Marker", "IsTruncated", "MaxItems", "Messages"}
 """The members of an answer that are about the answer."""
 counter = itertools.count(1)
 

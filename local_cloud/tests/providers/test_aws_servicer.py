@@ -111,8 +111,8 @@ def engine(calls):
 
 
 def test_a_type_or_function_without_a_stand_in_is_named(engine):
-    with pytest.raises(Aborted, match="no stand-in for aws:sqs/queue:Queue"):
-        engine.create("aws:sqs/queue:Queue", {})
+    with pytest.raises(Aborted, match="no stand-in for aws:lightsail/instance:Instance"):
+        engine.create("aws:lightsail/instance:Instance", {})
     with pytest.raises(Aborted, match="calling 'aws:index/getAmi:getAmi'"):
         engine.invoke("aws:index/getAmi:getAmi")
 
