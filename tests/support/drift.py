@@ -21,8 +21,9 @@ Json = dict[str, Any]
 
 WORDS = {
     **{"defensive": "strictest", "append": "preserve", "p95": "p90", "Average": "Maximum"},
-    "Maximum": "Minimum",
+    **{"Maximum": "Minimum", "Minimum": "Maximum"},
     **{"GreaterThanThreshold": "LessThanThreshold", "notBreaching": "breaching"},
+    **{"LessThanThreshold": "GreaterThanThreshold"},
     **{"IMMUTABLE": "MUTABLE", "ENABLED": "DISABLED", "disabled": "enabled", "SERVICE": "NONE"},
     **{"db.t4g.micro": "db.t4g.small", "db.t4g.medium": "db.t4g.large", "gp3": "gp2"},
     **{"FARGATE_SPOT": "FARGATE", "LATEST": "1.4.0", "Asia/Tokyo": "UTC", "200": "201"},
@@ -52,6 +53,7 @@ FIXED = {
     "appautoscaling/policy.policyType": "another type has another configuration",
     "ec2/internetGateway.vpcId": "EC2 does not detach it while public addresses are mapped",
     "ec2/route.gatewayId": "a VPC has one internet gateway",
+    "ecs/service.taskDefinition": "poc has one; the local cloud's own tests change it",
     "lb/listener.protocol": "HTTPS needs a certificate, and HTTP takes none",
     "lb/loadBalancer.ipAddressType": "dualstack needs subnets with IPv6",
     "lb/loadBalancer.subnets": "the stack has no third zone",
