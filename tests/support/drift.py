@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 WORDS = {
     **{"defensive": "strictest", "append": "preserve", "p95": "p90", "Average": "Maximum"},
-    **{"Maximum": "Minimum", "Minimum": "Maximum"},
+    **{"Maximum": "Minimum", "Minimum": "Maximum", "Sum": "Average"},
     **{"GreaterThanThreshold": "LessThanThreshold", "notBreaching": "breaching"},
     **{"LessThanThreshold": "GreaterThanThreshold"},
     **{"IMMUTABLE": "MUTABLE", "ENABLED": "DISABLED", "disabled": "enabled", "SERVICE": "NONE"},
@@ -213,8 +213,8 @@ class Colleague:
     def _text(self, text: str) -> str:
         if text[:1] in ("{", "["):
             document = json.loads(text)
-            for statement in document.get("Statement") or ():
-                statement["Sid"] = "Another"
+            for number, statement in enumerate(document.get("Statement") or ()):
+                statement["Sid"] = f"Another{number}"
             if "Statement" not in document:
                 document["another"] = ["value"]
             return json.dumps(document)
