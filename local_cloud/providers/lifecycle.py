@@ -145,8 +145,11 @@ def describe(subject: Subject) -> Values | None:
     try:
         if kind.look:
             return kind.look(subject)
-        found = kind.found or _found(_model(subject.calls, kind, kind.read))
-        described: Values | None = path(found, subject.call(kind.read))
+        model = _model(subject.calls, kind, kind.read)
+        # ECS leaves out settings and tags that are not asked for.
+        more = getattr(model.input_shape, "members", {}).get("include")
+        answer = subject.call(kind.read, **({"include": more.member.enum} if more else {}))
+        described: Values | None = path(kind.found or _found(model), answer)
     except ClientError as problem:
         if absent(kind, problem):
             return None

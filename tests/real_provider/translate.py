@@ -51,12 +51,8 @@ class Resource:
 
     def arguments(self, block: Json) -> dict[str, str]:
         """Return the inputs, but for blocks, by their names in the schema."""
-        return self.names(block["attributes"])
-
-    def names(self, known: Mapping[str, Any]) -> dict[str, str]:
-        """Return the inputs by those names of them that are known."""
         given = {key: RENAMED.get(self.type, {}).get(key, key) for key in self.inputs}
-        names = {key: named(each, known) for key, each in given.items()}
+        names = {key: _named(each, block["attributes"]) for key, each in given.items()}
         return {name: key for key, name in names.items() if name}
 
 
@@ -78,8 +74,8 @@ def resources(state: Json, schemas: Mapping[str, Json]) -> list[Resource]:
                 r"\W", "_", f"{each['urn'].split(':')[2]}_{each['urn'].rsplit('::', 1)[1]}"
             ),
             urn=each["urn"],
-            inputs=plain(each["inputs"]),
-            outputs={"id": each["id"], **plain(each["outputs"])},
+            inputs=_plain(each["inputs"]),
+            outputs={"id": each["id"], **_plain(each["outputs"])},
             after=tuple(each.get("dependencies") or ()),
         )
         for each in held
@@ -96,15 +92,15 @@ def merged(*translated: tuple[Json, list[Missing]]) -> Json:
     return every
 
 
-def plain(value: Any) -> Any:
+def _plain(value: Any) -> Any:
     """Return a value of the state with its secrets as they are."""
     if isinstance(value, list):
-        return [plain(each) for each in value]
+        return [_plain(each) for each in value]
     if not isinstance(value, dict):
         return value
     if _special_sig_key in value and "plaintext" in value:
-        return plain(json.loads(value["plaintext"]))
-    return {name: plain(each) for name, each in value.items()}
+        return _plain(json.loads(value["plaintext"]))
+    return {name: _plain(each) for name, each in value.items()}
 
 
 def translate(
@@ -133,7 +129,7 @@ def translate(
         if refer and (after := [every[urn].address for urn in each.after if urn in every]):
             body["depends_on"] = after
         made.setdefault(each.type, {})[each.name] = body
-        chosen[each.urn] = known | dict(chosen_by_aws(each, block))
+        chosen[each.urn] = known | dict(_chosen(each, block))
     return made, missing
 
 
@@ -146,7 +142,7 @@ def _block(
     for key, value in given.items():
         if key == "__defaults":
             continue
-        name = named(key, {**attributes, **blocks})
+        name = _named(key, {**attributes, **blocks})
         if name is None:
             missing.append((f"{path}.{snake(key)}", value))
         elif name in blocks:
@@ -158,7 +154,7 @@ def _block(
     return body
 
 
-def named(key: str, names: Mapping[str, Any]) -> str | None:
+def _named(key: str, names: Mapping[str, Any]) -> str | None:
     """Return the schema's name of an input: Pulumi has the plural of what may stand more than once."""
     word = snake(key)
     forms = (word, word.removesuffix("s"), word.removesuffix("es"), word.removesuffix("ies") + "y")
@@ -190,10 +186,10 @@ def _referring(text: str, known: Mapping[str, str]) -> str:
     return text.replace("\0", "${").replace("\1", "}")
 
 
-def chosen_by_aws(resource: Resource, block: Json) -> Iterator[tuple[str, str]]:
+def _chosen(resource: Resource, block: Json) -> Iterator[tuple[str, str]]:
     """Yield what AWS chose of a resource, and the expression that says it."""
     for key, value in resource.outputs.items():
-        name = named(key, block["attributes"])
+        name = _named(key, block["attributes"])
         if name is None or key in resource.inputs or name in OF_THE_ACCOUNT:
             continue
         form = block["attributes"][name]["type"]

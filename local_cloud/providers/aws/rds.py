@@ -26,15 +26,10 @@ SUBNET_GROUP = regular(
 
 
 def _set_parameters(subject: Subject) -> None:
-    parameters = [
-        {
-            "ParameterName": item["name"],
-            "ParameterValue": str(item["value"]),
-            "ApplyMethod": item.get("applyMethod", "immediate"),
-        }
-        for item in subject.inputs.get("parameters") or []
-    ]
-    subject.call("modify_db_parameter_group", Parameters=parameters)
+    given = subject.inputs.get("parameters") or []
+    sent = {"parameters": [{"applyMethod": "immediate", **each} for each in given]}
+    operation = "modify_db_parameter_group"
+    subject.call(operation, **subject.calls.convert("rds", operation, sent))
 
 
 def _parameters(subject: Subject, _: Values) -> list[Values]:
