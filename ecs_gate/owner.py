@@ -12,7 +12,7 @@ from ecs_gate.text import Text, t
 if TYPE_CHECKING:
     from ecs_gate.aws.session import Session
     from ecs_gate.diagnosis.case import Case
-    from ecs_gate.diagnosis.findings import Finding
+    from ecs_gate.diagnosis.findings import Finding, Unread
     from ecs_gate.parts.gather import Snapshot
     from ecs_gate.target import Names
 
@@ -67,3 +67,7 @@ class Owner:
     """The command that ends a service's roll-out under way and goes back."""
     describe: Callable[[Case], Text] = described
     """What a diagnosis says first."""
+    unseen: tuple[Unread, ...] = ()
+    """What no part of a snapshot reads, though the service has it."""
+    verdicts: bool = True
+    """Whether the gate keeps what it finds in the service's log group, and reads what it has kept there."""
