@@ -12,22 +12,19 @@ from typing import Any
 import click
 
 from ecs_gate.aws.errors import AwsProblem
-from ecs_gate.aws.session import Session
 from ecs_gate.diagnosis.findings import Diagnosis
 from ecs_gate.diagnosis.screen import as_dict, lines
-from ecs_gate.discovery import Chosen, Found, discover
-from ecs_gate.owner import Owner
+from ecs_gate.discovery import Chosen
+from ecs_gate.following import NOT_READ, Wanted, follow, reader_of
 from ecs_gate.parts.gather import Inquiry
 from ecs_gate.policy import policy as policy_of
-from ecs_gate.rollout import gate, say
-from ecs_gate.rollout.look import Expected, Reader, ask_doctor
+from ecs_gate.rollout.look import ask_doctor
 from ecs_gate.rollout.verdict import End, Outcome
 from ecs_gate.screen import Line, display
-from ecs_gate.target import ServiceNames, Target
 from ecs_gate.text import Refused, Text, t
 from ecs_gate.text.masking import mask, mask_data
 
-RUNS, FAILED, NOT_READ, REPLACED, CALLED_WRONGLY, INTERRUPTED = 0, 1, 2, 3, 4, 130
+RUNS, FAILED, REPLACED, CALLED_WRONGLY, INTERRUPTED = 0, 1, 3, 4, 130
 
 CODES = """\b
 Exit codes:
@@ -153,16 +150,16 @@ def main() -> None:
     help="Let ECS take a version back whose tasks are healthy and whose page fails, and end a deployment whose tasks "
     "fail without end. Without it nothing is changed.",
 )
-def wait(cluster: str, service: str, as_json: bool, **given: Any) -> None:
+def wait(cluster: str, service: str, as_json: bool, roll_back: bool, **given: Any) -> None:
     """Wait until a roll-out has ended. It is red as soon as that is certain, with the cause first."""
-    sys.exit(ended(lambda: _wait(_target(cluster, service, given), as_json, given), as_json))
+    sys.exit(ended(lambda: _wait(_wanted(cluster, service, given), as_json, roll_back), as_json))
 
 
 @main.command(epilog=CODES)
 @service_options
 def doctor(cluster: str, service: str, as_json: bool, **given: Any) -> None:
     """Say what is wrong with a service: causes first, with their cures. It changes nothing."""
-    sys.exit(ended(lambda: _diagnose(_target(cluster, service, given), as_json, given), as_json))
+    sys.exit(ended(lambda: _diagnose(_wanted(cluster, service, given), as_json), as_json))
 
 
 @main.command()
@@ -177,35 +174,24 @@ def policy(command: str, roll_back: bool) -> None:
     print(json.dumps(policy_of(roll_back=roll_back and command == "wait"), indent=2))
 
 
-def _target(cluster: str, service: str, given: dict[str, Any]) -> Target:
-    return Target(
-        # An ARN ends with the name.
-        names=ServiceNames(cluster=cluster.rpartition("/")[2], service=service.rpartition("/")[2]),
+def _wanted(cluster: str, service: str, given: dict[str, Any]) -> Wanted:
+    return Wanted(
+        cluster=cluster,
+        service=service,
+        definition=given.get("task_definition") or "",
+        page=Chosen(given["url"] or "", given["expects"] or ""),
+        minutes=given.get("minutes", Wanted.minutes),
         region=given["region"] or "",
         profile=given["profile"],
-        minutes=given.get("minutes", Target.minutes),
     )
 
 
-def _found(target: Target, given: dict[str, Any]) -> tuple[Found, Session, Owner]:
-    session = Session(target.region or None, target.profile)
-    chosen = Chosen(given["url"] or "", given["expects"] or "")
-    found = discover(target, session, given.get("task_definition") or "", chosen)
-    return found, session, Owner(unseen=found.unseen, verdicts=False)
-
-
-def _wait(target: Target, as_json: bool, given: dict[str, Any]) -> int:
+def _wait(wanted: Wanted, as_json: bool, acts: bool) -> int:
     """Follow the roll-out, print its end and return the exit code. Raises AwsProblem and Refused."""
-    found, session, owner = _found(target, given)
-    if found.blind is not None:
-        raise Unfollowed(found.blind)
-    expected = Expected(
-        names=found.target.names, definition=found.definition, target_group=found.group
-    )
-    asked, log = Doctor(), Printed(as_json)
-    inquiry = Inquiry(found.target, session, owner, found.definition)
-    reader = Reader(expected, inquiry, asked, acts=given["roll_back"])
-    end, why = asyncio.run(follow(reader, log))
+    asked = Doctor()
+    reader = reader_of(wanted, acts=acts, doctor=asked)
+    expected = reader.expected
+    end, why = asyncio.run(follow(reader, Printed(as_json)))
     code = _code(end, why)
     if as_json:
         _print_json(
@@ -221,35 +207,15 @@ def _wait(target: Target, as_json: bool, given: dict[str, Any]) -> int:
     return code
 
 
-async def follow(reader: Reader, log: say.Log) -> tuple[End, str]:
-    """Follow a roll-out and ask the doctor at its end. Return the end, and why it is red; "" where it runs.
-
-    Raises AwsProblem.
-    """
-    end, why = await gate.roll_out(reader, log)
-    if why:
-        return end, why
-    # Whoever scales a service to 0 knows of it.
-    why = await gate.causes(reader, log, (0,), tasks=end.view.desired)
-    return end, say.running_with_a_cause(end, reader.expected, why) if why else ""
-
-
 def _code(end: End, why: str) -> int:
     if end.verdict.outcome is Outcome.REPLACED:
         return REPLACED
     return FAILED if why else RUNS
 
 
-class Unfollowed(Refused):
-    """A service whose roll-outs cannot be followed."""
-
-    exit_code = NOT_READ
-
-
-def _diagnose(target: Target, as_json: bool, given: dict[str, Any]) -> int:
+def _diagnose(wanted: Wanted, as_json: bool) -> int:
     """Print the diagnosis and return its exit code. Raises AwsProblem and Refused."""
-    found, session, owner = _found(target, given)
-    diagnosis = ask_doctor(Inquiry(found.target, session, owner))
+    diagnosis = ask_doctor(wanted.asked()[0])
     if as_json:
         _print_json(as_dict(diagnosis))
     else:

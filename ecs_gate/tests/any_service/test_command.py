@@ -13,17 +13,14 @@ import ecs_gate
 from ecs_gate import __main__ as command
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.diagnosis.findings import Diagnosis
-from ecs_gate.discovery import discover
-from ecs_gate.owner import Owner
+from ecs_gate.following import Wanted, reader_of
 from ecs_gate.parts import ecs
-from ecs_gate.parts.gather import Inquiry
 from ecs_gate.parts.records import PauseHook
 from ecs_gate.parts.rollout import Rollout
 from ecs_gate.policy import DIAGNOSES, LOOKS, MASKS, ROLLS_BACK, policy
 from ecs_gate.rollout import gate
-from ecs_gate.rollout.look import Answer, Expected, Reader, look
+from ecs_gate.rollout.look import Answer, look
 from ecs_gate.rollout.verdict import End, History, Outcome, Patience, Terms, Verdict
-from ecs_gate.tests.any_service.test_discovery import WEB
 from ecs_gate.text import t
 
 NAMED = ("--cluster", "goods", "--service", "web", "--region", "eu-west-1")
@@ -147,12 +144,8 @@ def test_doctor_names_the_cause_and_its_cure_in_the_words_of_aws(shop, run, call
     assert [each for _, each in calls if CHANGING.match(each)] == []
 
 
-def reader_of(session, **how):
-    found = discover(WEB, session)
-    names = found.target.names
-    expected = Expected(names=names, definition=found.definition, target_group=found.group)
-    owner = Owner(unseen=found.unseen, verdicts=False)
-    return Reader(expected, Inquiry(found.target, session, owner, found.definition), **how)
+def reading(**how):
+    return reader_of(Wanted(cluster="goods", service="web", region="eu-west-1"), **how)
 
 
 class Told(list):
@@ -177,7 +170,7 @@ def test_nothing_is_rolled_back_unless_it_was_asked_for(shop, session, calls, mo
         return t("It was rolled back.")
 
     monkeypatch.setattr(gate, "undo", undo)
-    reader, log = reader_of(session, acts=acts), Told()
+    reader, log = reading(acts=acts), Told()
     end = End(verdict(), look(session, reader.expected))
     text = asyncio.run(gate._why(end, reader, log))
     left = "It was not rolled back: the gate was not asked to change anything."
@@ -186,7 +179,7 @@ def test_nothing_is_rolled_back_unless_it_was_asked_for(shop, session, calls, mo
 
 
 def test_a_hook_is_left_to_whoever_may_answer_it(shop, session, calls):
-    reader, log = reader_of(session, acts=False), Told()
+    reader, log = reading(acts=False), Told()
     terms = Terms(expected=reader.expected, patience=Patience(limit=900, settle=15), since=None)
     hook = PauseHook(deployment="arn:aws:ecs:eu-west-1:1:service-deployment/a/b/c", id="pause")
     turns = gate.Turns(reader, terms, log, History())
@@ -217,7 +210,7 @@ OPERATION = re.compile(
 def test_policy_has_what_is_called(shop, run, session, calls):
     """An account in memory does not have everything; the sources name the rest."""
     run("doctor", *NAMED)
-    look(session, reader_of(session).expected)
+    look(session, reading(acts=False).expected)
     assert {*calls} <= KNOWN
     sources = [
         each for each in Path(ecs_gate.__file__).parent.rglob("*.py") if "tests" not in each.parts
