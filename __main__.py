@@ -15,11 +15,14 @@ from infra.uploads import Uploads
 from infra.workers import Workers
 from tools.update.hooks import Update
 
+APP_RESOURCES = (Uploads,)
+"""The components that settings add for the app: each has the variable, its value and the rights of the tasks."""
+
 settings = config.load()
 name = settings.names.prefix
 kept = guards.begin(settings)
-endpoints = login.discover(settings)
 before = config.resources()
+endpoints = login.discover(settings, before)
 update = Update(settings, before)
 
 network = Network(name, settings, kept["zones"])
@@ -27,7 +30,9 @@ database = Database(name, settings, network)
 image = AppImage(name, settings, before)
 balancer = LoadBalancer(name, settings, network)
 monitoring = Monitoring(name, settings, balancer)
-parts: list[pulumi.Resource] = [network, database, image, balancer, monitoring]
+on = [each for each in APP_RESOURCES if each.key in settings.app_resources]
+resources = [each(name, settings, network) for each in on]
+parts: list[pulumi.Resource] = [network, database, image, balancer, monitoring, *resources]
 pulumi.export("kept", kept)
 pulumi.export("stage", 2 if settings.ecs_enabled else 1)
 pulumi.export("pageUrl", balancer.url)
@@ -37,11 +42,8 @@ pulumi.export("databaseEndpoint", database.address)
 pulumi.export("databaseSecretArn", database.secret_arn)
 pulumi.export("targetGroupArn", balancer.target_group_arn)
 
-uploads = None
-if settings.uploads_enabled:
-    uploads = Uploads(name, settings, network)
-    parts.append(uploads)
-    pulumi.export("uploadsBucket", uploads.bucket)
+for resource in resources:
+    pulumi.export(resource.output, resource.value)
 
 if settings.bastion_enabled:
     bastion = Bastion(name, settings, network, database)
@@ -55,7 +57,7 @@ if settings.ecs_enabled:
         database=database,
         balancer=balancer,
         endpoints=endpoints,
-        uploads=uploads,
+        resources=resources,
         hooks=update.hooks(),
     )
     service = Service(name, settings, args)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pulumi
 
+from ecs_gate.text import t
 from stack.settings import Settings
 
 
@@ -27,3 +30,24 @@ class Component(pulumi.ComponentResource):
         super().__init__(f"careapp:infra:{type(self).__name__}", name, None, opts)
         self.settings, self.tags = settings, settings.tags
         self.child = pulumi.ResourceOptions(parent=self)
+
+
+def required(**outputs: pulumi.Input[Any]) -> pulumi.Output[dict[str, Any]]:
+    """Return the values of outputs together. Raises ValueError for one without a value.
+
+    A provider reports an attribute that it does not know as null, which would be written as an empty variable, or
+    as the ARN "None".
+    """
+
+    def check(known: dict[str, Any]) -> dict[str, Any]:
+        if missing := sorted(name for name, value in known.items() if value is None):
+            raise ValueError(
+                t(
+                    "the provider reports no value for {names}, which the tasks need; `pulumi up --refresh` reads it "
+                    "again",
+                    names=", ".join(missing),
+                )
+            )
+        return known
+
+    return pulumi.Output.from_input(outputs).apply(check)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from stack import uploads
 from stack.container import filled
 from stack.load_balancer import KEEP_ALIVE_SECONDS
 from stack.names import CONTAINER
@@ -25,17 +24,13 @@ class ContainerInputs:
     """The outputs of other resources that the container definition contains."""
 
     image: str
-    version: str
-    db_host: str
-    db_port: int
-    db_name: str
-    db_user: str
-    db_secret_arn: str
-    balancer_arn: str
     log_group: str
     region: str
-    uploads_bucket: str = ""
-    """Empty without `uploadsEnabled`."""
+    variables: Mapping[str, str]
+    """The variables whose values are outputs.
+
+    They have the secret's ARN besides the password, because RDS rotates the password.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +46,15 @@ def container_definition(
     inputs: ContainerInputs, settings: ServiceSettings, process: Process | None = None
 ) -> dict[str, object]:
     """Return the container definition (botocore, ContainerDefinition), of the web server or another process."""
-    plain = environment(inputs, settings)
+    plain = {
+        **inputs.variables,
+        "DB_POOL_SIZE": str(settings.connections),
+        "KEEP_ALIVE_SECONDS": str(KEEP_ALIVE_SECONDS),
+        "PORT": str(settings.port),
+        "WEB_CONCURRENCY": str(settings.workers),
+    }
     variables = {name: filled(text, plain) for name, text in settings.variables.items()} | plain
-    password = f"{inputs.db_secret_arn}:password::"
+    password = f"{plain['DB_SECRET_ARN']}:password::"
     secrets = {**settings.secrets, **dict.fromkeys(("DB_PASSWORD", *settings.passwords), password)}
     port = {"containerPort": settings.port, "hostPort": settings.port, "protocol": "tcp"}
     command = process.command if process else settings.command
@@ -81,27 +82,6 @@ def container_definition(
                 "max-buffer-size": LOG_BUFFER,
             },
         },
-    }
-
-
-def environment(inputs: ContainerInputs, settings: ServiceSettings) -> dict[str, str]:
-    """Return the container's environment variables.
-
-    It has the secret's ARN besides the password, because RDS rotates the password.
-    """
-    files = {uploads.VARIABLE: inputs.uploads_bucket} if inputs.uploads_bucket else {}
-    return files | {
-        "APP_VERSION": inputs.version,
-        "DB_HOST": inputs.db_host,
-        "DB_NAME": inputs.db_name,
-        "DB_POOL_SIZE": str(settings.connections),
-        "DB_PORT": str(inputs.db_port),
-        "DB_SECRET_ARN": inputs.db_secret_arn,
-        "DB_USER": inputs.db_user,
-        "KEEP_ALIVE_SECONDS": str(KEEP_ALIVE_SECONDS),
-        "LOAD_BALANCER_ARN": inputs.balancer_arn,
-        "PORT": str(settings.port),
-        "WEB_CONCURRENCY": str(settings.workers),
     }
 
 

@@ -9,7 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from ecs_gate.facts.secrets import secret_arn
-from infra.component import Component
+from infra.component import Component, required
 from stack.settings import Settings
 from stack.statements import Policy, allow, of, policy, trusted
 
@@ -22,9 +22,6 @@ CHANNELS = of(
 """Session Manager's channels, which have no resource-level permissions (Service Authorization Reference)."""
 AGENT = (*of("ssm", "UpdateInstanceInformation"), *CHANNELS)
 """The actions that the SSM Agent needs for Session Manager, as in AWS's AWSCloud9SSMInstanceProfile."""
-
-OBJECTS = of("s3", "GetObject", "PutObject", "DeleteObject", "AbortMultipartUpload")
-"""What the app does with its files."""
 
 
 def execution_policy(
@@ -50,17 +47,14 @@ def execution_policy(
     )
 
 
-def task_policy(secret_arn: str, bucket_arn: str = "", *, exec_enabled: bool) -> Policy:
+def task_policy(secret_arn: str, resources: Sequence[Policy], *, exec_enabled: bool) -> Policy:
     """Return the task role's policy: read the database's secret again after RDS has rotated it.
 
-    With a bucket the role may list it, and read, write and delete its objects. A large file is written in parts,
-    which boto3 aborts after an error: all but the abortion are `s3:PutObject` (S3 User Guide, "Multipart upload API
-    and permissions"). ECS Exec needs the channels (ECS Developer Guide, "ECS Exec").
+    ``resources`` are the statements of the resources for the app. ECS Exec needs the channels (ECS Developer Guide,
+    "ECS Exec").
     """
     secret = allow(secret_arn, "secretsmanager:GetSecretValue")
-    files = [allow(bucket_arn, "s3:ListBucket"), allow(f"{bucket_arn}/*", *OBJECTS)]
-    channels = [allow("*", *CHANNELS)] if exec_enabled else []
-    return policy(secret, *(files if bucket_arn else []), *channels)
+    return policy(secret, *resources, *([allow("*", *CHANNELS)] if exec_enabled else []))
 
 
 def bastion_policy() -> Policy:
@@ -114,18 +108,17 @@ class TaskRoles(Component):
         repository_arn: pulumi.Input[str],
         log_group_arn: pulumi.Input[str],
         db_secret_arn: pulumi.Input[str],
-        bucket_arn: pulumi.Input[str],
+        resources: pulumi.Input[Sequence[Policy]],
         opts: pulumi.ResourceOptions,
     ) -> None:
-        """Create the roles; ``bucket_arn`` is that of the app's files, or empty."""
         super().__init__(name, settings, opts)
         app, trust = settings.service, json.dumps(ECS_TASKS)
         app_secrets = sorted({secret_arn(each) for each in app.secrets.values()})
-        start = pulumi.Output.all(repository_arn, log_group_arn, db_secret_arn).apply(
-            lambda arns: json.dumps(execution_policy(*arns, app_secrets=app_secrets))
-        )
-        run = pulumi.Output.all(db_secret_arn, bucket_arn).apply(
-            lambda arns: json.dumps(task_policy(*arns, exec_enabled=app.exec_enabled))
+        start = required(
+            repository_arn=repository_arn, log_group_arn=log_group_arn, secret_arn=db_secret_arn
+        ).apply(lambda arns: json.dumps(execution_policy(**arns, app_secrets=app_secrets)))
+        run = required(secret_arn=db_secret_arn, resources=resources).apply(
+            lambda known: json.dumps(task_policy(**known, exec_enabled=app.exec_enabled))
         )
         self.execution_arn = role_arn(f"{name}-execution", trust, start, self.tags, self.child)
         self.task_arn = role_arn(f"{name}-task", trust, run, self.tags, self.child)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import http.client
 import json
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 from urllib.parse import urlsplit
 
 import pulumi
 import pulumi_aws as aws
 
 from ecs_gate.facts.elb import ports
-from ecs_gate.text import Text, t, verbatim
+from ecs_gate.text import Refused, Text, t, text_of, verbatim
 from infra.component import Component
 from infra.load_balancer import LoadBalancer
 from infra.security_groups import ANYWHERE
@@ -47,29 +48,46 @@ class Endpoints:
         return ports(self.token_endpoint, self.userinfo_endpoint)
 
 
-def discover(settings: Settings) -> Endpoints | None:
+def discover(settings: Settings, before: Mapping[str, Any]) -> Endpoints | None:
     """Return the provider's endpoints as its discovery document has them now; None without a service or a login.
 
-    Call it before the first resource. Raises RunError that names the issuer.
+    Those of the last update, in the stack's resources ``before``, serve while the document cannot be read, so that the
+    provider's outage stops no deployment. Call it before the first resource. Raises RunError that names the issuer.
     """
     login = settings.login
     if not (settings.ecs_enabled and login.enabled):
         return None
     url = login.issuer.removesuffix("/") + DISCOVERY
     try:
+        return _published(login, url)
+    except Unusable as problem:
+        known = _deployed(login.issuer, before)
+        if known is None:
+            raise _refused(login, url, text_of(problem)) from None
+        message = t(
+            "loginIssuer: {url} cannot be used: {why}. The login stays as it was deployed.",
+            url=url,
+            why=text_of(problem),
+        )
+        pulumi.log.warn(str(message))
+        return known
+
+
+class Unusable(Refused):
+    """A discovery document that cannot be read, or lacks what ELB needs."""
+
+
+def _published(login: LoginSettings, url: str) -> Endpoints:
+    """Return the endpoints of the document at ``url``. Raises ``Unusable``."""
+    try:
         with urllib.request.urlopen(url, timeout=DISCOVERY_SECONDS) as answer:  # noqa: S310 - https, by its rule
             document = json.loads(answer.read(LARGEST))
     except (OSError, http.client.HTTPException, ValueError) as problem:
-        why = verbatim(str(problem) or type(problem).__name__)
-        raise _unusable(login, url, why) from None
+        raise Unusable(verbatim(str(problem) or type(problem).__name__)) from None
     if not isinstance(document, dict):
-        raise _unusable(login, url, t("it is not a JSON object"))
+        raise Unusable(t("it is not a JSON object"))
     if document.get("issuer") != login.issuer:
-        raise _unusable(login, url, t("its issuer is {other!r}", other=str(document.get("issuer"))))
-    return _endpoints(login, url, document)
-
-
-def _endpoints(settings: LoginSettings, url: str, document: dict[str, object]) -> Endpoints:
+        raise Unusable(t("its issuer is {other!r}", other=str(document.get("issuer"))))
     known: dict[str, str] = {}
     for name in (each.name for each in fields(Endpoints)):
         value = document.get(name)
@@ -77,12 +95,26 @@ def _endpoints(settings: LoginSettings, url: str, document: dict[str, object]) -
             why = t(
                 "its {name} is {value!r}, which is no URL of https", name=name, value=str(value)
             )
-            raise _unusable(settings, url, why)
+            raise Unusable(why)
         known[name] = value
     return Endpoints(**known)
 
 
-def _unusable(settings: LoginSettings, url: str, why: Text) -> pulumi.RunError:
+def _deployed(issuer: str, before: Mapping[str, Any]) -> Endpoints | None:
+    """Return the endpoints with which a rule of the stack logs users in at an issuer."""
+    for resource in before.values():
+        for action in resource["outputs"].get("actions") or ():
+            oidc = action.get("authenticateOidc") or {}
+            if oidc.get("issuer") == issuer:
+                return Endpoints(
+                    authorization_endpoint=oidc["authorizationEndpoint"],
+                    token_endpoint=oidc["tokenEndpoint"],
+                    userinfo_endpoint=oidc["userInfoEndpoint"],
+                )
+    return None
+
+
+def _refused(settings: LoginSettings, url: str, why: Text) -> pulumi.RunError:
     message = t(
         "loginIssuer: {issuer} cannot be used: {url}: {why}. Nothing was changed. Write the issuer as the provider's "
         'discovery document has it, or turn the login off: `pulumi config set loginIssuer ""`, and the same for '

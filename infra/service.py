@@ -10,6 +10,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import alarms
+from infra.app_resource import AppResource
 from infra.component import Component
 from infra.database import Database
 from infra.load_balancer import LoadBalancer
@@ -20,7 +21,6 @@ from infra.scaling import Scaling
 from infra.security_groups import TaskAccess
 from infra.shifting import Shifting, configuration, listener_rule
 from infra.task import Task
-from infra.uploads import Uploads
 from stack.names import CONTAINER
 from stack.service import ServiceSettings
 from stack.settings import Settings
@@ -93,7 +93,8 @@ class ServiceArgs:
     balancer: LoadBalancer
     endpoints: Endpoints | None = None
     """Those of the provider at which users log in; None without a login."""
-    uploads: Uploads | None = None
+    resources: Sequence[AppResource] = ()
+    """Those that settings add for the app."""
     hooks: pulumi.ResourceHookBinding | None = None
     """What the engine runs before it creates or changes the ECS service."""
 
@@ -125,7 +126,7 @@ class Service(Component):
         self.args, self.workers = args, {}
         cluster, database, balancer = self._cluster(name), args.database, args.balancer
         access = TaskAccess(name, settings, args.network, balancer, database, self.child)
-        parts = args.image, database, balancer, args.uploads
+        parts = args.image, database, balancer, args.resources
         self.task, self.cluster_arn = Task(name, settings, *parts, self.child), cluster.arn
         self.network = {
             "subnets": args.network.task_subnet_ids,

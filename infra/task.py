@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,12 +11,12 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import container
-from infra.component import Component
+from infra.app_resource import AppResource, allowed
+from infra.component import Component, required
 from infra.database import Database
 from infra.iam import TaskRoles
 from infra.load_balancer import LoadBalancer
 from infra.registry import AppImage
-from infra.uploads import Uploads
 from stack.service import ServiceSettings
 from stack.settings import Settings
 
@@ -37,11 +38,12 @@ class Task(Component):
         image: AppImage,
         database: Database,
         balancer: LoadBalancer,
-        uploads: Uploads | None,
+        resources: Sequence[AppResource],
         opts: pulumi.ResourceOptions,
     ) -> None:
         super().__init__(name, settings, opts)
-        self.image, self.database, self.balancer, self.uploads = image, database, balancer, uploads
+        self.image, self.database, self.balancer = image, database, balancer
+        self.resources = resources
         log_group = aws.cloudwatch.LogGroup(
             f"{name}-app",
             name=settings.names.log_group,
@@ -49,9 +51,8 @@ class Task(Component):
             tags=self.tags,
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
-        bucket = uploads.bucket_arn if uploads else ""
-        arns = image.repository_arn, log_group.arn, database.secret_arn, bucket
-        self.roles = TaskRoles(name, settings, *arns, self.child)
+        arns = image.repository_arn, log_group.arn, database.secret_arn
+        self.roles = TaskRoles(name, settings, *arns, allowed(resources), self.child)
         self.log_group_name = log_group.name
         definition = self.definition(f"{name}-app", settings.names.family, self.child)
         self.definition_arn = definition.arn
@@ -97,16 +98,19 @@ class Task(Component):
             inputs = container.ContainerInputs(**known)
             return json.dumps([container.container_definition(inputs, settings, process)])
 
-        return pulumi.Output.all(
+        variables = required(
+            APP_VERSION=self.image.tag,
+            DB_HOST=self.database.address,
+            DB_NAME=self.database.db_name,
+            DB_PORT=str(self.database.port),
+            DB_SECRET_ARN=self.database.secret_arn,
+            DB_USER=self.database.username,
+            LOAD_BALANCER_ARN=self.balancer.arn,
+            **{each.key.variable: each.value for each in self.resources},
+        )
+        return required(
             image=self.image.digest,
-            version=self.image.tag,
-            db_host=self.database.address,
-            db_port=self.database.port,
-            db_name=self.database.db_name,
-            db_user=self.database.username,
-            db_secret_arn=self.database.secret_arn,
-            balancer_arn=self.balancer.arn,
             log_group=self.log_group_name,
             region=self.settings.region,
-            uploads_bucket=self.uploads.bucket if self.uploads else "",
+            variables=variables,
         ).apply(text)

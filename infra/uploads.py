@@ -8,39 +8,49 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import buckets
-from infra.component import Component
+from infra.app_resource import AppResource
 from infra.network import Network
 from stack.settings import Settings
-from stack.statements import policy, without_tls
+from stack.statements import Policy, allow, of, policy, without_tls
+from stack.uploads import UPLOADS_ENABLED
 
 OLD_VERSION_DAYS = 30
 """How long a file that was overwritten or deleted can be brought back, where the bucket has versions."""
+OBJECTS = of("s3", "GetObject", "PutObject", "DeleteObject", "AbortMultipartUpload")
+"""What the app does with its files."""
 
 
-class Uploads(Component):
-    """A private bucket, which only the task role's own policy opens (infra/iam.py), and a gateway endpoint for S3.
+class Uploads(AppResource):
+    """A private bucket, which only the task role's own policy opens, and a gateway endpoint for S3.
 
-    It belongs to stage 1, as the database does, so that turning ECS off deletes no files. With `protect` it has
-    versions and is kept, with all that closes it; without it a destroy deletes it with all files. Its name ends
-    with random digits: that of a deleted bucket may stay taken (S3 User Guide, "Deleting a general purpose
-    bucket"). The reasons are in docs/decisions.md, 27.
+    With `protect` it has versions and is kept, with all that closes it; without it a destroy deletes it with all
+    files. Its name ends with random digits: that of a deleted bucket may stay taken (S3 User Guide, "Deleting a
+    general purpose bucket"). The reasons are in docs/decisions.md, 27.
 
     Files and image layers, which ECR keeps in S3, pass the free endpoint and no NAT gateway. S3's addresses stay the
     public ones (VPC User Guide, "Gateway endpoints"), so the tasks' rule for HTTPS allows them.
     """
 
-    bucket: pulumi.Output[str]
-    bucket_arn: pulumi.Output[str]
+    key, output = UPLOADS_ENABLED, "uploadsBucket"
 
     def __init__(self, name: str, settings: Settings, network: Network) -> None:
-        super().__init__(name, settings, protect=settings.protect)
+        super().__init__(name, settings, network)
         self.role = f"{name}-uploads"
         bucket = buckets.private(self.role, settings, self.child)
         self._require_owner_and_tls(bucket)
         self._expire(bucket, self._keep_versions(bucket))
-        self._endpoint(name, network)
-        self.bucket, self.bucket_arn = bucket.bucket, bucket.arn
-        self.register_outputs({"bucket": self.bucket})
+        self._endpoint(name)
+        self.value, self.arn = bucket.bucket, bucket.arn
+        self.register_outputs({"bucket": self.value})
+
+    @staticmethod
+    def statements(arn: str) -> list[Policy]:
+        """Return the statements to list the bucket, and read, write and delete its objects.
+
+        A large file is written in parts, which boto3 aborts after an error: all but the abortion are `s3:PutObject`
+        (S3 User Guide, "Multipart upload API and permissions").
+        """
+        return [allow(arn, "s3:ListBucket"), allow(f"{arn}/*", *OBJECTS)]
 
     def _require_owner_and_tls(self, bucket: aws.s3.Bucket) -> None:
         """Turn ACLs off, and refuse requests without TLS."""
@@ -89,13 +99,13 @@ class Uploads(Component):
             ),
         )
 
-    def _endpoint(self, name: str, network: Network) -> None:
+    def _endpoint(self, name: str) -> None:
         aws.ec2.VpcEndpoint(
             f"{name}-s3",
-            vpc_id=network.vpc_id,
+            vpc_id=self.network.vpc_id,
             service_name=f"com.amazonaws.{self.settings.region}.s3",
             vpc_endpoint_type="Gateway",
-            route_table_ids=network.task_route_table_ids,
+            route_table_ids=self.network.task_route_table_ids,
             tags={**self.tags, "Name": f"{name}-s3"},
             opts=self.child,
         )

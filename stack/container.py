@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from ecs_gate.text import t
-from stack import maps, rules, uploads
+from stack import maps, rules
+from stack.app_resources import APP_RESOURCES
 from stack.file import Reader
 from stack.rules import Invalid, Key
 
@@ -14,7 +16,7 @@ RESERVED = frozenset(
     {
         *("APP_VERSION", "KEEP_ALIVE_SECONDS", "LOAD_BALANCER_ARN", "PORT", "WEB_CONCURRENCY"),
         *("DB_HOST", "DB_NAME", "DB_PASSWORD", "DB_POOL_SIZE", "DB_PORT", "DB_SECRET_ARN"),
-        *("DB_USER", uploads.VARIABLE),
+        *("DB_USER", *(key.variable for key in APP_RESOURCES)),
     }
 )
 """Variables that the task definition sets; a test compares the two."""
@@ -175,20 +177,22 @@ APP_SECRETS = Key(
 def variables(read: Reader) -> Mapping[str, str]:
     """Return the app's variables."""
     own = read(APP_VARIABLES)
-    if not read(uploads.UPLOADS_ENABLED):
-        read.check(lambda: _without_bucket(own), APP_VARIABLES, uploads.UPLOADS_ENABLED)
+    for key in APP_RESOURCES:
+        if not read(key):
+            read.check(partial(_check_without, own, key), APP_VARIABLES, key)
     return own
 
 
-def _without_bucket(named: Mapping[str, str]) -> None:
-    """Raise ValueError when a variable has the bucket's placeholder: the stack has no bucket."""
+def _check_without(named: Mapping[str, str], off: Key[bool]) -> None:
+    """Raise ValueError when a variable has the placeholder of a resource that the stack does not have."""
     for name, text in named.items():
-        if uploads.VARIABLE in _placeholders(text):
+        if off.variable in _placeholders(text):
             raise Invalid(
-                "{name} has {placeholder}, and this stack has no bucket; "
-                "`pulumi config set uploadsEnabled true` adds one",
+                "{name} has {placeholder}, which this stack does not have; "
+                "`pulumi config set {key} true` adds it",
                 name=name,
-                placeholder=f"${{{uploads.VARIABLE}}}",
+                placeholder=f"${{{off.variable}}}",
+                key=off.name,
             )
 
 

@@ -22,7 +22,7 @@ DATABASE_INSTANCE_CLASS = Key(
     "db.t4g.micro",
     rules.pattern(r"db\.[a-z0-9-]+\.[a-z0-9]+", t("an RDS instance class like db.t4g.micro")),
     "RDS instance class",
-    example="db.m7g.large",
+    example="db.t4g.small",
     change=RESTARTS_DATABASE,
 )
 DATABASE_STORAGE_GB = Key(

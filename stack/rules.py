@@ -69,6 +69,8 @@ class Key(Generic[T]):
     change: Change = IN_PLACE
     shown: Text | None = None
     """Why an encrypted value is refused: AWS shows the value in plain text."""
+    variable: str = ""
+    """The variable in which every task finds the resource that `true` adds for the app."""
 
     def another(self, than: str) -> str:
         """Return a value that is not the given one: the example, or the default."""
@@ -81,7 +83,7 @@ class Key(Generic[T]):
 
     @property
     def kind(self) -> str:
-        """The type in Pulumi's project schema."""
+        """The type of its values: boolean, integer, object or string."""
         kinds: dict[type, str] = {bool: "boolean", int: "integer", dict: "object"}
         return kinds.get(type(self.rule(self.default)), "string")
 
@@ -100,7 +102,7 @@ def value_of(key: Key[T]) -> T:
 
 
 def boolean(text: str) -> bool:
-    # The engine accepts no other spelling for a key of type boolean in Pulumi.yaml.
+    # As `pulumi config set` writes it.
     if text not in ("true", "false"):
         raise Invalid("{text!r} is neither true nor false", text=text)
     return text == "true"

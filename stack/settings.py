@@ -11,6 +11,7 @@ from ecs_gate.facts.clients import Allowed
 from ecs_gate.text import t
 from stack import (
     allowed_cidrs,
+    app_resources,
     container,
     database,
     file,
@@ -25,7 +26,6 @@ from stack import (
     service,
     shifting,
     sizes,
-    uploads,
     workers,
 )
 from stack.allowed_cidrs import ALLOWED_CIDRS
@@ -74,8 +74,8 @@ BASTION_ENABLED = Key(
 )
 
 PARTS = (
-    *(network, database, image, container, service, uploads, workers, jobs, shifting, scaling),
-    *(load_balancer, login, allowed_cidrs, monitoring),
+    *(network, database, image, container, service, app_resources, workers, jobs, shifting),
+    *(scaling, load_balancer, login, allowed_cidrs, monitoring),
 )
 
 KEYS: tuple[Key[Any], ...] = (
@@ -100,7 +100,8 @@ class Settings:
     """The name of the roles' permissions boundary, or empty."""
     rollout_minutes: int = value_of(shifting.ROLLOUT_TIMEOUT)
     bastion_enabled: bool = value_of(BASTION_ENABLED)
-    uploads_enabled: bool = value_of(uploads.UPLOADS_ENABLED)
+    app_resources: tuple[Key[bool], ...] = ()
+    """Those of APP_RESOURCES that are `true`."""
     network: NetworkSettings
     database: DatabaseSettings
     image: ImageSettings
@@ -203,6 +204,7 @@ class Settings:
             stack=given.stack,
             region=region,
             profile=given.profile,
+            app_resources=tuple(each for each in app_resources.APP_RESOURCES if read(each)),
             network=NetworkSettings.load(read, region),
             database=read.record(DatabaseSettings),
             image=ImageSettings.load(read),

@@ -21,4 +21,5 @@ UPLOADS_ENABLED = Key(
     rules.boolean,
     "an S3 bucket for the app's files, which its tasks find in `UPLOADS_BUCKET` (docs/your-app.md)",
     change=KEPT_FILES,
+    variable=VARIABLE,
 )

@@ -1,10 +1,11 @@
 """The root that every image begins with: it stands for the official image of Python.
 
-Its Python is one of this machine of the same version, or else the one that runs this. /usr and the Python below
+Its Python is one of this machine of the same version, or else of the nearest one. /usr and the Python below
 /usr/local are the image's own folders, with links to this machine's files, so that a Dockerfile may add, change and
 delete files there. Programs that install what this machine cannot are one stub.
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -25,12 +26,12 @@ LATE = f"/{MACHINE}/late"
 PYTHON = f"{MACHINE}/python"
 """The file that names a root's Python."""
 STUBBED = (
-    *("addgroup", "add-apt-repository", "adduser", "apk", "apt", "apt-get", "apt-key", "bun"),
-    *("chgrp", "chmod", "chown", "corepack", "cp", "curl", "dnf", "dpkg", "gosu", "gpg"),
+    *("addgroup", "add-apt-repository", "adduser", "apk", "apt", "apt-get", "apt-key", "bash"),
+    *("bun", "chgrp", "chmod", "chown", "corepack", "cp", "curl", "dnf", "dpkg", "gosu", "gpg"),
     *("groupadd", "groupmod", "gunzip", "install", "ldconfig", "ln", "locale-gen", "microdnf"),
-    *("mv", "node", "npm", "npx", "passwd", "pnpm", "runuser", "sed", "setcap", "sha256sum"),
-    *("su", "su-exec", "sudo", "tar", "touch", "unzip", "update-ca-certificates", "useradd"),
-    *("usermod", "wget", "yarn", "yum", "zypper"),
+    *("mv", "node", "npm", "npx", "passwd", "pnpm", "rm", "runuser", "sed", "setcap", "sh"),
+    *("sha256sum", "su", "su-exec", "sudo", "tar", "touch", "unzip", "update-ca-certificates"),
+    *("useradd", "usermod", "wget", "yarn", "yum", "zypper"),
 )
 INSTALLED_LATE = ("uv", "uvx", "poetry", "pipenv")
 ETC_FOLDERS = ("alternatives", "ca-certificates", "crypto-policies", "ld.so.conf.d", "ssl/certs")
@@ -64,25 +65,39 @@ class Python(NamedTuple):
 
 OWN = Python(Path(sys.base_prefix), f"python{sys.version_info[0]}.{sys.version_info[1]}")
 """The one that runs this."""
-INSTALLED = (".pyenv/versions", ".local/share/uv/python")
-"""Where pyenv and uv keep Pythons, in the home folder."""
+INSTALLED = (
+    ("PYENV_ROOT", ".pyenv", "versions"),
+    ("UV_PYTHON_INSTALL_DIR", ".local/share/uv/python", ""),
+)
+"""Where pyenv and uv keep Pythons: a variable, or a place in the home folder, and what is below it."""
+NEWEST = 99
 
 
 def find_python(version: str) -> Python:
-    """Return a Python of a version, like 3.13, of this machine; OWN where it has none."""
-    name = f"python{version}"
-    if not version or name == OWN.name:
-        return OWN
-    on_path = shutil.which(name)
-    prefixes = [Path(on_path).resolve().parents[1]] if on_path else []
-    for folder in INSTALLED:
+    """Return the Python of this machine whose version is nearest to one like 3.13, or the newest one for ""."""
+    wanted = int(version.partition(".")[2] or NEWEST)
+    return min(_pythons(), key=lambda python: abs(wanted - int(python.version.partition(".")[2])))
+
+
+def _pythons() -> Iterator[Python]:
+    """Yield the Pythons 3 of this machine that can be in an image; OWN first, then those on PATH."""
+    yield OWN
+    prefixes = []
+    for minor in range(8, NEWEST):
+        if on_path := shutil.which(f"python3.{minor}"):
+            prefixes.append(Path(on_path).resolve().parents[1])
+    for variable, place, below in INSTALLED:
         with suppress(RuntimeError):  # a user without a home folder
-            there = Path.home().glob(f"{folder}/*{version}.*")
+            folder = Path(os.environ.get(variable) or Path.home() / place, below)
+            there = [each.resolve() for each in folder.glob("*3.*")]
             prefixes += sorted(there, key=_release, reverse=True)
     for prefix in prefixes:
-        if (prefix / "bin" / name).exists() and (prefix / "lib" / name / "ensurepip").is_dir():
-            return Python(prefix, name)
-    return OWN
+        for program in prefix.glob("bin/python3.*"):
+            if (
+                re.fullmatch(r"python3\.\d+", program.name)
+                and (prefix / "lib" / program.name / "ensurepip").is_dir()
+            ):
+                yield Python(prefix, program.name)
 
 
 def _release(prefix: Path) -> list[int]:
@@ -127,7 +142,7 @@ def make(root: Path, python: Python) -> None:
     (root / "usr/src").mkdir()
     scripts = [("stubs", name, "stubs.sh") for name in STUBBED]
     scripts += [("late", name, "late.sh") for name in INSTALLED_LATE]
-    for kind, name, script in (*scripts, ("", "nc", "nc.sh")):
+    for kind, name, script in (*scripts, ("", "nc", "nc.sh"), ("", "owners.sh", "owners.sh")):
         shutil.copy(HERE / script, root / MACHINE / kind / name)
         (root / MACHINE / kind / name).chmod(0o755)
     _lay_python(root / "usr/local", python)
@@ -136,7 +151,7 @@ def make(root: Path, python: Python) -> None:
         files.own(place)
 
 
-def adapt(root: Path, version: str, alpine: bool) -> None:
+def adapt(root: Path, python: Python, version: str, alpine: bool) -> None:
     """Let another version's folders and programs be this Python's. Alpine's busybox has nc, and a sh like bash."""
     if alpine:
         (root / "usr/bin/sh").unlink()
@@ -144,8 +159,8 @@ def adapt(root: Path, version: str, alpine: bool) -> None:
         (root / "usr/local/bin/nc").symlink_to(f"/{MACHINE}/nc")
     local, other = root / "usr/local", f"python{version}"
     if version:
-        (local / "bin" / other).symlink_to(OWN.name)
-        (local / "lib" / other).symlink_to(OWN.name)
+        (local / "bin" / other).symlink_to(python.name)
+        (local / "lib" / other).symlink_to(python.name)
         (local / "bin" / f"pip{version}").symlink_to("pip3")
 
 

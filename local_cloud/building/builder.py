@@ -94,7 +94,7 @@ class Wanted:
 
     def read(self) -> Stage:
         """Return what the Dockerfile says without Docker. Raises ``DockerfileError``."""
-        return reading.read(self.file, self.arguments, self.context, self.target)
+        return reading.read(self.file, self.arguments, self.context, self.target, self.platform)
 
 
 class Builder:

@@ -7,17 +7,15 @@ evaluate variables, COPY and stages, which is nearly all of this.
 from __future__ import annotations
 
 import json
+import os
 import posixpath
 import re
-import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 
-from local_cloud import starter
-from local_cloud.building import files
+from local_cloud.building import files, lex
 from local_cloud.building.instructions import HEREDOC, Instruction, instructions, shortened
 from local_cloud.machine.roots import MACHINE
 from local_cloud.text import Refused, Text, joined, t, verbatim
@@ -38,15 +36,9 @@ PYTHON = re.compile(
 """The official Python image with a tag that it can have, and uv's that is made from it, from any registry."""
 VERSION = re.compile(r":(?:\S*python)?(\d+\.\d+)")
 UV_IMAGE = re.compile(r"(?:\S+/)?uv(?:[:@]\S+)?")
-RUNNING = "{}.{}".format(*sys.version_info)
 LAST_LINES = 15
-OTHER_PYTHON = re.compile(
-    r"requires? a different python|the current Python version .* does not satisfy"
-    r"|Failed to download .*/python-build-standalone/",
-    re.I,
-)
-"""What pip and uv say of a package for another Python, and uv of one that it cannot get."""
-VARIABLE = re.compile(r"(?<!\\)\$(?:(\w+)|\{(\w+)(?::?([-+])((?:[^{}]|\{[^}]*\})*))?\})")
+PLATFORM = "linux/amd64"
+PROCESSORS = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 class DockerfileError(Refused):
@@ -57,18 +49,10 @@ class RunFailed(Refused):
     """A RUN failed, which fails a build with Docker, too. The message has its last lines."""
 
 
-def failed(what: str, code: int, said: str, python: str, why: Text | None = None) -> Text:
-    """Return what is said of a command that failed. ``said`` is its output, ``python`` the version that ran it."""
+def failed(what: str, code: int, said: str) -> Text:
+    """Return what is said of a command that failed. ``said`` is its output."""
     last = "\n".join(said.splitlines()[-LAST_LINES:])
-    ended = t("{called} ended with {code}:\n{last}", called=what, code=code, last=last)
-    other = t(
-        "A package needs another Python than this machine's {version}, with which a task runs without Docker. "
-        "{start}, or use a Docker engine (--tasks docker).",
-        version=python,
-        start=starter.current().python,
-    )
-    reasons = (why, other if OTHER_PYTHON.search(said) else None, ended)
-    return joined("\n", filter(None, reasons))
+    return t("{called} ended with {code}:\n{last}", called=what, code=code, last=last)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +69,7 @@ class Copy:
     target: str
     stage: Stage | None = None
     mode: str = ""
+    owner: str = ""
     text: str | None = None
     unpacks: bool = False
 
@@ -110,11 +95,18 @@ class Run:
     environment: Mapping[str, str]
     user: str | None
     mounts: tuple[Mount, ...] = ()
-    unset: Text | None = None
-    """Of a build argument in it that has no value."""
+    network: bool = True
 
 
-Step = Copy | Run
+@dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """What is not done here."""
+
+    place: str
+    text: str
+
+
+Step = Copy | Run | LeftOut
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +114,7 @@ class Stage:
     """A stage: how it starts, and the steps that make it from an earlier stage (None: from the base image).
 
     ``base`` is the image that FROM names, and ``foreign`` its problem if it is not Python's, which matters if the stage
-    is the last one. ``notices`` say what is left out.
+    is the last one.
     """
 
     base: str = ""
@@ -137,7 +129,6 @@ class Stage:
     stop_signal: str = STOP_SIGNAL
     volumes: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
-    notices: tuple[Text, ...] = ()
     foreign: Text | None = None
 
     @property
@@ -175,14 +166,18 @@ UV = Stage(base="python", environment={})
 
 
 def read(
-    file: Path, arguments: Mapping[str, str], context: Path | None = None, target: str = ""
+    file: Path,
+    arguments: Mapping[str, str],
+    context: Path | None = None,
+    target: str = "",
+    platform: str = PLATFORM,
 ) -> Stage:
     """Return the stage ``target`` of ``file`` (empty: the last one), built from the files of ``context``.
 
     Without a context these are the files beside the Dockerfile. Raises ``DockerfileError``.
     """
     context = context or file.parent
-    reader, name = _Reader(arguments), f"{file.parent.name}/{file.name}"
+    reader, name = _Reader(arguments, platform), f"{file.parent.name}/{file.name}"
     for line in instructions(file):
         reader.take(line)
     if reader.stage is None:
@@ -218,21 +213,33 @@ def note(place: str, text: str) -> Text:
     return t("{place}: left out without Docker: {text}", place=place, text=shortened(text))
 
 
+def _platforms(target: str) -> dict[str, str]:
+    """Return the arguments that every Dockerfile has (Dockerfile reference, "Automatic platform ARGs")."""
+    machine, known = os.uname().machine, dict[str, str]()
+    build = f"linux/{PROCESSORS.get(machine, machine)}"
+    for name, platform in (("TARGET", target), ("BUILD", build)):
+        values = (platform, *f"{platform}//".split("/")[:3])
+        parts = ("PLATFORM", "OS", "ARCH", "VARIANT")
+        known |= {f"{name}{part}": value for part, value in zip(parts, values, strict=True)}
+    return known
+
+
 class _Reader:
     """Evaluates the instructions in order. Stages are kept by their names and numbers."""
 
-    def __init__(self, given: Mapping[str, str]) -> None:
+    def __init__(self, given: Mapping[str, str], platform: str) -> None:
         self.given = given
-        self.before_from: dict[str, str] = {}
+        self.before_from = _platforms(platform)
         self.arguments: dict[str, str] = {}
-        self.unset: dict[str, Text] = {}
         self.stages: dict[str, Stage] = {}
         self.names: tuple[str, ...] = ()
         self.has_command = False
         self.stage: Stage | None = None
+        self.escape = "\\"
 
     def take(self, line: Instruction) -> None:
         """Evaluate an instruction. Raises ``DockerfileError``."""
+        self.escape = line.escape
         try:
             if not line.known:
                 raise ValueError(line.word)
@@ -258,52 +265,40 @@ class _Reader:
     def declare(self, line: Instruction) -> None:
         """Add build arguments. Those before FROM are known in FROM, and in a stage that declares them again."""
         known = self.before_from if self.stage is None else self.arguments
-        for word in shlex.split(line.rest):
+        for word in lex.words(line.rest, line.escape):
             name, equals, default = word.partition("=")
             value = self.given.get(
                 name, self.expand(default) if equals else self.before_from.get(name)
             )
             if value is not None:
                 known[name] = value
-            else:
-                self.unset[name] = t(
-                    "{place}: ARG {name} has no value; write one there: ARG {name}=VALUE",
-                    place=line.place,
-                    name=name,
-                )
-
-    def without_value(self, text: str, known: Mapping[str, str]) -> Text | None:
-        """Return what is said of the first build argument in a text that has neither a value nor a default."""
-        names = (found[1] or found[2] for found in VARIABLE.finditer(text) if not found[3])
-        return next((self.unset[each] for each in names if each in self.unset.keys() - known), None)
 
     def start(self, line: Instruction) -> None:
         """Begin a stage, from an earlier one or from an image."""
-        base, *label = _expanded(line.rest, self.before_from).split() or [""]
+        base, *label = line.rest.split()
+        base = lex.expand(base, self.before_from, line.escape)
         if label and (len(label) != 2 or label[0].upper() != "AS"):
             raise ValueError(line.rest)
         number = str(sum(name.isdigit() for name in self.stages))
         self.names = (*map(str.lower, label[1:]), number)
         self.has_command, self.arguments = False, {}
         if earlier := self.stages.get(base.lower()):
-            self.stage = replace(earlier, start=earlier, steps=(), notices=())
+            self.stage = replace(earlier, start=earlier, steps=())
             return
         rule = t(
             "without Docker the base image of the last stage must be Python's, as python:3.13-slim; a Docker engine "
             "runs any (--tasks docker)"
         )
-        foreign = self.without_value(line.rest, self.before_from) or line.problem(rule)
         self.stage = Stage(
             base=base,
             place=line.place,
             environment={"PATH": PATH, "LANG": LANG},
             command=("python3",),
-            foreign=None if PYTHON.fullmatch(base) else foreign,
+            foreign=None if PYTHON.fullmatch(base) else line.problem(rule),
         )
 
     def changed(self, stage: Stage, line: Instruction) -> Stage:
         """Return the stage after the instruction."""
-        rest = self.expand(line.rest)
         match line.word:
             case "CMD":
                 self.has_command = True
@@ -314,43 +309,62 @@ class _Reader:
                 kept = stage.command if self.has_command else ()
                 return replace(stage, entry_point=_command(stage, line.rest), command=kept)
             case "COPY" | "ADD":
-                return self.copied(stage, line, rest)
+                return self.copied(stage, line)
             case "ONBUILD":
-                return _noted(stage, note(line.place, line.text))
+                return _with(stage, LeftOut(place=line.place, text=line.text))
             case "ENV":
-                return replace(stage, environment={**stage.environment, **_pairs(rest)})
+                return replace(stage, environment={**stage.environment, **self.pairs(line)})
             case "WORKDIR":
-                folder = _joined(stage.workdir, rest.strip("\"'"))
+                folder = _joined(stage.workdir, self.expand(line.rest))
                 made = Copy(place=line.place, word=line.word, target=str(folder))
                 return _with(replace(stage, workdir=folder), made)
             case "VOLUME":
-                return replace(stage, volumes=stage.volumes + _words(rest))
+                return replace(stage, volumes=stage.volumes + self.listed(line.rest))
             case "SHELL":
                 return replace(stage, shell=tuple(json.loads(line.rest)))
+        rest = self.expand(line.rest)
         user, signal = (rest, stage.stop_signal) if line.word == "USER" else (stage.user, rest)
         return replace(stage, user=user, stop_signal=signal)
 
-    def copied(self, stage: Stage, line: Instruction, rest: str) -> Stage:
+    def pairs(self, line: Instruction) -> dict[str, str]:
+        """Return the variables of an ENV. All of them are evaluated with those before it."""
+        first, *_ = words = lex.words(line.rest, line.escape)
+        if "=" not in first:
+            name, value = line.rest.split(None, 1)
+            return {self.expand(name): self.expand(value)}
+        if not all("=" in word for word in words):
+            raise ValueError(line.rest)
+        pairs = (word.partition("=") for word in words)
+        return {self.expand(name): self.expand(value) for name, _, value in pairs}
+
+    def listed(self, text: str) -> tuple[str, ...]:
+        """Return the words of an instruction, which may be a list of JSON. Heredocs stay as they are."""
+        words = _exec_form(text) or text.split()
+        return tuple(word if HEREDOC.fullmatch(word) else self.expand(word) for word in words)
+
+    def copied(self, stage: Stage, line: Instruction) -> Stage:
         """Return the stage with the files that COPY or ADD takes. What it takes of the internet is left out."""
-        *sources, target = _words(rest)
+        *sources, target = self.listed(line.rest)
         if not sources:
-            raise ValueError(rest)
+            raise ValueError(line.rest)
         place = str(_joined(stage.workdir, target))
         if target.endswith(("/", ".")) or len(sources) > 1:
             place = f"{place.rstrip('/')}/"
-        mode = line.flag("chmod") or ""
-        made = Copy(place=line.place, word=line.word, target=place, mode=mode)
+        mode, owner = (self.expand(line.flag(name) or "") for name in ("chmod", "chown"))
+        made = Copy(place=line.place, word=line.word, target=place, mode=mode, owner=owner)
         if (origin := line.flag("from")) is not None:
             taken = self.taken(line, replace(made, sources=tuple(sources)), self.expand(origin))
-            return _with(stage, taken) if taken else _noted(stage, note(line.place, line.text))
+            return _with(stage, taken or LeftOut(place=line.place, text=line.text))
         kept = []
         for source in sources:
             if found := HEREDOC.fullmatch(source):
                 whole = f"{place}{found['name']}" if place.endswith("/") else place
                 text = line.heredocs[found["name"]]
+                if not found["quote"]:
+                    text = self.expand(text, quotes=False)
                 stage = _with(stage, replace(made, target=whole, text=f"{text}\n"))
             elif re.match(r"https?://|git@|ssh://", source):
-                stage = _noted(stage, note(line.place, f"{line.word} {source}"))
+                stage = _with(stage, LeftOut(place=line.place, text=f"{line.word} {source}"))
             else:
                 kept.append(source)
         unpacks = line.word == "ADD"
@@ -373,7 +387,7 @@ class _Reader:
         """Return the stage with a RUN. That of another image than Python's is left out."""
         shown = text = line.rest
         if stage.foreign:
-            return _noted(stage, note(line.place, f"RUN {shown}"))
+            return _with(stage, LeftOut(place=line.place, text=f"RUN {shown}"))
         if whole := HEREDOC.fullmatch(text):
             shown = text = line.heredocs[whole["name"]]
         else:
@@ -385,17 +399,16 @@ class _Reader:
             if mount := self.mount(stage, line, self.expand(value)):
                 mounts.append(mount)
             else:
-                stage = _noted(stage, note(line.place, f"RUN --mount={value}"))
-        environment = {**self.arguments, **stage.environment}
+                stage = _with(stage, LeftOut(place=line.place, text=f"RUN --mount={value}"))
         made = Run(
             place=line.place,
             shown=f"RUN {shown}",
             words=_exec_form(text) or (*shell, text),
             folder=str(stage.workdir),
-            environment=environment,
+            environment={**self.arguments, **stage.environment},
             user=stage.user,
             mounts=tuple(mounts),
-            unset=self.without_value(shown, environment),
+            network=line.flag("network") != "none",
         )
         return _with(stage, made)
 
@@ -405,7 +418,8 @@ class _Reader:
         target = fields.get("target") or fields.get("dst") or fields.get("destination") or ""
         kind, copied = fields.get("type", "bind"), None
         if kind in ("secret", "ssh") and fields.get("required", "false") != "false":
-            raise ValueError(kind)
+            rule = t("no {kind} is passed to a build; without required the line is run", kind=kind)
+            raise DockerfileError(line.problem(rule))
         if kind == "bind":
             source = fields.get("source") or fields.get("src") or "/"
             copied = Copy(place=line.place, word="RUN --mount", sources=(source,), target="/0")
@@ -418,35 +432,16 @@ class _Reader:
             writable=fields.get("rw", fields.get("readwrite", "false")) != "false",
         )
 
-    def expand(self, text: str) -> str:
+    def expand(self, text: str, *, quotes: bool = True) -> str:
         """Return the text with its variables; unknown ones are empty."""
-        return _expanded(text, {**self.arguments, **(self.stage.environment if self.stage else {})})
+        known = self.before_from
+        if self.stage:
+            known = {**self.arguments, **self.stage.environment}
+        return lex.expand(text, known, self.escape, quotes=quotes)
 
 
 def _without_from(place: str) -> DockerfileError:
     return DockerfileError("{file}: the first instruction must be FROM", file=place)
-
-
-def _expanded(text: str, known: Mapping[str, str]) -> str:
-    def value(match: re.Match[str]) -> str:
-        name, sign, other = match[1] or match[2], match[3], match[4] or ""
-        if sign == "+":
-            return _expanded(other, known) if known.get(name) else ""
-        if name in known and (known[name] or sign != "-"):
-            return known[name]
-        return _expanded(other, known) if sign == "-" else ""
-
-    return VARIABLE.sub(value, text)
-
-
-def _pairs(text: str) -> dict[str, str]:
-    """Return the variables of an ENV."""
-    first, *rest = words = shlex.split(text)
-    if "=" in first:
-        return {name: value for name, _, value in (word.partition("=") for word in words)}
-    if not rest:
-        raise ValueError(text)
-    return {first: " ".join(rest)}
 
 
 def _exec_form(text: str) -> tuple[str, ...] | None:
@@ -470,14 +465,5 @@ def _joined(folder: PurePosixPath, path: str) -> PurePosixPath:
     return PurePosixPath(posixpath.normpath(folder / path))
 
 
-def _words(text: str) -> tuple[str, ...]:
-    """Return the words of an instruction, which may be a list of JSON."""
-    return tuple(json.loads(text) if text.startswith("[") else shlex.split(text))
-
-
 def _with(stage: Stage, step: Step) -> Stage:
     return replace(stage, steps=(*stage.steps, step))
-
-
-def _noted(stage: Stage, notice: Text) -> Stage:
-    return replace(stage, notices=(*stage.notices, notice))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import shutil
 import stat
 import subprocess
@@ -20,14 +19,15 @@ from typing import TYPE_CHECKING
 from docker.utils import exclude_paths  # type: ignore[import-untyped]
 
 from local_cloud.machine.processes import unprivileged_account
-from local_cloud.machine.roots import within
+from local_cloud.machine.roots import MACHINE, within
 from local_cloud.text import Text, t
 
 if TYPE_CHECKING:
     from local_cloud.building.dockerfile import Copy
 
 WILDCARDS = "*?["
-ARCHIVE = re.compile(r".*\.(tar|tgz|tar\.(gz|bz2|xz))")
+AT_ONCE = 1000
+"""Files of one command line."""
 
 
 def sent(context: Path) -> list[str]:
@@ -117,35 +117,35 @@ def copied_from(root: Path, copy: Copy) -> Iterator[tuple[str, Path]]:
             yield copy.target + match.name * into, match
 
 
-def put(
-    source: Path, root: Path, target: str, *, mode: str = "", shared: bool | None = None
-) -> None:
-    """Put a file, a link or a folder at a path of an image; what the folder has only with ``shared``.
+def put(source: Path, root: Path, target: str, *, shared: bool | None = None) -> list[Path]:
+    """Put a file, a link or a folder at a path of an image, and return what was put.
 
-    It means the same as for ``copy_folder``.
+    What the folder has is put only with ``shared``, which means the same as for ``copy_folder``.
     """
     place = within(root, str(PurePosixPath(target).parent)) / PurePosixPath(target).name
     if source.is_dir() and not source.is_symlink():
-        make_folder(root, target)
-        if shared is not None:
-            copy_folder(source, within(root, target), shared=shared and not mode)
-            for each in source.rglob("*") if mode else ():
-                _set_mode(within(root, target) / each.relative_to(source), mode)
-        return
+        folder = make_folder(root, target)
+        if shared is None:
+            return [folder]
+        copy_folder(source, folder, shared=shared)
+        return [folder / each.relative_to(source) for each in (source, *source.rglob("*"))]
     if place.is_dir():
         place = within(root, target) / source.name
     make_folder(root, str(PurePosixPath("/", place.parent.relative_to(root))))
     if os.path.lexists(place):
         place.unlink()
     shutil.copy2(source, place, follow_symlinks=False)
-    _set_mode(place, mode)
     own(place)
+    return [place]
 
 
-def _set_mode(place: Path, mode: str) -> None:
-    """Set the mode that a COPY names, if it is a number. A link has none."""
-    if mode.isdigit() and not place.is_symlink():
-        place.chmod(int(mode, 8))
+def set_mode(mode: str, places: Iterable[Path]) -> None:
+    """Set a mode as chmod reads it, like 755 or u+x. A link has none. Raises ValueError for one that is none."""
+    words = [str(place) for place in places if not place.is_symlink()]
+    for first in range(0, len(words), AT_ONCE):
+        command = ["chmod", mode, "--", *words[first : first + AT_ONCE]]
+        if subprocess.run(command, capture_output=True, check=False).returncode:
+            raise ValueError(mode)
 
 
 def copy_folder(source: Path, target: Path, *, shared: bool) -> None:
@@ -163,25 +163,27 @@ def copy_folder(source: Path, target: Path, *, shared: bool) -> None:
     raise OSError(done.stderr.strip())
 
 
-def write(root: Path, target: str, text: str) -> None:
+def write(root: Path, target: str, text: str) -> Path:
     """Write a file of an image, as a new one."""
     place = within(root, target)
     make_folder(root, str(PurePosixPath("/", place.parent.relative_to(root))))
     place.unlink(missing_ok=True)
     place.write_text(text)
+    place.chmod(0o644)
     own(place)
+    return place
 
 
 def unpack(archive: Path, root: Path, target: str) -> None:
     """Unpack an archive of the context in a folder of an image."""
-    make_folder(root, target)
+    folder = make_folder(root, target)
     with tarfile.open(archive) as files:
-        files.extractall(within(root, target), filter="data")
-    for each in within(root, target).rglob("*"):
+        files.extractall(folder, filter="data")
+    for each in folder.rglob("*"):
         own(each)
 
 
-def make_folder(root: Path, path: str) -> None:
+def make_folder(root: Path, path: str) -> Path:
     """Make a folder of an image, with those above it."""
     place = within(root, path)
     if not place.is_dir():
@@ -190,6 +192,7 @@ def make_folder(root: Path, path: str) -> None:
         place.mkdir()
         place.chmod(0o755)
         own(place)
+    return place
 
 
 @cache
@@ -203,3 +206,23 @@ def own(place: Path) -> None:
     """Give a file of an image to the account that runs tasks."""
     if ids := account():
         os.chown(place, *ids, follow_symlinks=False)
+
+
+FORM = 0o1755
+"""The mode of a root's folder MACHINE. `cp -r` and caches of CI servers lose it."""
+
+
+def intact(root: Path) -> bool:
+    """Return whether a root has its owners and modes."""
+    if not (root / MACHINE).is_dir():
+        return False
+    found = (root / MACHINE).stat()
+    return (stat.S_IMODE(found.st_mode), found.st_uid) == (FORM, (account() or [os.geteuid()])[0])
+
+
+def note_owner(root: Path, owner: str, places: Iterable[Path]) -> None:
+    """Note whose files of an image are (owners.sh)."""
+    file = within(root, f"/{MACHINE}/owners")
+    lines = [f"{owner} /{place.relative_to(root)}\n" for place in places]
+    # As a new file: the root may share the last one with another root.
+    write(root, f"/{MACHINE}/owners", (file.read_text() if file.is_file() else "") + "".join(lines))

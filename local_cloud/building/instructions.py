@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 
 from local_cloud.text import Text, t
@@ -19,7 +20,7 @@ FLAGS = {
 }
 """The flags of each instruction that are known here."""
 HEREDOC = re.compile(r"(?<!<)<<(?P<tabs>-?)(?P<quote>['\"]?)(?P<name>[A-Za-z_]\w*)(?P=quote)")
-ESCAPE = re.compile(r"#\s*escape\s*=\s*(\S)\s*", re.I)
+DIRECTIVE = re.compile(r"\s*#\s*(\w+)\s*=\s*(\S+).*")
 SHOWN = 100
 """The most characters of an instruction that a message shows."""
 
@@ -42,6 +43,7 @@ class Instruction:
     word: str
     rest: str
     flags: tuple[tuple[str, str], ...] = ()
+    escape: str = "\\"
     heredocs: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -66,8 +68,11 @@ class Instruction:
 
 def instructions(file: Path) -> Iterator[Instruction]:
     """Yield the instructions of a Dockerfile, which may be unknown ones."""
-    lines = file.read_text().splitlines()
-    escape = next((m[1] for line in lines[:1] if (m := ESCAPE.fullmatch(line.strip()))), "\\")
+    lines = file.read_text(encoding="utf-8-sig").splitlines()
+    directives = takewhile(bool, map(DIRECTIVE.fullmatch, lines))
+    escape = {m[1].lower(): m[2] for m in directives if m}.get("escape", "\\")
+    # Two of these characters are one that goes on with nothing.
+    continued = re.compile(rf"(?:^|(?<=[^{re.escape(escape)}])){re.escape(escape)}[ \t]*$")
     name, rest = f"{file.parent.name}/{file.name}", enumerate(lines, 1)
     parts: list[str] = []
     begun = 0
@@ -75,15 +80,17 @@ def instructions(file: Path) -> Iterator[Instruction]:
         if not text.strip() or text.lstrip().startswith("#"):
             continue
         begun = begun if parts else number
-        parts.append(text.rstrip().removesuffix(escape))
-        if not text.rstrip().endswith(escape):
-            yield _instruction(f"{name}:{begun}", " ".join(parts).strip(), rest)
+        parts.append(continued.sub("", text))
+        if not continued.search(text):
+            yield _instruction(f"{name}:{begun}", "".join(parts).strip(), escape, rest)
             parts = []
     if parts:
-        yield _instruction(f"{name}:{begun}", " ".join(parts).strip(), rest)
+        yield _instruction(f"{name}:{begun}", "".join(parts).strip(), escape, rest)
 
 
-def _instruction(place: str, text: str, following: Iterator[tuple[int, str]]) -> Instruction:
+def _instruction(
+    place: str, text: str, escape: str, following: Iterator[tuple[int, str]]
+) -> Instruction:
     """Return an instruction. Its heredocs are read from the lines that follow."""
     word, *arguments = text.split(None, 1) or [""]
     rest, flags = "".join(arguments), []
@@ -91,7 +98,9 @@ def _instruction(place: str, text: str, following: Iterator[tuple[int, str]]) ->
         while match := re.match(r"--([\w.-]+)(?:=(\S*))?(?:\s+|$)", rest):
             flags.append((match[1], match[2] or ""))
             rest = rest[match.end() :]
-    made = Instruction(place=place, text=text, word=word.upper(), rest=rest, flags=tuple(flags))
+    made = Instruction(
+        place=place, text=text, word=word.upper(), rest=rest, flags=tuple(flags), escape=escape
+    )
     if made.word in ("RUN", "COPY", "ADD"):
         for found in HEREDOC.finditer(rest):
             made.heredocs[found["name"]] = _body(following, found["name"], bool(found["tabs"]))

@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import threading
 import time
@@ -23,11 +24,13 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from local_cloud import starter
 from local_cloud.building import base, files, index, plain
 from local_cloud.building.dockerfile import (
     LAST_LINES,
     Copy,
     DockerfileError,
+    LeftOut,
     Run,
     RunFailed,
     Stage,
@@ -39,7 +42,7 @@ from local_cloud.building.instructions import shortened
 from local_cloud.machine.namespaces import HOLDER
 from local_cloud.machine.roots import MACHINE, Bind, mountable, within
 from local_cloud.paths import cache, cache_refused
-from local_cloud.text import Text, joined, t
+from local_cloud.text import Text, joined, said, t
 
 LONG, LONGEST = 1.0, 10.0
 """Seconds of work after which the root is kept before files are copied, and before a RUN.
@@ -122,19 +125,30 @@ class Layers:
             build = _Build(self, folder, context, runs)
             built = build.stage(stage)
             if runs:
+                for warning in build.closed(stage, built.root):
+                    say(warning)
                 return built
             # A stage has what its start was given.
             starts = [each.start for each in stage.needed]
             roots = [build.stage(each).root for each in stage.needed if each not in starts]
-            return built._replace(programs=plain.programs(roots))
+            try:
+                return built._replace(programs=plain.programs(roots))
+            except RunFailed as problem:
+                raise _failed(said(problem), built.notices) from None
 
     def run(
-        self, words: list[str], folder: str, environment: Mapping[str, str], binds: list[Bind]
+        self,
+        words: list[str],
+        folder: str,
+        environment: Mapping[str, str],
+        binds: list[Bind],
+        *,
+        network: bool = True,
     ) -> tuple[int, str]:
         """Run a command in a root. Return its exit code and its output."""
         self.check()
         order: dict[str, Any] = {"words": words, "folder": folder, "environment": dict(environment)}
-        order["account"] = files.account()
+        order["network"], order["account"] = network, files.account()
         order["binds"] = [
             (str(each.source), str(each.target), "rw" if each.writable else "ro")
             for each in mountable(binds)
@@ -189,19 +203,15 @@ class _Build:
         start = self.stage(stage.start) if stage.start else self._base(stage)
         keys = list(accumulate(stage.steps, self._key, initial=start.key))
         made = self._place(keys[-1])
-        if not made.exists():
+        if not self._kept(keys[-1]):
             _delete_oldest(self.folder)
-            number = max(number for number, key in enumerate(keys) if self._place(key).exists())
+            number = max(number for number, key in enumerate(keys) if self._kept(key))
             os.utime(self._place(keys[number]))
             steps, kept_at = stage.steps[number:], time.monotonic()
             with self._part(self._place(keys[number]), shared=not _write(steps)) as part:
                 for done, (step, key) in enumerate(zip(steps, keys[number + 1 :], strict=True), 1):
-                    if isinstance(step, Copy):
-                        self._copy(step, part, key, shared=not _write(steps[done:]))
-                    elif self.runs:
-                        self._run(step, part, key, start.notices)
-                    else:
-                        self._note_packages(step, part, key)
+                    if problem := self._do(step, part, key, shared=not _write(steps[done:])):
+                        raise _failed(problem, self._notices(stage, start, keys, part))
                     took, following = time.monotonic() - kept_at, steps[done : done + 1]
                     if following and took > (LONG if isinstance(following[0], Copy) else LONGEST):
                         with self._part(part) as kept:
@@ -209,13 +219,34 @@ class _Build:
                         kept_at = time.monotonic()
                 part.rename(made)
         os.utime(made)
-        notices = [*start.notices, *stage.notices]
-        for each in stage.sources:
-            notices += self.stage(each).notices
+        return Built(made, keys[-1], self._notices(stage, start, keys, made))
+
+    def _notices(self, stage: Stage, start: Built, keys: list[str], root: Path) -> list[Text]:
+        """Return what is left out of a stage up to now, and of those that it is made of."""
+        found = [notice for each in stage.sources for notice in self.stage(each).notices]
         for step, key in zip(stage.steps, keys[1:], strict=True):
-            if (noted := within(made, f"/{LEFT_OUT}/{key}")).exists():
-                notices.append(note(step.place, noted.read_text()))
-        return Built(made, keys[-1], list(dict.fromkeys(notices)))
+            if (noted := within(root, f"/{LEFT_OUT}/{key}")).exists():
+                found.append(note(step.place, noted.read_text()))
+        return list(dict.fromkeys([*start.notices, *found]))
+
+    def _do(self, step: Step, root: Path, key: str, *, shared: bool) -> Text | None:
+        """Do a step, and return what is said of it if it fails."""
+        if isinstance(step, Copy):
+            self._copy(step, root, key, shared=shared)
+        elif isinstance(step, LeftOut):
+            _leave_out(root, key, step.text)
+        elif self.runs:
+            return self._run(step, root, key)
+        else:
+            self._note_packages(step, root, key)
+        return None
+
+    def _kept(self, key: str) -> bool:
+        """Return whether a root is there. One that lost its owners and modes, as by a copy, is deleted."""
+        root = self._place(key)
+        if root.exists() and not files.intact(root):
+            shutil.rmtree(root)
+        return root.exists()
 
     def _place(self, key: str) -> Path:
         return self.folder / key[:KEY]
@@ -231,25 +262,28 @@ class _Build:
         of = (base.made_of(python), kind, files.account(), self.runs)
         key = hashlib.sha256(repr(of).encode()).hexdigest()
         made = self._place(key)
-        if not made.exists():
-            simple = Stage(base=f"python:{stage.version}" if given else "", environment={})
+        if not self._kept(key):
+            simple = Stage(base=f"python:{python.version}", environment={})
             first = self._base(simple).root if any(kind) else None
             with self._part(first, shared=True) as part:
                 if first:
-                    base.adapt(part, *kind)
+                    base.adapt(part, python, *kind)
                 elif self.runs:
                     base.make(part, python)
                 else:
                     files.write(part, f"/{MACHINE}/lacks", "")
+                files.make_folder(part, f"/{MACHINE}").chmod(files.FORM)
                 part.rename(made)
         os.utime(made)
         notice = t(
-            "{place}: {image} is run by this machine's Python {version}",
+            "{place}: {image} is run by this machine's Python {version}. {way}, or use a Docker engine "
+            "(--tasks docker), if it needs its own",
             place=stage.place,
             image=stage.base,
-            version=base.OWN.version,
+            version=python.version,
+            way=t("Install that one with pyenv or uv") if self.runs else starter.current().python,
         )
-        return Built(made, key, [] if given or not stage.version else [notice])
+        return Built(made, key, [] if given or stage.foreign else [notice])
 
     @contextmanager
     def _part(self, source: Path | None, *, shared: bool = False) -> Iterator[Path]:
@@ -271,7 +305,7 @@ class _Build:
                 for mount in value:
                     fields += [mount.kind, mount.target, mount.writable]
                     fields += self._contents(mount.copied) if mount.copied else []
-            elif name not in ("place", "shown", "unset", "stage"):
+            elif name not in ("place", "shown", "stage"):
                 fields.append((name, value))
         fields += self._contents(step) if isinstance(step, Copy) else []
         return hashlib.sha256(repr((before, fields)).encode()).hexdigest()
@@ -285,28 +319,37 @@ class _Build:
     def _copy(self, copy: Copy, root: Path, key: str, *, shared: bool) -> None:
         """Copy files. What the stage lacks is left out, where what would have made it was left out, too."""
         if copy.text is not None:
-            files.write(root, copy.target, copy.text)
+            placed = [files.write(root, copy.target, copy.text)]
+        elif copy.stage:
+            placed = self._copy_from(copy, copy.stage, root, key, shared=shared and not copy.mode)
         elif not copy.sources:
-            files.make_folder(root, copy.target)
-        if copy.stage is None:
+            placed = [files.make_folder(root, copy.target)]
+        else:
+            placed = []
             for target, source in files.copied(self.context, copy):
-                if copy.unpacks and files.ARCHIVE.fullmatch(source.name):
+                if copy.unpacks and source.is_file() and tarfile.is_tarfile(source):
                     folder = copy.target if copy.target.endswith("/") else target
                     files.unpack(source, root, folder)
                 else:
-                    files.put(source, root, target, mode=copy.mode)
-            return
-        origin = self.stage(copy.stage)
-        lacks = []
+                    placed += files.put(source, root, target)
+        try:
+            files.set_mode(copy.mode, placed if copy.mode else ())
+        except ValueError:
+            problem = t("{place}: --chmod={mode} is no mode", place=copy.place, mode=copy.mode)
+            raise DockerfileError(problem) from None
+        if copy.owner:
+            files.note_owner(root, copy.owner, placed)
+
+    def _copy_from(
+        self, copy: Copy, stage: Stage, root: Path, key: str, *, shared: bool
+    ) -> list[Path]:
+        origin, placed, lacks = self.stage(stage), list[Path](), []
         for target, source in files.copied_from(origin.root, copy):
             if source.exists() or source.is_symlink():
-                files.put(source, root, target, mode=copy.mode, shared=shared)
+                placed += files.put(source, root, target, shared=shared)
             else:
                 lacks.append(f"/{source.relative_to(origin.root)}")
-        if not lacks:
-            return
-        left_out = copy.stage.notices or (origin.root / MACHINE / "lacks").exists()
-        if not (copy.stage.foreign or left_out):
+        if lacks and not (stage.foreign or (origin.root / MACHINE / "lacks").exists()):
             problem = t(
                 "{place}: {word} {source}: the stage that it is copied from has no such file",
                 place=copy.place,
@@ -314,40 +357,83 @@ class _Build:
                 source=lacks[0],
             )
             raise DockerfileError(problem)
-        _leave_out(root, key, f"COPY --from {' '.join(lacks)}")
+        if lacks:
+            _leave_out(root, key, f"COPY --from {' '.join(lacks)}")
+        return placed
 
-    def _run(self, run: Run, root: Path, key: str, notices: Sequence[Text]) -> None:
-        """Run a RUN. A program that an earlier one could not install is left out, too.
+    def _run(self, run: Run, root: Path, key: str) -> Text | None:
+        """Run a RUN, and return what is said if it fails.
 
-        ``notices`` is what the stage's base lacks, which may be why it fails.
+        A program that an earlier one could not install is left out, too.
         """
+        _, home = self._account(root, run.user, run.place)
+        begun = time.time()
         for _ in range(LAST_LINES):
             files.write(root, f"/{LEFT_OUT}/now", "")
-            code, said = self._tried(run, root)
-            absent = NOT_FOUND.search(said) if code == 127 else None
+            code, output = self._tried(run, root, home)
+            absent = NOT_FOUND.search(output) if code == 127 else None
             if absent is None or not self._stub(root, absent[1] or absent[2]):
                 break
-        if code:
-            what = f"{run.place}: {shortened(run.shown)}"
-            problem = failed(what, code, said, base.python_of(root).version, run.unset)
-            raise RunFailed(joined("\n", (problem, *notices)))
         noted = within(root, f"/{LEFT_OUT}/now")
         if noted.is_file() and (text := noted.read_text()):
             _leave_out(root, key, f"RUN {'; '.join(text.splitlines())}")
+        if code:
+            return failed(f"{run.place}: {shortened(run.shown)}", code, output)
+        if run.user:
+            self._owners(root, "made", run.user, str(begun))
+        return None
 
-    def _tried(self, run: Run, root: Path) -> tuple[int, str]:
+    def closed(self, stage: Stage, root: Path) -> Iterator[Text]:
+        """Yield a warning for each file and folder that the user of an image cannot read on AWS."""
+        number, _ = self._account(root, stage.user, stage.place)
+        name, _, group = (stage.user or "").partition(":")
+        lines = self._owners(root, "closed", name, group or name) if number != "0" else ""
+        for owner, _, path in (line.partition(" ") for line in lines.splitlines()):
+            yield t(
+                "{file} belongs to {owner}: on AWS {user} cannot read it, here it can",
+                file=path,
+                owner=owner,
+                user=name,
+            )
+
+    def _owners(self, root: Path, *words: str) -> str:
+        """Run owners.sh in a root, and return what it prints."""
+        command = ["/bin/sh", f"/{MACHINE}/owners.sh", *words]
+        return self.layers.run(command, "/", {"PATH": os.defpath}, self._binds(root))[1]
+
+    def _account(self, root: Path, user: str | None, place: str) -> tuple[str, str]:
+        """Return a user's id and home folder in an image. One that it does not have is refused, as by Docker."""
+        name = (user or "root").partition(":")[0]
+        if name in ("root", "0"):
+            return "0", "/root"
+        file = within(root, "/etc/passwd")
+        for line in file.read_text().splitlines() if file.is_file() else ():
+            login, _, number, _, _, home, *_ = f"{line}::::::".split(":")
+            if name in (login, number):
+                return number, home
+        if not (name.isdigit() or within(root, f"/{MACHINE}/lacks").exists()):
+            problem = t(
+                "{place}: unable to find user {user}: no matching entries in passwd file; add it by a RUN "
+                "with useradd",
+                place=place,
+                user=name,
+            )
+            raise DockerfileError(problem)
+        return name, "/" if name.isdigit() else f"/home/{name}"
+
+    def _tried(self, run: Run, root: Path, home: str) -> tuple[int, str]:
         caches = self.folder / "caches"
         caches.mkdir(exist_ok=True)
         files.own(caches)
         given, binds = index.variables(caches)
-        user = (run.user or "root").partition(":")[0]
-        home = "/root" if user in ("0", "root") else f"/home/{user}"
         environment = {"HOME": home, **given, **run.environment}
         environment["PATH"] = f"{base.STUBS}:{environment.get('PATH', os.defpath)}:{base.LATE}"
         files.make_folder(root, run.folder)
         with self._mounts(run) as mounts:
             everything = [*self._binds(root), *binds, *mounts]
-            return self.layers.run(list(run.words), run.folder, environment, everything)
+            return self.layers.run(
+                list(run.words), run.folder, environment, everything, network=run.network
+            )
 
     def _stub(self, root: Path, name: str) -> bool:
         """Make a stub for a program, if it may be one of a package that was left out and has none yet."""
@@ -392,6 +478,14 @@ class _Build:
                 self._copy(replace(mount.copied, target=mount.target), root, key, shared=False)
         if not plain.note_packages(run, root):
             _leave_out(root, key, run.shown)
+
+
+def _failed(problem: Text, notices: Sequence[Text]) -> RunFailed:
+    """Return the error of a build that failed, with what was left out before."""
+    heading = t(
+        "It may fail here only, and not with a Docker engine (--tasks docker), because before it:"
+    )
+    return RunFailed(joined("\n", (problem, *([heading] if notices else []), *notices)))
 
 
 def _write(steps: Iterable[Step]) -> bool:

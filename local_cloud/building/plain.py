@@ -17,7 +17,7 @@ from pathlib import Path
 
 from local_cloud import starter
 from local_cloud.building import files
-from local_cloud.building.dockerfile import RUNNING, Run, RunFailed, failed
+from local_cloud.building.dockerfile import Run, RunFailed, failed
 from local_cloud.machine.roots import MACHINE, within
 from local_cloud.paths import cache, cache_refused
 
@@ -108,7 +108,7 @@ def _run(*words: str) -> None:
         check=False,
     )
     if done.returncode:
-        raise RunFailed(failed(" ".join(words[1:4]), done.returncode, done.stdout, RUNNING))
+        raise RunFailed(failed(" ".join(words[1:4]), done.returncode, done.stdout))
 
 
 def outside(root: Path, text: str) -> str:

@@ -5,14 +5,52 @@ name=${0##*/}
 noted=/.machine/left-out/now
 real() { PATH=${PATH#*/.machine/stubs:} "$name" "$@"; }
 for last; do :; done
+
+# Notes whose files are; with -R those below them, too.
+own() {
+    deep='-maxdepth 0' owner=''
+    for each; do
+        case $each in
+        --recursive | -*R*) deep='' ;;
+        -*) ;;
+        *)
+            if [ -z "$owner" ]; then owner=$each; continue; fi
+            case $each in /*) ;; *) each=$PWD/$each ;; esac
+            find "$each" $deep -printf "$owner %p\n" >>/.machine/owners || return
+            ;;
+        esac
+    done
+}
+
+# Adds each word that may be the name of a user: an option's value that looks like one does no harm.
+add() {
+    id=$((1000 + $(wc -l </etc/passwd))) home='' before=''
+    for each; do
+        case $before in -u | --uid) id=$each ;; -d | -h | --home | --home-dir) home=$each ;; esac
+        before=$each
+    done
+    for each; do
+        case $each in
+        *[!a-zA-Z0-9_.-]* | [!a-zA-Z_]*) ;;
+        *)
+            echo "$each:x:$id:$id::${home:-/home/$each}:/bin/sh" >>/etc/passwd
+            mkdir -p "${home:-/home/$each}" && own -R "$each" "${home:-/home/$each}"
+            ;;
+        esac
+    done
+}
+
+case "$name $1" in
+"dpkg --print-architecture") uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/'; exit ;;
+"apk --print-arch") uname -m; exit ;;
+esac
 case $name in
-chown | chgrp | setcap | usermod | groupadd | addgroup | groupmod | passwd | ldconfig | update-ca-certificates) ;;
-useradd | adduser)
-    mkdir -p "/home/$last" && echo "$last:x:10001:10001::/home/$last:/bin/sh" >>/etc/passwd
-    ;;
+chgrp | setcap | usermod | groupadd | addgroup | groupmod | passwd | ldconfig | update-ca-certificates) exit ;;
+useradd | adduser) add "$@"; exit ;;
 su | runuser)
     while [ $# -gt 0 ] && [ "$1" != -c ]; do shift; done
     [ "$1" != -c ] || exec /bin/sh -c "$2"
+    exit
     ;;
 sudo)
     while [ "${1#-}" != "$1" ]; do
@@ -25,8 +63,22 @@ gosu | su-exec)
     shift
     exec "$@"
     ;;
-chmod | cp | gunzip | install | ln | mv | sed | sha256sum | tar | touch | unzip)
-    real "$@" && exit
+bash | sh)
+    for each; do
+        case $each in
+        -*c*) break ;;
+        [-+]*) ;;
+        *)
+            # A script that was left out does nothing.
+            [ ! -e /.machine/lacks ] || [ -e "$each" ] || { echo "$name $*" >>$noted; exit 0; }
+            break
+            ;;
+        esac
+    done
+    exec "/bin/$name" "$@"
+    ;;
+chmod | chown | cp | gunzip | install | ln | mv | rm | sed | sha256sum | tar | touch | unzip)
+    case $name in chown) own "$@" ;; *) real "$@" ;; esac && exit
     code=$?
     [ -e /.machine/lacks ] || exit $code
     echo "$name $*" >>$noted

@@ -137,12 +137,15 @@ def run(order: dict[str, Any]) -> int:
 
     They neither see this machine's processes nor get rights by a program's mode. It has this machine's network.
     """
-    enter(CLONE_NEWPID | CLONE_NEWIPC)
+    enter(CLONE_NEWPID | CLONE_NEWIPC | (0 if order["network"] else CLONE_NEWNET))
     mount_root(order["binds"])
     child = os.fork()
     if child == 0:
         try:
             begin(order)
+        except FileNotFoundError:
+            print(f"{order['words'][0]}: not found", file=sys.stderr, flush=True)
+            os._exit(127)
         except OSError as error:
             print(error, file=sys.stderr, flush=True)
         os._exit(126)
@@ -220,6 +223,7 @@ def main() -> None:
 if __name__ == "__main__":
     if sys.argv[1:] == ["run"]:
         import json
+        import warnings  # noqa: F401 - execvpe does, in a root with another Python or none
 
         sys.exit(run(json.load(sys.stdin)))
     main()

@@ -34,8 +34,20 @@ ETC = (
     *("ssl/openssl.cnf", "timezone"),
 )
 """What an image has of this machine's /etc: nothing that names users, hosts or passwords."""
-USERS = "root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n"
-GROUPS = "root:x:0:\nnogroup:x:65534:\n"
+DEBIAN = {
+    "daemon": 1,
+    "bin": 2,
+    "sys": 3,
+    "games": 5,
+    "man": 6,
+    "mail": 8,
+    "www-data": 33,
+    "nobody": 65534,
+}
+"""Users that Debian's images have besides root, with their ids (base-passwd)."""
+USERS = "root:x:0:0::/root:/bin/sh\n"
+USERS += "".join(f"{name}:x:{uid}:{uid}::/:/bin/sh\n" for name, uid in DEBIAN.items())
+GROUPS = "root:x:0:\nnogroup:x:65534:\nwww-data:x:33:\n"
 MOST_LINKS = 40
 
 

@@ -1,5 +1,6 @@
 """Create, read, change, tag and delete a resource by its ``Kind``."""
 
+import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -12,38 +13,37 @@ from botocore.model import OperationModel
 from local_cloud.calls import Calls, UnknownInput, to_parameters, to_shape
 from local_cloud.providers.kind import CHOSEN, NEVER, Kind, Subject, Values, path
 
-TAGGING: Mapping[str, tuple[str, str]] = {
-    **dict.fromkeys(
-        (
-            *("application-autoscaling", "cloudwatch", "ecr", "ecs", "events", "kms", "logs"),
-            *("secretsmanager", "sns", "aws:scheduler/scheduleGroup:ScheduleGroup"),
-        ),
-        ("tag_resource", "untag_resource"),
-    ),
-    "acm": ("add_tags_to_certificate", "remove_tags_from_certificate"),
-    "ec2": ("create_tags", "delete_tags"),
-    "elbv2": ("add_tags", "remove_tags"),
-    "iam": ("tag_role", "untag_role"),
-    "aws:iam/instanceProfile:InstanceProfile": ("tag_instance_profile", "untag_instance_profile"),
-    "aws:iam/policy:Policy": ("tag_policy", "untag_policy"),
-    "rds": ("add_tags_to_resource", "remove_tags_from_resource"),
-}
-"""The operations that add and remove tags: of a service, or of a type where a service has several."""
+
+def tagging(calls: Calls, kind: Kind) -> tuple[str, str] | None:
+    """Return the operations that add and remove tags of a type, or None where its service has none.
+
+    They are called `AddTags…`, `CreateTags`, `TagResource` or, in IAM and SQS, `Tag` and the noun of the creation.
+    """
+    known = calls.client(kind.service).meta.method_to_api_mapping
+    usual = (each for each in known if each.startswith(("add_tags", "create_tags")))
+    for add in (*usual, "tag_resource", f"tag_{kind.create.partition('_')[2]}"):
+        remove = add.replace("add_tags_to", "remove_tags_from").replace("add_", "remove_")
+        remove = re.sub("^tag", "untag", remove.replace("create_", "delete_"))
+        if add in known and remove in known:
+            return add, remove
+    return None
 
 
 def retag(subject: Subject, arn: str, old: Mapping[str, str], new: Mapping[str, str]) -> None:
     """Change a resource's tags from ``old`` to ``new``. botocore's models have the form of each operation."""
-    kind = subject.kind
-    add, remove = TAGGING.get(kind.token) or TAGGING[kind.service]
-    named = subject.identity if kind.service in ("ec2", "iam", "kms") else arn
-    removed = sorted(set(old) - set(new))
-    changes: tuple[tuple[str, Any], ...] = ((remove, removed), (add, new))
-    for operation, value in changes:
+    kind, removed = subject.kind, sorted(set(old) - set(new))
+    operations = tagging(subject.calls, kind)
+    if operations is None:
+        raise UnknownInput(f"{kind.token}: {kind.service} has no operation that tags it")
+    value: Any
+    for operation, value in zip(reversed(operations), (removed, new), strict=True):
         shapes = _model(subject.calls, kind, operation).input_shape.members
         target, tags = (name for name in shapes if name != "DryRun")
         if value and value is removed and shapes[tags].member.type_name == "structure":
             value = [{"key": name} for name in removed]
         if value:
+            # EC2 names any resource by its id.
+            named = subject.identity if target in (kind.identity, "Resources") else arn
             whom = [named] if shapes[target].type_name == "list" else named
             params = {target: whom, tags: to_shape(shapes[tags], value)}
             subject.calls(kind.service, operation, params)
@@ -73,7 +73,7 @@ class Incomplete(Exception):
 def unknown_inputs(calls: Calls, kind: Kind, inputs: Values) -> list[str]:
     """Return the names of ``inputs`` that no operation takes and that are not ignored."""
     known = set(kind.ignored) | {name for setting in kind.settings for name in setting.inputs}
-    if kind.tag_type or kind.service in TAGGING:
+    if kind.tag_type or tagging(calls, kind):
         known.add("tags")
     if kind.autoname:
         known.add(kind.autoname)

@@ -45,7 +45,7 @@ class Project:
     source: Path = field(default_factory=lambda: starter.current().folder)
 
     def prepare(self, change: str = "") -> None:
-        """Create the folder of links, the folder of the state and the passphrase. Keep existing stack files.
+        """Create the folder of links, the folder of the state and the passphrase, and copy stack files that changed.
 
         ``change`` is the command that gives a setting another value, "" for that of the local cloud's shell.
         """
@@ -54,9 +54,7 @@ class Project:
         self.home.state.mkdir(parents=True, exist_ok=True)
         self.link()
         for file in self.source.glob(STACK_FILES):
-            copy = self.home.project / file.name
-            if not copy.exists():
-                stack_files.copy(file, copy, change)
+            stack_files.copy(file, self.home.project / file.name, change)
         self.home.programs.mkdir(exist_ok=True)
         self._write_session_manager_plugin()
         self._write_git()

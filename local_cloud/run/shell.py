@@ -13,7 +13,7 @@ from local_cloud.engine.find import find_or_get
 from local_cloud.machine import namespaces
 from local_cloud.machine.signals import run_in_front
 from local_cloud.paths import Home, check_cache, find_home
-from local_cloud.run import client
+from local_cloud.run import client, stack_files
 from local_cloud.run.client import CloudError, Options
 from local_cloud.run.project import Project, current_project
 from local_cloud.text import Refused, Text, joined, t, verbatim
@@ -127,7 +127,8 @@ def shell(command: list[str], flags: CloudFlags, choice: RegionChoice) -> int:
     environment = project.environment(facts, engine)
     if not command:
         _print_welcome(project, environment["PATH"])
-    return run_in_front(words, environment, home.project)
+    with stack_files.changes_said(home.project):
+        return run_in_front(words, environment, home.project)
 
 
 def _forget_ended_cloud(project: Project) -> None:

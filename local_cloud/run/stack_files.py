@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,18 @@ PROVIDER = re.compile(r"^(encryptionsalt|encryptedkey|secretsprovider):.*\n?", r
 def copy(source: Path, target: Path, change: str) -> None:
     """Copy a stack file without its secrets provider, with a stand-in for each encrypted value.
 
-    It is said, with the command ``change`` that gives a KEY another VALUE.
+    That is said, with the command ``change`` that gives a KEY another VALUE. A file that did not change since is not
+    copied again: `pulumi config set` may have changed the copy.
     """
-    text = PROVIDER.sub("", source.read_text())
+    text, last = source.read_text(), target.with_name(f".{source.name}.copied")
+    if target.exists() and last.exists():
+        if last.read_text() == text:
+            return
+        console.print_note(
+            t("{file} was changed: its settings are those of the local cloud now", file=source.name)
+        )
+    last.write_text(text)
+    text = PROVIDER.sub("", text)
     parts, done = [], 0
     for path, begin, end in _encrypted(text):
         key = ".".join(path)
@@ -38,6 +48,25 @@ def copy(source: Path, target: Path, change: str) -> None:
             )
         )
     target.write_text("".join([*parts, text[done:]]))
+
+
+@contextmanager
+def changes_said(folder: Path) -> Iterator[None]:
+    """Say which stack files in a folder of the local cloud the block changes, as `pulumi config set` does."""
+    before = _texts(folder)
+    yield
+    for file, text in _texts(folder).items():
+        if text != before.get(file, text):
+            console.print_note(
+                t(
+                    "{file} was changed, which only the local cloud reads: your own stays as it is",
+                    file=str(file),
+                )
+            )
+
+
+def _texts(folder: Path) -> dict[Path, str]:
+    return {file: PROVIDER.sub("", file.read_text()) for file in folder.glob("Pulumi.*.yaml")}
 
 
 def _encrypted(text: str) -> Iterator[tuple[list[str], int, int]]:

@@ -56,7 +56,8 @@ def project() -> str:
 def _declaration(key: Key[Any]) -> str:
     default = json.dumps(key.default) if key.kind == "string" else key.default
     return (
-        f"  {key.name}:\n    type: {key.kind}\n    default: {default}\n"
+        # Without a type: the engine would refuse one value at a time, and before the program, which names them all.
+        f"  {key.name}:\n    default: {default}\n"
         f"    description: {json.dumps(key.meaning, ensure_ascii=False)}\n"
     )
 

@@ -9,15 +9,11 @@ from local_cloud.paths import ROOT
 from stack.database import DATABASE_STORAGE_GB
 from stack.image import IMAGE_REVISION
 from stack.monitoring import ALARM_EMAIL
-from stack.rules import KEPT_LOGS
 from stack.settings import KEYS, PERMISSIONS_BOUNDARY, Settings
-from stack.uploads import KEPT_FILES
 
 if TYPE_CHECKING:
     from tests.support.local_stack import LocalStack
 
-KEPT = {key.name for key in KEYS if key.change in (KEPT_LOGS, KEPT_FILES)}
-"""What only an unprotected stack turns off again."""
 ONE_WAY = {
     key.name: key.another(key.default) for key in (DATABASE_STORAGE_GB, IMAGE_REVISION, ALARM_EMAIL)
 }
@@ -28,6 +24,8 @@ ELSEWHERE = (
     *("appFolder", "appDockerfile", "appTarget", "appVariables", "appSecrets"),
 )
 """By a life's own steps; by test_shifting; by test_entrance, which has the zone and a provider; by test_rehearse."""
+KEPT = {key.name for key in KEYS if key.change.loses} - set(ELSEWHERE)
+"""What only an unprotected stack turns off again."""
 ON = {
     key.name: "true" if key.kind == "boolean" else key.another(key.default)
     for key in KEYS

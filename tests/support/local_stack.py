@@ -20,6 +20,7 @@ from local_cloud.engine.find import find_or_get
 from local_cloud.engine.language import Language
 from local_cloud.engine.pulumi import Changes, Pulumi, PulumiFailed
 from local_cloud.paths import Home
+from local_cloud.providers.aws import KINDS
 from local_cloud.run.client import RunningCloud
 from local_cloud.run.project import Project, local_cloud_environment
 from local_cloud.run.stand_ins import start_api, start_hosts
@@ -262,11 +263,6 @@ ONE_STATE = {"PULUMI_EXPERIMENTAL": "true", "PULUMI_SKIP_CHECKPOINTS": "true"}
 
 In tools/tests/rehearsal it writes it as it does for users; there updates are killed, too.
 """
-TOUCHED = (
-    *("applicationautoscaling", "cloudwatch", "ec2", "ecr", "ecs", "elbv2", "events", "iam"),
-    *("kms", "logs", "rds", "route53", "acm", "s3", "scheduler", "secretsmanager", "sns"),
-)
-"""The services that the program makes something in, by moto's names."""
 
 
 @dataclass(frozen=True)
@@ -381,8 +377,8 @@ def local_stack(
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     with contextlib.ExitStack() as stops:
         # moto lives as long as the process: revisions are counted, names are taken.
-        for service in TOUCHED:
-            get_backend(service).clear()
+        for service in {kind.service for kind in KINDS.values()}:
+            get_backend(service.replace("-", "")).clear()
         calls, builder = start_api(region, folder / "images", False, stops, mounts=False)
         ecs = stops.enter_context(scripted_ecs())
         variables = local_cloud_environment(calls.access, home.facts)

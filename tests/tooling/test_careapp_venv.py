@@ -61,6 +61,8 @@ def test_without_uv_python_and_pip_make_it(tree):
 def test_a_command_brings_the_locks_of_its_part(tree):
     tree.call("status")
     assert steps(tree) == [VENV, BASE]
+    tree.call("test", "--help")
+    assert steps(tree) == []
     tree.call("rehearse")
     assert steps(tree) == [CLOUD]
     assert tree.call("--lang", "ja", "test")[0] == 0

@@ -20,6 +20,8 @@ from pulumi.runtime.mocks import MockMonitor
 
 from infra import login
 from infra.login import Endpoints
+from local_cloud.engine.program import checked
+from local_cloud.providers.aws import KINDS, OUTPUTS
 from stack.file import StackFile
 from stack.settings import Settings
 from tools.update.hooks import Update
@@ -45,7 +47,7 @@ NAME = "careapp-poc"
 ANSWERS: dict[str, dict[str, Any]] = yaml.load(
     Path(__file__).with_name("answers.yaml").read_text(), yaml.CSafeLoader
 )
-"""What AWS adds to each type's inputs, as far as another resource reads it."""
+"""Outputs that have a form of their own, or are of a type that the local cloud's stand-in for AWS does not have."""
 
 
 def answers(args: pulumi.runtime.MockResourceArgs) -> dict[str, Any]:
@@ -55,6 +57,12 @@ def answers(args: pulumi.runtime.MockResourceArgs) -> dict[str, Any]:
         key: value[:zones] if key.endswith("SubnetIds") else value
         for key, value in ANSWERS.get(args.typ, {}).items()
     }
+
+
+def made_up(args: pulumi.runtime.MockResourceArgs) -> dict[str, Any]:
+    """Return a text for every output that the stand-in of a type has."""
+    outputs = KINDS[args.typ].outputs if args.typ in KINDS else ()
+    return {output: f"{output}/{args.name}" for output in outputs}
 
 
 class Monitor(MockMonitor):
@@ -85,6 +93,10 @@ class OneMoment(datetime):
         return cls(2026, 1, 2, 3, 4, 5, tzinfo=tz)
 
 
+READ = checked(pulumi.get, OUTPUTS)
+"""How a program reads an output: one that no answer has is an error, not None."""
+
+
 class Engine(pulumi.runtime.Mocks):
     """Answers for AWS. A look-up that no test has prepared is an error, never an empty answer."""
 
@@ -103,7 +115,7 @@ class Engine(pulumi.runtime.Mocks):
         identity = f"{args.typ.rpartition(':')[2]}/{args.name}"  # names repeat across types
         computed = {"arn": f"arn:{identity}", "name": f"{args.name}-made-up"}
         kept = args.inputs if args.custom else {}  # a component's outputs are not its inputs
-        return identity, {**computed, **kept, **answers(args)}
+        return identity, {**made_up(args), **computed, **kept, **answers(args)}
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
         if args.token not in self.lookups:
@@ -220,6 +232,7 @@ def engine(
     # It stays for all tests, so what one test's program has every resource go through ends with it.
     monkeypatch.setattr(pulumi.runtime.get_root_resource(), "_transformations", [])
     monkeypatch.setattr("infra.image_tag.datetime", OneMoment)
+    monkeypatch.setattr(pulumi, "get", READ)
     yield engine
     assert engine.orphans() == []
     assert engine.unfinished() == set()
@@ -259,7 +272,9 @@ def program(
 ) -> Callable[..., Any]:
     """Runs __main__ with a stack file's keys and gives what it exported."""
     engine.lookups["aws:ssm/getParameter:getParameter"] = {"insecureValue": "ami-1"}
-    monkeypatch.setattr(login, "discover", lambda given: ENDPOINTS if given.login.enabled else None)
+    monkeypatch.setattr(
+        login, "discover", lambda given, _: ENDPOINTS if given.login.enabled else None
+    )
 
     def run(region: str = "ap-northeast-1", **changes: str) -> Any:
         outputs: dict[str, Any] = {}

@@ -14,9 +14,10 @@ from infra.database import secret_arn_of
 from infra.listeners import NO_SERVICE
 from infra.network import InternetGatewayFirst, no_public_ips, protect_subnets
 from infra.notices import failed_run_pattern
+from local_cloud.providers.aws import OUTPUTS
 from stack.scaling import hours
 from tests.support.declared import ROOT
-from tests.unit.conftest import NAME
+from tests.unit.conftest import ANSWERS, NAME
 
 DEFINITION = "aws:ecs/taskDefinition:TaskDefinition"
 DOCKERFILE = (ROOT / "webapp" / "Dockerfile").read_text()
@@ -106,6 +107,31 @@ def test_where_the_container_may_write_the_image_declares_a_volume(engine, progr
     declared = re.findall(r'^VOLUME \["([^"]+)"\]', DOCKERFILE, re.MULTILINE)
     [made] = json.loads(engine.inputs(DEFINITION)["careapp-poc-app"]["containerDefinitions"])
     assert declared == [mount["containerPath"] for mount in made["mountPoints"]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "output", "name"),
+    [
+        ("aws:s3/bucket:Bucket", "bucket", "UPLOADS_BUCKET"),
+        ("aws:s3/bucket:Bucket", "arn", "UPLOADS_BUCKET"),
+        ("aws:rds/instance:Instance", "address", "DB_HOST"),
+        ("aws:ecr/repository:Repository", "arn", "repository_arn"),
+    ],
+)
+def test_an_output_without_a_value_is_an_error_and_turns_nothing_off(
+    engine, program, monkeypatch, kind, output, name
+):
+    monkeypatch.setitem(ANSWERS, kind, ANSWERS[kind] | {output: None})
+    with pytest.raises(ValueError, match=f"no value for {name},"):
+        program(ecsEnabled="true", uploadsEnabled="true")
+    engine.monitor.finished += engine.unfinished()  # The program ended before these components did.
+
+
+def test_an_output_that_no_stand_in_has_is_an_error(engine, program, monkeypatch):
+    monkeypatch.setitem(OUTPUTS, "aws:rds/instance:Instance", ())
+    with pytest.raises(NotImplementedError, match="has no output address"):
+        program()
+    engine.monitor.finished += engine.unfinished()
 
 
 # Scaling.

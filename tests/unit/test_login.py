@@ -61,7 +61,7 @@ def answers(monkeypatch):
 def test_the_endpoints_are_those_of_the_discovery_document(answers, configured, issuer):
     asked = answers(DOCUMENT | {"issuer": issuer})
     assert (
-        login.discover(configured(**LOGIN | {"loginIssuer": issuer}, ecsEnabled="true"))
+        login.discover(configured(**LOGIN | {"loginIssuer": issuer}, ecsEnabled="true"), {})
         == ENDPOINTS
     )
     assert [url for url, _ in asked] == [f"{issuer.rstrip('/')}/.well-known/openid-configuration"]
@@ -69,8 +69,8 @@ def test_the_endpoints_are_those_of_the_discovery_document(answers, configured, 
 
 def test_without_a_login_or_a_service_nobody_is_asked(answers, configured):
     asked = answers(OSError())
-    assert login.discover(configured(ecsEnabled="true")) is None
-    assert login.discover(configured(**LOGIN)) is None
+    assert login.discover(configured(ecsEnabled="true"), {}) is None
+    assert login.discover(configured(**LOGIN), {}) is None
     assert asked == []
 
 
@@ -96,8 +96,35 @@ def test_a_document_that_cannot_be_used_stops_the_update_and_names_the_issuer(
 ):
     answers(given)
     with pytest.raises(pulumi.RunError) as refused:
-        login.discover(configured(**LOGIN, ecsEnabled="true"))
+        login.discover(configured(**LOGIN, ecsEnabled="true"), deployed(f"{ISSUER}/other"))
     text = str(refused.value)
     assert text.startswith(f"loginIssuer: {ISSUER} cannot be used: {ISSUER}/.well-known/")
     assert f": {why}" in text
     assert "Nothing was changed." in text
+
+
+def deployed(issuer):
+    """Return the resources of a stack whose login is at an issuer."""
+    oidc = {"issuer": issuer, "authorizationEndpoint": ENDPOINTS.authorization_endpoint}
+    oidc |= {
+        "tokenEndpoint": ENDPOINTS.token_endpoint,
+        "userInfoEndpoint": ENDPOINTS.userinfo_endpoint,
+    }
+    actions = [{"type": "authenticate-oidc", "authenticateOidc": oidc}, {"type": "forward"}]
+    return {
+        "urn:1": {"type": "aws:ec2/vpc:Vpc", "outputs": {"id": "vpc-1"}},
+        "urn:2": {"type": "aws:lb/listenerRule:ListenerRule", "outputs": {"actions": actions}},
+    }
+
+
+def test_the_login_of_the_last_update_serves_while_the_provider_is_away(
+    answers, configured, monkeypatch
+):
+    warnings = []
+    monkeypatch.setattr(pulumi.log, "warn", warnings.append)
+    answers(OSError("no such host"))
+    assert login.discover(configured(**LOGIN, ecsEnabled="true"), deployed(ISSUER)) == ENDPOINTS
+    assert warnings == [
+        f"loginIssuer: {ISSUER}/.well-known/openid-configuration cannot be used: no such host. The login stays as "
+        "it was deployed."
+    ]

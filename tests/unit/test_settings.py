@@ -7,6 +7,7 @@ from dataclasses import fields, is_dataclass
 import pytest
 
 from ecs_gate.facts.clients import Allowed
+from stack.app_resources import APP_RESOURCES
 from stack.container import RESERVED
 from stack.file import StackError, StackFile
 from stack.image import LOCK_TIMEOUT
@@ -29,8 +30,12 @@ def flat(record, path=""):
     return found
 
 
-ELSEWHERE = ("workers", "jobs", "rolloutTimeoutMinutes")
-"""Maps of records, test_settings_maps.py; a default that others decide, test_settings_refused.py."""
+ELSEWHERE = (
+    *("workers", "jobs", "rolloutTimeoutMinutes"),
+    *(key.name for key in APP_RESOURCES),
+)
+"""Maps of records, test_settings_maps.py; a default that others decide, test_settings_refused.py; what the record
+names when it is on, test_declared.py."""
 
 
 def loaded(**ours):

@@ -9,6 +9,7 @@ import yaml
 from ecs_gate.facts.secrets import secret_arn, secret_key
 from infra import config
 from local_cloud.engine.version import BELOW, MINIMUM
+from stack.app_resources import APP_RESOURCES
 from stack.file import StackError, read
 from stack.settings import KEYS, Settings
 
@@ -107,6 +108,10 @@ def test_pulumi_refuses_a_version_of_its_own_that_the_program_cannot_be_run_with
     assert PROJECT["requiredPulumiVersion"] == f">={MINIMUM} <{BELOW}"
 
 
+def test_no_setting_has_a_type_by_which_the_engine_would_refuse_one_value_at_a_time():
+    assert [name for name, declared in PROJECT["config"].items() if "type" in declared] == []
+
+
 @pytest.mark.parametrize("stack", STACKS)
 def test_each_stack_file_can_be_used(stack):
     Settings.of(read(stack, ROOT), sources=True)
@@ -118,7 +123,7 @@ def test_prod_takes_every_precaution_that_a_setting_offers():
     declined = {"execEnabled": "the container's root file system stays read-only"}
     declined |= {"ecsEnabled": "stage 1 comes first", "bastionEnabled": "only while it is used"}
     declined |= {"fargateSpot": "AWS may stop every task at once"}
-    declined |= {"uploadsEnabled": "the app that comes with the project keeps no files"}
+    declined |= {key.name: "the app that comes with the project uses none" for key in APP_RESOURCES}
     taken = {name for name, text in prod.texts.items() if text == "true"}
     assert offered - taken <= set(declined)
     assert prod.network.nat == "onePerAz"

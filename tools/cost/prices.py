@@ -1,4 +1,4 @@
-"""Prices in USD: of a region's dated table, with the AWS page that states each, or of AWS's Price List API.
+"""Prices in USD: of a dated table, with the AWS page that states each, or of AWS's Price List API.
 
 The API, for `./careapp cost --live`, answers in us-east-1 for every region and is free (AWS Billing guide, price
 changes). Only on-demand terms are read.
@@ -24,8 +24,8 @@ from tools.cost.graph import NoPrice
 HOURS = 730
 """Hours of a month, as AWS's own calculator counts them."""
 FOLDER = Path(__file__).parent
-UNITS, CODES = "units.toml", "codes.toml"
-"""What has a price, and each region's code in a usage type. A region's prices are in the file with its name."""
+PRICES, CODES = "prices.toml", "codes.toml"
+"""What has a price, with its price in some regions, and each region's code in a usage type."""
 WITHOUT_CODE = "us-east-1"
 """Some of its usage types have no code (S3 user guide, "Understanding your AWS billing and usage reports")."""
 API_REGION = "us-east-1"
@@ -57,10 +57,10 @@ class PriceBook:
 
     @cached_property
     def table(self) -> Mapping[str, Any]:
-        """Return the entries of the region's table; they have no price where it has no file."""
-        file = FOLDER / f"{self.region}.toml"
-        prices = _read(file.name) if self.region and file.exists() else {}
-        return {name: {**unit, **prices.get(name, {})} for name, unit in _read(UNITS).items()}
+        """Return the table's entries; those without a price in the region have no `usd`."""
+        return {
+            name: {**entry, **entry.get(self.region, {})} for name, entry in _read(PRICES).items()
+        }
 
     @cached_property
     def _live(self) -> dict[str, float | None]:

@@ -19,6 +19,7 @@ from ecs_gate.text import Refused, Text, t, verbatim
 from ecs_gate.waiting import Waiting
 from stack import monitoring, shifting
 from stack.settings import Settings
+from stack.uploads import UPLOADS_ENABLED
 from tools.additions.parts import restores
 from tools.command_line import exit_code_of
 from tools.database import copies, queries
@@ -261,7 +262,7 @@ def plan(restore: Restore, text: Text) -> Iterator[Line]:
 
 def _files(restore: Restore) -> Iterator[Text]:
     """Yield what a restore does not cover: the files in the bucket."""
-    if restore.settings.uploads_enabled:
+    if UPLOADS_ENABLED in restore.settings.app_resources:
         yield t(
             "the app's files in the bucket stay as they are: restored rows can name files that were deleted since, and "
             "newer files have no row (docs/operate.md#the-apps-files)"

@@ -32,7 +32,7 @@ def pause(stack: str, folder: Path, as_json: bool, yes: bool) -> int:
             pausable.pause()
         return _show(pausable, as_json)
 
-    return exit_code_of(work, _interrupted(stack))
+    return exit_code_of(work, _interrupted(stack, "pause", "resume"))
 
 
 def resume(stack: str, folder: Path, as_json: bool) -> int:
@@ -44,14 +44,16 @@ def resume(stack: str, folder: Path, as_json: bool) -> int:
         pausable.resume()
         return _show(pausable, as_json)
 
-    return exit_code_of(work, _interrupted(stack))
+    return exit_code_of(work, _interrupted(stack, "resume", "pause"))
 
 
-def _interrupted(stack: str) -> Text:
+def _interrupted(stack: str, verb: str, other: str) -> Text:
     return t(
-        "interrupted; nothing is lost: continue with `./careapp pause -s {stack}`, or go back "
-        "with `./careapp resume -s {stack}`.",
+        "interrupted; nothing is lost: continue with `./careapp {verb} -s {stack}`, or go back "
+        "with `./careapp {other} -s {stack}`.",
         stack=stack,
+        verb=verb,
+        other=other,
     )
 
 

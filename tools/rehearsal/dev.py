@@ -21,6 +21,8 @@ from local_cloud.aws.rds.postgres import Postgres
 from local_cloud.building import plain
 from local_cloud.console import Progress
 from local_cloud.machine.authority import Authority
+from stack.file import full_key, read
+from stack.image import APP_FOLDER
 from stack.load_balancer import KEEP_ALIVE_SECONDS
 from tools.rehearsal.careapp import ROOT
 
@@ -36,6 +38,7 @@ class DevFailed(Refused):
 
 def serve(port: int, log_level: str, source: Path = ROOT) -> int:
     """Serve ``source``'s app on ``port`` of 127.0.0.1 until Ctrl-C. Raises ``DevFailed``."""
+    _check_app(source)
     _check_free(port)
     with Progress().phase(t("the app's packages")):
         webapp = source / "webapp"
@@ -51,6 +54,25 @@ def serve(port: int, log_level: str, source: Path = ROOT) -> int:
         chosen = {"PORT": str(port), "LOG_LEVEL": log_level, "APP_VERSION": "dev"}
         chosen["KEEP_ALIVE_SECONDS"] = str(KEEP_ALIVE_SECONDS)
         return _run_gunicorn(programs, source, variables | chosen)
+
+
+def _check_app(source: Path) -> None:
+    """Raise ``DevFailed`` where the stacks run another app than the one in webapp/, whose command is known here."""
+    folders = {file.stem.partition(".")[2]: _folder(file) for file in source.glob("Pulumi.*.yaml")}
+    others = {stack: folder for stack, folder in folders.items() if folder != APP_FOLDER.default}
+    if others and len(others) == len(folders):
+        stack, folder = min(others.items())
+        raise DevFailed(
+            "./careapp dev runs webapp/, and the app of the stack {stack} is in {folder}/: "
+            "`./careapp rehearse -c appFolder={folder}` runs that one as on AWS",
+            stack=stack,
+            folder=folder,
+        )
+
+
+def _folder(file: Path) -> str:
+    stack = read(file.stem.partition(".")[2], file.parent)
+    return stack.values.get(full_key(stack.project, APP_FOLDER.name), APP_FOLDER.default)
 
 
 def _check_free(port: int) -> None:

@@ -110,6 +110,17 @@ class Search:
             raise
         return streams
 
+    def check_task(self) -> None:
+        """Raise AwsProblem where no task has a log whose id begins as the query's does."""
+        params = {"logGroupName": self._names.log_group, "logStreamNamePrefix": self._prefix}
+        streams = self._session.pages("logs", "describe_log_streams", **params)
+        if not any(page["logStreams"] for page in streams):
+            raise AwsProblem(
+                "missing",
+                t("There is no log of a task whose id begins with {task}.", task=self._query.task),
+                t("`./careapp status` shows the tasks, `./careapp logs` the lines of all."),
+            )
+
     def latest(self, floor: datetime | None = None) -> list[LogEvent]:
         """Return the last lines, oldest first, none before ``floor``.
 
@@ -337,6 +348,8 @@ def run(
         task, lines = previous(session, names, query)
         display([screen.ended(task), *screen.lines(lines, learn)])
         return 0
+    if query.task:
+        Search(session, names, query).check_task()
     show = follow if is_following else read
     display(screen.lines(show(session, names, query), learn))
     return 0

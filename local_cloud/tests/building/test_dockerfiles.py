@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 import pytest
 
 from local_cloud.building import dockerfile, files
-from local_cloud.building.dockerfile import DockerfileError
+from local_cloud.building.dockerfile import DockerfileError, LeftOut
 
 FILES = {
     "requirements.txt": "flask\n",
@@ -47,7 +47,7 @@ REFUSED = {
     "FROM node:22": f"1: FROM node:22: {NOT_PYTHON}",
     "FROM python:slmi": f"1: FROM python:slmi: {NOT_PYTHON}",
     "ARG V=${V:-NOT_SET}\nFROM python:${V}-slim": f"2: FROM python:${{V}}-slim: {NOT_PYTHON}",
-    "ARG BASE\nFROM $BASE": "1: ARG BASE has no value; write one there: ARG BASE=VALUE",
+    "ARG BASE\nFROM $BASE": f"2: FROM $BASE: {NOT_PYTHON}",
     "FROM python SA x": f"1: FROM python SA x: {UNREADABLE}",
     "FROM python\nCOPPY . .": f"2: COPPY . .: {UNREADABLE}",
     "FROM python\nCOPY --parents a b /": f"2: COPY --parents a b /: {UNREADABLE}",
@@ -71,7 +71,8 @@ REFUSED = {
         f"2: COPY none.txt: {NO_FILE}\nsite/Dockerfile:3: RUN --mount nothing: {NO_FILE}"
     ),
     "FROM python\nRUN --mount=type=secret,id=a,required=true x": (
-        f"2: RUN --mount=type=secret,id=a,required=true x: {UNREADABLE}"
+        "2: RUN --mount=type=secret,id=a,required=true x: no secret is passed to a build; without required "
+        "the line is run"
     ),
     "FROM python\nCOPY debug.log /": f"2: COPY debug.log: {NO_FILE}",  # .dockerignore has it
     "FROM python\nADD out /": f"2: ADD out: {NO_FILE}",  # it leads out of the context
@@ -199,10 +200,38 @@ def test_a_mount_of_uv_s_image_is_what_installs_it_and_of_another_one_is_left_ou
     text += "RUN --mount=type=bind,from=node:22,target=/node x\n"
     stage = read(context, f"FROM python\n{text}CMD x")
     assert [each.sources for each in stage.copies] == [("/.machine/late/uv",)]
-    left_out = [
-        "site/Dockerfile:3: left out without Docker: RUN --mount=type=bind,from=node:22,target=/node"
-    ]
-    assert list(map(str, stage.notices)) == left_out
+    [left_out] = [step for step in stage.steps if isinstance(step, LeftOut)]
+    assert left_out.place == "site/Dockerfile:3"
+    assert left_out.text == "RUN --mount=type=bind,from=node:22,target=/node"
+
+
+def test_a_byte_order_mark_and_another_escape_character_are_read(context):
+    text = "\ufeff# syntax=docker/dockerfile:1\n# escape=`\nFROM python\nENV A=c:\\x` y `\n  B=`$A\nCMD x"
+    assert read(context, text).environment["A"] == "c:\\x y"
+    assert read(context, text).environment["B"] == "$A"
+
+
+@pytest.mark.parametrize(
+    ("line", "variables"),
+    [
+        ("ENV A=$B", {"A": "a b"}),
+        ("ENV A='$B' C=\"$B\"", {"A": "$B", "C": "a b"}),
+        ("ENV A $B 'c'", {"A": "a b c"}),
+        ("ENV B=1 A=$B", {"B": "1", "A": "a b"}),
+        ('ENV A="${B#a }" C=${B/a/x}', {"A": "b", "C": "x b"}),
+        ("ENV A=1\\\n2", {"A": "12"}),
+        ("ARG TARGETARCH\nENV A=$TARGETARCH", {"A": "arm64"}),
+        (
+            "ARG TARGETPLATFORM TARGETOS\nENV A=$TARGETPLATFORM/$TARGETOS",
+            {"A": "linux/arm64/linux"},
+        ),
+        ("ENV A=$TARGETARCH", {"A": ""}),
+    ],
+)
+def test_variables_are_those_that_docker_sets(context, line, variables):
+    (context / "Dockerfile").write_text(f'FROM python\nENV B="a b"\n{line}\nCMD x')
+    made = dockerfile.read(context / "Dockerfile", {}, platform="linux/arm64")
+    assert {name: made.environment[name] for name in variables} == variables
 
 
 def test_arguments_are_those_given_those_of_the_stage_or_those_before_from(context):
@@ -210,6 +239,8 @@ def test_arguments_are_those_given_those_of_the_stage_or_those_before_from(conte
     assert read(context, text).workdir == PurePosixPath("/a/b")
     assert read(context, text, B="/c").workdir == PurePosixPath("/a/c")
     assert read(context, text.replace("ARG A\n", "", 1)).workdir == PurePosixPath("/b")
+    two = "ARG V=3\nARG BASE=python:$V\nFROM $BASE\n"
+    assert read(context, two).base == "python:3"
 
 
 COPIES = {
@@ -235,18 +266,6 @@ def test_copy_takes_files_of_the_context_to_their_paths(context, text, expected)
     }
     assert expected.items() <= found.items()
     assert "site.css" not in str(found) or "site.css" in str(expected) or text == "COPY app /srv"
-
-
-def test_the_mode_of_a_copy_from_a_stage_is_that_of_all_its_files(tmp_path):
-    folder, root = tmp_path / "stage/d", tmp_path / "root"
-    (folder / "e").mkdir(parents=True)
-    (folder / "e/run").touch(0o644)
-    root.mkdir()
-    files.put(folder, root, "/d", mode="750", shared=True)
-    modes = [
-        each.stat().st_mode & 0o777 for each in (root / "d/e/run", root / "d/e", folder / "e/run")
-    ]
-    assert modes == [0o750, 0o750, 0o644]
 
 
 def test_only_the_stages_that_the_last_one_is_made_of_are_needed(context):

@@ -6,6 +6,7 @@ import pwd
 import socket
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 import zipfile
@@ -63,6 +64,8 @@ def context(tmp_path):
     write_wheel(folder, "one")
     write_wheel(folder, "two")
     (folder / "requirements.txt").write_text("/wheels/one-1-py3-none-any.whl\n")
+    with tarfile.open(folder / "packed", "w:gz") as packed:
+        packed.add(folder / "requirements.txt", "unpacked")
     return folder
 
 
@@ -140,6 +143,45 @@ ROWS = {
         "cd /app; cat one two three",
         "x\nkept\nlost\nkept",
     ),
+    "the exec form and another shell": (
+        f'{APP}RUN ["bash", "-c", "echo exec >e"]\nSHELL ["bash", "-c"]\nRUN [[ 1 == 1 ]] && echo shell >>e\n',
+        "cat /app/e",
+        "exec\nshell",
+    ),
+    "arguments of the platform": (
+        f"{APP}ARG TARGETARCH TARGETPLATFORM\n"
+        'RUN if [ "$TARGETARCH" = amd64 ]; then echo "$TARGETPLATFORM" >p; fi\n',
+        "cat /app/p",
+        "linux/amd64",
+    ),
+    "heredocs with variables and a mode": (
+        f'{APP}ENV W=who\nCOPY --chmod=755 <<EOF h\n#!/bin/sh\necho "$W"\nEOF\nCOPY <<"EOF" k\n$W\nEOF\n',
+        "/app/h; cat /app/k",
+        "who\n$W",
+    ),
+    "modes of files of the context and of a stage": (
+        f"FROM python AS s\nRUN mkdir -p /d/e && echo >/d/e/f\n{APP}COPY --chmod=u=rwx,go= one*.whl m/\n"
+        "COPY --from=s --chmod=a+x /d d\nCOPY --from=s --chmod=750 /d c\nCOPY --from=s /d b\n",
+        "cd /app; stat -c %a m/* d/e d/e/f c/e/f b/e/f",
+        "700\n755\n755\n750\n644",
+    ),
+    "a line that goes on in a word": (f"{APP}RUN echo a\\\nb >l\n", "cat /app/l", "ab"),
+    "an archive, whatever its name, and what is none": (
+        f"{APP}ADD packed requirements.txt d/\n",
+        "cat /app/d/*",
+        "/wheels/one-1-py3-none-any.whl\n/wheels/one-1-py3-none-any.whl",
+    ),
+    "a line without a network": (
+        f"{APP}RUN --network=none grep lo: /proc/net/dev | sed 's/  */ /g' | cut -d' ' -f3 >n\n",
+        "cat /app/n",
+        "0",
+    ),
+    "users of the base image and those that are added": (
+        f"{APP}RUN groupadd web && useradd web -u 1234 -m -d /srv/web -s /bin/false -g web\n"
+        "USER www-data\nRUN true\nUSER 1234\nRUN echo ~ >/srv/web/h\nUSER web:web\n",
+        "cat /srv/web/h",
+        "/srv/web",
+    ),
     "a cache that is mounted": (
         f"{APP}RUN --mount=type=cache,target=/var/cache/own echo kept >/var/cache/own/x\n",
         "ls /var/cache/own",
@@ -177,6 +219,43 @@ LEFT_OUT = {
             "3: left out without Docker: RUN curl -o /bin/wait https://host.invalid/wait; chmod +x /bin/wait"
         ],
     ),
+    "an archive that is deleted": (
+        "RUN curl -o x.tgz https://host.invalid/x && tar xf x.tgz && rm x.tgz\n",
+        [
+            "3: left out without Docker: RUN curl -o x.tgz https://host.invalid/x; tar xf x.tgz; rm x.tgz"
+        ],
+    ),
+    "a file by ADD": (
+        "ADD https://host.invalid/tini /tini\nRUN chmod +x /tini\n",
+        [
+            "3: left out without Docker: ADD https://host.invalid/tini",
+            "4: left out without Docker: RUN chmod +x /tini",
+        ],
+    ),
+    "an installer": (
+        "ADD https://host.invalid/install.sh /i.sh\nRUN sh -e /i.sh && rm /i.sh\n",
+        [
+            "3: left out without Docker: ADD https://host.invalid/install.sh",
+            "4: left out without Docker: RUN sh -e /i.sh; rm /i.sh",
+        ],
+    ),
+    "a file of a package that is deleted": (
+        "RUN apt-get install -y nginx && rm /etc/nginx/sites-enabled/default\n",
+        [
+            "3: left out without Docker: RUN apt-get install -y nginx; rm /etc/nginx/sites-enabled/default"
+        ],
+    ),
+    "a program that is not there, in exec form": (
+        'RUN apt-get install -y gettext\nRUN ["msgfmt-of-it", "x"]\n',
+        [
+            "3: left out without Docker: RUN apt-get install -y gettext",
+            "4: left out without Docker: RUN msgfmt-of-it x",
+        ],
+    ),
+    "the processor": (
+        "RUN case $(dpkg --print-architecture) in amd64 | arm64) ;; *) exit 1 ;; esac\n",
+        [],
+    ),
 }
 
 
@@ -211,9 +290,12 @@ def test_a_program_that_is_installed_on_this_machine_is_in_the_next_image(tmp_pa
     assert base.made_of(other) != before
 
 
-def test_another_python_than_the_image_s_is_said(context):
-    assert [str(each) for each in built(context, f"FROM python:3.2\n{CMD}").notices] == [
-        f"site/Dockerfile:1: python:3.2 is run by this machine's Python {base.OWN.version}"
+@pytest.mark.parametrize(("image", "wanted"), [("python:3.2", "3.2"), ("python", "")])
+def test_another_python_than_the_image_s_is_said(context, image, wanted):
+    version = base.find_python(wanted).version
+    assert [str(each) for each in built(context, f"FROM {image}\n{CMD}").notices] == [
+        f"site/Dockerfile:1: {image} is run by this machine's Python {version}. Install that one with pyenv or "
+        "uv, or use a Docker engine (--tasks docker), if it needs its own"
     ]
 
 
@@ -227,16 +309,34 @@ def test_a_python_of_the_image_s_version_runs_it_where_there_is_one(context, tmp
             assert said(image, "one && python -V").startswith(f"one /usr/local\nPython {version}.")
             assert image.notices == []
             break
+
+
+def test_python_is_the_nearest_one_of_pyenv_uv_and_path(tmp_path, monkeypatch):
+    monkeypatch.setattr(base.shutil, "which", {}.get)
+    for name in ("PYENV_ROOT", "UV_PYTHON_INSTALL_DIR"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    for each in ("11rc1", "9", "10"):
-        made = tmp_path / f".pyenv/versions/3.2.{each}"
-        for name in ("bin/python3.2", "lib/python3.2/ensurepip"):
-            assert base.find_python("3.2").prefix != made
-            (made / name).mkdir(parents=True)
-        assert base.find_python("3.2") == (made, "python3.2")
+    assert base.find_python("3.72") == base.OWN
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / ".pyenv").symlink_to(tmp_path / "elsewhere")
+    for each in ("70.11rc1", "70.9", "70.10"):
+        made = install(tmp_path / f"elsewhere/versions/3.{each}")
+        assert base.find_python("3.70") == base.find_python("3.72") == (made, "python3.70")
+    other = install(tmp_path / "root/versions/3.71.1")
+    assert base.find_python("3.72").name == "python3.70"
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "root"))
+    assert base.find_python("3.72") == base.find_python("") == (other, "python3.71")
     monkeypatch.delenv("HOME")
     monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
-    assert base.find_python("3.2") == base.OWN
+    assert base.find_python(base.OWN.version) == base.OWN
+
+
+def install(folder: Path) -> Path:
+    """Make what looks like a Python whose version is the folder's."""
+    name = f"python3.{folder.name.split('.')[1]}"
+    for place in (f"bin/{name}", f"lib/{name}/ensurepip"):
+        (folder / place).mkdir(parents=True)
+    return folder
 
 
 @pytest.mark.parametrize(
@@ -246,18 +346,38 @@ def test_a_python_of_the_image_s_version_runs_it_where_there_is_one(context, tmp
             "RUN echo begun && false",
             "site/Dockerfile:3: RUN echo begun && false ended with 1:\nbegun",
         ),
-        (
-            "ARG A\nARG B\nENV A=1\nRUN exit $A${B}",
-            "site/Dockerfile:4: ARG B has no value; write one there: ARG B=VALUE\n",
-        ),
         ("RUN pyhton -m pip install one", "/bin/sh: 1: pyhton: not found"),
         ("FROM python:3.99\nRUN false", "python:3.99 is run by this machine's Python"),
         ("RUN apt-get update\nRUN pyhton -m pip install one", "/bin/sh: 1: pyhton: not found"),
         ("RUN pip install -r none.txt", "No such file or directory: 'none.txt'"),
         (
-            "RUN echo \"ERROR: Package 'a' requires a different Python: 3 not in '>3'\"; false",
-            "A package needs another Python than this machine's ",
+            "FROM python:3.99\nRUN echo 'resolved to Python 3.1, which is incompatible'; false",
+            ". Install that one with pyenv or uv, or use a Docker engine (--tasks docker), if it needs",
         ),
+        (
+            "RUN apt-get install -y libmysql\nRUN echo 'no mysql_config'; exit 1",
+            "site/Dockerfile:3: left out without Docker: RUN apt-get install -y libmysql",
+        ),
+        (
+            "RUN apt-get install -y libmysql && echo 'no mysql_config' && exit 1",
+            "site/Dockerfile:3: left out without Docker: RUN apt-get install -y libmysql",
+        ),
+        (
+            "ADD https://host.invalid/x /x\nRUN cat /x",
+            "site/Dockerfile:3: left out without Docker: ADD https://host.invalid/x",
+        ),
+        (
+            "FROM node AS n\nRUN npm run build\nFROM python\nCOPY --from=n /dist /d\nRUN ls /d/none",
+            "site/Dockerfile:4: left out without Docker: RUN npm run build\n",
+        ),
+        (
+            "USER web\nRUN true",
+            "site/Dockerfile:4: unable to find user web: no matching entries in passwd file",
+        ),
+        ("USER web", "site/Dockerfile:1: unable to find user web: no matching entries in passwd"),
+        ("COPY --chmod=u+q . /x", "site/Dockerfile:3: --chmod=u+q is no mode"),
+        ("RUN chown root /none", "/none ended with 1:\nfind: "),
+        ('RUN ["pyhton", "-V"]', "ended with 127:\npyhton: not found"),
         ("RUN pip instal one", 'unknown command "instal" - maybe you meant "install"'),
         (
             "FROM python\nCOPY --from=0 /none /none",
@@ -295,9 +415,9 @@ def test_a_second_build_runs_nothing_and_a_change_runs_what_comes_after_it(conte
 
 
 def spy(ran: list[str], real):
-    def run(self, words, *arguments):
+    def run(self, words, *arguments, **options):
         ran.append(words[-1])
-        return real(self, words, *arguments)
+        return real(self, words, *arguments, **options)
 
     return run
 
@@ -318,6 +438,38 @@ def test_an_image_can_be_moved(context, home, tmp_path, monkeypatch):
     assert moved.root == tmp_path / "moved" / image.root.relative_to(home)
     assert said(moved, "one; /opt/venv/bin/two") == "one /usr/local\ntwo /opt/venv"
     assert naming(str(home), moved) == ""
+
+
+def test_an_image_that_was_copied_without_its_modes_is_built_again(
+    context, home, tmp_path, monkeypatch
+):
+    origin = built(context, APP.partition("\n")[0]).root.relative_to(home)
+    (tmp_path / "copied").mkdir()
+    subprocess.run(["cp", "-r", "--parents", origin, tmp_path / "copied"], cwd=home, check=True)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "copied"))
+    text = "RUN python -c 'import tempfile; tempfile.mkstemp()' && echo x >/app/x\n"
+    assert said(built(context, APP + text + CMD), "cat /app/x") == "x"
+
+
+OWNERS = """RUN useradd web && useradd app && mkdir -m 700 /root/x /tmp/x
+COPY --chown=web --chmod=600 requirements.txt secret
+COPY --chown=root:app --chmod=640 requirements.txt shared
+RUN mkdir -p own/below closed/below && chown -R app own && chmod 700 own own/below closed closed/below
+USER app
+RUN mkdir own/made && chmod 700 own/made
+"""
+
+
+def test_a_file_that_the_user_cannot_read_on_aws_is_said(context):
+    warnings: list[str] = []
+    for text in (OWNERS, f"{OWNERS}USER root\n"):
+        (context / "Dockerfile").write_text(APP + text + CMD)
+        stage = dockerfile.read(context / "Dockerfile", {})
+        Layers().build(stage, context, say=lambda warning: warnings.append(str(warning)))
+    assert sorted(warnings) == [
+        f"{file} belongs to {owner}: on AWS app cannot read it, here it can"
+        for file, owner in (("/app/closed", "root"), ("/app/secret", "web"))
+    ]
 
 
 def naming(text: str, image: Built) -> str:

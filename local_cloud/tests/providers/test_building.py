@@ -14,7 +14,7 @@ import pytest
 from google.protobuf import empty_pb2, struct_pb2
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2
 
-from local_cloud.building import docker_engine
+from local_cloud.building import base, docker_engine
 from local_cloud.building.builder import Builder, BuildError, ImageNotFound, Wanted
 from local_cloud.building.dockerfile import RunFailed
 from local_cloud.providers.docker_provider import DockerServicer
@@ -214,7 +214,7 @@ def test_docker_that_is_asked_for_need_not_have_the_base_of_the_app_that_comes_a
     assert "cannot pull python:3.13-slim" in str(why)
 
 
-APP = """FROM python
+APP = f"""FROM python:{base.OWN.version}
 WORKDIR /app
 COPY . .
 RUN WHAT=statics python collect.py
@@ -236,11 +236,11 @@ def app(source):
     return source
 
 
-PLAIN = """FROM python AS build
+PLAIN = f"""FROM python:{base.OWN.version} AS build
 COPY requirements.txt boot.sh /made/
 RUN --mount=source=requirements.txt,target=/mounted.txt \\
     apt-get update && pip install --no-cache-dir 'two; python_version < "3"' -r /mounted.txt
-FROM python
+FROM python:{base.OWN.version}
 WORKDIR /app
 COPY . .
 RUN npm ci

@@ -11,7 +11,7 @@ import pytest
 
 from local_cloud import starter
 from local_cloud.paths import Home
-from local_cloud.run import cloud
+from local_cloud.run import cloud, stack_files
 from local_cloud.run.project import Project
 from local_cloud.tests.dataplane.stack import until
 
@@ -117,6 +117,34 @@ def test_folder_s_stack_file_has_no_secrets_of_the_user_s(checkout, capsys, befo
     assert re.findall("type (.+)", said) == keys
 
 
+def test_stack_file_that_is_edited_is_copied_again_and_one_that_is_not_keeps_what_the_shell_set(
+    project, checkout, capsys
+):
+    file = checkout / "Pulumi.dev.yaml"
+    copy = project.home.project / file.name
+    copy.write_text("config:\n  shop:n: 2\n")  # by `pulumi config set` in the shell
+    project.prepare()
+    assert (copy.read_text(), capsys.readouterr().err) == ("config:\n  shop:n: 2\n", "")
+    file.write_text("config:\n  shop:n: 3\n")
+    project.prepare()
+    assert copy.read_text() == "config:\n  shop:n: 3\n"
+    said = " ".join(capsys.readouterr().err.split())
+    assert said == "Pulumi.dev.yaml was changed: its settings are those of the local cloud now"
+
+
+def test_setting_that_is_set_in_the_shell_is_said_to_be_there_only(project, capsys):
+    copy = project.home.project / "Pulumi.dev.yaml"
+    with stack_files.changes_said(project.home.project):
+        copy.write_text(f"{copy.read_text()}encryptionsalt: v1:x\n")  # by `pulumi stack init`
+    assert capsys.readouterr().err == ""
+    with stack_files.changes_said(project.home.project):
+        copy.write_text("config:\n  shop:n: 2\n")
+    said = " ".join(capsys.readouterr().err.split())
+    assert (
+        said == f"{copy} was changed, which only the local cloud reads: your own stays as it is"
+    ), said
+
+
 def test_folder_loses_what_the_checkout_loses(project, checkout):
     folder = project.home.project
     (checkout / "mine").mkdir()
@@ -126,7 +154,15 @@ def test_folder_loses_what_the_checkout_loses(project, checkout):
     (checkout / "mine").rmdir()
     project.link()
     assert not (folder / "mine").is_symlink()
-    names = [".venv", "Pulumi.dev.yaml", "__main__.py", "app", "own", "tool"]
+    names = [
+        ".Pulumi.dev.yaml.copied",
+        ".venv",
+        "Pulumi.dev.yaml",
+        "__main__.py",
+        "app",
+        "own",
+        "tool",
+    ]
     assert sorted(each.name for each in folder.iterdir()) == names
 
 

@@ -185,10 +185,11 @@ def balancer(case: Case) -> dict[str, Any] | None:
 
 def _rule(rule: Rule) -> dict[str, Any]:
     groups = ", ".join(each.split("/")[1] for each in rule.groups)
+    then = f"{rule.action} → {groups}" if groups else rule.action
     return {
         "priority": rule.priority,
         "when": "; ".join(map(_when, rule.conditions)) or str(t("everything else")),
-        "then": f"{rule.action} → {groups}" if groups else rule.action,
+        "then": f"authenticate-oidc, {then}" if rule.login else then,
     }
 
 
@@ -252,8 +253,11 @@ def processes(case: Case) -> list[dict[str, str]]:
 def stores(case: Case) -> dict[str, Any]:
     """What a task is started from: image, names of secrets, log group."""
     image, secrets, log = case.now.image.value, case.now.secrets.value, case.now.logs.value
+    name = (
+        case.definition.image.rpartition("/")[2] if case.definition else case.now.names.repository
+    )
     return {
-        "image": plain(image) if image else None,
+        "image": {**plain(image), "name": name} if image else None,
         "secrets": [arn.rpartition(":")[2] for arn in secrets or ()],
         "log": {"group": log.group, "exists": log.exists} if log else None,
     }

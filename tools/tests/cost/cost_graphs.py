@@ -3,15 +3,9 @@
 from tools.cost.bill import Assumptions
 from tools.cost.graph import Graph, Resource
 from tools.cost.prices import PriceBook
-from tools.cost.rules import bill
+from tools.cost.rules import FREE, RULES, bill
 
-MODULES = {
-    **dict.fromkeys(["Repository", "LifecyclePolicy"], "ecr"),
-    **dict.fromkeys(["LogGroup", "MetricAlarm", "Dashboard"], "cloudwatch"),
-    **dict.fromkeys(["Cluster", "Service", "TaskDefinition"], "ecs"),
-    **dict.fromkeys(["Target", "Policy", "ScheduledAction"], "appautoscaling"),
-    **{"LoadBalancer": "lb", "Schedule": "scheduler", "Bucket": "s3", "Key": "kms"},
-}
+MODULES = {kind: module for module, _, kind in (each.partition(":") for each in (*FREE, *RULES))}
 SMALL = {"cpu": "256", "memory": "512"}
 MICRO = {"engine": "postgres", "instanceClass": "db.t4g.micro", "storageType": "gp3"}
 BOOK = PriceBook("ap-northeast-1")

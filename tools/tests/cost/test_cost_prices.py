@@ -11,16 +11,16 @@ from botocore.client import BaseClient
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.aws.session import Session
 from tools.cost.graph import NoPrice
-from tools.cost.prices import CODES, FOLDER, UNITS, PriceBook, _read, api_session
+from tools.cost.prices import CODES, PRICES, PriceBook, _read, api_session
 
-TABLES = [file.stem for file in FOLDER.glob("*.toml") if file.name not in (UNITS, CODES)]
+UNIT = {"per", "page", "service", "usagetype", "filters"}
+REGIONS = {name for entry in _read(PRICES).values() for name in entry} - UNIT
 
 
 def test_each_table_is_a_regions_and_each_price_has_page_and_day():
-    assert set(TABLES) <= set(_read(CODES)) == set(boto3.Session().get_available_regions("ec2"))
-    assert set(_read("ap-northeast-1.toml")) == set(_read(UNITS))
-    for region in TABLES:
-        assert set(_read(f"{region}.toml")) <= set(_read(UNITS))
+    assert REGIONS <= set(_read(CODES)) == set(boto3.Session().get_available_regions("ec2"))
+    assert [name for name, entry in _read(PRICES).items() if "ap-northeast-1" not in entry] == []
+    for region in REGIONS:
         for entry in [each for each in PriceBook(region).table.values() if "usd" in each]:
             usd, days = entry["usd"], entry["checked"]
             assert min(usd.values() if isinstance(usd, dict) else [usd]) > 0

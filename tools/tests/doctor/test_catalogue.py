@@ -12,6 +12,7 @@ from ecs_gate.diagnosis.known_causes import KNOWN
 from ecs_gate.diagnosis.request_path import CONNECTIONS, NODES, request_path, target_of
 from ecs_gate.doctor import judge
 from ecs_gate.parts.elb import Target
+from tools.additions import owner
 from tools.preflight import account
 from tools.tests import stacks as a
 from tools.tests.doctor.situations import SITUATIONS
@@ -24,7 +25,8 @@ def declared(module):
 
 ACCOUNT = declared(account)
 OF_LOG = {each.facts for each in KNOWN}
-OF_CHECKS = set.union(*(declared(each) for each in vars(checks).values() if ismodule(each)))
+MODULES = [each for each in (*vars(checks).values(), *vars(owner).values()) if ismodule(each)]
+OF_CHECKS = set.union(*map(declared, MODULES))
 ALL = {*ACCOUNT, *OF_LOG, *OF_CHECKS, *permissions.LACKING.values()}
 BY_ID = {each.id: each for each in sorted(ALL, key=lambda each: each.id)}
 
@@ -33,7 +35,7 @@ def test_every_finding_has_an_id_of_its_own_and_a_situation():
     assert len(BY_ID) == len(ALL)
     shown = {each.id for each in ALL - OF_LOG - ACCOUNT}
     assert shown == set(SITUATIONS) - {each.id for each in OF_LOG}, (
-        "each finding of ecs_gate/checks has a stack that shows it in situations.py, beside this file"
+        "each finding of the checks has a stack that shows it in situations.py, beside this file"
     )
 
 

@@ -8,6 +8,7 @@ from ecs_gate.diagnosis.log_lines import raised
 from ecs_gate.parts import browser, page
 from stack import sizes
 from stack.image import APP_CONNECTIONS
+from tools.additions.target import target_of
 from tools.tests import stacks as a
 from tools.tests.doctor.variants.other_apps import settings
 from webapp.db import SPARE_CONNECTIONS
@@ -40,5 +41,5 @@ def test_the_database_s_health_is_asked_of_the_app_in_webapp_alone(monkeypatch):
     answer = browser.Response(status=200, ended_at="http://app.example/")
     monkeypatch.setattr(browser.Browser, "get", lambda _, url, __: asked.append(url) or answer)
     for declared in (a.choices(), settings()):
-        page.page(a.balancer(), declared)
+        page.page(a.balancer(), target_of(declared))
     assert [urlsplit(each).path for each in asked] == ["/", "/health/db", "/"]

@@ -6,11 +6,12 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from ecs_gate.parts.ecs import Activity
-from ecs_gate.parts.elb import Condition, Rule
+from ecs_gate.parts.elb import Condition, Oidc, Rule
 from ecs_gate.text import LANGUAGES, in_language
 from local_cloud.paths import Home
 from tools.rehearsal.page import watching
@@ -20,6 +21,7 @@ from tools.tests import stacks as a
 from tools.tests.doctor.situations import SITUATIONS
 from tools.tests.local.pages import backend, logged, seen
 
+PARTS = Path(watching.__file__).with_name("templates") / "parts.html"
 IDLE = Work(project="careapp", stack="poc")
 BUILDING = replace(IDLE, busy=True, resources=12)
 REMOVING = replace(IDLE, busy=True, removing=True, resources=7)
@@ -159,11 +161,24 @@ def test_checkpoint_that_is_being_written_is_no_trouble(tmp_path):
 def test_rule_is_shown_with_all_conditions_and_without_secrets():
     header, host = Condition("http-header", ("p9w",)), Condition("host-header", ("a.example",))
     conditions = (header, host, a.EVERY)
-    new = Rule(priority="50", action="forward", groups=(a.GROUP_ARN,), conditions=conditions)
+    oidc = Oidc(authorization="", token="", userinfo="", client="me", scope="openid")
+    new = Rule(
+        priority="50", action="forward", groups=(a.GROUP_ARN,), conditions=conditions, login=oidc
+    )
     [listener] = a.balancer().listeners
     shown = state(seen(a.stack(balancer=a.entrance(new, *listener.rules))))
     assert [tuple(each.values()) for each in shown["balancer"]["listeners"][0]["rules"]] == [
-        ("50", "http-header; host-header: a.example; /*", "forward → careapp-poc-tg"),
+        (
+            "50",
+            "http-header; host-header: a.example; /*",
+            "authenticate-oidc, forward → careapp-poc-tg",
+        ),
         ("100", "/*", "forward → careapp-poc-tg"),
         ("default", "everything else", "fixed-response"),
     ]
+
+
+def test_image_is_that_of_the_service_s_task_definition():
+    image = state(seen(a.stack()))["stores"]["image"]
+    assert image["name"] == a.definition().image.rpartition("/")[2]
+    assert set(re.findall(r"now\.stores\.image\.(\w+)", PARTS.read_text())) <= image.keys()

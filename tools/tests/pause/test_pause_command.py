@@ -55,11 +55,16 @@ def test_pause_prints_json_and_status_and_doctor_report_it(run, monkeypatch):
     assert "✗ The database is available" in run("preflight")[1]
 
 
-def test_an_interrupt_says_how_to_continue(run, monkeypatch, stack):
+@pytest.mark.parametrize(
+    ("words", "other"), [(("pause", "--yes"), "resume"), (("resume",), "pause")]
+)
+def test_an_interrupt_says_how_to_continue(run, monkeypatch, stack, words, other):
     monkeypatch.setattr(Pausable, "database", Mock(side_effect=KeyboardInterrupt))
-    code, _, complaint = run("pause", "--yes")
-    words = "continue with `./careapp pause -s poc`, or go back with `./careapp resume -s poc`"
-    assert (code, words in complaint) == (130, True)
+    code, _, complaint = run(*words)
+    text = (
+        f"continue with `./careapp {words[0]} -s poc`, or go back with `./careapp {other} -s poc`"
+    )
+    assert (code, text in complaint) == (130, True)
 
 
 def test_a_missing_stack_cannot_be_paused(run, account, monkeypatch):

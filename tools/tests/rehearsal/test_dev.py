@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from local_cloud.paths import ROOT
+from tools.rehearsal import dev
 from tools.tests.rehearsal.conftest import background
 
 SERVE = """
@@ -60,6 +61,20 @@ def app(tmp_path):
         child.send_signal(signal.SIGTERM)
         child.communicate(timeout=40)
     shutil.rmtree(temporary)
+
+
+def test_app_in_another_folder_is_refused_with_what_runs_it(tmp_path):
+    (tmp_path / "Pulumi.yaml").write_text("name: careapp\n")
+    for stack, folder in (("poc", "shop"), ("prod", "webapp")):
+        (tmp_path / f"Pulumi.{stack}.yaml").write_text(f"config:\n  careapp:appFolder: {folder}\n")
+    dev._check_app(tmp_path)
+    (tmp_path / "Pulumi.prod.yaml").unlink()
+    with pytest.raises(dev.DevFailed) as refused:
+        dev.serve(1, "info", tmp_path)
+    assert str(refused.value) == (
+        "./careapp dev runs webapp/, and the app of the stack poc is in shop/: `./careapp rehearse -c "
+        "appFolder=shop` runs that one as on AWS"
+    )
 
 
 @pytest.mark.slow

@@ -136,6 +136,9 @@ def test_a_running_task_is_found_though_the_time_of_its_stream_lags(run, put, mo
     monkeypatch.setattr(LogStream, "to_describe_dict", lags)
     assert run("logs", "-n", "3")[1].endswith("ffffffff serving\n")
     assert run("logs", "--task", "fff")[1].endswith("ffffffff serving\n")
+    code, shown, complaint = run("logs", "--task", "zzz")
+    assert (code > 0, shown) == (True, "")
+    assert "There is no log of a task whose id begins with zzz." in complaint
 
 
 def test_events_since_a_time_search_the_log_only_since_then(stack, put, asked, run):

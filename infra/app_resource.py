@@ -1,0 +1,44 @@
+"""What a resource for the app is: a component that a setting adds, and what the tasks have of it."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+import pulumi
+
+from infra.component import Component, required
+from infra.network import Network
+from stack.rules import Key
+from stack.settings import Settings
+from stack.statements import Policy
+
+
+class AppResource(Component):
+    """A component that `key` adds: every task has `value` in the key's variable, and the task role `statements`.
+
+    It belongs to stage 1, as the database does, and `protect` protects it: turning ECS off deletes no data.
+    """
+
+    key: ClassVar[Key[bool]]
+    output: ClassVar[str]
+    """The name of the stack output with the value."""
+    value: pulumi.Output[str]
+    arn: pulumi.Output[str]
+
+    def __init__(self, name: str, settings: Settings, network: Network) -> None:
+        super().__init__(name, settings, protect=settings.protect)
+        self.network = network
+
+    @staticmethod
+    @abstractmethod
+    def statements(arn: str) -> list[Policy]:
+        """Return what the app may do with the resource of the ARN."""
+
+
+def allowed(resources: Sequence[AppResource]) -> pulumi.Output[list[Policy]]:
+    """Return the statements of all resources."""
+    return required(**{each.key.variable: each.arn for each in resources}).apply(
+        lambda arns: [one for each in resources for one in each.statements(arns[each.key.variable])]
+    )
