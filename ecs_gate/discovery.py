@@ -182,13 +182,12 @@ class _Search:
 
     def _page(self, balancer: Balancer | None, groups: list[str]) -> tuple[Page, Login]:
         """Return the page as the rules and the health check tell of it, or as it was given; and its login."""
-        if balancer is None:
+        listener = _listener(balancer, groups, self.chosen.url) if balancer else None
+        if balancer is None or (listener is None and not self.chosen.url):
             self._no_page(bool(groups))
             return replace(self.target.page, path=""), Login()
-        listener = _listener(balancer, groups, self.chosen.url)
         if listener is None:
-            self._no_page(True)
-            return replace(self.target.page, path=""), Login()
+            return _given(self.chosen, balancer.dns), Login()
         group = read_part(elb.target_group, self.session, _name(groups[0])).value
         check = group.check if group else elb.Check()
         page = (
@@ -243,7 +242,7 @@ class _Search:
 
 def _service(session: Session, names: Names) -> Mapping[str, Any]:
     """Return DescribeServices' item. Raises NoService and AwsProblem."""
-    none = NoService(
+    text = t(
         "Cluster {cluster} in {region} has no service {service}.",
         cluster=names.cluster,
         region=session.region or "-",
@@ -255,13 +254,13 @@ def _service(session: Session, names: Names) -> Mapping[str, Any]:
         )
     except AwsProblem as problem:
         if problem.kind == "missing":
-            raise none from None
+            raise NoService(text) from None
         raise
     known: list[Mapping[str, Any]] = answer["services"]
     for each in known:
         if each["status"] != "INACTIVE":
             return each
-    raise none
+    raise NoService(text)
 
 
 def _is_named(raw: Mapping[str, Any], texts: list[str], secrets: list[str]) -> bool:

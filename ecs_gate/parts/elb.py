@@ -231,7 +231,9 @@ class PageAnswer:
 
 
 def target_group(session: Session, name: str) -> TargetGroup | None:
-    """Return the target group of that name. Raises AwsProblem."""
+    """Return the target group of that name; None without one. Raises AwsProblem."""
+    if not name:
+        return None
     groups = session.all("elbv2", "describe_target_groups", "TargetGroups", Names=[name])
     if not groups:
         return None
@@ -288,7 +290,12 @@ def target_of(raw: dict[str, Any]) -> Target:
 
 
 def balancer(session: Session, name: str, rules: bool = True) -> Balancer | None:
-    """Return the load balancer of that name, with its listeners' rules if ``rules``. Raises AwsProblem."""
+    """Return the load balancer of that name, with its listeners' rules if ``rules``; None without one.
+
+    Raises AwsProblem.
+    """
+    if not name:
+        return None
     balancers = session.all("elbv2", "describe_load_balancers", "LoadBalancers", Names=[name])
     if not balancers:
         return None

@@ -265,14 +265,10 @@ class _Reader:
 
     @cached_property
     def balancer(self) -> Future[Part[Balancer]]:
-        if not self.names.balancer:
-            return _answered(Part())
         return self._ask(elb.balancer, self.names.balancer, self.full)
 
     @cached_property
     def database(self) -> Future[Part[Database]]:
-        if not self.names.database:
-            return _answered(Part())
         return self._ask(rds.database, self.names.database, self.full)
 
     @cached_property
@@ -282,8 +278,6 @@ class _Reader:
     @cached_property
     def group(self) -> Future[Part[TargetGroup]]:
         """Ask for the target group, or, of two that alternate, for the one that gets the requests."""
-        if not self.names.target_group:
-            return _answered(Part())
         first = self._ask(elb.target_group, self.names.target_group)
         if not (self.full and self.running and self.running.alternate):
             return first

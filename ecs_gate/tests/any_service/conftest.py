@@ -105,7 +105,7 @@ def network(made):
     made.public, made.tasks = (
         ec2.create_security_group(GroupName=name, **named)["GroupId"] for name in ("edge", "inner")
     )
-    for group, port in ((made.public, 443), (made.tasks, 8000)):
+    for group, port in ((made.public, 443), (made.tasks, 8000), (made.tasks, 5432)):
         everybody = [{"CidrIp": "0.0.0.0/0"}]
         rule = {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "IpRanges": everybody}
         ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])
@@ -158,6 +158,9 @@ def inputs(made):
         Name="pepper", SecretString="a-long-secret-value"
     )["ARN"]
     rds = client("rds")
+    rds.create_db_subnet_group(
+        DBSubnetGroupName="data", DBSubnetGroupDescription="x", SubnetIds=made.subnets
+    )
     made.databases = [
         rds.create_db_instance(
             DBInstanceIdentifier=name,
@@ -166,6 +169,7 @@ def inputs(made):
             AllocatedStorage=20,
             MasterUsername="root",
             MasterUserPassword="throwaway1",
+            DBSubnetGroupName="data",
             VpcSecurityGroupIds=[made.tasks],
         )["DBInstance"]["Endpoint"]["Address"]
         for name in ("ledger", "orders")
@@ -218,7 +222,11 @@ def service(made):
             }
         ],
         networkConfiguration={
-            "awsvpcConfiguration": {"subnets": made.subnets, "securityGroups": [made.tasks]}
+            "awsvpcConfiguration": {
+                "subnets": made.subnets,
+                "securityGroups": [made.tasks],
+                "assignPublicIp": "ENABLED",
+            }
         },
     )
 

@@ -124,6 +124,7 @@ def test_rollout_of_another_controller_is_not_followed(shop, run, calls):
     assert (code, "EXTERNAL" in wrong) == (2, True)
 
 
+@pytest.mark.slow
 def test_doctor_names_the_cause_and_its_cure_in_the_words_of_aws(shop, run, calls):
     def idle(real):
         answer = copy.deepcopy(real)
@@ -207,6 +208,7 @@ OPERATION = re.compile(
 )
 
 
+@pytest.mark.slow
 def test_policy_has_what_is_called(shop, run, session, calls):
     """An account in memory does not have everything; the sources name the rest."""
     run("doctor", *NAMED)

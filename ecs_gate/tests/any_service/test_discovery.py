@@ -1,14 +1,18 @@
 """What AWS's answers lead to from the names of a cluster and a service."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.discovery import Chosen, NoService, discover
-from ecs_gate.doctor import diagnose
+from ecs_gate.doctor import diagnose, judge
 from ecs_gate.owner import Owner
+from ecs_gate.parts.elb import Target as Target_
 from ecs_gate.parts.gather import Inquiry, gather
+from ecs_gate.parts.page import page_before
+from ecs_gate.parts.records import Part, Task
 from ecs_gate.target import Login, Page, ServiceNames, Target
 from ecs_gate.tests.any_service.conftest import client, definition
 from ecs_gate.text import t
@@ -214,6 +218,42 @@ def test_alarms_that_ecs_watches_are_read_and_no_others(shop, session, calls):
     known = discover(WEB, session).target
     [alarm] = gather(Inquiry(known, session)).alarms.value
     assert (known.alarms, alarm.name) == (("5xx",), "5xx")
+
+
+def test_a_service_without_a_load_balancer_is_judged_by_its_tasks(shop, session, calls):
+    calls.answers["describe_services"] = changed(loadBalancers=[])
+    found = discover(WEB, session)
+    assert (found.target.names.process, found.group, found.target.page.path) == ("web", "", "")
+    assert (found.target.names.balancer, unseen(found)) == (
+        "",
+        ["the app's log, which is not in CloudWatch Logs", "the image envoy:1"],
+    )
+    now = gather(Inquiry(found.target, session, Owner(verdicts=False)))
+    assert now.network.value.subnets
+    assert (now.balancer, now.group, now.page) == (Part(), Part(), Part())
+    assert page_before(found.target) is None
+    assert [each.id for each in judge(now).causes] == []
+    assert not [each for _, each in calls if each in ("describe_target_groups", "describe_rules")]
+
+
+@pytest.mark.slow
+def test_a_target_group_to_which_nothing_forwards_is_a_cause(shop, session, calls):
+    """ELB then tells of no load balancer of it, and does not check its targets."""
+    calls.answers["describe_target_groups"] = without_balancer
+    found = discover(WEB, session)
+    assert (found.target.names.balancer, unseen(found)) == ("", ["the load balancer", "the page"])
+    idle = Target_(address="10.9.0.4", port=8000, state="unused", reason="Target.NotInUse")
+    running = Task(arn="arn:task/1", definition=shop.definition, address="10.9.0.4")
+    now = gather(Inquiry(found.target, session, Owner(verdicts=False)))
+    now = replace(now, targets=Part((idle,)), tasks=Part((running,)))
+    [cause] = judge(now).causes
+    assert str(cause.title) == "No load balancer forwards to the target group k8s-a1b2c3"
+
+
+def without_balancer(real):
+    answer = copy.deepcopy(real)
+    answer["TargetGroups"][0]["LoadBalancerArns"] = []
+    return answer
 
 
 @pytest.mark.parametrize("cluster", ["goods", "nowhere"])
