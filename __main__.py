@@ -10,7 +10,8 @@ from infra.load_balancer import LoadBalancer
 from infra.monitoring import Monitoring
 from infra.network import Network
 from infra.registry import AppImage
-from infra.service import Service, ServiceArgs
+from infra.service import Service
+from infra.task import ServiceArgs
 from infra.uploads import Uploads
 from infra.workers import Workers
 from tools.update.hooks import Update

@@ -20,20 +20,6 @@ LOG_BUFFER = "25m"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ContainerInputs:
-    """The outputs of other resources that the container definition contains."""
-
-    image: str
-    log_group: str
-    region: str
-    variables: Mapping[str, str]
-    """The variables whose values are outputs.
-
-    They have the secret's ARN besides the password, because RDS rotates the password.
-    """
-
-
-@dataclass(frozen=True, kw_only=True)
 class Process:
     """A command in place of the image's, without a port: its log streams' prefix, and seconds until SIGKILL."""
 
@@ -43,24 +29,34 @@ class Process:
 
 
 def container_definition(
-    inputs: ContainerInputs, settings: ServiceSettings, process: Process | None = None
+    settings: ServiceSettings,
+    process: Process | None,
+    *,
+    image: str,
+    log_group: str,
+    region: str,
+    variables: Mapping[str, str],
 ) -> dict[str, object]:
-    """Return the container definition (botocore, ContainerDefinition), of the web server or another process."""
+    """Return the container definition (botocore, ContainerDefinition), of the web server or another process.
+
+    ``variables`` are those whose values are outputs. They have the secret's ARN besides the password, because RDS
+    rotates the password.
+    """
     plain = {
-        **inputs.variables,
+        **variables,
         "DB_POOL_SIZE": str(settings.connections),
         "KEEP_ALIVE_SECONDS": str(KEEP_ALIVE_SECONDS),
         "PORT": str(settings.port),
         "WEB_CONCURRENCY": str(settings.workers),
     }
-    variables = {name: filled(text, plain) for name, text in settings.variables.items()} | plain
+    own = {name: filled(text, plain) for name, text in settings.variables.items()}
     password = f"{plain['DB_SECRET_ARN']}:password::"
     secrets = {**settings.secrets, **dict.fromkeys(("DB_PASSWORD", *settings.passwords), password)}
     port = {"containerPort": settings.port, "hostPort": settings.port, "protocol": "tcp"}
     command = process.command if process else settings.command
     return {
         "name": CONTAINER,
-        "image": inputs.image,
+        "image": image,
         "essential": True,
         "user": USER,
         # ECS Exec installs its agent in the container's root file system.
@@ -68,15 +64,15 @@ def container_definition(
         "portMappings": [] if process else [port],
         **({"command": list(command)} if command else {}),
         "mountPoints": [{"sourceVolume": TMP_VOLUME, "containerPath": "/tmp", "readOnly": False}],  # noqa: S108
-        "environment": _named(variables, "value"),
+        "environment": _named(own | plain, "value"),
         "secrets": _named(secrets, "valueFrom"),
         "stopTimeout": process.stop_seconds if process else STOP_SECONDS,
         "linuxParameters": {"initProcessEnabled": True},
         "logConfiguration": {
             "logDriver": "awslogs",
             "options": {
-                "awslogs-group": inputs.log_group,
-                "awslogs-region": inputs.region,
+                "awslogs-group": log_group,
+                "awslogs-region": region,
                 "awslogs-stream-prefix": process.name if process else CONTAINER,
                 "mode": "non-blocking",
                 "max-buffer-size": LOG_BUFFER,

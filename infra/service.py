@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
 from infra import alarms
-from infra.app_resource import AppResource
 from infra.component import Component
-from infra.database import Database
-from infra.load_balancer import LoadBalancer
-from infra.login import Endpoints, Login, authenticate
-from infra.network import Network
-from infra.registry import AppImage
+from infra.login import Login, authenticate
 from infra.scaling import Scaling
 from infra.security_groups import TaskAccess
 from infra.shifting import Shifting, configuration, listener_rule
-from infra.task import Task
+from infra.task import ServiceArgs, Task
 from stack.names import CONTAINER
 from stack.service import ServiceSettings
 from stack.settings import Settings
@@ -83,22 +77,6 @@ def strategy(
     }
 
 
-@dataclass(frozen=True, kw_only=True)
-class ServiceArgs:
-    """The components that the service uses."""
-
-    network: Network
-    image: AppImage
-    database: Database
-    balancer: LoadBalancer
-    endpoints: Endpoints | None = None
-    """Those of the provider at which users log in; None without a login."""
-    resources: Sequence[AppResource] = ()
-    """Those that settings add for the app."""
-    hooks: pulumi.ResourceHookBinding | None = None
-    """What the engine runs before it creates or changes the ECS service."""
-
-
 class Service(Component):
     """The ECS service behind the load balancer.
 
@@ -126,8 +104,7 @@ class Service(Component):
         self.args, self.workers = args, {}
         cluster, database, balancer = self._cluster(name), args.database, args.balancer
         access = TaskAccess(name, settings, args.network, balancer, database, self.child)
-        parts = args.image, database, balancer, args.resources
-        self.task, self.cluster_arn = Task(name, settings, *parts, self.child), cluster.arn
+        self.task, self.cluster_arn = Task(name, settings, args, self.child), cluster.arn
         self.network = {
             "subnets": args.network.task_subnet_ids,
             "security_groups": [access.security_group_id],

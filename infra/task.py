@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pulumi
@@ -16,9 +16,27 @@ from infra.component import Component, required
 from infra.database import Database
 from infra.iam import TaskRoles
 from infra.load_balancer import LoadBalancer
+from infra.login import Endpoints
+from infra.network import Network
 from infra.registry import AppImage
 from stack.service import ServiceSettings
 from stack.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceArgs:
+    """The components that the service uses."""
+
+    network: Network
+    image: AppImage
+    database: Database
+    balancer: LoadBalancer
+    endpoints: Endpoints | None = None
+    """Those of the provider at which users log in; None without a login."""
+    resources: Sequence[AppResource] = ()
+    """Those that settings add for the app."""
+    hooks: pulumi.ResourceHookBinding | None = None
+    """What the engine runs before it creates or changes the ECS service."""
 
 
 class Task(Component):
@@ -32,18 +50,10 @@ class Task(Component):
     roles: TaskRoles
 
     def __init__(
-        self,
-        name: str,
-        settings: Settings,
-        image: AppImage,
-        database: Database,
-        balancer: LoadBalancer,
-        resources: Sequence[AppResource],
-        opts: pulumi.ResourceOptions,
+        self, name: str, settings: Settings, args: ServiceArgs, opts: pulumi.ResourceOptions
     ) -> None:
         super().__init__(name, settings, opts)
-        self.image, self.database, self.balancer = image, database, balancer
-        self.resources = resources
+        self.args = args
         log_group = aws.cloudwatch.LogGroup(
             f"{name}-app",
             name=settings.names.log_group,
@@ -51,8 +61,8 @@ class Task(Component):
             tags=self.tags,
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
-        arns = image.repository_arn, log_group.arn, database.secret_arn
-        self.roles = TaskRoles(name, settings, *arns, allowed(resources), self.child)
+        arns = args.image.repository_arn, log_group.arn, args.database.secret_arn
+        self.roles = TaskRoles(name, settings, *arns, allowed(args.resources), self.child)
         self.log_group_name = log_group.name
         definition = self.definition(f"{name}-app", settings.names.family, self.child)
         self.definition_arn = definition.arn
@@ -95,21 +105,21 @@ class Task(Component):
         self, process: container.Process | None, settings: ServiceSettings
     ) -> pulumi.Output[str]:
         def text(known: dict[str, Any]) -> str:
-            inputs = container.ContainerInputs(**known)
-            return json.dumps([container.container_definition(inputs, settings, process)])
+            return json.dumps([container.container_definition(settings, process, **known)])
 
+        image, database = self.args.image, self.args.database
         variables = required(
-            APP_VERSION=self.image.tag,
-            DB_HOST=self.database.address,
-            DB_NAME=self.database.db_name,
-            DB_PORT=str(self.database.port),
-            DB_SECRET_ARN=self.database.secret_arn,
-            DB_USER=self.database.username,
-            LOAD_BALANCER_ARN=self.balancer.arn,
-            **{each.key.variable: each.value for each in self.resources},
+            APP_VERSION=image.tag,
+            DB_HOST=database.address,
+            DB_NAME=database.db_name,
+            DB_PORT=str(database.port),
+            DB_SECRET_ARN=database.secret_arn,
+            DB_USER=database.username,
+            LOAD_BALANCER_ARN=self.args.balancer.arn,
+            **{each.key.variable: each.value for each in self.args.resources},
         )
         return required(
-            image=self.image.digest,
+            image=image.digest,
             log_group=self.log_group_name,
             region=self.settings.region,
             variables=variables,

@@ -4,7 +4,7 @@ Pulumi's ``cidrBlock`` is ``CidrBlock`` in AWS. The names are matched by botocor
 not be listed, and botocore checks the parameters."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import boto3
@@ -31,7 +31,7 @@ def to_parameters(operation: OperationModel, inputs: Mapping[str, Any]) -> tuple
     sent: Values = {}
     taken: set[str] = set()
     for name, value in inputs.items():
-        member = member_name(operation.input_shape, name)
+        member = member_name(operation.input_shape.members, name)
         if member is None or value is None:
             continue
         sent[member] = to_shape(operation.input_shape.members[member], value)
@@ -39,14 +39,24 @@ def to_parameters(operation: OperationModel, inputs: Mapping[str, Any]) -> tuple
     return sent, taken
 
 
-def member_name(shape: StructureShape, name: str) -> str | None:
-    """Return the member of ``shape`` for ``name``, which may differ in case, plural or the suffix ``Config``."""
-    members: dict[str, str] = {member.lower(): member for member in shape.members}
-    low = name.lower()
-    for candidate in (low, f"{low}s", low.removesuffix("s"), f"{low}config"):
-        if candidate in members:
-            return members[candidate]
-    return None
+def member_name(members: Iterable[str], name: str) -> str | None:
+    """Return the member for ``name``, which may differ in case, plural or the suffix ``Config``."""
+    low = {member.lower(): member for member in members}
+    word = name.lower()
+    words = (
+        word,
+        f"{word}s",
+        word.removesuffix("s"),
+        word.removesuffix("ies") + "y",
+        f"{word}config",
+    )
+    return next((low[word] for word in words if word in low), None)
+
+
+def nested_name(members: Iterable[str], name: str) -> str | None:
+    """Return the member of an inner structure, or the only one with that end, as ``DNSName`` for ``name``."""
+    ends = [member for member in members if member.lower().endswith(name.lower())]
+    return member_name(members, name) or (ends[0] if len(ends) == 1 else None)
 
 
 def to_shape(shape: Shape, value: Any) -> Any:
@@ -64,7 +74,7 @@ def to_shape(shape: Shape, value: Any) -> Any:
 def _structure(shape: Any, value: Any) -> Values:
     result: Values = {}
     for name, inner in value.items():
-        member = member_name(shape, name)
+        member = nested_name(shape.members, name)
         if member is None:
             raise UnknownInput(f"{shape.name} has no {name!r}")
         if inner is not None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from moto.backends import get_backend
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
+from moto.core.utils import get_service_model
 
 from local_cloud.aws import models
 
@@ -219,6 +220,9 @@ def _answer(response: BaseResponse, call: Call) -> Any:
     if not failed:
         for act in registry.after.get(call, []):
             act(params)
+    elif get_service_model(call[0]).protocol == "json" and answer[0] < 500:
+        # AWS's JSON protocol refuses with 400, moto in places with 404 (Secrets Manager).
+        return 400, {**answer[1], "status": "400"}, answer[2]
     return answer
 
 

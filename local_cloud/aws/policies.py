@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from moto.iam import models
 
-from local_cloud.aws.hooks import ACCOUNT, Params, Refused, backend, before
+from local_cloud.aws.hooks import ACCOUNT, Params, Refused, backend, before, instead
 from local_cloud.aws.policy_evaluation import listed, read
 
 LINKED = {"rds": "RDS", "ecs": "ECS", "elasticloadbalancing": "ElasticLoadBalancing"}
@@ -50,6 +50,15 @@ def _principals(policy: Params) -> Iterator[str]:
 UNLIMITED = json.dumps(
     {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["*"], "Resource": "*"}]}
 )
+
+
+@instead("iam", "UpdateRole")
+def update_role(params: Params) -> Params:
+    """Change what is given of a role. moto takes away what is not (API reference, UpdateRole: neither is required)."""
+    role = backend("iam").get_role(params["RoleName"])
+    role.description = params.get("Description", role.description)
+    role.max_session_duration = params.get("MaxSessionDuration", role.max_session_duration)
+    return {}
 
 
 @before("iam", "CreateRole")

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from local_cloud.building.dockerfile import Copy
 
 WILDCARDS = "*?["
-AT_ONCE = 1000
-"""Files of one command line."""
 
 
 def sent(context: Path) -> list[str]:
@@ -141,11 +139,10 @@ def put(source: Path, root: Path, target: str, *, shared: bool | None = None) ->
 
 def set_mode(mode: str, places: Iterable[Path]) -> None:
     """Set a mode as chmod reads it, like 755 or u+x. A link has none. Raises ValueError for one that is none."""
-    words = [str(place) for place in places if not place.is_symlink()]
-    for first in range(0, len(words), AT_ONCE):
-        command = ["chmod", mode, "--", *words[first : first + AT_ONCE]]
-        if subprocess.run(command, capture_output=True, check=False).returncode:
-            raise ValueError(mode)
+    names = "\0".join(str(place) for place in places if not place.is_symlink())
+    command = ["xargs", "-0r", "chmod", mode, "--"]
+    if subprocess.run(command, input=names, text=True, capture_output=True, check=False).returncode:
+        raise ValueError(mode)
 
 
 def copy_folder(source: Path, target: Path, *, shared: bool) -> None:

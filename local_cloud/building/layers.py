@@ -333,7 +333,8 @@ class _Build:
                 else:
                     placed += files.put(source, root, target)
         try:
-            files.set_mode(copy.mode, placed if copy.mode else ())
+            if copy.mode:
+                files.set_mode(copy.mode, placed)
         except ValueError:
             problem = t("{place}: --chmod={mode} is no mode", place=copy.place, mode=copy.mode)
             raise DockerfileError(problem) from None

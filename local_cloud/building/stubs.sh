@@ -40,6 +40,22 @@ add() {
     done
 }
 
+# install may not set an owner or a group: they are taken out of its arguments, and the owner is noted.
+if [ "$name" = install ]; then
+    owner='' left=$#
+    while [ $left -gt 0 ]; do
+        left=$((left - 1))
+        case $1 in
+        -o) owner=$2 left=$((left - 1)) && shift ;;
+        -g) left=$((left - 1)) && shift ;;
+        --owner=*) owner=${1#*=} ;;
+        --group=*) ;;
+        *) set -- "$@" "$1" ;;
+        esac
+        shift
+    done
+fi
+
 case "$name $1" in
 "dpkg --print-architecture") uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/'; exit ;;
 "apk --print-arch") uname -m; exit ;;
@@ -78,7 +94,11 @@ bash | sh)
     exec "/bin/$name" "$@"
     ;;
 chmod | chown | cp | gunzip | install | ln | mv | rm | sed | sha256sum | tar | touch | unzip)
-    case $name in chown) own "$@" ;; *) real "$@" ;; esac && exit
+    case $name in
+    chown) own "$@" ;;
+    install) real "$@" && { [ -z "$owner" ] || own "$owner" "$last"; } ;;
+    *) real "$@" ;;
+    esac && exit
     code=$?
     [ -e /.machine/lacks ] || exit $code
     echo "$name $*" >>$noted

@@ -196,7 +196,7 @@ class Api:
 
 def _parts() -> tuple[ModuleType, ...]:
     """Return the modules with hooks; ``install`` of one also replaces parts of moto, which SETTINGS must precede."""
-    from local_cloud.aws import acm, kms, policies, quotas, refusals, route53
+    from local_cloud.aws import acm, kms, members, policies, quotas, refusals, route53
     from local_cloud.aws.cloudwatch import alarms, logs, queries
     from local_cloud.aws.ec2 import endpoints, interfaces, patches
     from local_cloud.aws.ec2 import rules as ec2
@@ -212,7 +212,7 @@ def _parts() -> tuple[ModuleType, ...]:
 
     return (
         *(endpoints, interfaces, patches, ec2, ecs, definitions, elb, offers, rds, s3),
-        *(acm, policies, quotas, route53, kms, refusals),
+        *(acm, policies, quotas, route53, kms, members, refusals),
         *(scaling, schedule, scheduler, alarms, logs, queries),
     )
 

@@ -86,6 +86,8 @@ class Setting:
 class Kind:
     """One Pulumi resource type and its AWS operations.
 
+    ``names`` are AWS's names of inputs that Pulumi calls otherwise; ``prepare`` converts what another name is not
+    enough for.
     ``identity`` is the AWS parameter that names the resource. Its value in the answer of ``create``, or else among
     the parameters, is the id; unless ``identity_from`` is the id's path in the answer, which also has the ``inputs``,
     or computes it. Where the id is not the value of ``identity``, ``locate`` finds that value by the id, or
@@ -104,7 +106,9 @@ class Kind:
     the settings of their own operations out.
     ``follow`` waits after a creation or change until AWS has carried it out. It also gets AWS's description from
     before a change.
-    ``read_back`` are the inputs that other clients change in AWS: the value that was read last is compared.
+    A refresh reads every input by its name, or that of ``names``, in the description, which the answers of the
+    operations ``also`` complete. ``reads`` has the paths of those that are elsewhere, or computes them. AWS does not
+    return those of ``unread``, each with its reason, at whatever depth.
     """
 
     token: str
@@ -123,7 +127,10 @@ class Kind:
     one_of: frozenset[str] = frozenset()
     ignored: Mapping[str, str] = field(default_factory=dict)
     repeated: frozenset[str] = frozenset()
-    read_back: frozenset[str] = frozenset()
+    names: Mapping[str, str] = field(default_factory=dict)
+    also: tuple[str, ...] = ()
+    reads: Mapping[str, str | Callable[[Subject, Values], Any]] = field(default_factory=dict)
+    unread: Mapping[str, str] = field(default_factory=dict)
     prepare: Callable[[Values], Values] = dict
     settings: tuple[Setting, ...] = ()
     outputs: Mapping[str, str | Callable[[Subject, Values], Any]] = field(default_factory=dict)
@@ -139,6 +146,11 @@ class Kind:
     absent: tuple[str, ...] = ()
     ready: tuple[str, str] | None = None
     follow: Follow | None = None
+
+    def prepared(self, inputs: Values) -> Values:
+        """Return ``inputs`` as AWS calls them, without Pulumi's internal entries and without those that are None."""
+        given = clean(inputs)
+        return self.prepare({self.names.get(name, name): given[name] for name in given})
 
     def replacing(self, olds: Values, news: Values) -> list[str]:
         """Return the inputs whose change from ``olds`` to ``news`` replaces the resource."""
@@ -167,6 +179,15 @@ def regular(token: str, identity: str, noun: str = "", **more: Any) -> Kind:
     return Kind(token=token, identity=identity, **{**usual, **more})
 
 
+def clean(inputs: Mapping[str, object]) -> Values:
+    """Return ``inputs`` without Pulumi's internal entries and without those that are None."""
+    return {
+        name: value
+        for name, value in inputs.items()
+        if not name.startswith("__") and value is not None
+    }
+
+
 def snake(name: str) -> str:
     """Return how Python's package, botocore, and Terraform spell a name of Pulumi's."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
@@ -182,9 +203,9 @@ def path(expression: str, data: Any) -> Any:
     return jmespath.search(expression, data)
 
 
-def renamed(names: Mapping[str, str]) -> Callable[[Values], Values]:
-    """Return the ``prepare`` that gives inputs AWS's names."""
-    return lambda inputs: {names.get(name, name): value for name, value in inputs.items()}
+def paths(members: Mapping[str, str]) -> str:
+    """Return the expression of a structure whose members are at these paths."""
+    return f"{{{', '.join(f'{name}: {source}' for name, source in members.items())}}}"
 
 
 def modify(operation: str, *inputs: str) -> Setting:

@@ -11,7 +11,8 @@ from botocore.exceptions import ClientError
 from botocore.model import OperationModel
 
 from local_cloud.calls import Calls, UnknownInput, to_parameters, to_shape
-from local_cloud.providers.kind import CHOSEN, NEVER, Kind, Subject, Values, path
+from local_cloud.providers.kind import CHOSEN, NEVER, Kind, Subject, Values, clean, path
+from local_cloud.providers.reading import current, target
 
 
 def tagging(calls: Calls, kind: Kind) -> tuple[str, str] | None:
@@ -38,14 +39,11 @@ def retag(subject: Subject, arn: str, old: Mapping[str, str], new: Mapping[str, 
     value: Any
     for operation, value in zip(reversed(operations), (removed, new), strict=True):
         shapes = _model(subject.calls, kind, operation).input_shape.members
-        target, tags = (name for name in shapes if name != "DryRun")
+        _, tags = (name for name in shapes if name != "DryRun")
         if value and value is removed and shapes[tags].member.type_name == "structure":
             value = [{"key": name} for name in removed]
         if value:
-            # EC2 names any resource by its id.
-            named = subject.identity if target in (kind.identity, "Resources") else arn
-            whom = [named] if shapes[target].type_name == "list" else named
-            params = {target: whom, tags: to_shape(shapes[tags], value)}
+            params = {**target(subject, operation, arn), tags: to_shape(shapes[tags], value)}
             subject.calls(kind.service, operation, params)
 
 
@@ -77,7 +75,7 @@ def unknown_inputs(calls: Calls, kind: Kind, inputs: Values) -> list[str]:
         known.add("tags")
     if kind.autoname:
         known.add(kind.autoname)
-    prepared = kind.prepare(clean(inputs))
+    prepared = kind.prepared(inputs)
     for operation in (kind.create, kind.update):
         if operation:
             known |= to_parameters(_model(calls, kind, operation), prepared)[1]
@@ -86,7 +84,7 @@ def unknown_inputs(calls: Calls, kind: Kind, inputs: Values) -> list[str]:
 
 def create(calls: Calls, kind: Kind, inputs: Values, cancel: Event) -> tuple[str, Values]:
     """Create the resource and return its id and outputs. Raises ``Incomplete`` when only its settings fail."""
-    prepared = kind.prepare(clean(inputs))
+    prepared = kind.prepared(inputs)
     # EC2 takes tags as TagSpecifications.
     sent = {name: each for name, each in prepared.items() if name != "tags" or not kind.tag_type}
     params, taken = to_parameters(_model(calls, kind, kind.create), sent)
@@ -122,16 +120,23 @@ def existing(
 ) -> Subject:
     """Return the resource of an id. ``state`` has its outputs, which may name it in AWS."""
     known = str({**inputs, **(state or {})}.get(kind.named_by, ""))
-    prepared = kind.prepare(clean(inputs))
+    prepared = kind.prepared(inputs)
     return Subject(kind=kind, calls=calls, identity=identity, inputs=prepared, known=known)
 
 
 def read(
     calls: Calls, kind: Kind, identity: str, inputs: Values, state: Values | None = None
-) -> Values | None:
-    """Return the resource's current outputs, or None when it does not exist."""
+) -> tuple[Values, Values] | None:
+    """Return the resource's inputs and outputs as they are in AWS, or None when it does not exist."""
     subject = existing(calls, kind, identity, inputs, state)
-    return None if describe(subject) is None else outputs(subject, inputs)
+    described = describe(subject)
+    return None if described is None else _refreshed(subject, described, inputs)
+
+
+def _refreshed(subject: Subject, described: Values, inputs: Values) -> tuple[Values, Values]:
+    made = _made(subject, described)
+    inputs = current(subject, described, inputs, str(made.get("arn", "")))
+    return inputs, {**clean(inputs), **made}
 
 
 def describe(subject: Subject) -> Values | None:
@@ -158,12 +163,12 @@ def update(
     state: Values | None = None,
     cancel: Event = NEVER,
 ) -> Values:
-    """Change the inputs that differ in place and return the outputs.
+    """Change the inputs that differ in place and return the outputs, with the inputs as AWS then has them.
 
     Raises ``Incomplete`` when everything was sent, but AWS has not carried it out.
     """
     subject = existing(calls, kind, identity, news, state)
-    subject = replace(subject, before=kind.prepare(clean(olds)))
+    subject = replace(subject, before=kind.prepared(olds))
     past = describe(subject) if kind.follow else None
     done = _send_changes(subject)
     results = outputs(subject, news)
@@ -173,13 +178,12 @@ def update(
         done.add("tags")
     if changed - done:
         raise UnknownInput(f"{kind.token}: {', '.join(sorted(changed - done))} cannot be changed")
-    if kind.follow is None:
-        return results
     try:
-        kind.follow(subject, past, cancel)
+        if kind.follow:
+            kind.follow(subject, past, cancel)
     except Exception as problem:
         raise Incomplete(identity, problem, results) from problem
-    return outputs(subject, news)
+    return _refreshed(subject, describe(subject) or {}, news)[1]
 
 
 def _send_changes(subject: Subject) -> set[str]:
@@ -229,15 +233,15 @@ def outputs(subject: Subject, inputs: Values) -> Values:
     described = describe(subject)
     if described is None:
         raise NotReady(f"{subject.identity} does not exist after it was created or changed")
-    # What is read back is compared with the program's inputs, as they were before `prepare`.
-    declared, compared = replace(subject, inputs=inputs), subject.kind.read_back
-    made = {
-        name: source(declared if name in compared else subject, described)
-        if callable(source)
-        else path(source, described)
+    return {**clean(inputs), **_made(subject, described)}
+
+
+def _made(subject: Subject, described: Values) -> Values:
+    """Return the values that the kind's ``outputs`` take from AWS."""
+    return {
+        name: source(subject, described) if callable(source) else path(source, described)
         for name, source in subject.kind.outputs.items()
     }
-    return {**clean(inputs), **made}
 
 
 def wait(subject: Subject, cancel: Event) -> None:
@@ -288,15 +292,6 @@ def absent(kind: Kind, problem: ClientError) -> bool:
     """Return whether the error says that the resource does not exist."""
     code = str(problem.response["Error"]["Code"])
     return code in kind.absent or "NotFound" in code or code == "NoSuchEntity"
-
-
-def clean(inputs: Mapping[str, object]) -> Values:
-    """Return ``inputs`` without Pulumi's internal entries and without those that are None."""
-    return {
-        name: value
-        for name, value in inputs.items()
-        if not name.startswith("__") and value is not None
-    }
 
 
 def _identity(kind: Kind, answer: Values, params: Values) -> str:

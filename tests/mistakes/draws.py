@@ -274,7 +274,9 @@ class Catalogue:
         for key in path:
             if isinstance(key, int) and isinstance(shape, ListShape):
                 shape = shape.member
-            elif isinstance(shape, StructureShape) and (member := member_name(shape, str(key))):
+            elif isinstance(shape, StructureShape) and (
+                member := member_name(shape.members, str(key))
+            ):
                 shape = shape.members[member]
             elif isinstance(shape, MapShape):
                 shape = shape.value

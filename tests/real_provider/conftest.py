@@ -1,6 +1,7 @@
 """All stacks' declarations by HashiCorp's own provider, once in a local cloud of its own."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,15 +14,26 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import jmespath
 import pytest
 
+from local_cloud.calls import Calls
 from local_cloud.paths import ROOT, Home
 from local_cloud.providers.aws import KINDS
+from local_cloud.providers.aws.provider import AwsServicer
 from local_cloud.run import client
 from local_cloud.run.project import local_cloud_environment
 from tests.real_provider.declared import STACKS, declare
-from tests.real_provider.terraform import Terraform, TerraformMissing
-from tests.real_provider.translate import Missing, Resource, merged, resources, translate
+from tests.real_provider.drift import ONE_WAY, Colleague, Held, arguments
+from tests.real_provider.terraform import Terraform, TerraformFailed, TerraformMissing
+from tests.real_provider.translate import (
+    Missing,
+    Resource,
+    chosen_by_aws,
+    merged,
+    resources,
+    translate,
+)
 from tests.real_provider.vary import vary
 from tests.support.local_stack import REGION
 from tools.rehearsal.careapp import CAREAPP
@@ -40,20 +52,29 @@ class Life:
     planned: dict[str, str]
     replaced: dict[str, tuple[bool, bool]]
     """Of each argument, whether another value replaces the resource: by our stand-in, and by the provider."""
+    drifted: dict[str, tuple[bool, bool]]
+    """Of each argument that a colleague changed, whether a refresh sees it: of our stand-in, and of the provider."""
+    unseen: Json
+    """What was wrong with drifts of Pulumi's own stacks: not seen, or not restored."""
+    again: dict[str, list[str]]
+    """What differs, by address, after all that may change was applied."""
     after: set[str]
+    remains: list[str]
+    """What AWS still has after the destroy."""
     missing: list[Missing]
 
 
 @contextmanager
-def local_cloud(folder: Path) -> Iterator[dict[str, str]]:
-    """A local cloud of its own; yields the variables that lead clients to it."""
+def local_cloud(folder: Path) -> Iterator[tuple[dict[str, str], Calls]]:
+    """A local cloud of its own; yields the variables that lead clients to it, and its API."""
     home = Home(folder)
     cloud = [sys.executable, "-m", "tools.cli", "cloud"]
     environment = {**os.environ, CAREAPP.home_variable: str(folder)}
     options = ("--region", REGION, "--port", "0", "--speed", "50")
     subprocess.run([*cloud, "start", *options], cwd=ROOT, env=environment, check=True)
     try:
-        yield local_cloud_environment(client.require(home).access, home.facts)
+        access = client.require(home).access
+        yield local_cloud_environment(access, home.facts), Calls(access)
     finally:
         subprocess.run([*cloud, "stop"], cwd=ROOT, env=environment, check=True)
 
@@ -68,8 +89,8 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
         pytest.skip(str(missing))
     with ExitStack() as ends:
         stacks = [ends.enter_context(declared(name, folder / name)) for name in STACKS]
-        environment = ends.enter_context(local_cloud(folder / "home"))
-        return live(ends.enter_context(installed.serve(environment)), stacks)
+        environment, calls = ends.enter_context(local_cloud(folder / "home"))
+        return live(ends.enter_context(installed.serve(environment)), calls, stacks)
 
 
 def declared(name: str, folder: Path) -> Connection:
@@ -81,16 +102,15 @@ def declared(name: str, folder: Path) -> Connection:
     return results
 
 
-def live(terraform: Terraform, stacks: list[Connection]) -> Life:
-    """Create, plan, plan changes, destroy, in one configuration for all.
+def live(terraform: Terraform, calls: Calls, stacks: list[Connection]) -> Life:
+    """Create, plan, plan changes, let a colleague change all, apply the changes, destroy, in one configuration for all.
 
-    Most of a creation and of a destroy is waiting for RDS. Meanwhile Pulumi changes its own stacks, and other values
-    are looked for; then changes are planned from the state before.
+    Most of a creation is waiting for RDS. Meanwhile Pulumi changes its own stacks, and other values are looked for;
+    then changes are planned from the state before.
     """
     schemas, states = terraform.schemas, [each.recv() for each in stacks]
     made = [one for state in states for one in resources(state, schemas)]
-    first = [translate(state, schemas) for state in states]
-    missing = terraform.configure(*first)
+    missing = terraform.configure(*(translate(state, schemas) for state in states))
     other = terraform.copy("other")
     with ThreadPoolExecutor() as pool:
         applied = pool.submit(terraform.apply)
@@ -100,22 +120,107 @@ def live(terraform: Terraform, stacks: list[Connection]) -> Life:
         applied.result()
         held, left = terraform.held(), terraform.plan()
         shutil.copy(terraform.state, other.state)
-        destroyed = pool.submit(terraform.destroy)
-        missing += other.configure(*(translate(state, schemas) for _, state in changes))
+        drifted = pool.submit(drift, terraform, calls, made, schemas)
+        changed = [translate(state, schemas) for _, state in changes]
+        missing += other.configure(*changed)
         planned = other.plan("-refresh=false")
         other.configure((varied, []))
         replaced = other.replacing()
-        destroyed.result()
+        drifted.result()
+    terraform.configure(*changed)
+    try:
+        terraform.apply()
+        again = terraform.differences()
+    except TerraformFailed as failed:
+        again = {"the changes": [str(failed)]}
+    later = [one for _, state in changes for one in resources(state, schemas)]
+    there = as_pulumi_has(terraform, later, schemas)
+    terraform.destroy()
+    servicer = AwsServicer(calls)
     return Life(
         declared={each.address for each in made},
-        held=held,
+        held={*held},
         left=left,
         previewed=previewed(states, changes, schemas),
         planned=planned,
         replaced=judged(made, replaced, schemas),
-        after=terraform.held(),
+        drifted=drifted.result(),
+        unseen={name: words for each in stacks for name, words in each.recv().items()},
+        again=again,
+        after={*terraform.held()},
+        remains=[each.urn for each in there if each.exists(servicer)],
         missing=missing,
     )
+
+
+def drift(
+    terraform: Terraform, calls: Calls, made: list[Resource], schemas: Json
+) -> dict[str, tuple[bool, bool]]:
+    """Change each argument; return whether our stand-in, and the provider, see the change."""
+    every = as_pulumi_has(terraform, made, schemas)
+    servicer, colleague = AwsServicer(calls), Colleague(calls, every)
+    seen = {
+        f"without a change, {each.argument(name)} of {each.urn}": (True, False)
+        for each in every
+        for name in each.refreshed(servicer)[0]
+    }
+    changed = [pair for pair in arguments(every) if pair[0].argument(pair[1]) not in ONE_WAY]
+    for held, name in changed:
+        try:
+            colleague.change(held, name)
+        except Exception as problem:
+            seen[f"{held.argument(name)} cannot be changed: {problem}"] = (True, False)
+    differing = terraform.differences()
+    resource = {each.urn: each for each in made}
+    for held, name in changed:
+        terraform_s = resource[held.urn]
+        block = schemas[terraform_s.type]["block"]
+        names = terraform_s.names({**block["attributes"], **block.get("block_types", {})})
+        found = {names.get(key) for key in differing.get(terraform_s.address, ())}
+        seen[held.argument(name)] = (name in held.refreshed(servicer)[0], name in found)
+    return seen
+
+
+def expressed(resource: Resource, schemas: Json) -> Json:
+    """Return the inputs that the provider's schema can express: no strategies, hooks and test rules of ECS."""
+    block = schemas[resource.type]["block"]
+    names = resource.names({**block["attributes"], **block.get("block_types", {})}).values()
+    given = {name: value for name, value in resource.inputs.items() if name in names}
+    if "loadBalancers" in given:
+        given["loadBalancers"] = [
+            {name: value for name, value in each.items() if name != "advancedConfiguration"}
+            for each in given["loadBalancers"]
+        ]
+    return given
+
+
+def as_pulumi_has(terraform: Terraform, made: list[Resource], schemas: Json) -> list[Held]:
+    """Return Terraform's resources as Pulumi's state has them, with what AWS chose for Terraform."""
+    attributes, chosen = terraform.held(), {}
+    for each in made:
+        for text, source in chosen_by_aws(each, schemas[each.type]["block"]):
+            if each.type != "aws_iam_role_policy_attachment":  # Its id had another form in 5.100.
+                where = source.removeprefix(f"{each.address}.")
+                chosen[text] = str(jmespath.search(where, attributes[each.address]))
+    texts = re.compile("|".join(map(re.escape, sorted(chosen, key=len, reverse=True))))
+
+    def exchanged(value: Any) -> Any:
+        match value:
+            case str():
+                return texts.sub(lambda found: chosen[found[0]], value)
+            case list():
+                return [exchanged(each) for each in value]
+            case dict():
+                return {name: exchanged(each) for name, each in value.items()}
+        return value
+
+    return [
+        Held(
+            *(each.token, each.urn, exchanged(each.outputs["id"])),
+            *(exchanged(expressed(each, schemas)), exchanged(each.outputs)),
+        )
+        for each in made
+    ]
 
 
 def judged(

@@ -7,6 +7,7 @@ from typing import Any
 
 from local_cloud.identity_provider import IdentityProvider
 from stack.settings import KEYS
+from tests.real_provider.drift import drifts, held
 from tests.support.every_setting import allow_boundary, changes, values
 from tests.support.identity import identity_provider, login_settings
 from tests.support.local_stack import LocalStack, local_stack
@@ -47,7 +48,9 @@ STACKS = {"poc": poc, "prod": prod}
 
 
 def declare(name: str, folder: Path, results: Connection) -> None:
-    """Send a stack's state with the first settings, then Pulumi's steps to all that may change, and the state then."""
+    """Send a stack's state with the first settings, Pulumi's steps to all that may change and the state then, and what
+    a refresh does not see of a colleague's changes.
+    """
     careapp.use()
     folder.mkdir()
     with identity_provider(folder) as provider, local_stack(folder / name, name) as stack:
@@ -56,7 +59,9 @@ def declare(name: str, folder: Path, results: Connection) -> None:
         stack.up(**on)
         results.send(exported(stack))
         done = stack.up(**other)
-        results.send((done.steps, exported(stack)))
+        after = exported(stack)
+        results.send((done.steps, after))
+        results.send(drifts(stack.calls, held(after)))
 
 
 def exported(stack: LocalStack) -> Json:

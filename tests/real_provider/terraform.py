@@ -123,6 +123,16 @@ class Terraform:
         changes = [each["change"] for each in told if each["type"] == "planned_change"]
         return {each["resource"]["addr"]: each["action"] for each in changes}
 
+    def differences(self) -> dict[str, list[str]]:
+        """Return the arguments in which AWS differs from the configuration, by address."""
+        self.run("plan", "-out=plan", MANY)
+        told = json.loads(self.run("show", "-json", "plan"))
+        return {
+            each["address"]: changed(each["change"])
+            for each in told["resource_changes"]
+            if each["change"]["actions"] != ["no-op"]
+        }
+
     def replacing(self) -> dict[tuple[str, str], bool]:
         """Return of each argument that a plan changes whether that replaces the resource, by address and name."""
         self.run("plan", "-refresh=false", "-out=plan", MANY)
@@ -147,10 +157,13 @@ class Terraform:
     def state(self) -> Path:
         return self.folder / "terraform.tfstate"
 
-    def held(self) -> set[str]:
-        """Return the addresses in the state."""
+    def held(self) -> dict[str, Json]:
+        """Return the attributes of the resources in the state by their addresses."""
         state = json.loads(self.state.read_text())
-        return {f"{each['type']}.{each['name']}" for each in state["resources"]}
+        return {
+            f"{each['type']}.{each['name']}": each["instances"][0]["attributes"]
+            for each in state["resources"]
+        }
 
     def copy(self, name: str) -> Terraform:
         """Return another working directory."""

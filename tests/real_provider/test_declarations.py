@@ -42,8 +42,24 @@ def test_another_value_replaces_what_it_replaces_in_the_stand_ins(life):
     assert sum(provider for _, provider in life.replaced.values()) > 90
 
 
+def test_what_a_colleague_changes_is_seen_as_by_the_provider(life):
+    """By `pulumi preview --refresh`, of every argument that AWS returns and can change."""
+    differing = {name: saw for name, saw in life.drifted.items() if saw[0] != saw[1]}
+    assert differing == {}, "what our stand-ins see, and what the provider sees"
+    assert sum(provider for _, provider in life.drifted.values()) > 150
+
+
+def test_what_a_colleague_changes_is_restored(life):
+    assert life.unseen == {}
+
+
+def test_a_plan_after_all_that_may_change_is_empty(life):
+    assert life.again == {}
+
+
 def test_a_destroy_leaves_nothing(life):
     assert life.after == set()
+    assert life.remains == []
 
 
 def test_the_log_of_the_local_cloud_has_no_traceback(life, tmp_path_factory):

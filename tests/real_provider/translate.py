@@ -51,8 +51,12 @@ class Resource:
 
     def arguments(self, block: Json) -> dict[str, str]:
         """Return the inputs, but for blocks, by their names in the schema."""
+        return self.names(block["attributes"])
+
+    def names(self, known: Mapping[str, Any]) -> dict[str, str]:
+        """Return the inputs by those names of them that are known."""
         given = {key: RENAMED.get(self.type, {}).get(key, key) for key in self.inputs}
-        names = {key: _named(each, block["attributes"]) for key, each in given.items()}
+        names = {key: named(each, known) for key, each in given.items()}
         return {name: key for key, name in names.items() if name}
 
 
@@ -74,8 +78,8 @@ def resources(state: Json, schemas: Mapping[str, Json]) -> list[Resource]:
                 r"\W", "_", f"{each['urn'].split(':')[2]}_{each['urn'].rsplit('::', 1)[1]}"
             ),
             urn=each["urn"],
-            inputs=_plain(each["inputs"]),
-            outputs={"id": each["id"], **_plain(each["outputs"])},
+            inputs=plain(each["inputs"]),
+            outputs={"id": each["id"], **plain(each["outputs"])},
             after=tuple(each.get("dependencies") or ()),
         )
         for each in held
@@ -92,15 +96,15 @@ def merged(*translated: tuple[Json, list[Missing]]) -> Json:
     return every
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return a value of the state with its secrets as they are."""
     if isinstance(value, list):
-        return [_plain(each) for each in value]
+        return [plain(each) for each in value]
     if not isinstance(value, dict):
         return value
     if _special_sig_key in value and "plaintext" in value:
-        return _plain(json.loads(value["plaintext"]))
-    return {name: _plain(each) for name, each in value.items()}
+        return plain(json.loads(value["plaintext"]))
+    return {name: plain(each) for name, each in value.items()}
 
 
 def translate(
@@ -129,7 +133,7 @@ def translate(
         if refer and (after := [every[urn].address for urn in each.after if urn in every]):
             body["depends_on"] = after
         made.setdefault(each.type, {})[each.name] = body
-        chosen[each.urn] = known | dict(_chosen(each, block))
+        chosen[each.urn] = known | dict(chosen_by_aws(each, block))
     return made, missing
 
 
@@ -142,7 +146,7 @@ def _block(
     for key, value in given.items():
         if key == "__defaults":
             continue
-        name = _named(key, {**attributes, **blocks})
+        name = named(key, {**attributes, **blocks})
         if name is None:
             missing.append((f"{path}.{snake(key)}", value))
         elif name in blocks:
@@ -154,7 +158,7 @@ def _block(
     return body
 
 
-def _named(key: str, names: Mapping[str, Any]) -> str | None:
+def named(key: str, names: Mapping[str, Any]) -> str | None:
     """Return the schema's name of an input: Pulumi has the plural of what may stand more than once."""
     word = snake(key)
     forms = (word, word.removesuffix("s"), word.removesuffix("es"), word.removesuffix("ies") + "y")
@@ -186,10 +190,10 @@ def _referring(text: str, known: Mapping[str, str]) -> str:
     return text.replace("\0", "${").replace("\1", "}")
 
 
-def _chosen(resource: Resource, block: Json) -> Iterator[tuple[str, str]]:
+def chosen_by_aws(resource: Resource, block: Json) -> Iterator[tuple[str, str]]:
     """Yield what AWS chose of a resource, and the expression that says it."""
     for key, value in resource.outputs.items():
-        name = _named(key, block["attributes"])
+        name = named(key, block["attributes"])
         if name is None or key in resource.inputs or name in OF_THE_ACCOUNT:
             continue
         form = block["attributes"][name]["type"]

@@ -21,7 +21,8 @@ from pulumi.runtime import MockResourceArgs
 from pulumi_policy import PolicyCustomTimeouts, PolicyResource, PolicyResourceOptions
 
 from infra import image_tag, login
-from local_cloud.engine.program import FORKS, PRELOADED
+from local_cloud.engine.program import FORKS, PRELOADED, checked
+from local_cloud.providers.aws import KINDS, OUTPUTS
 from local_cloud.providers.awsx import Child, VpcChildren
 from stack.file import StackError, read
 from stack.settings import KEYS, Settings
@@ -135,6 +136,8 @@ class Recorder(Engine):
     """The unit tests' mock engine, which keeps each resource. awsx's VPC is built by the rehearsal's
     stand-in, whose children the folder `providers` compares with recordings of the real one."""
 
+    kinds = KINDS
+
     def __init__(self) -> None:
         super().__init__()
         self.declared: list[dict[str, Any]] = []
@@ -235,7 +238,7 @@ def run(project: str, stack: str, *settings: str) -> dict[str, Any]:
     outputs: dict[str, Any] = {}
     pulumi.export = outputs.__setitem__
     image_tag.datetime = OneMoment
-    pulumi.get = conftest.READ
+    pulumi.get = checked(pulumi.get, OUTPUTS)
     login.discover = lambda settings, _: ENDPOINTS if settings.login.enabled else None
     update.watch = lambda *_: None  # the recorder knows no transforms
     paused_schedules.watch = lambda _: None

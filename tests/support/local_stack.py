@@ -15,6 +15,7 @@ from typing import Any
 from moto.backends import get_backend
 
 from local_cloud.aws import hooks
+from local_cloud.aws.ecs import records
 from local_cloud.calls import Calls
 from local_cloud.engine.find import find_or_get
 from local_cloud.engine.language import Language
@@ -56,9 +57,16 @@ class ScriptedEcs:
         self.one_offs: dict[str, OneOff] = {}
         self._good: dict[str, str] = {}
 
+    def create(self, params: Params) -> Params:
+        """Create a service, whose settings ECS describes as in a local cloud that runs tasks."""
+        service = records.create_service(params)
+        self.settle(service.name)
+        return {"service": service}
+
     def rolled(self, params: Params) -> None:
-        """ECS has carried out CreateService or UpdateService."""
-        name = str(params.get("service") or params["serviceName"]).rpartition("/")[2]
+        """ECS has carried out UpdateService."""
+        name = str(params["service"]).rpartition("/")[2]
+        records.keep_settings(self._service(name), params)
         self.settle(name)
 
     def settle(self, name: str, *, again: bool = False) -> None:
@@ -234,6 +242,7 @@ def scripted_ecs() -> Iterator[ScriptedEcs]:
     """Put one into moto for a while."""
     ecs = ScriptedEcs()
     answers: dict[tuple[str, str], Callable[[Params], Params]] = {
+        ("ecs", "CreateService"): ecs.create,
         ("ecs", "ListTasks"): ecs.list_tasks,
         ("ecs", "DescribeTasks"): ecs.describe_tasks,
         ("ecs", "RunTask"): ecs.run_task,
@@ -245,8 +254,7 @@ def scripted_ecs() -> Iterator[ScriptedEcs]:
     # Another stack's may be there already, and comes back afterwards.
     before = (dict(instead), {call: list(hooked) for call, hooked in after.items()})
     instead.update(answers)
-    for action in ("CreateService", "UpdateService"):
-        hooks.Hooking().after("ecs", action, ecs.rolled)
+    hooks.Hooking().after("ecs", "UpdateService", ecs.rolled)
     try:
         yield ecs
     finally:

@@ -20,8 +20,6 @@ from pulumi.runtime.mocks import MockMonitor
 
 from infra import login
 from infra.login import Endpoints
-from local_cloud.engine.program import checked
-from local_cloud.providers.aws import KINDS, OUTPUTS
 from stack.file import StackFile
 from stack.settings import Settings
 from tools.update.hooks import Update
@@ -59,12 +57,6 @@ def answers(args: pulumi.runtime.MockResourceArgs) -> dict[str, Any]:
     }
 
 
-def made_up(args: pulumi.runtime.MockResourceArgs) -> dict[str, Any]:
-    """Return a text for every output that the stand-in of a type has."""
-    outputs = KINDS[args.typ].outputs if args.typ in KINDS else ()
-    return {output: f"{output}/{args.name}" for output in outputs}
-
-
 class Monitor(MockMonitor):
     """Pulumi's mock engine, which also keeps each request and the components that finished."""
 
@@ -93,12 +85,11 @@ class OneMoment(datetime):
         return cls(2026, 1, 2, 3, 4, 5, tzinfo=tz)
 
 
-READ = checked(pulumi.get, OUTPUTS)
-"""How a program reads an output: one that no answer has is an error, not None."""
-
-
 class Engine(pulumi.runtime.Mocks):
     """Answers for AWS. A look-up that no test has prepared is an error, never an empty answer."""
+
+    kinds: Mapping[str, Any] = {}
+    """Types of the local cloud's stand-ins, whose outputs are made up; none where it is not installed."""
 
     def __init__(self) -> None:
         self.made: list[pulumi.runtime.MockResourceArgs] = []
@@ -115,7 +106,9 @@ class Engine(pulumi.runtime.Mocks):
         identity = f"{args.typ.rpartition(':')[2]}/{args.name}"  # names repeat across types
         computed = {"arn": f"arn:{identity}", "name": f"{args.name}-made-up"}
         kept = args.inputs if args.custom else {}  # a component's outputs are not its inputs
-        return identity, {**made_up(args), **computed, **kept, **answers(args)}
+        outputs = self.kinds[args.typ].outputs if args.typ in self.kinds else ()
+        made_up = {output: f"{output}/{args.name}" for output in outputs}
+        return identity, {**made_up, **computed, **kept, **answers(args)}
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
         if args.token not in self.lookups:
@@ -215,9 +208,13 @@ def engine(
     loops: list[asyncio.AbstractEventLoop], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Engine]:
     """Pulumi with mocks. After each test, every resource has a parent and every component is finished."""
+    from local_cloud.engine.program import checked
+    from local_cloud.providers.aws import KINDS, OUTPUTS
+
     loop = asyncio.new_event_loop()  # set_mocks wants one; recent Pythons no longer make it
     asyncio.set_event_loop(loop)
     engine = Engine()
+    engine.kinds = KINDS
     pulumi.runtime.set_mocks(
         engine,
         project="careapp",
@@ -232,7 +229,8 @@ def engine(
     # It stays for all tests, so what one test's program has every resource go through ends with it.
     monkeypatch.setattr(pulumi.runtime.get_root_resource(), "_transformations", [])
     monkeypatch.setattr("infra.image_tag.datetime", OneMoment)
-    monkeypatch.setattr(pulumi, "get", READ)
+    # An output that no answer has is an error when it is read, not None.
+    monkeypatch.setattr(pulumi, "get", checked(pulumi.get, OUTPUTS))
     yield engine
     assert engine.orphans() == []
     assert engine.unfinished() == set()

@@ -14,6 +14,7 @@ from pulumi_policy import PolicyResource
 from policy import CONTROLS, controls
 from policy.access import Statement, statements
 from policy.controls import left_out, violators
+from stack.app_resources import APP_RESOURCES
 from stack.container import RESERVED
 from stack.settings import KEYS
 from tests.recorded import FOLDER, records, resources, run_of, together
@@ -26,7 +27,8 @@ DEFINITION, SERVICE = "aws:ecs/taskDefinition:TaskDefinition", "aws:ecs/service:
 
 
 BOUNDED = ("prod", "permissionsBoundary=b", "bastionEnabled=true", "deployStrategy=canary")
-UPLOADS = ("poc", "uploadsEnabled=true")
+RESOURCES = ("poc", *(f"{key.name}=true" for key in APP_RESOURCES))
+"""Everything for the app that a setting adds."""
 
 
 def stage_1(*keys):
@@ -39,7 +41,7 @@ def written():
     """Run the program for every setting at the same time; the records of all runs."""
     for each in LEAVING_OUT.values():
         begun("prod", *each, "bastionEnabled=true")
-    for run in (BOUNDED, UPLOADS, stage_1(), stage_1("workers"), stage_1("jobs")):
+    for run in (BOUNDED, RESOURCES, stage_1(), stage_1("workers"), stage_1("jobs")):
         begun(*run)
     return records()
 
@@ -173,7 +175,7 @@ def test_a_fixed_name_is_free_before_a_replacement_takes_it():
 
 
 def test_every_variable_that_the_stack_sets_is_reserved():
-    [made] = json.loads(only(DEFINITION, UPLOADS)["containerDefinitions"])
+    [made] = json.loads(only(DEFINITION, RESOURCES)["containerDefinitions"])
     assert {each["name"] for each in (*made["environment"], *made["secrets"])} == RESERVED, (
         "RESERVED of stack/container.py has the variables of infra/container.py"
     )

@@ -138,7 +138,8 @@ def get_data(params: Params) -> Params:
             _result(each, found[each["Id"]], newest_first)
             for each in queries
             if each.get("ReturnData", True)
-        ]
+        ],
+        "Messages": [],
     }
 
 

@@ -62,6 +62,7 @@ def _service(name: str, kind: str, zones: list[str]) -> Params:
         "VpcEndpointPolicySupported": True,
         "AcceptanceRequired": False,
         "ManagesVpcEndpoints": False,
+        "Tags": [],
         **private,
     }
 

@@ -122,14 +122,17 @@ def _public(ec2: Any, subnet_id: str) -> bool:
 
 
 def attach(subnet_id: str, group_ids: Sequence[str], public: bool, words: str) -> Any:
-    """Create a network interface with a free address of the subnet. Raises NoAddressLeft."""
+    """Create a network interface with a free address of the subnet, without groups in its VPC's default one.
+
+    Raises NoAddressLeft.
+    """
     with hooks.LOCK:
         ec2 = hooks.backend("ec2")
         subnet = ec2.get_subnet(subnet_id)
         interface = ec2.create_network_interface(
             subnet,
             str(free_address(ec2, subnet)),
-            group_ids=list(group_ids),
+            group_ids=list(group_ids) or [ec2.get_default_security_group(subnet.vpc_id).id],
             description=words,
             delete_on_termination=True,
         )

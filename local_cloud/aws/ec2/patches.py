@@ -4,12 +4,10 @@ from inspect import signature
 from typing import Any
 
 from moto.ec2.models import EC2Backend
-from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ec2.models.instances import Instance
 from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.ec2.models.vpcs import VPC
 
-_association = NetworkInterface.association
 _create_default_vpc = EC2Backend.create_default_vpc
 _make_rule = SecurityGroupRule.__init__
 
@@ -18,7 +16,6 @@ def install() -> None:
     """Replace properties of moto's classes. A second call changes nothing."""
     EC2Backend.create_default_vpc = _default_vpc  # type: ignore[method-assign,assignment]
     Instance.security_groups = property(_groups, _set_groups)  # type: ignore[assignment]
-    NetworkInterface.association = property(_known_association)  # type: ignore[assignment]
     SecurityGroupRule.__init__ = _new_rule  # type: ignore[method-assign,assignment]
     SecurityGroupRule.description = property(_description)  # type: ignore[assignment]
     SecurityGroupRule.__eq__ = _same_rule  # type: ignore[method-assign]
@@ -51,11 +48,6 @@ def _set_groups(instance: Instance, groups: Any) -> None:
     primary = held.get("nics", {}).get(0)
     if primary is not None:
         primary._group_set = list(groups)
-
-
-def _known_association(interface: NetworkInterface) -> Any:
-    """Return the interface's public address, or None, which EC2 leaves out; moto answers an empty element."""
-    return _association.fget(interface) or None  # type: ignore[attr-defined]
 
 
 def _new_rule(rule: SecurityGroupRule, *args: Any, **named: Any) -> None:

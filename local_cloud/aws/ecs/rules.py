@@ -34,18 +34,6 @@ def _registered(self: EC2ContainerServiceBackend, *args: Any, **given: Any) -> T
     return _register_task_definition(self, *args, **given | sizes)
 
 
-@before("ecs", "CreateService")
-@before("ecs", "UpdateService")
-@before("ecs", "RunTask")
-def default_group(params: Params) -> None:
-    """Give tasks without a security group the default one of their VPC (API reference, AwsVpcConfiguration)."""
-    network = (params.get("networkConfiguration") or {}).get("awsvpcConfiguration") or {}
-    if network.get("subnets") and not network.get("securityGroups"):
-        vpc = backend("ec2").get_subnet(network["subnets"][0]).vpc_id
-        groups = backend("ec2").describe_security_groups(filters={"vpc-id": [vpc]})
-        network["securityGroups"] = [each.id for each in groups if each.name == "default"]
-
-
 @instead("ecs", "UpdateClusterSettings")
 def update_cluster_settings(params: Params) -> Params:
     changed = backend("ecs").update_cluster(

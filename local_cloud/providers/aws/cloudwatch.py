@@ -8,7 +8,6 @@ from local_cloud.providers.kind import (
     Values,
     again,
     regular,
-    renamed,
     whole,
 )
 
@@ -51,6 +50,10 @@ ALARM = regular(
             *("period", "statistic", "threshold", "treatMissingData", "unit"),
         ),
     ),
+    reads={
+        "metricQueries": "Metrics[].merge(@, {metric: MetricStat && merge(MetricStat.Metric, MetricStat)})",
+        "name": "AlarmName",
+    },
     autoname="name",
     outputs={"arn": "AlarmArn"},
 )
@@ -125,6 +128,9 @@ TARGET = Kind(
     replaces=frozenset({"rule", "targetId", "eventBusName"}),
     ignored={"rule": "sent by _aim"},
     settings=(again(_aim, "arn", "inputTransformer"),),
+    reads={
+        "inputTransformer": "InputTransformer.{inputPaths: InputPathsMap, inputTemplate: InputTemplate}"
+    },
     autoname="targetId",
     fixed_name="",
 )
@@ -150,7 +156,7 @@ LOG_GROUP = regular(
     service="logs",
     look=_look_group,
     replaces=frozenset({"name", "namePrefix", "logGroupClass"}),
-    prepare=renamed({"name": "logGroupName"}),
+    names={"name": "logGroupName"},
     ignored={"skipDestroy": "keeps it when the provider is to delete it"},
     settings=(Setting(inputs=("retentionInDays",), apply=_keep),),
     defaults={"retentionInDays": 0, "skipDestroy": False},

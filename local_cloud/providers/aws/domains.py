@@ -33,6 +33,7 @@ CERTIFICATE = regular(
         {"certificateAuthorityArn", "domainName", "keyAlgorithm", "subjectAlternativeNames"}
         | {"validationMethod"}
     ),
+    unread={"subjectAlternativeNames": "AWS adds the domain's own; they cannot be changed"},
     outputs={"arn": "CertificateArn", "domainValidationOptions": _options, "status": "Status"},
 )
 
@@ -79,11 +80,7 @@ def _batch(inputs: Values) -> Values:
         values = [{"value": value} for value in inputs["records"]]
         record |= {"TTL": int(inputs["ttl"]), "resourceRecords": values}
     for alias in inputs.get("aliases") or []:
-        record["aliasTarget"] = {
-            "DNSName": alias["name"],
-            "hostedZoneId": alias["zoneId"],
-            "evaluateTargetHealth": alias["evaluateTargetHealth"],
-        }
+        record["aliasTarget"] = alias
     action = "UPSERT" if inputs.get("allowOverwrite") else "CREATE"
     return {"changes": [{"action": action, "resourceRecordSet": record}]}
 
@@ -132,6 +129,8 @@ RECORD = regular(
     on_delete=lambda subject: _change(subject, "DELETE"),
     replaces=frozenset({"zoneId", "name"}),
     prepare=_record,
+    reads={"aliases": "AliasTarget && [AliasTarget]", "records": "ResourceRecords[].Value"},
+    unread={"name": "it may end with a dot", "allowOverwrite": "only chooses the operation"},
     settings=(on_change(lambda subject: _change(subject, "UPSERT"), "changeBatch"),),
     outputs={
         "fqdn": lambda _, found: found["Name"].rstrip("."),

@@ -44,11 +44,20 @@ DEFAULT_GROUP = _of_the_vpc(
 )
 
 
+def _attribute_of_the_vpc(name: str) -> Callable[[Subject, Values], Any]:
+    """Return the function that reads an attribute, of which EC2 describes one at a time."""
+    member = name[0].upper() + name[1:]
+    return lambda made, _: made.call("describe_vpc_attribute", Attribute=name)[member]["Value"]
+
+
 VPC = regular(
     "aws:ec2/vpc:Vpc",
     "VpcId",
     replaces=frozenset({"cidrBlock"}),
     settings=(one_by_one("modify_vpc_attribute", "enableDnsHostnames", "enableDnsSupport"),),
+    reads={
+        name: _attribute_of_the_vpc(name) for name in ("enableDnsHostnames", "enableDnsSupport")
+    },
     defaults={"enableDnsSupport": True},
     outputs={
         "arn": arn("vpc"),
@@ -123,6 +132,7 @@ INTERNET_GATEWAY = regular(
     "aws:ec2/internetGateway:InternetGateway",
     "InternetGatewayId",
     settings=(Setting(inputs=("vpcId",), apply=_attach),),
+    reads={"vpcId": "Attachments[0].VpcId"},
     on_delete=_remove_internet_gateway,
     outputs={"arn": arn("internet-gateway"), "ownerId": "OwnerId"},
     tag_type="internet-gateway",
@@ -175,6 +185,7 @@ FLOW_LOG = regular(
         | {"maxAggregationInterval", "trafficType"}
     ),
     prepare=_flow_log,
+    reads={"iamRoleArn": "DeliverLogsPermissionArn", "vpcId": "ResourceId"},
     outputs={"arn": arn("vpc-flow-log")},
     tag_type="vpc-flow-log",
 )
@@ -209,6 +220,17 @@ def _instance(inputs: Values) -> Values:
     return sent
 
 
+def _profile(_: Subject, found: Values) -> Any:
+    return str(found.get("IamInstanceProfile", {}).get("Arn", "")).rpartition("/")[2]
+
+
+def _root_device(subject: Subject, found: Values) -> Any:
+    """Return the root disk as EC2 describes the volume."""
+    volume = path("BlockDeviceMappings[0].Ebs.VolumeId", found)
+    answer = subject.calls("ec2", "describe_volumes", {"VolumeIds": [volume]})
+    return {**answer["Volumes"][0], "VolumeSize": answer["Volumes"][0]["Size"]}
+
+
 INSTANCE = regular(
     "aws:ec2/instance:Instance",
     "InstanceId",
@@ -220,6 +242,13 @@ INSTANCE = regular(
         | {"rootBlockDevice.encrypted", "rootBlockDevice.kmsKeyId"}
     ),
     prepare=_instance,
+    reads={
+        "ami": "ImageId",
+        "iamInstanceProfile": _profile,
+        "rootBlockDevice": _root_device,
+        "vpcSecurityGroupIds": "NetworkInterfaces[0].Groups[].GroupId",
+    },
+    unread={"deleteOnTermination": "the stand-in does not change it"},
     ready=("State.Name", "running"),
     outputs={
         "arn": arn("instance"),

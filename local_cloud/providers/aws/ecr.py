@@ -1,6 +1,6 @@
 """Image repositories."""
 
-from local_cloud.providers.kind import Subject, modify, regular, renamed
+from local_cloud.providers.kind import Subject, modify, regular
 
 
 def _remove(subject: Subject) -> None:
@@ -12,7 +12,7 @@ REPOSITORY = regular(
     "repositoryName",
     read="describe_repositories",
     replaces=frozenset({"name", "encryptionConfigurations"}),
-    prepare=renamed({"name": "repositoryName", "forceDelete": "force"}),
+    names={"name": "repositoryName", "forceDelete": "force"},
     ignored={"force": "used by _remove"},
     settings=(
         modify("put_image_tag_mutability", "imageTagMutability"),
@@ -40,7 +40,7 @@ LIFECYCLE_POLICY = regular(
     replaces=frozenset({"repository", "policy"}),
     # A repository has one policy. Deleting the old one last would delete the new one (pulumi-aws pull request 2085).
     deletes_first=True,
-    prepare=renamed({"repository": "repositoryName", "policy": "lifecyclePolicyText"}),
+    names={"repository": "repositoryName", "policy": "lifecyclePolicyText"},
     outputs={"registryId": "registryId"},
 )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from local_cloud.providers.kind import Subject, Values, on_change, path, regular, renamed
+from local_cloud.providers.kind import Subject, Values, on_change, path, regular
 from local_cloud.providers.lifecycle import NotReady, describe, pause, until_gone
 
 LIMIT = 300.0
@@ -25,7 +25,7 @@ CLUSTER = regular(
     identity_from="cluster.clusterArn",
     found="clusters[?status=='ACTIVE'] | [0]",
     replaces=frozenset({"name"}),
-    prepare=renamed({"name": "clusterName"}),
+    names={"name": "clusterName"},
     settings=(on_change(_cluster_settings, "settings"),),
     autoname="name",
     outputs={"arn": "clusterArn", "name": "clusterName"},
@@ -153,27 +153,13 @@ def _awsvpc(inputs: Values) -> Values:
 
 
 def _definition_in_ecs(subject: Subject, found: Values) -> Any:
-    """Return the task definition that ECS runs, where the program names one by its ARN.
+    """Return the task definition that ECS runs in the program's form (terraform-provider-aws, resourceServiceRead).
 
-    The provider keeps the program's form (terraform-provider-aws, resourceServiceRead).
+    That is an ARN, FAMILY:REVISION, or FAMILY for whatever is its latest revision.
     """
-    declared = subject.inputs.get("taskDefinition")
-    return found.get("taskDefinition") if str(declared).startswith("arn:") else declared
-
-
-def _network_in_ecs(subject: Subject, found: Values) -> Values | None:
-    """Return the network configuration in ECS as an input: the program's own where ECS has the same."""
-
-    def form(network: Values, public: bool) -> Values:
-        lists = {name: sorted(network.get(name) or ()) for name in ("securityGroups", "subnets")}
-        return {"assignPublicIp": public, **lists}
-
-    declared: Values | None = subject.inputs.get("networkConfiguration")
-    held = found.get("networkConfiguration", {}).get("awsvpcConfiguration")
-    if declared is None or held is None:
-        return declared
-    now = form(held, held.get("assignPublicIp") == "ENABLED")
-    return declared if now == form(declared, bool(declared.get("assignPublicIp"))) else now
+    declared, held = str(subject.inputs.get("taskDefinition")), str(found.get("taskDefinition"))
+    held = held if declared.startswith("arn:") else held.rpartition("/")[2]
+    return held if ":" in declared else held.partition(":")[0]
 
 
 STEADY_SECONDS = 120.0
@@ -252,6 +238,7 @@ SERVICE = regular(
     ),
     prepare=_service,
     ignored=PROVIDER_ONLY,
+    unread={"forceNewDeployment": "asks for a deployment, and is no setting"},
     defaults={
         **{"deploymentMaximumPercent": 200, "deploymentMinimumHealthyPercent": 100},
         **{"enableEcsManagedTags": False, "enableExecuteCommand": False},
@@ -261,13 +248,13 @@ SERVICE = regular(
     outputs={
         "arn": "serviceArn",
         "name": "serviceName",
-        "desiredCount": "desiredCount",
+    },
+    reads={
+        **{name: f"deploymentConfiguration.{member}" for name, member in DEPLOYMENT.items()},
         "taskDefinition": _definition_in_ecs,
-        "networkConfiguration": _network_in_ecs,
     },
     follow=_wait_until_steady,
     repeated=frozenset({"forceNewDeployment"}),
-    read_back=frozenset({"desiredCount", "networkConfiguration", "taskDefinition"}),
 )
 
 KINDS = (CLUSTER, PROVIDERS, TASK_DEFINITION, SERVICE)

@@ -1,17 +1,16 @@
 """Load balancers, target groups, listeners and their rules."""
 
-from typing import Any
-
 from local_cloud.providers.kind import (
     Setting,
     Subject,
     Values,
     attributes,
+    clean,
     modify,
     on_change,
+    paths,
     regular,
 )
-from local_cloud.providers.lifecycle import clean
 
 BALANCER_ATTRIBUTES = {
     "desyncMitigationMode": "routing.http.desync_mitigation_mode",
@@ -28,14 +27,14 @@ GROUP_ATTRIBUTES = {
     "slowStart": "slow_start.duration_seconds",
 }
 HEALTH = {
-    "enabled": "healthCheckEnabled",
-    "healthyThreshold": "healthyThresholdCount",
-    "interval": "healthCheckIntervalSeconds",
-    "path": "healthCheckPath",
-    "port": "healthCheckPort",
-    "protocol": "healthCheckProtocol",
-    "timeout": "healthCheckTimeoutSeconds",
-    "unhealthyThreshold": "unhealthyThresholdCount",
+    "enabled": "HealthCheckEnabled",
+    "healthyThreshold": "HealthyThresholdCount",
+    "interval": "HealthCheckIntervalSeconds",
+    "path": "HealthCheckPath",
+    "port": "HealthCheckPort",
+    "protocol": "HealthCheckProtocol",
+    "timeout": "HealthCheckTimeoutSeconds",
+    "unhealthyThreshold": "UnhealthyThresholdCount",
 }
 """The members of Pulumi's ``healthCheck`` and their names in ELB."""
 HEALTH_DEFAULTS = {
@@ -47,6 +46,16 @@ HEALTH_DEFAULTS = {
     "unhealthyThreshold": 3,
 }
 """What the provider sends for members that a ``healthCheck`` leaves out (pulumi_aws, TargetGroupHealthCheckArgs)."""
+
+
+SECRET = {
+    "clientSecret": "ELB does not return it; the provider keeps that of its state (listener_rule.go)"
+}
+
+
+def _attribute(key: str) -> str:
+    """Return the path of an attribute in ELB's list of them."""
+    return f"Attributes[?Key=='{key}'].Value | [0]"
 
 
 def _log(subject: Subject) -> None:
@@ -86,6 +95,16 @@ BALANCER = regular(
     },
     autoname="name",
     ready=("State.Code", "active"),
+    also=("describe_load_balancer_attributes",),
+    reads={
+        **{name: _attribute(key) for name, key in BALANCER_ATTRIBUTES.items()},
+        "accessLogs": paths(
+            {name: _attribute(f"access_logs.s3.{name}") for name in ("bucket", "enabled")}
+        ),
+        "internal": "Scheme == 'internal'",
+        "loadBalancerType": "Type",
+        "subnets": "AvailabilityZones[].SubnetId",
+    },
     outputs={
         "arn": "LoadBalancerArn",
         "arnSuffix": lambda made, _: made.identity.rpartition(":")[2].removeprefix("loadbalancer/"),
@@ -108,19 +127,6 @@ def _group(inputs: Values) -> Values:
     return flat
 
 
-def _check_in_elb(subject: Subject, found: Values) -> Values | None:
-    """Return the health check in ELB as an input, of the members that the program sets."""
-    declared: Values | None = subject.inputs.get("healthCheck")
-    if declared is None:
-        return None
-    now = {name: found.get(each[0].upper() + each[1:]) for name, each in HEALTH.items()}
-    now["matcher"] = found.get("Matcher", {}).get("HttpCode")
-    return {
-        name: value if value == now[name] or str(value) == str(now[name]) else now[name]
-        for name, value in declared.items()
-    }
-
-
 TARGET_GROUP = regular(
     "aws:lb/targetGroup:TargetGroup",
     "TargetGroupArn",
@@ -136,15 +142,13 @@ TARGET_GROUP = regular(
         "arn": "TargetGroupArn",
         "arnSuffix": lambda subject, _: subject.identity.rpartition(":")[2],
         "loadBalancerArns": "LoadBalancerArns",
-        "healthCheck": _check_in_elb,
     },
-    read_back=frozenset({"healthCheck"}),
+    also=("describe_target_group_attributes",),
+    reads={
+        **{name: _attribute(key) for name, key in GROUP_ATTRIBUTES.items()},
+        "healthCheck": paths(HEALTH | {"matcher": "Matcher.HttpCode"}),
+    },
 )
-
-
-def _actions(actions: Any) -> list[Values]:
-    """Return the actions without unset inputs."""
-    return [clean(action) for action in actions]
 
 
 def _listener(inputs: Values) -> Values:
@@ -157,7 +161,6 @@ def _listener(inputs: Values) -> Values:
         result["protocol"] = "HTTP"
     if inputs.get("certificateArn"):
         result["certificates"] = [{"certificateArn": inputs["certificateArn"]}]
-    result["defaultActions"] = _actions(inputs["defaultActions"])
     return result
 
 
@@ -167,6 +170,8 @@ LISTENER = regular(
     update="modify_listener",
     replaces=frozenset({"loadBalancerArn"}),
     prepare=_listener,
+    reads={"certificateArn": "Certificates[0].CertificateArn"},
+    unread=SECRET,
     outputs={"arn": "ListenerArn", "port": "Port", "protocol": "Protocol"},
 )
 
@@ -180,72 +185,17 @@ CONDITIONS = {
 
 
 def _condition(condition: Values) -> Values:
-    [(name, value)] = [(name, value) for name, value in condition.items() if value is not None]
-    field, member = CONDITIONS[name]
-    return {"field": field, member: value}
+    """Convert a condition. One that is read back is empty where another client has put another kind."""
+    for name, value in condition.items():
+        if value is not None:
+            field, member = CONDITIONS[name]
+            return {"field": field, member: value}
+    return {}
 
 
 def _rule(inputs: Values) -> Values:
     conditions = [_condition(condition) for condition in inputs["conditions"]]
-    actions = [_weighted(action) for action in _actions(inputs["actions"])]
-    return {**inputs, "conditions": conditions, "actions": actions}
-
-
-def _weighted(action: Values) -> Values:
-    """Convert ``forward``, whose target groups have other names in ELB."""
-    if "forward" not in action:
-        return action
-    groups = action["forward"]["targetGroups"]
-    pairs = [{"targetGroupArn": each["arn"], "weight": each["weight"]} for each in groups]
-    rest = {name: value for name, value in action.items() if name != "forward"}
-    return {**rest, "forwardConfig": {"targetGroups": pairs}}
-
-
-def _actions_in_elb(subject: Subject, found: Values) -> list[Values]:
-    """Return the rule's actions in ELB as inputs; of a forward's weights and of a login what changes outside."""
-    declared: list[Values] = subject.inputs["actions"]
-    return [
-        _action_in_elb(each, declared[at] if at < len(declared) else {})
-        for at, each in enumerate(found["Actions"])
-    ]
-
-
-def _action_in_elb(found: Values, declared: Values) -> Values:
-    action: Values = {"type": found["Type"]}
-    if declared.get("order"):
-        action["order"] = found["Order"]
-    if oidc := found.get("AuthenticateOidcConfig"):
-        # The provider keeps the secret of its state: ELB does not return it (elbv2/listener_rule.go).
-        mine = clean(declared.get("authenticateOidc") or {})
-        now = {name[0].lower() + name[1:]: value for name, value in oidc.items()}
-        kept = {name: now.get(name) for name in mine if name != "clientSecret"}
-        return {**action, "authenticateOidc": kept | {"clientSecret": mine.get("clientSecret")}}
-    forward = found.get("ForwardConfig")
-    if forward is None:
-        return {**action, "targetGroupArn": found.get("TargetGroupArn")}
-    pairs = [
-        {"arn": each["TargetGroupArn"], "weight": each["Weight"]}
-        for each in forward["TargetGroups"]
-    ]
-    return {**action, "forward": {"targetGroups": pairs}}
-
-
-def _conditions_in_elb(subject: Subject, found: Values) -> list[Values]:
-    """Return the rule's conditions in ELB as inputs; the program's own where ELB has the same, or another kind."""
-    declared: list[Values] = subject.inputs["conditions"]
-    simple = {"path-pattern": "pathPattern", "host-header": "hostHeader"}
-    if any(each["Field"] not in simple for each in found["Conditions"]):
-        return declared
-    now = [
-        {
-            simple[each["Field"]]: {
-                "values": each.get(CONDITIONS[simple[each["Field"]]][1], each)["Values"]
-            }
-        }
-        for each in found["Conditions"]
-    ]
-    set_ = [{name: value for name, value in each.items() if value} for each in declared]
-    return declared if now == set_ else now
+    return {**inputs, "conditions": conditions}
 
 
 def _reorder(subject: Subject) -> None:
@@ -261,8 +211,8 @@ RULE = regular(
     replaces=frozenset({"listenerArn"}),
     prepare=_rule,
     settings=(on_change(_reorder, "priority"),),
-    outputs={"arn": "RuleArn", "actions": _actions_in_elb, "conditions": _conditions_in_elb},
-    read_back=frozenset({"actions", "conditions"}),
+    outputs={"arn": "RuleArn"},
+    unread=SECRET,
 )
 
 

@@ -101,8 +101,9 @@ def _in_ec2(way: str) -> Callable[[Subject, Values], Any]:
 
 
 INLINE_RULES = tuple(_inline(way) for way in WAYS)
+READS = {way: _in_ec2(way) for way in WAYS}
 OUTPUTS: Mapping[str, str | Callable[[Subject, Values], Any]] = {
-    **{way: _in_ec2(way) for way in WAYS},
+    **READS,
     "arn": arn("security-group"),
     "ownerId": "OwnerId",
     "name": "GroupName",
@@ -168,8 +169,8 @@ GROUP = regular(
     defaults={"description": "Managed by Pulumi", "revokeRulesOnDelete": False},
     autoname="name",
     fixed_name="",
+    reads=READS,
     outputs=OUTPUTS,
-    read_back=frozenset(WAYS),
     tag_type="security-group",
 )
 
@@ -202,8 +203,8 @@ DEFAULT_GROUP = regular(
     on_delete=_leave,
     replaces=frozenset({"vpcId"}),
     settings=INLINE_RULES,
+    reads=READS,
     outputs=OUTPUTS,
-    read_back=frozenset(WAYS),
     tag_type="security-group",
 )
 
@@ -268,6 +269,7 @@ def _rule(token: str, direction: str) -> Kind:
         one_of=frozenset(PEER_MEMBERS),
         ignored={"securityGroupId": "sent by _make_rule"},
         settings=(on_change(_change_rule, *RULE_INPUTS),),
+        reads={"referencedSecurityGroupId": "ReferencedGroupInfo.GroupId"},
         outputs={"arn": arn("security-group-rule"), "securityGroupRuleId": "SecurityGroupRuleId"},
         tag_type="security-group-rule",
     )

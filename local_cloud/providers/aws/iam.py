@@ -1,11 +1,10 @@
 """Roles, their policies and managed policies."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 from local_cloud.calls import Calls
-from local_cloud.providers.kind import Setting, Subject, Values, on_change, regular, renamed
+from local_cloud.providers.kind import Setting, Subject, Values, on_change, regular
 
 
 def _trust(subject: Subject) -> None:
@@ -31,13 +30,6 @@ def _remove_role(subject: Subject) -> None:
     subject.call("delete_role")
 
 
-def _trust_in_iam(subject: Subject, found: Values) -> Any:
-    """Return the trust policy: the program's own where IAM has the same document, else IAM's."""
-    declared, document = subject.inputs["assumeRolePolicy"], found["AssumeRolePolicyDocument"]
-    own = json.loads(declared) if isinstance(declared, str) else declared
-    return declared if own == document else json.dumps(document)
-
-
 ROLE = regular(
     "aws:iam/role:Role",
     "RoleName",
@@ -45,7 +37,7 @@ ROLE = regular(
     on_delete=_remove_role,
     update="update_role",
     replaces=frozenset({"name", "namePrefix", "path"}),
-    prepare=renamed({"name": "roleName", "assumeRolePolicy": "assumeRolePolicyDocument"}),
+    names={"name": "roleName", "assumeRolePolicy": "assumeRolePolicyDocument"},
     ignored={"forceDetachPolicies": "used by _remove_role"},
     settings=(
         on_change(_trust, "assumeRolePolicyDocument"),
@@ -53,11 +45,8 @@ ROLE = regular(
     ),
     defaults={"forceDetachPolicies": False, "maxSessionDuration": 3600, "path": "/"},
     autoname="name",
-    outputs={
-        **{"arn": "Arn", "name": "RoleName", "uniqueId": "RoleId"},
-        "assumeRolePolicy": _trust_in_iam,
-    },
-    read_back=frozenset({"assumeRolePolicy"}),
+    reads={"permissionsBoundary": "PermissionsBoundary.PermissionsBoundaryArn"},
+    outputs={"arn": "Arn", "name": "RoleName", "uniqueId": "RoleId"},
 )
 
 
@@ -81,7 +70,7 @@ ROLE_POLICY = regular(
     look=_look_policy,
     update="put_role_policy",
     replaces=frozenset({"name", "namePrefix", "role"}),
-    prepare=renamed({"name": "policyName", "role": "roleName", "policy": "policyDocument"}),
+    names={"name": "policyName", "role": "roleName", "policy": "policyDocument"},
     autoname="name",
 )
 
@@ -110,6 +99,11 @@ def _new_version(subject: Subject) -> None:
     subject.call("set_default_policy_version", VersionId=made["PolicyVersion"]["VersionId"])
 
 
+def _default_version(subject: Subject, found: Values) -> Any:
+    made = subject.call("get_policy_version", VersionId=found["DefaultVersionId"])
+    return made["PolicyVersion"]["Document"]
+
+
 def _remove_managed_policy(subject: Subject) -> None:
     for version in _other_versions(subject):
         subject.call("delete_policy_version", VersionId=version)
@@ -123,8 +117,9 @@ MANAGED_POLICY = regular(
     read="get_policy",
     on_delete=_remove_managed_policy,
     replaces=frozenset({"name", "namePrefix", "path", "description"}),
-    prepare=renamed({"name": "policyName", "policy": "policyDocument"}),
+    names={"name": "policyName", "policy": "policyDocument"},
     settings=(on_change(_new_version, "policyDocument"),),
+    reads={"policy": _default_version},
     autoname="name",
     outputs={
         "arn": "Arn",
@@ -150,7 +145,7 @@ ROLE_POLICY_ATTACHMENT = regular(
     look=_look_attachment,
     delete="detach_role_policy",
     replaces=frozenset({"role", "policyArn"}),
-    prepare=renamed({"role": "roleName"}),
+    names={"role": "roleName"},
 )
 
 
@@ -176,8 +171,9 @@ INSTANCE_PROFILE = regular(
     read="get_instance_profile",
     on_delete=_remove_profile,
     replaces=frozenset({"name", "namePrefix", "path"}),
-    prepare=renamed({"name": "instanceProfileName"}),
+    names={"name": "instanceProfileName"},
     settings=(Setting(inputs=("role",), apply=_change_role),),
+    reads={"role": "Roles[0].RoleName"},
     defaults={"path": "/"},
     autoname="name",
     outputs={"arn": "Arn", "name": "InstanceProfileName"},

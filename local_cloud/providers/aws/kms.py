@@ -1,5 +1,7 @@
 """Encryption keys."""
 
+from typing import Any
+
 from local_cloud.providers.kind import Setting, Subject, Values, modify, on_change, regular
 
 LONGEST = 30
@@ -10,6 +12,10 @@ def _look(subject: Subject) -> Values | None:
     """Return the key, or None when it is pending deletion, as the provider does."""
     found: Values = subject.call("describe_key")["KeyMetadata"]
     return None if found["KeyState"] == "PendingDeletion" else found
+
+
+def _policy(subject: Subject, _: Values) -> Any:
+    return subject.call("get_key_policy", PolicyName="default")["Policy"]
 
 
 def _rewrite(subject: Subject) -> None:
@@ -38,6 +44,9 @@ KEY = regular(
         on_change(_rewrite, "policy"),
         Setting(inputs=("enableKeyRotation",), apply=_rotate),
     ),
+    also=("get_key_rotation_status",),
+    reads={"enableKeyRotation": "KeyRotationEnabled", "policy": _policy},
+    unread={"bypassPolicyLockoutSafetyCheck": "it only asks KMS to take a policy"},
     defaults={
         **{"bypassPolicyLockoutSafetyCheck": False, "enableKeyRotation": False},
         **{"customerMasterKeySpec": "SYMMETRIC_DEFAULT", "keyUsage": "ENCRYPT_DECRYPT"},

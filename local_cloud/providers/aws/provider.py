@@ -14,7 +14,7 @@ from local_cloud.calls import Calls
 from local_cloud.providers import lifecycle
 from local_cloud.providers.aws import KINDS
 from local_cloud.providers.aws.functions import FUNCTIONS
-from local_cloud.providers.kind import CHOSEN, Kind
+from local_cloud.providers.kind import CHOSEN, Kind, clean
 from local_cloud.providers.servicer import (
     VERSIONS,
     Servicer,
@@ -40,14 +40,10 @@ def other_region(own: str, region: str) -> str:
 
 
 def _current_inputs(kind: Kind, request: Any) -> Values:
-    """Return a resource's current inputs. Values that were read from AWS replace those of the program."""
-    return _read_back(kind, values(request.old_inputs), values(request.olds))
-
-
-def _read_back(kind: Kind, inputs: Values, read: Values) -> Values:
-    """Return ``inputs`` with what was read, of those that the program gives."""
-    now = {name: read[name] for name in kind.read_back & set(inputs) if read.get(name) is not None}
-    return {**inputs, **now}
+    """Return a resource's inputs as they were in AWS at the last update or refresh, which the state's outputs have."""
+    inputs, state = values(request.old_inputs), values(request.olds)
+    apart = {*kind.ignored, *kind.unread, *kind.outputs} - {*kind.reads}
+    return {**inputs, **{name: state[name] for name in inputs.keys() & state.keys() - apart}}
 
 
 def _same_fixed_name(kind: Kind, olds: Values, news: Values) -> bool:
@@ -140,7 +136,7 @@ class AwsServicer(Servicer):
     def Create(self, request: Any, context: Any) -> Any:
         kind, inputs = self._kind(request, context), values(request.properties)
         if request.preview:
-            made = {**dict.fromkeys(kind.outputs, UNKNOWN), **lifecycle.clean(inputs)}
+            made = {**dict.fromkeys(kind.outputs, UNKNOWN), **clean(inputs)}
             return pb.CreateResponse(id="", properties=struct(made))
         with failing(context, request.urn, "creating", inputs):
             placed = located(inputs, self._folder())
@@ -175,8 +171,8 @@ class AwsServicer(Servicer):
             found = lifecycle.read(self._calls, kind, request.id, inputs, state)
         if found is None:
             return pb.ReadResponse()
-        inputs = _read_back(kind, inputs, found)
-        return pb.ReadResponse(id=request.id, properties=struct(found), inputs=struct(inputs))
+        inputs, made = found
+        return pb.ReadResponse(id=request.id, properties=struct(made), inputs=struct(inputs))
 
     def Invoke(self, request: Any, context: Any) -> Any:
         function = FUNCTIONS.get(request.tok)

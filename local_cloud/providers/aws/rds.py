@@ -3,7 +3,7 @@
 from threading import Event
 
 from local_cloud.calls import Calls
-from local_cloud.providers.kind import Setting, Subject, Values, on_change, regular, renamed
+from local_cloud.providers.kind import Setting, Subject, Values, on_change, regular
 from local_cloud.providers.lifecycle import until_gone, wait
 
 LIMIT = 120.0
@@ -16,7 +16,9 @@ SUBNET_GROUP = regular(
     noun="db_subnet_group",
     update="modify_db_subnet_group",
     replaces=frozenset({"name", "namePrefix"}),
-    prepare=renamed({"name": "DBSubnetGroupName", "description": "DBSubnetGroupDescription"}),
+    names={"name": "DBSubnetGroupName", "description": "DBSubnetGroupDescription"},
+    repeated=frozenset({"subnetIds"}),
+    reads={"subnetIds": "Subnets[].SubnetIdentifier"},
     defaults={"description": "Managed by Pulumi"},
     autoname="name",
     outputs={"arn": "DBSubnetGroupArn", "name": "DBSubnetGroupName", "vpcId": "VpcId"},
@@ -35,14 +37,21 @@ def _set_parameters(subject: Subject) -> None:
     subject.call("modify_db_parameter_group", Parameters=parameters)
 
 
+def _parameters(subject: Subject, _: Values) -> list[Values]:
+    """Return the parameters that are not the engine's own defaults, as the provider does (parameter_group.go, Read)."""
+    found: list[Values] = subject.call("describe_db_parameters", Source="user")["Parameters"]
+    return found
+
+
 PARAMETER_GROUP = regular(
     "aws:rds/parameterGroup:ParameterGroup",
     "DBParameterGroupName",
     noun="db_parameter_group",
     replaces=frozenset({"name", "namePrefix", "family", "description"}),
-    prepare=renamed({"name": "DBParameterGroupName", "family": "DBParameterGroupFamily"}),
+    names={"name": "DBParameterGroupName", "family": "DBParameterGroupFamily"},
     ignored={"skipDestroy": "keeps it when the provider is to delete it"},
     settings=(Setting(inputs=("parameters",), apply=_set_parameters),),
+    reads={"parameters": _parameters},
     defaults={"description": "Managed by Pulumi", "skipDestroy": False},
     autoname="name",
     outputs={"arn": "DBParameterGroupArn", "name": "DBParameterGroupName"},
@@ -112,6 +121,12 @@ def _remove_instance(subject: Subject) -> None:
     until_gone(subject, LIMIT)
 
 
+def _version(subject: Subject, found: Values) -> str:
+    """Return the program's version, where RDS runs a version of it (terraform-provider-aws, instance.go, Read)."""
+    declared, held = str(subject.inputs["engineVersion"]), str(found["EngineVersion"])
+    return declared if f"{held}.".startswith(f"{declared}.") else held
+
+
 def _secrets(_: Subject, found: Values) -> list[Values]:
     secret = found.get("MasterUserSecret")
     if not secret:
@@ -138,7 +153,17 @@ INSTANCE = regular(
         {"engine", "username", "dbName", "storageEncrypted", "kmsKeyId", "availabilityZone"}
         | {"characterSetName", "timezone"}
     ),
-    prepare=renamed(INSTANCE_NAMES),
+    names=INSTANCE_NAMES,
+    reads={
+        "dbSubnetGroupName": "DBSubnetGroup.DBSubnetGroupName",
+        "enabledCloudwatchLogsExports": "EnabledCloudwatchLogsExports",
+        "engineVersion": _version,
+        "manageMasterUserPassword": "MasterUserSecret && `true`",
+        "parameterGroupName": "DBParameterGroups[0].DBParameterGroupName",
+        "port": "Endpoint.Port",
+        "vpcSecurityGroupIds": "VpcSecurityGroups[].VpcSecurityGroupId",
+    },
+    unread={"password": "RDS does not return it"},
     ignored=PROVIDER_ONLY,
     repeated=frozenset({"allowMajorVersionUpgrade"}),
     settings=(

@@ -96,7 +96,7 @@ ROUTE_TABLE = regular(
     replaces=frozenset({"vpcId"}),
     settings=(Setting(inputs=("routes",), apply=_change_routes),),
     outputs={"arn": arn("route-table"), "ownerId": "OwnerId", "routes": _in_ec2},
-    read_back=frozenset({"routes"}),
+    reads={"routes": _in_ec2},
     tag_type="route-table",
 )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from botocore.exceptions import ClientError
 from pulumi.runtime.rpc import _special_asset_sig, _special_sig_key
 
 from local_cloud.calls import Calls, to_shape
@@ -19,7 +20,6 @@ from local_cloud.providers.kind import (
     again,
     on_change,
     regular,
-    renamed,
 )
 from local_cloud.providers.lifecycle import tag_list
 
@@ -58,6 +58,16 @@ def _remove(subject: Subject) -> None:
     subject.call("delete_bucket")
 
 
+def _tags(subject: Subject, _: Values) -> Any:
+    """Return the bucket's tags; none where S3 says that there is no set of them."""
+    try:
+        return subject.call("get_bucket_tagging")["TagSet"]
+    except ClientError as problem:
+        if problem.response["Error"]["Code"] != "NoSuchTagSet":
+            raise
+        return []
+
+
 BUCKET = regular(
     "aws:s3/bucket:Bucket",
     "Bucket",
@@ -67,6 +77,7 @@ BUCKET = regular(
     replaces=frozenset({"bucket", "bucketPrefix"}),
     ignored={"forceDestroy": "only tells the provider how to delete"},
     settings=(Setting(inputs=("tags",), apply=_tag),),
+    reads={"tags": _tags},
     autoname="bucket",
     outputs={"arn": lambda subject, _: f"arn:aws:s3:::{subject.identity}"},
     absent=("404", "NoSuchBucket"),
@@ -94,18 +105,12 @@ def _part(
         create=f"put_{what}",
         on_create=put,
         read=f"get_{what}",
-        found="@",
         replaces=frozenset({"bucket"}),
         ignored={"bucket": "sent by put"},
         settings=(again(put, *inputs),),
         absent=("NoSuchBucket", absent),
         **ends,
     )
-
-
-def _lifecycle(inputs: Values) -> Values:
-    """Convert the two names that S3 spells differently."""
-    return {"rules": [renamed({"id": "ID"})(rule) for rule in inputs["rules"]]}
 
 
 CLOSED = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
@@ -131,7 +136,7 @@ LIFECYCLE = _part(
     "bucket_lifecycle_configuration",
     "NoSuchLifecycleConfiguration",
     "LifecycleConfiguration",
-    _lifecycle,
+    lambda inputs: {"rules": inputs["rules"]},
     "rules",
 )
 OWNERSHIP = _part(
@@ -157,6 +162,7 @@ VERSIONING = _part(
     lambda inputs: inputs["versioningConfiguration"],
     "versioningConfiguration",
     on_delete=_suspend,
+    reads={"versioningConfiguration": "@"},
 )
 
 
@@ -247,6 +253,9 @@ OBJECTS = tuple(
             on_change(lambda made: made.call("put_object_acl", ACL=made.inputs["acl"]), "acl"),
             on_change(partial(_tag, operation="put_object_tagging"), "tags"),
         ),
+        also=("get_object_tagging",),
+        reads={"tags": "TagSet"},
+        unread=dict.fromkeys((*CONTENTS, *TRIGGERS, "acl"), "the provider compares its state's"),
         autoname="key",
         fixed_name="",
         joint=None,

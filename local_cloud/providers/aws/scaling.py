@@ -1,6 +1,6 @@
 """Application Auto Scaling: the range of a service's count, policies and scheduled actions."""
 
-from local_cloud.providers.kind import modify, regular, renamed
+from local_cloud.providers.kind import modify, regular
 
 SCOPE = {"ServiceNamespace": "serviceNamespace", "ScalableDimension": "scalableDimension"}
 NAMED = SCOPE | {"ResourceId": "resourceId"}
@@ -29,7 +29,7 @@ POLICY = regular(
     read="describe_scaling_policies",
     delete="delete_scaling_policy",
     replaces=PLACE | {"name"},
-    prepare=renamed({"name": "policyName"}),
+    names={"name": "policyName"},
     settings=(
         modify("put_scaling_policy", "policyType", "targetTrackingScalingPolicyConfiguration"),
     ),
@@ -43,7 +43,7 @@ ACTION = regular(
     scope=NAMED,
     create="put_scheduled_action",
     replaces=PLACE | {"name"},
-    prepare=renamed({"name": "scheduledActionName"}),
+    names={"name": "scheduledActionName"},
     # As the provider, which sends what changed (terraform-provider-aws, appautoscaling/scheduled_action.go).
     settings=tuple(
         modify("put_scheduled_action", name)

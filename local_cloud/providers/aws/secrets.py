@@ -51,6 +51,8 @@ SECRET = regular(
         on_change(_describe, "description", "kmsKeyId"),
         Setting(inputs=("policy",), apply=_allow),
     ),
+    also=("get_resource_policy",),
+    reads={"policy": "ResourcePolicy"},
     autoname="name",
     outputs={"arn": "ARN", "name": "Name"},
 )
@@ -86,6 +88,7 @@ VERSION = regular(
     replaces=frozenset({"secretId", "secretString", "secretBinary"}),
     ignored={"secretId": "sent by _put"},
     outputs={"arn": "ARN", "versionId": "VersionId", "versionStages": "VersionStages"},
+    unread=dict.fromkeys(("secretBinary", "secretString"), "a version never changes"),
     absent=("InvalidRequestException",),
 )
 

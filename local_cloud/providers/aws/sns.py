@@ -4,7 +4,7 @@ import json
 
 from local_cloud.aws.hooks import ACCOUNT
 from local_cloud.calls import Calls
-from local_cloud.providers.kind import Kind, Subject, Values, on_change, regular, renamed
+from local_cloud.providers.kind import Kind, Subject, Values, on_change, regular
 from local_cloud.providers.lifecycle import tag_list
 
 ATTRIBUTES = {"displayName": "DisplayName", "kmsMasterKeyId": "KmsMasterKeyId"}
@@ -60,9 +60,9 @@ POLICY = regular(
     repeated=frozenset({"attributeName"}),
     on_delete=_only_the_owner,
     replaces=frozenset({"arn"}),
-    prepare=lambda inputs: renamed({"arn": "topicArn", "policy": "attributeValue"})(
-        {**inputs, "attributeName": "Policy"}
-    ),
+    names={"arn": "topicArn", "policy": "attributeValue"},
+    prepare=lambda inputs: {**inputs, "attributeName": "Policy"},
+    reads={"policy": "Policy"},
     outputs={"owner": "Owner"},
 )
 
@@ -74,9 +74,8 @@ SUBSCRIPTION = regular(
     read="get_subscription_attributes",
     delete="unsubscribe",
     replaces=frozenset({"topic", "protocol", "endpoint"}),
-    prepare=lambda inputs: renamed({"topic": "topicArn"})(
-        {**inputs, "returnSubscriptionArn": True}
-    ),
+    names={"topic": "topicArn"},
+    prepare=lambda inputs: {**inputs, "returnSubscriptionArn": True},
     outputs={"arn": "SubscriptionArn", "pendingConfirmation": "PendingConfirmation"},
 )
 

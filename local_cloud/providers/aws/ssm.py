@@ -1,5 +1,7 @@
 """Parameters of Systems Manager."""
 
+from typing import Any
+
 from local_cloud.providers.kind import Subject, Values, on_change, path, regular
 from local_cloud.providers.lifecycle import tag_list
 
@@ -29,6 +31,11 @@ def _look(subject: Subject) -> Values | None:
     return {**(path("Parameters[0]", described) or {}), **found}
 
 
+def _tags(subject: Subject, _: Values) -> Any:
+    named = {"ResourceType": "Parameter", "ResourceId": subject.identity}
+    return subject.calls("ssm", "list_tags_for_resource", named)["TagList"]
+
+
 PARAMETER = regular(
     "aws:ssm/parameter:Parameter",
     "Name",
@@ -36,6 +43,7 @@ PARAMETER = regular(
     look=_look,
     replaces=frozenset({"name", "dataType"}),
     ignored={"overwrite": "sent with every change"},
+    reads={"tags": _tags},
     settings=(on_change(_put_again, *SENT), on_change(_tag, "tags")),
     autoname="name",
     outputs={"arn": "ARN", "name": "Name", "type": "Type", "version": "Version"},

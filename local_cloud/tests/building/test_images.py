@@ -182,6 +182,11 @@ ROWS = {
         "cat /srv/web/h",
         "/srv/web",
     ),
+    "a folder that is installed for a user": (
+        f"{APP}RUN useradd app && install -d -o app --group=app -m 750 /data && stat -c %a /data >m\n",
+        "cat /app/m",
+        "750",
+    ),
     "a cache that is mounted": (
         f"{APP}RUN --mount=type=cache,target=/var/cache/own echo kept >/var/cache/own/x\n",
         "ls /var/cache/own",

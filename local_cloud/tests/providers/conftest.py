@@ -11,15 +11,18 @@ import pytest
 import yaml
 from botocore.exceptions import ClientError
 
-from local_cloud.aws import quotas
+from local_cloud.aws import hooks, quotas
+from local_cloud.aws.ecs import records
 from local_cloud.calls import Calls
 from local_cloud.cloud.api import Api
 from local_cloud.providers import lifecycle
 from local_cloud.providers.aws import KINDS
+from local_cloud.providers.kind import clean
+from local_cloud.providers.servicer import differing
 from local_cloud.tests.loaded import load
 
 REGION, ACCOUNT = "ap-northeast-1", "123456789012"
-AROUND = {"ResponseMetadata", "NextToken", "Marker", "IsTruncated", "MaxItems"}
+AROUND = {"ResponseMetadata", "NextToken", "Marker", "IsTruncated", "MaxItems", "Messages"}
 """The members of an answer that are about the answer."""
 counter = itertools.count(1)
 
@@ -29,9 +32,24 @@ def calls():
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     api = Api(REGION)
     calls = Calls(api.start())
+    # What ECS describes of a service is the data plane's, which is not there.
+    hooking = hooks.Hooking()
+    hooking.instead(
+        "ecs", "CreateService", lambda given: {"service": records.create_service(given)}
+    )
+    hooking.instead("ecs", "UpdateService", update_service)
     load(lambda service, operation: calls(service, operation, {}))
     yield calls
     api.stop()
+
+
+def update_service(params):
+    ecs = hooks.backend("ecs")
+    [service], _ = ecs.describe_services(params.get("cluster"), [params["service"]])
+    if definition := params.get("taskDefinition"):
+        service.task_definition = ecs.describe_task_definition(definition).arn
+    records.keep_settings(service, params)
+    return {"service": service}
 
 
 class Service:
@@ -103,17 +121,35 @@ class Made:
         self.calls, self.kind = calls, kind(short)
         self.inputs = {**self.kind.defaults, **inputs}
         self.id, self.outputs = lifecycle.create(calls, self.kind, self.inputs, Event())
+        assert self.drift() == []
 
     def change(self, **changes):
-        """Change inputs; None takes one back."""
+        """Change inputs; None takes one back. What another client changed before may still differ."""
+        before = self.drift()
         news = {**self.inputs, **changes}
         news = {name: value for name, value in news.items() if value is not None}
         news = {**self.kind.defaults, **news}
         self.outputs = lifecycle.update(self.calls, self.kind, self.id, self.inputs, news)
         self.inputs = news
+        assert {*self.drift()} <= {*before}
 
     def read(self):
-        return lifecycle.read(self.calls, self.kind, self.id, self.inputs)
+        """What AWS has: the outputs."""
+        found = lifecycle.read(self.calls, self.kind, self.id, self.inputs, self.outputs)
+        return found and found[1]
+
+    def current(self):
+        """The inputs that a refresh finds."""
+        return lifecycle.read(self.calls, self.kind, self.id, self.inputs, self.outputs)[0]
+
+    def drift(self):
+        """The inputs that a refresh finds changed."""
+        return differing(clean(self.inputs), self.current())
+
+    def restore(self):
+        """Update it after a refresh."""
+        now = self.current()
+        lifecycle.update(self.calls, self.kind, self.id, now, self.inputs, self.outputs)
 
     def delete(self, *, stays=False):
         """Delete it by the stand-in; it is gone then, unless AWS keeps it."""

@@ -71,7 +71,7 @@ def test_refusal_of_the_engine_is_a_sentence_an_error_a_traceback(wrong, text, s
 
 
 def test_a_vpc_names_what_ec2_made_with_it(calls, closed_vpc):
-    read = lifecycle.read(calls, ec2.VPC, closed_vpc, {})
+    _, read = lifecycle.read(calls, ec2.VPC, closed_vpc, {})
     inside = {"Filters": [{"Name": "vpc-id", "Values": [closed_vpc]}]}
     for output, operation, key, name in (
         ("defaultRouteTableId", "describe_route_tables", "RouteTables", "RouteTableId"),
@@ -96,7 +96,7 @@ def test_defaults_ids_and_outputs_are_those_of_the_provider(request, calls, make
         urn = f"urn:pulumi:poc::careapp::{kind(short).token}::{unique('facts')}"
         asked = provider_pb2.CheckRequest(urn=urn, news=given, randomSeed=urn.encode())
         inputs = values(servicer.Check(asked, None).inputs)
-        chosen = {name: inputs[name] for name in inputs.pop(CHOSEN) if name != kind(short).autoname}
+        chosen = {name: inputs[name] for name in inputs[CHOSEN] if name != kind(short).autoname}
         if chosen != facts["defaults"]:
             wrong[short] = chosen
         made = make(short, **inputs)

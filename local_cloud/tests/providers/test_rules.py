@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 from pulumi.runtime.rpc import _special_archive_sig, _special_asset_sig, _special_sig_key
 
-from local_cloud.aws.ecs import rules as ecs
+from local_cloud.aws.ec2 import network
 from local_cloud.providers import lifecycle
 from local_cloud.providers.aws import ec2, elb, routes
 from local_cloud.providers.aws.provider import located
@@ -114,9 +114,9 @@ def test_a_validation_is_there_when_the_certificate_is_issued(calls, make, accou
 def test_tasks_without_a_security_group_are_in_the_default_one(aws, vpc, subnets):
     chosen = [{"Name": "vpc-id", "Values": [vpc]}, {"Name": "group-name", "Values": ["default"]}]
     [default] = aws.ec2.describe_security_groups(Filters=chosen)
-    network = {"subnets": subnets}
-    ecs.default_group({"networkConfiguration": {"awsvpcConfiguration": network}})
-    assert network["securityGroups"] == [default["GroupId"]]
+    made = network.attach(subnets[0], [], False, "a task")
+    assert [each.id for each in made.group_set] == [default["GroupId"]]
+    network.detach(made.id)
 
 
 def test_a_zone_that_is_created_has_an_id_of_route_53_s_form(aws):
