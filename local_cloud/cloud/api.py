@@ -196,7 +196,7 @@ class Api:
 
 def _parts() -> tuple[ModuleType, ...]:
     """Return the modules with hooks; ``install`` of one also replaces parts of moto, which SETTINGS must precede."""
-    from local_cloud.aws import acm, kms, members, policies, quotas, refusals, route53
+    from local_cloud.aws import acm, kms, policies, quotas, refusals, route53
     from local_cloud.aws.cloudwatch import alarms, logs, queries
     from local_cloud.aws.ec2 import endpoints, interfaces, patches
     from local_cloud.aws.ec2 import rules as ec2
@@ -205,6 +205,7 @@ def _parts() -> tuple[ModuleType, ...]:
     from local_cloud.aws.elb import rules as elb
     from local_cloud.aws.rds import offers
     from local_cloud.aws.rds import rules as rds
+    from local_cloud.aws.recorded import members
     from local_cloud.aws.s3 import rules as s3
     from local_cloud.aws.scaling import rules as scaling
     from local_cloud.aws.scaling import schedule

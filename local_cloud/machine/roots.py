@@ -34,19 +34,10 @@ ETC = (
     *("ssl/openssl.cnf", "timezone"),
 )
 """What an image has of this machine's /etc: nothing that names users, hosts or passwords."""
-DEBIAN = {
-    "daemon": 1,
-    "bin": 2,
-    "sys": 3,
-    "games": 5,
-    "man": 6,
-    "mail": 8,
-    "www-data": 33,
-    "nobody": 65534,
-}
-"""Users that Debian's images have besides root, with their ids (base-passwd)."""
+DEBIAN = "daemon:x:1 bin:x:2 sys:x:3 games:x:5 man:x:6 mail:x:8 www-data:x:33 nobody:x:65534"
+"""Users of Debian's images besides root, with their ids (base-passwd)."""
 USERS = "root:x:0:0::/root:/bin/sh\n"
-USERS += "".join(f"{name}:x:{uid}:{uid}::/:/bin/sh\n" for name, uid in DEBIAN.items())
+USERS += "".join(f"{user}:{user.split(':')[2]}::/:/bin/sh\n" for user in DEBIAN.split())
 GROUPS = "root:x:0:\nnogroup:x:65534:\nwww-data:x:33:\n"
 MOST_LINKS = 40
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from ecs_gate.facts import rds
 from stack import database, sizes
 from stack.settings import Settings
 from stack.shifting import MAXIMUM_PERCENT
@@ -49,8 +50,8 @@ def numbers() -> dict[str, object]:
         "spare": str(sizes.SPARE_CONNECTIONS),
         "reserved": str(sizes.RESERVED_CONNECTIONS),
         "own": str(sizes.OWN_CONNECTIONS),
-        "bytes": str(database.BYTES_A_CONNECTION),
-        "most": str(database.MOST_CONNECTIONS),
+        "bytes": str(rds.BYTES_A_CONNECTION),
+        "most": str(rds.MOST_CONNECTIONS),
         "pools": POOLS,
         "classes": "".join(map(_row, _classes())),
         "gp3_gb": str(GP3_GB),

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 TEXT, FACTS, GATE = "ecs_gate.text", "ecs_gate.facts", "ecs_gate"
 GROUND = {TEXT, FACTS}
 """What the program and the gate share."""
-APART = {"tools.cli", "tools.rehearsal", "tools.tests"}
+APART = {"tools.cli", "local_cloud", "tools.rehearsal", "tools.tests"}
 TOOLS = {
     f"tools.{each.stem}" for each in (ROOT / "tools").iterdir() if not each.name.startswith("__")
 } - APART

@@ -452,7 +452,7 @@ def test_an_image_that_was_copied_without_its_modes_is_built_again(
     (tmp_path / "copied").mkdir()
     subprocess.run(["cp", "-r", "--parents", origin, tmp_path / "copied"], cwd=home, check=True)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "copied"))
-    text = "RUN python -c 'import tempfile; tempfile.mkstemp()' && echo x >/app/x\n"
+    text = "RUN cd / && python -c 'import tempfile; tempfile.mkstemp()' && echo x >/app/x\n"
     assert said(built(context, APP + text + CMD), "cat /app/x") == "x"
 
 

@@ -129,17 +129,19 @@ def ask(answers: Answers, service: str, operation: str) -> None:
         getattr(client, xform_name(operation))(**(needed(shape, service) if shape else {}))
 
 
-def needed(shape: Shape, service: str) -> Any:
-    """Return a value of a shape: of a structure the members that it must have."""
+def needed(shape: Shape, service: str, name: str = "") -> Any:
+    """Return a value of a member's shape: of a structure the members that it must have."""
     match shape.type_name:
         case "structure":
-            return {name: needed(shape.members[name], service) for name in shape.required_members}
+            return {
+                each: needed(shape.members[each], service, each) for each in shape.required_members
+            }
         case "list":
-            return [needed(shape.member, service)]
+            return [needed(shape.member, service, name)]
         case "map":
             return {needed(shape.key, service): needed(shape.value, service)}
         case "string":
-            return name_for(shape.metadata, service)
+            return name_for(shape.metadata, service, "arn" in name.lower())
         case "timestamp":
             return 0
         case "boolean":
@@ -149,13 +151,14 @@ def needed(shape: Shape, service: str) -> Any:
     return max(1, shape.metadata.get("min", 1))
 
 
-def name_for(rules: dict[str, Any], service: str) -> str:
+def name_for(rules: dict[str, Any], service: str, arn: bool) -> str:
     """Return a value that a text's model takes; a name that nothing has, unless it takes only certain ones."""
     pattern = compiled_pattern(rules.get("pattern", ".*"))
     least, most = rules.get("min", 0), rules.get("max", 99)
-    names = [each.format(service) for each in NAMES]
+    first = [f"arn:aws:{service}:{REGION}:123456789012:none-such"] if arn else []
+    names = [*first, *(each.format(service) for each in NAMES)]
     fitting = [each for each in names if pattern.fullmatch(each) and least <= len(each) <= most]
-    return str((rules.get("enum") or [*fitting, NAMES[0]])[0])
+    return str((rules.get("enum") or [*fitting, names[0]])[0])
 
 
 def snapshot_of(answers: Answers) -> str:

@@ -13,9 +13,9 @@ from moto.core.responses import ActionResult
 from moto.core.serialize import AttributePicker, AttributePickerContext
 from moto.ecs.responses import EC2ContainerServiceResponse
 
-from local_cloud.aws.ecs.attributes import required
 from local_cloud.aws.hooks import Params, backend, instead
 from local_cloud.aws.rds.offers import gp3
+from local_cloud.aws.recorded.attributes import required
 
 Value = Callable[[Any, Any], Any]
 """Returns a member of one of moto's objects, which is given with the value that moto has: None for none."""

@@ -1,0 +1,1 @@
+"""What AWS sends by its recorded answers, and moto lacks."""
