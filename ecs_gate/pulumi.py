@@ -63,24 +63,21 @@ def follow(
     ``page`` is the URL that users open, without it the health check's path; ``expects`` the status codes of one that
     works, 200-299 if not given. ``task_definition`` is the ARN that the program declares, that of the service if not
     given. With ``roll_back`` ECS takes a version back whose tasks are healthy and whose page fails; else nothing is
-    changed. Region and profile are those of the stack's `aws:region` and `aws:profile`, if not given.
+    changed. The region is that of the service, and the profile that of the stack's `aws:profile`, if not given.
 
     Pulumi records all resources and outputs, whether it fails or not; each `up` fails until the version runs. A preview
     follows nothing.
     """
     if pulumi.runtime.is_dry_run():
         return
-    config = pulumi.Config("aws")
-    given = {
-        **{"minutes": minutes, "region": region or config.get("region") or ""},
-        "profile": profile or config.get("profile"),
-    }
+    given = {"minutes": minutes, "profile": profile or pulumi.Config("aws").get("profile")}
     outputs = pulumi.Output.all(
         id=service.id,
         cluster=service.cluster,
         service=service.name,
         definition=task_definition or service.task_definition,
         page=page,
+        region=region or service.region,
     )
     waiting = _until_ended(outputs, service, expects, given, roll_back)
     # pulumi.run would do as well, but an interrupt would then lose the stack's outputs.
@@ -132,7 +129,9 @@ async def _follow(
     from ecs_gate.rollout.say import unconfirmed
     from ecs_gate.target import ServiceNames
 
-    known_names = {name: known[name] for name in ("cluster", "service", "definition")}
+    known_names = {
+        name: known[name] or "" for name in ("cluster", "service", "definition", "region")
+    }
     wanted = Wanted(page=Chosen(known["page"] or "", expects), **known_names, **given)
     try:
         reader = await asyncio.to_thread(reader_of, wanted, acts=roll_back)

@@ -15,9 +15,9 @@ KNOWN = {
     **{"id": "arn:aws:ecs:eu-west-1:1:service/goods/web", "service": "web"},
     "cluster": "arn:aws:ecs:eu-west-1:1:cluster/goods",
     "definition": "arn:aws:ecs:eu-west-1:1:task-definition/storefront:7",
-    "page": "https://shop.example/",
+    **{"page": "https://shop.example/", "region": "eu-west-1"},
 }
-GIVEN = {"minutes": 15, "region": "eu-west-1", "profile": None}
+GIVEN = {"minutes": 15, "profile": None}
 
 
 class Outputs:
