@@ -129,15 +129,15 @@ async def _follow(
     from ecs_gate.rollout.say import unconfirmed
     from ecs_gate.target import ServiceNames
 
-    known_names = {
+    names: dict[str, Any] = {
         name: known[name] or "" for name in ("cluster", "service", "definition", "region")
     }
-    wanted = Wanted(page=Chosen(known["page"] or "", expects), **known_names, **given)
+    wanted = Wanted(page=Chosen(known["page"] or "", expects), **names, **given)
     try:
         reader = await asyncio.to_thread(reader_of, wanted, acts=roll_back)
         return (await follow(reader, log))[1]
     except Refused as refusal:
         return str(refusal.text)
     except AwsProblem as problem:
-        names = ServiceNames(cluster=wanted.cluster, service=wanted.service)
-        return unconfirmed(Expected(names=names, definition=wanted.definition), problem.as_text())
+        service = ServiceNames(cluster=wanted.cluster, service=wanted.service)
+        return unconfirmed(Expected(names=service, definition=wanted.definition), problem.as_text())
