@@ -1,4 +1,4 @@
-"""Diagnose a stack: read it from AWS, run all checks, rank the findings."""
+"""Diagnose a service: read it from AWS, run all checks, rank the findings."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ PARTS: dict[str, Text] = {
 }
 
 OPTIONAL = (*("verdict", "tried", "alarms", "ended_by", "quota", "measured", "page", "login"),)
-"""What a healthy stack does not hang on."""
+"""What a healthy service does not hang on."""
 
 
 def diagnose(inquiry: Inquiry) -> Diagnosis:

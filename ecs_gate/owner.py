@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
-from ecs_gate.remedies import AwsRemedies, Remedies, new_deployment, stopped_deployment
+from ecs_gate.remedies import Remedies, new_deployment, stopped_deployment
 from ecs_gate.text import Text, t
 
 if TYPE_CHECKING:
@@ -49,10 +49,53 @@ def described(case: Case) -> Text:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Advice:
+    """What each end of a roll-out asks for; {revision} was expected, and {command} starts a new deployment of it.
+
+    ``by_alarm``: ECS gives a reason why it rolled back. ``unhealthy``: it ran, or runs where users do not reach it.
+    ``wrong``: the gate stopped it for its page. ``completed``: ECS did not roll a page back that fails. ``blocked``:
+    it runs, and a cause is found. ``unread``: AWS could not be read.
+    """
+
+    deleted: Text
+    replaced: Text
+    by_alarm: Text
+    rolled_back: Text
+    unhealthy: Text
+    too_late: Text
+    wrong: Text
+    failed: Text
+    completed: Text
+    blocked: Text
+    unread: Text
+
+
+TRY_AGAIN = t(
+    "What to do: remove the cause above, and deploy; or let ECS try the same again:\n  {command}"
+)
+CHECK_AGAIN = t("What to do: remove the cause above, then check again.")
+
+AWS = Advice(
+    deleted=t("What to do: create the service again."),
+    replaced=t("What to do: wait for the other deployment, agree on one version, and deploy it."),
+    by_alarm=TRY_AGAIN,
+    rolled_back=TRY_AGAIN,
+    unhealthy=CHECK_AGAIN,
+    too_late=t("What to do: remove the cause above, or wait for longer. ECS goes on trying."),
+    wrong=TRY_AGAIN,
+    failed=TRY_AGAIN,
+    completed=t("ECS has completed the deployment, so it was not rolled back."),
+    blocked=CHECK_AGAIN,
+    unread=t("What to do: check again, once AWS can be read."),
+)
+"""Of a service whose program is not known."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Owner:
     """What the owner of a service adds. Without anything it is diagnosed by what AWS says alone."""
 
-    remedies: Callable[[Case], Remedies] = AwsRemedies
+    remedies: Callable[[Case], Remedies] = Remedies
     """His cures."""
     parts: tuple[OwnPart[Any], ...] = ()
     checks: tuple[Check, ...] = ()
@@ -65,6 +108,8 @@ class Owner:
     """The command that makes ECS try a service's newest revision again."""
     rollback: Callable[[Names], str] = stopped_deployment
     """The command that ends a service's roll-out under way and goes back."""
+    advice: Advice = AWS
+    """What he is told to do after a roll-out."""
     describe: Callable[[Case], Text] = described
     """What a diagnosis says first."""
     unseen: tuple[Unread, ...] = ()

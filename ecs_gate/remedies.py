@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from ecs_gate.text import Text, t
+from ecs_gate.text import Text, t, verbatim
 
 if TYPE_CHECKING:
     from ecs_gate.diagnosis.case import Case
@@ -14,17 +14,28 @@ if TYPE_CHECKING:
 
 PLACES = {
     "access": t("the policy of the task's role"),
+    "authority": verbatim("sslrootcert"),
     "container": t("the container's definition"),
+    "files": verbatim("S3"),
+    "leak": t("it is one where memory grows while the load does not"),
     "listeners": t("the listeners"),
     "load balancer": t("the load balancer and its target group"),
     "login": t("the rule that asks for the login"),
+    "migrations": t("in a task of its own, which ends before the service is updated"),
     "network": t("the VPC"),
+    "packages": t("requirements.txt, for example"),
     "rules": t("the rules of the security groups"),
+    "run": verbatim(""),
+    "secret": t("the container's `secrets`"),
     "service": t("the ECS service"),
     "task": t("the task definition"),
     "trust": t("the role"),
+    "variable": t("the container's `environment`"),
 }
-"""What a cure may have to change in the program that declares the service, by a name for it."""
+"""What a cure may have to change in the program that declares the service, by a name for it.
+
+``run`` is what a command begins with that runs in a task of its own.
+"""
 
 CHECK_OPTIONS = {
     "healthPath": "--health-check-path ",
@@ -37,69 +48,23 @@ SERVICE_OPTIONS = {
 }
 """Options of `aws ecs update-service`."""
 DECLARED = {
-    "appVariables": t("the container's `environment`"),
-    "appSecrets": t("the container's `secrets`"),
+    "allowedCidrs": t("the declared ones"),
+    "appCommand": t("the container's `command`"),
+    "appVariables": PLACES["variable"],
+    "appSecrets": PLACES["secret"],
+    "certificateArn": t("the listener's certificate"),
     "containerPort": t("the container's port, the service's and that of its target group"),
     "cpuArchitecture": t("the task definition's `runtimePlatform`"),
+    "databaseInstanceClass": t("the DB instance's class"),
+    "deployCommand": t("the command before a deployment"),
+    "loginClientId": PLACES["login"],
+    "smokeMatcher": t("the gate"),
+    "smokePath": t("the page that is requested"),
+    "stopSeconds": t("the container's `stopTimeout`"),
     "taskCpu": t("the task definition's `cpu`"),
     "taskMemory": t("the task definition's `memory`"),
 }
 """What has no command of its own: it stands in the program that declares the service."""
-
-
-class Remedies(Protocol):
-    """The cures of one case. A command that its owner does not have is none: the text alone says what to do."""
-
-    def place(self, what: str) -> Text:
-        """Return where ``what`` of PLACES is declared."""
-
-    def called(self, key: str) -> Text:
-        """Return how a setting is called."""
-
-    def has(self, key: str, value: str) -> bool:
-        """Return whether a setting is declared with this value, so that AWS differs from the program."""
-
-    def set(self, key: str, value: str) -> tuple[str, ...]:
-        """Return the commands that give a setting its value; it counts once the program is applied."""
-
-    def unset(self, key: str) -> tuple[str, ...]:
-        """Return the commands that take a setting back."""
-
-    def connect(self, values: Mapping[str, str]) -> tuple[str, ...]:
-        """Return the commands that give the app variables with placeholders, like `${DB_HOST}`, of its database."""
-
-    def rebuild(self) -> tuple[str, ...]:
-        """Return the commands after which the image is built and pushed again, under another tag."""
-
-    def apply(self) -> tuple[str, ...]:
-        """Return the commands that apply the program."""
-
-    def preview(self) -> tuple[str, ...]:
-        """Return the commands that show what applying the program would change."""
-
-    def refresh(self) -> tuple[str, ...]:
-        """Return the commands that restore what was changed or deleted outside the program."""
-
-    def retry(self) -> tuple[str, ...]:
-        """Return the commands that make ECS try the expected revision again."""
-
-    def rollback(self) -> tuple[str, ...]:
-        """Return the commands that end the roll-out under way and go back."""
-
-    def logs(self, *options: str) -> tuple[str, ...]:
-        """Return the commands that show the app's log: of tasks that have ended, too, with ``--previous``."""
-
-    def events(self) -> tuple[str, ...]:
-        """Return the commands that show what happened, in order."""
-
-    def follow(self) -> tuple[str, ...]:
-        """Return the commands that show a roll-out until it ends."""
-
-    def sql(self, *statements: str) -> tuple[str, ...]:
-        """Return the commands that run SQL in the database."""
-
-    def restored(self) -> Text:
-        """Return the words for restoring what the program declares."""
 
 
 def of_service(names: Names) -> str:
@@ -120,24 +85,31 @@ def stopped_deployment(names: Names) -> str:
     return f"aws ecs stop-service-deployment --stop-type ROLLBACK --service-deployment-arn {newest}"
 
 
-class AwsRemedies:
-    """AWS's own commands. What a program declares is named: how it is applied, its owner knows."""
+class Remedies:
+    """The cures of one case, by AWS's own commands. An owner whose program declares the service has others.
+
+    Where there is no command, the text alone says what to do.
+    """
 
     def __init__(self, case: Case) -> None:
         self.case, self.names = case, case.now.names
 
     def place(self, what: str) -> Text:
+        """Return where ``what`` of PLACES is declared."""
         return PLACES[what]
 
     def called(self, key: str) -> Text:
+        """Return how a setting is called."""
         head, _, name = key.partition(".")
         declared = DECLARED[head]
         return t("{name} in {place}", name=name, place=declared) if name else declared
 
     def has(self, key: str, value: str) -> bool:  # noqa: ARG002 - the program is not known
+        """Return whether a setting is declared with this value, so that AWS differs from the program."""
         return False
 
     def set(self, key: str, value: str) -> tuple[str, ...]:
+        """Return the commands that give a setting its value; it counts once the program is applied."""
         group = self.case.now.group.value
         if key in CHECK_OPTIONS and group:
             given = f"{CHECK_OPTIONS[key]}{shlex.quote(value)}"
@@ -149,49 +121,62 @@ class AwsRemedies:
         return ()
 
     def unset(self, key: str) -> tuple[str, ...]:  # noqa: ARG002 - it stands in the program
+        """Return the commands that take a setting back."""
         return ()
 
     def connect(self, values: Mapping[str, str]) -> tuple[str, ...]:  # noqa: ARG002 - it stands in the program
+        """Return the commands that give the app variables with placeholders, like `${DB_HOST}`, of its database."""
         return ()
 
     def rebuild(self) -> tuple[str, ...]:
+        """Return the commands after which the image is built and pushed again, under another tag."""
         return ()
 
     def apply(self) -> tuple[str, ...]:
+        """Return the commands that apply the program."""
         return ()
 
     def preview(self) -> tuple[str, ...]:
+        """Return the commands that show what applying the program would change."""
         return ()
 
     def refresh(self) -> tuple[str, ...]:
+        """Return the commands that restore what was changed or deleted outside the program."""
         return ()
 
     def retry(self) -> tuple[str, ...]:
+        """Return the commands that make ECS try the expected revision again."""
         definition = self.case.definition
         return (new_deployment(self.names, definition.revision if definition else ""),)
 
     def rollback(self) -> tuple[str, ...]:
+        """Return the commands that end the roll-out under way and go back."""
         return (stopped_deployment(self.names),)
 
     def logs(self, *options: str) -> tuple[str, ...]:  # noqa: ARG002 - AWS's command shows all tasks
+        """Return the commands that show the app's log: of tasks that have ended, too, with ``--previous``."""
         definition = self.case.definition
         group = (definition.log_group if definition else "") or self.names.log_group
         return (f"aws logs tail {group} --since 1h",) if group else ()
 
     def events(self) -> tuple[str, ...]:
+        """Return the commands that show what happened, in order."""
         events = "--query 'services[0].events[:20].[createdAt,message]' --output text"
         where = f"--cluster {self.names.cluster} --services {self.names.service}"
         return (f"aws ecs describe-services {where} {events}",)
 
     def follow(self) -> tuple[str, ...]:
+        """Return the commands that show a roll-out until it ends."""
         return (f"ecs-gate wait {of_service(self.names)}",)
 
     def sql(self, *statements: str) -> tuple[str, ...]:
+        """Return the commands that run SQL in the database."""
         database = self.case.now.database.value
         where = f"-h {database.address} -p {database.port} -U {database.user}" if database else ""
         return tuple(f'psql {where} -c "{each}"' for each in statements)
 
     def restored(self) -> Text:
+        """Return the words for restoring what the program declares."""
         return t(
             "Apply the program that declares it once more, so that it restores what is missing:"
         )

@@ -25,7 +25,7 @@ class Names(Protocol):
 
     @property
     def label(self) -> str:
-        """What a person calls it, like `careapp-poc`."""
+        """What a person calls it, like `shop`."""
 
     @property
     def process(self) -> str:

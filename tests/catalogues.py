@@ -1,8 +1,10 @@
-"""The Japanese catalogue's upkeep: ``python -m tests.catalogues`` says what is missing and what is left over.
+"""The Japanese catalogues' upkeep: ``python -m tests.catalogues`` says what is missing and what is left over.
 
 With ``--add`` it inserts an empty entry for each missing message, after the one that stands before it in the code.
 
 A message without Japanese is shown in English: neither fails a test, so that a change can come in English only.
+
+ecs_gate/ has a catalogue of its own, and careapp has one of what it says beside that.
 
 Messages stand in calls of ``t``, ``Invalid`` and REFUSALS, in the help of commands and in the settings.
 """
@@ -18,8 +20,9 @@ from pathlib import Path
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
 
-from ecs_gate.text import DOMAIN, LOCALE
+from ecs_gate import text
 from local_cloud.paths import ROOT
+from stack import LOCALE
 from stack.settings import KEYS
 
 MARKS = {"t", "Invalid"}
@@ -30,19 +33,26 @@ REFUSALS = {
 }
 """Errors that are raised with what ``t`` takes, or with a text; in the local cloud Refused is AWS's, too."""
 LITERAL = re.compile(r'"(?:[^"\\]|\\.)*"')
+GATE = (ROOT / "ecs_gate",)
 SOURCES = tuple(
     ROOT / "tools" / each.name for each in (ROOT / "tools").iterdir() if each.name != "tests"
-) + tuple(ROOT / name for name in ("delivery", "ecs_gate", "infra", "local_cloud", "stack"))
+) + tuple(ROOT / name for name in ("delivery", "infra", "local_cloud", "stack"))
+SAID_IN = {
+    text.LOCALE / "ja" / "LC_MESSAGES" / "ecs_gate.po": GATE,
+    LOCALE / "ja" / "LC_MESSAGES" / "careapp.po": SOURCES,
+}
+"""The catalogues, and where their messages are said. What the gate says, too, is in its own."""
 
 
-def messages(places: Sequence[Path] = SOURCES) -> set[str]:
+def messages(places: Sequence[Path] = (*GATE, *SOURCES)) -> set[str]:
     """Return every message of the files and folders. Raises ValueError for a ``t`` of what is no literal."""
     return {each for file in by_file(places) for each in file}
 
 
-def by_file(places: Sequence[Path] = SOURCES) -> Iterator[list[str]]:
-    """Yield the messages of the settings, then those of each file in their order."""
-    yield [each for key in KEYS for each in (key.meaning, key.change.text)]
+def by_file(places: Sequence[Path]) -> Iterator[list[str]]:
+    """Yield the messages of the settings, which ``stack`` has, then those of each file in their order."""
+    if any(each.name == "stack" for each in places):
+        yield [each for key in KEYS for each in (key.meaning, key.change.text)]
     for place in places:
         for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
             if "tests" in file.relative_to(place).parts:
@@ -85,7 +95,7 @@ def _name(called: ast.expr) -> str:
 
 
 def catalogues() -> list[Path]:
-    return sorted(LOCALE.glob("*/LC_MESSAGES/*.po"))
+    return sorted(each for file in SAID_IN for each in file.parent.glob("*.po"))
 
 
 def read(file: Path) -> Catalog:
@@ -122,10 +132,13 @@ def added(catalogue: str, files: Iterable[Sequence[str]]) -> str:
 
 def main() -> int:
     """Print the differences; 1 when a message has no translation, or a translation no message."""
-    file = LOCALE / "ja" / "LC_MESSAGES" / f"{DOMAIN}.po"
-    if "--add" in sys.argv:
-        file.write_text(added(file.read_text(), by_file()))
-    found = list(problems(read(file), messages()))
+    found, others = [], set[str]()
+    for file, places in SAID_IN.items():
+        own = [[each for each in said if each not in others] for said in by_file(places)]
+        if "--add" in sys.argv:
+            file.write_text(added(file.read_text(), own))
+        found += problems(read(file), {each for said in own for each in said})
+        others |= messages(places)
     print("\n".join(found), end="\n" if found else "")
     return int(bool(found))
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import gettext
 import inspect
 import json
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
@@ -21,7 +23,6 @@ from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.screen import console
 from ecs_gate.text import (
     LANGUAGES,
-    VARIABLE,
     Refused,
     Text,
     catalogue,
@@ -33,8 +34,10 @@ from ecs_gate.text import (
     verbatim,
 )
 from ecs_gate.text.masking import mask, mask_data
+from stack import LANGUAGE
 from stack.file import StackError
 from stack.settings import Settings
+from tools import ROOT
 
 P = ParamSpec("P")
 
@@ -82,7 +85,7 @@ def set_language(chosen: str) -> None:
     another locale.
     """
     if chosen:
-        os.environ[VARIABLE] = chosen
+        os.environ[LANGUAGE] = chosen
     gettext.textdomain(LIBRARIES)
     gettext.translation = _translation  # type: ignore[assignment]
 
@@ -251,8 +254,11 @@ def exit_code_of(work: Callable[[], int], interrupted: Text | None = None) -> in
         return work()
     except AwsProblem as problem:
         print(f"careapp: {problem.as_text()}", file=sys.stderr)
-        if problem.kind in NO_ACCESS and local_cloud.is_running() and not local_cloud.is_used():
-            print(f"  {local_cloud.command_for(sys.argv[1:])!s}", file=sys.stderr)
+        if problem.kind in NO_ACCESS and is_cloud_running() and not local_cloud.is_used():
+            command = f"./careapp shell ./careapp {shlex.join(sys.argv[1:])}"
+            print(
+                f"  {t('A local cloud runs here: {command}', command=command)!s}", file=sys.stderr
+            )
     except Refused as refusal:
         print(f"careapp: {refusal.text!s}", file=sys.stderr)
         return refusal.exit_code
@@ -263,6 +269,22 @@ def exit_code_of(work: Callable[[], int], interrupted: Text | None = None) -> in
     except BrokenPipeError:
         return BROKEN_PIPE
     return CANNOT_READ
+
+
+def is_cloud_running() -> bool:
+    """Return whether a local cloud of this project runs: in ``.rehearsal``, or in ``CAREAPP_HOME``.
+
+    Its process holds the lock of a file, which the kernel releases when that process ends.
+    """
+    lock = Path(os.environ.get("CAREAPP_HOME") or ROOT / ".rehearsal") / "cloud.lock"
+    try:
+        with lock.open("r+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 def with_exit_code(command: Callable[P, int]) -> Callable[P, int]:

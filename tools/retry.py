@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from ecs_gate.aws.session import Session
-from ecs_gate.checks.load_balancer import WATCHED
 from ecs_gate.parts import ecs, elb
 from ecs_gate.parts.elb import TargetGroup
 from ecs_gate.parts.records import Service, read_existing, short
@@ -23,14 +22,14 @@ from tools.additions.owner import inquiry_of
 from tools.command_line import FAILED, INTERRUPTED, with_exit_code
 
 PARAMETERS = {
-    "healthPath": "HealthCheckPath",
-    "healthMatcher": "Matcher",
-    "interval": "HealthCheckIntervalSeconds",
-    "timeout": "HealthCheckTimeoutSeconds",
-    "healthy": "HealthyThresholdCount",
-    "unhealthy": "UnhealthyThresholdCount",
+    "healthPath": ("path", "HealthCheckPath"),
+    "healthMatcher": ("matcher", "Matcher"),
+    "interval": ("interval", "HealthCheckIntervalSeconds"),
+    "timeout": ("timeout", "HealthCheckTimeoutSeconds"),
+    "healthy": ("healthy", "HealthyThresholdCount"),
+    "unhealthy": ("unhealthy", "UnhealthyThresholdCount"),
 }
-"""What WATCHED names, and ModifyTargetGroup's parameters (botocore)."""
+"""A health check's settings, with their fields and ModifyTargetGroup's parameters (botocore)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +96,7 @@ def _differing(settings: Settings, group: TargetGroup) -> dict[str, str | int]:
     """Return the values of the health check that differ in AWS from the declared ones."""
     return {
         key: getattr(settings.health, name)
-        for key, name in WATCHED.items()
+        for key, (name, _) in PARAMETERS.items()
         if getattr(settings.health, name) != getattr(group.check, name)
     }
 
@@ -106,7 +105,7 @@ def start(session: Session, retry: Retry) -> None:
     """Change the health check where it differs, then deploy the revision again. Raises AwsProblem."""
     expected = retry.expected
     if retry.check:
-        changes: dict[str, Any] = {PARAMETERS[key]: value for key, value in retry.check.items()}
+        changes: dict[str, Any] = {PARAMETERS[key][1]: value for key, value in retry.check.items()}
         if "Matcher" in changes:
             changes["Matcher"] = {"HttpCode": changes["Matcher"]}
         for group in (expected.target_group, *retry.alternate):

@@ -14,6 +14,17 @@ if TYPE_CHECKING:
     from botocore.exceptions import ClientError
 
 
+PROGRAM = {
+    "name": verbatim("ecs-gate"),
+    "profile": verbatim("AWS_PROFILE"),
+    "region": verbatim("AWS_REGION"),
+    "local cloud": t("Start it again, or unset AWS_ENDPOINT_URL to talk to AWS."),
+}
+"""The program's name, where its profile and region are named, and what to do about a local cloud that does not answer.
+
+A program that uses this package has words of its own.
+"""
+
 IAM_PREFIX = {"elbv2": "elasticloadbalancing", "service-quotas": "servicequotas"}
 """Services whose IAM actions have another prefix than boto3's name (Service Authorization Reference)."""
 
@@ -54,7 +65,7 @@ class AwsProblem(Exception):
     """An AWS call that failed, or could not be made.
 
     ``kind`` is one of credentials, expired, region, unreachable, denied, missing, throttled, refused, own. ``own`` is
-    a mistake of careapp itself.
+    a mistake of this program itself.
     ``message`` is AWS's own message, if there is one.
     """
 
@@ -84,7 +95,7 @@ NETWORK = ("httpx", "httpcore", "urllib3")
 
 
 def problem_of(error: Exception) -> AwsProblem:
-    """Return the problem of any error: AWS's as it is, the network's, or a mistake of careapp itself, named as that."""
+    """Return the problem of any error: AWS's as it is, the network's, or a mistake of this program, named as that."""
     if isinstance(error, AwsProblem):
         return error
     what = f"{type(error).__name__}: {error}"
@@ -93,23 +104,25 @@ def problem_of(error: Exception) -> AwsProblem:
         return AwsProblem("unreachable", text, t("Try again."))
     for frame in traceback.extract_tb(error.__traceback__)[-1:]:
         what = f"{what}; {Path(frame.filename).name}:{frame.lineno}"
-    text = t("careapp itself failed here ({why}).", why=what)
-    return AwsProblem(
-        "own", text, t("That is a defect of careapp, not of the stack: please report it.")
+    program = PROGRAM["name"]
+    text = t("{program} itself failed here ({why}).", program=program, why=what)
+    way_out = t(
+        "That is a defect of {program}, not of what it reads: please report it.", program=program
     )
+    return AwsProblem("own", text, way_out)
 
 
 def log_in(profile: str | None, command: str = "aws sso login") -> Text:
-    """Return the way out of missing credentials; ``profile`` is that of the stack file."""
+    """Return the way out of missing credentials."""
     return t(
-        "Log in again (`{command}`), or name a profile: aws:profile in the stack file, or AWS_PROFILE.",
+        "Log in again (`{command}`), or name a profile: {setting}.",
         command=f"{command} --profile {profile}" if profile else command,
+        setting=PROGRAM["profile"],
     )
 
 
-SET_REGION = t(
-    "Set it: `pulumi config set aws:region ap-northeast-1`, or AWS_REGION where the stack file has none."
-)
+def set_region() -> Text:
+    return t("Set it: {setting}.", setting=PROGRAM["region"])
 
 
 def refused(
@@ -138,7 +151,7 @@ def refused(
             service=service,
             region=region,
         )
-        return AwsProblem("region", explanation, SET_REGION, code)
+        return AwsProblem("region", explanation, set_region(), code)
     return _other(code, message, service, operation, region)
 
 
@@ -173,7 +186,7 @@ def _other(code: str, message: str, service: str, operation: str, region: str) -
                 operation=operation,
                 said=message_text,
             ),
-            t("Check the stack's name and that {region} is its region.", region=region),
+            t("Check the names, and that {region} is their region.", region=region),
             code,
         )
     return AwsProblem(
@@ -200,18 +213,15 @@ CREDENTIAL_OPERATIONS = {
 }
 """The operations with which botocore gets credentials, on the way to what was asked, and their services."""
 
-FIX_CONFIGURATION = t(
-    "Fix ~/.aws/config, or name another profile: aws:profile in the stack file, or AWS_PROFILE."
-)
+
+def fix_configuration() -> Text:
+    return t("Fix ~/.aws/config, or name another profile: {setting}.", setting=PROGRAM["profile"])
 
 
 def translate(
     error: Exception, service: str, operation: str, region: str, profile: str | None = None
 ) -> AwsProblem | None:
-    """Return the problem of a botocore error; None for an error in the calling code.
-
-    ``profile`` is that of the stack file.
-    """
+    """Return the problem of a botocore error; None for an error in the calling code."""
     from botocore import exceptions as boto
 
     if isinstance(error, boto.ClientError):
@@ -223,7 +233,7 @@ def translate(
     if isinstance(error, (boto.NoRegionError, boto.InvalidRegionError)):
         none = t("No AWS region.")
         text = t('"{region}" is not an AWS region.', region=region) if region else none
-        return AwsProblem("region", text, SET_REGION)
+        return AwsProblem("region", text, set_region())
     if isinstance(error, (boto.HTTPClientError, boto.ConnectionError)):
         return _unreachable(error, service, region)
     return _of_botocore(error, service, profile)
@@ -247,7 +257,7 @@ def _client_error(
         code=problem.code,
         said=error.response["Error"].get("Message", ""),
     )
-    return AwsProblem("credentials", text, FIX_CONFIGURATION, problem.code)
+    return AwsProblem("credentials", text, fix_configuration(), problem.code)
 
 
 def _words(error: Exception) -> str:
@@ -290,7 +300,7 @@ def _of_botocore(error: Exception, service: str, profile: str | None) -> AwsProb
             log_in(profile, "aws login"),
         ),
         (boto.ProfileNotFound, "credentials", verbatim(f"{error}."), log_in(profile)),
-        (configuration, "credentials", unusable, FIX_CONFIGURATION),
+        (configuration, "credentials", unusable, fix_configuration()),
         (credentials, "credentials", t("There are no usable AWS credentials."), log_in(profile)),
         (
             Exception,
@@ -312,7 +322,7 @@ def _unreachable(error: Exception, service: str, region: str) -> AwsProblem:
         return AwsProblem(
             "unreachable",
             t("The local cloud does not answer at {url}.", url=url),
-            t("Start it (`./careapp cloud start`), or leave its shell to talk to AWS."),
+            PROGRAM["local cloud"],
         )
     return AwsProblem(
         "unreachable",
@@ -323,7 +333,7 @@ def _unreachable(error: Exception, service: str, region: str) -> AwsProblem:
             why=type(error).__name__,
         ),
         t(
-            "Check the network, the proxy and the spelling of the region: aws:region in the "
-            "stack file, or AWS_REGION."
+            "Check the network, the proxy and the spelling of the region: {setting}.",
+            setting=PROGRAM["region"],
         ),
     )

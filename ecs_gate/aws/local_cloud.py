@@ -1,28 +1,21 @@
-"""Tells commands whether a local cloud runs, whether they use it, and where it listens."""
+"""Tells whether this process calls a local cloud, and what that says of its clock and its listeners."""
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import shlex
 import time
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ecs_gate.text import Text, t
-
-ROOT = Path(__file__).resolve().parents[2]
-
-FACTS = "CAREAPP_CLOUD_FACTS"
+FACTS = "LOCAL_CLOUD_FACTS"
 """The variable that names the file in which a local cloud says where its listeners listen."""
 
 
 def is_used() -> bool:
-    """Return whether this process calls a local cloud, as in `./careapp shell`."""
+    """Return whether this process calls a local cloud."""
     return bool(os.environ.get("AWS_ENDPOINT_URL"))
 
 
@@ -69,27 +62,3 @@ def listener(arn: str) -> tuple[str, int, str | None, bool] | None:
 def left_out() -> list[str]:
     """Return what the image does not have, because the local cloud built it without a Docker engine."""
     return [str(each) for each in _facts().get("state", {}).get("left_out", ())]
-
-
-def is_running() -> bool:
-    """Return whether a local cloud of this project runs: in ``.rehearsal``, or in ``CAREAPP_HOME``.
-
-    Its process holds the lock of a file, which the kernel releases when that process ends.
-    """
-    lock = Path(os.environ.get("CAREAPP_HOME") or ROOT / ".rehearsal") / "cloud.lock"
-    try:
-        with lock.open("r+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
-
-
-def command_for(typed: Sequence[str]) -> Text:
-    """Return a hint that names the typed command as it runs against the local cloud."""
-    return t(
-        "A local cloud runs here: {command}",
-        command=f"./careapp shell ./careapp {shlex.join(typed)}",
-    )

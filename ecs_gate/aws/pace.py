@@ -22,8 +22,8 @@ class Pace:
 
     @classmethod
     def of(cls, environment: Mapping[str, str] = os.environ) -> Pace:
-        """Return the pace of CAREAPP_POLL_SECONDS and CAREAPP_CLOCK_SPEED, which a rehearsal sets."""
+        """Return the pace of LOCAL_CLOUD_POLL_SECONDS and LOCAL_CLOUD_SPEED, which a local cloud's user sets."""
         return cls(
-            poll=float(environment.get("CAREAPP_POLL_SECONDS") or POLL_SECONDS),
-            speed=float(environment.get("CAREAPP_CLOCK_SPEED") or 1.0),
+            poll=float(environment.get("LOCAL_CLOUD_POLL_SECONDS") or POLL_SECONDS),
+            speed=float(environment.get("LOCAL_CLOUD_SPEED") or 1.0),
         )

@@ -113,7 +113,7 @@ CALL = re.compile(r"aws(?: [a-z][a-z0-9-]*)+(?= |$)")
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """A region, and the profile of the stack file if it names one."""
+    """A region, and a profile if one is named."""
 
     region: str
     profile: str | None = None

@@ -86,7 +86,7 @@ def quota(case: Case) -> Iterator[Finding]:
 
     For a while ECS runs up to ``maximumPercent`` of the desired tasks, rounded down (ECS developer guide,
     "Amazon ECS deployment configuration"); the service's own tasks are those that it replaces. With
-    scaling the desired tasks can be as many as `maxCount`. Workers and jobs are counted, too; those of a running stack
+    scaling there can be more of them. The owner's other services are counted, too; those that run already
     are among the account's other tasks already, so that the half is left that ECS starts beside them.
     """
     quota, definition = case.now.quota.value, case.definition

@@ -42,7 +42,7 @@ END_THEM = t(
 
 def end_transactions(case: Case, text: Text = END_THEM) -> Fix:
     """Return the fix that lists the open transactions with the tables that they lock, and ends the old ones."""
-    return Fix(text, case.psql(OPEN, END_OPEN))
+    return Fix(text, case.remedies.sql(OPEN, END_OPEN))
 
 
 def open_connections(case: Case) -> Iterator[Finding]:
@@ -69,7 +69,7 @@ def open_connections(case: Case) -> Iterator[Finding]:
         CONNECTION_LEAK if leaks else CONNECTIONS_NEAR,
         kind="warning",
         title=title,
-        why=t("Once it has no more, every page that needs one fails. /health does not, so ECS sees nothing."),
+        why=t("Once it has no more, every page that needs one fails. The health check does not, so ECS sees nothing."),
         seen=tuple(_seen(case)),
         fixes=(
             Fix(
@@ -77,14 +77,14 @@ def open_connections(case: Case) -> Iterator[Finding]:
                     "List them by user and address. Those of a task that are more than its pool are a leak: have "
                     "the app close what it opens, or give it back. Others are of another client:"
                 ),
-                case.psql(databases.WHO),
+                case.remedies.sql(databases.WHO),
             ),
         ),
     )  # fmt: skip
 
 
 def are_of_others(case: Case) -> bool:
-    """Return whether more connections are open than the pools of the stack's own tasks allow."""
+    """Return whether more connections are open than the pools of the service's own tasks allow."""
     measured = case.now.measured.value
     return 0 < _pools(case) < ((measured.connections or 0) if measured else 0)
 

@@ -11,7 +11,7 @@ from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.catalogue import CRASH, START, TASKS_NODE, Facts
 from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.diagnosis.known_causes import LoggedCause, logged_cause, own_lines
-from ecs_gate.diagnosis.log_lines import RAISED, errors, killed_workers, raised, replaced_workers
+from ecs_gate.diagnosis.log_lines import RAISED, errors, killed_workers, replaced_workers
 from ecs_gate.parts.records import Container, Definition, Sidecar, Task
 from ecs_gate.text import Text, joined, t, verbatim
 
@@ -29,12 +29,6 @@ ENDS = t("The app ends right after its start")
 
 REMEMBERED = timedelta(hours=1)
 """How long a killed worker is a cause: as long as ECS remembers a stopped task."""
-
-LEAK = t(
-    "It ran out of memory only after it had become healthy: under load, or by a leak. "
-    "docs/repair.md#a-task-is-unhealthy says how to tell, and how to find a leak: more taskMemory "
-    "would only delay the next end."
-)
 
 EXITED = "EssentialContainerExited"
 
@@ -98,6 +92,13 @@ def _out_of_memory(
     case: Case, definition: Definition, seen: Text, evidence: tuple[str, ...]
 ) -> Finding:
     fix = capacity.more_memory(case, definition.cpu, definition.memory)
+    setting = case.remedies.called("taskMemory")
+    later = t(
+        "It ran out of memory only after it had become healthy: under load, or by a leak ({leak}), where more "
+        "memory ({setting}) would only delay the next end.",
+        leak=case.place("leak"),
+        setting=setting,
+    )
     return Finding(
         OUT_OF_MEMORY_LATER if case.steady else OUT_OF_MEMORY,
         title=t("The task runs out of memory"),
@@ -105,16 +106,10 @@ def _out_of_memory(
             "Where the containers need more memory than the task has, the kernel kills the process that uses "
             "most. If it is a container's first, the container ends; a worker's server starts another one."
         ),
-        seen=(_size(case, definition.memory), seen),
-        fixes=(Fix(LEAK) if case.steady else fix,),
+        seen=(t("{setting} is {memory} MiB.", setting=setting, memory=definition.memory), seen),
+        fixes=(Fix(later) if case.steady else fix,),
         evidence=evidence,
     )
-
-
-def _size(case: Case, memory: int) -> Text:
-    if case.process:
-        return t("workers.{name}.memory is {memory} MiB.", name=case.process, memory=memory)
-    return t("taskMemory is {memory} MiB.", memory=memory)
 
 
 def killed_at_stop(case: Case) -> Iterator[Finding]:
@@ -124,7 +119,8 @@ def killed_at_stop(case: Case) -> Iterator[Finding]:
         if task.over and not task.failed and killed:
             text = t(
                 "Have the command end within its seconds after SIGTERM (a start script ends with `exec` of the "
-                "server); a worker may have more by workers.NAME.stopSeconds. Then deploy:"
+                "server), or give it more ({setting}). Then deploy:",
+                setting=case.remedies.called("stopSeconds"),
             )
             yield Finding(
                 KILLED_AT_STOP,
@@ -238,7 +234,7 @@ def _sidecar_exited(case: Case, task: Task, container: Container, sidecar: Sidec
 
 def _crash(case: Case, task: Task, container: Container) -> Finding:
     lines, healthy = [each.text for each in case.lines(task)], case.serving_texts
-    cause, mistake = logged_cause(lines, healthy), raised(own_lines(lines, healthy))
+    cause, mistake = logged_cause(lines, healthy), case.raised(own_lines(lines, healthy))
     seen = [_exit(task, container, by_gunicorn=any(map(GUNICORN.search, lines)))]
     if cause:
         seen += [mistake.text] if mistake and cause.known.about == "app" else []
@@ -254,9 +250,10 @@ def _crash(case: Case, task: Task, container: Container) -> Finding:
             "The app's process ends by itself with code 0, and a service needs one that does not"
         )
         text = t(
-            "Run a command that does not end, in the foreground (gunicorn without --daemon); appCommand or "
-            "workers.NAME.command sets it in place of the image's CMD, as compose does. Where the app ends it "
-            "(sys.exit, raise SystemExit), correct that. Then deploy:"
+            "Run a command that does not end, in the foreground (gunicorn without --daemon), in place of the image's "
+            "CMD, as compose does ({setting}). Where the app ends it (sys.exit, raise SystemExit), correct that. Then "
+            "deploy:",
+            setting=case.remedies.called("appCommand"),
         )
     fix = case.deploy(text, *case.remedies.logs("--previous"))
     if mistake:
@@ -303,7 +300,7 @@ def last_lines(case: Case, task: Task, cause: LoggedCause | None = None) -> tupl
     texts = [each.text for each in case.lines(task)]
     last = [each for each in texts if WORD.search(each)][-SHOWN:]
     there = {each.strip() for each in last}
-    mistake = raised(texts)
+    mistake = case.raised(texts)
     telling = (*(mistake.frame if mistake else ()), *((cause.line,) if cause else ()))
     return (*(each for each in telling if each.strip() not in there), *last)
 

@@ -150,13 +150,12 @@ def _everywhere(case: Case, variables: list[str]) -> Fix:
         "uvicorn: --host, --port), and deploy:"
     )
     if variables:
+        own = declared.keys() >= set(variables)
         text = t(
             "Remove {name} from the task definition ({place}), or set it to 0.0.0.0, and deploy:",
-            place=case.place("container"),
+            place=case.remedies.called("appVariables") if own else case.place("container"),
             name=", ".join(variables),
         )
-    if variables and declared.keys() >= set(variables):
-        text = t("Remove {name} from appVariables, and deploy:", name=", ".join(variables))
     removed = [
         command
         for name in variables
@@ -190,7 +189,9 @@ def _ports(case: Case, heard: int, port: int, check: Check) -> tuple[Fix, ...]:
     return (
         case.deploy(
             t(
-                "Make the app listen on the port in PORT, which the task definition sets to containerPort, and deploy:"
+                "Make the app listen on port {port}, which the task definition opens and most apps read from PORT, and "
+                "deploy:",
+                port=port,
             )
         ),
         case.configure("containerPort", str(heard), t("Or declare the port that it listens on:")),
@@ -212,7 +213,7 @@ def _late(case: Case, task: Task, heard: Listening, evidence: tuple[str, ...]) -
         SLOW_START,
         title=t("The app starts more slowly than ECS waits"),
         why=t(
-            "ECS ignores failed health checks for healthGracePeriod ({grace} s) after "
+            "ECS ignores failed health checks for the grace period ({grace} s) after "
             "the start of a task. Then it stops the task.",
             grace=service.grace,
         ),

@@ -59,7 +59,7 @@ def image(case: Case) -> Iterator[Finding]:
 
 
 def _own(case: Case) -> tuple[Fix, ...]:
-    """Return the fix for an image of another repository; () for one of the stack's, which can be pushed again."""
+    """Return the fix for an image of another repository; () for the service's own, which can be pushed again."""
     own = rf"/{re.escape(case.now.names.repository)}[@:]"
     if case.definition is None or re.search(own, case.definition.image):
         return ()

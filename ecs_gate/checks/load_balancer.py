@@ -140,9 +140,7 @@ def _none_forwards(
     return Finding(
         NO_RULE_FORWARDS,
         title=t("No rule of the load balancer forwards to the tasks"),
-        why=t(
-            "Requests get the listener's default action: the 503 page that says that ECS is off."
-        ),
+        why=t("Requests get the listener's default action, which is not the app's."),
         seen=(
             t(
                 "Listener {listener} of {balancer}: {count} rule, and it does not forward {path} to {group}.",
@@ -154,7 +152,7 @@ def _none_forwards(
                 group=group.name,
             ),
         ),
-        fixes=(case.refresh(t("Let Pulumi restore the rule:")),),
+        fixes=(case.restore(),),
     )
 
 
@@ -201,8 +199,11 @@ def certificate(case: Case) -> Iterator[Finding]:
 
 def _certified(case: Case, arn: str) -> Fix:
     if case.target.page.domain:
-        return case.refresh(t("Let Pulumi restore the record that ACM validates the domain by:"))
-    text = t("Import a new one under its ARN, or set certificateArn to another one and deploy:")
+        return case.refresh(t("Restore the record that ACM validates the domain by:"))
+    text = t(
+        "Import a new one under its ARN, or set another one ({setting}), and deploy:",
+        setting=case.remedies.called("certificateArn"),
+    )
     return case.deploy(text, f"aws acm describe-certificate --certificate-arn {arn}")
 
 
@@ -235,12 +236,8 @@ def target_group(case: Case) -> Iterator[Finding]:
         )
 
 
-WATCHED = {
-    "healthPath": "path",
-    "healthMatcher": "matcher",
-    **{name: name for name in ("interval", "timeout", "healthy", "unhealthy")},
-}
-"""What is compared: how a person calls it, and its field in both records."""
+WATCHED = ("path", "matcher", "interval", "timeout", "healthy", "unhealthy")
+"""What is compared, by its field in both records."""
 
 
 def health_check_drift(case: Case) -> Iterator[Finding]:
@@ -248,10 +245,10 @@ def health_check_drift(case: Case) -> Iterator[Finding]:
     if case.health_check is None:
         return
     seen = []
-    for key, name in WATCHED.items() if case.target.check else ():
+    for name in WATCHED if case.target.check else ():
         declared, real = getattr(case.target.check, name), getattr(case.health_check, name)
         if declared != real:
-            text = t("{key} is declared as {declared}, but {real} on AWS.", key=key,
+            text = t("{key} is declared as {declared}, but {real} on AWS.", key=name,
                      declared=declared, real=real)  # fmt: skip
             seen.append(text)
     if not case.health_check.enabled:

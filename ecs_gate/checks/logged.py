@@ -55,7 +55,7 @@ def _of_task(case: Case, task: Task) -> Iterator[Finding]:
         if _blames(case, task, cause) and not (answers and _raised_since(lines, cause)):
             yield of_log(case, cause, (seen,), (cause.line, *checks))
         return
-    mistake = raised(own_lines(lines, healthy))
+    mistake = case.raised(own_lines(lines, healthy))
     if (
         mistake
         and mine
@@ -168,11 +168,12 @@ def fix(case: Case, cause: LoggedCause) -> Fix:
         return _of_database(case, cause, case.now.database.value)
     if cause.known.id == "variable-missing":
         return _set_variable(case, cause)
-    return case.refresh(cause.fix) if cause.known.drifts else case.deploy(cause.fix)
+    text = cause.fix(case.remedies)
+    return case.refresh(text) if cause.known.drifts else case.deploy(text)
 
 
 def _of_database(case: Case, cause: LoggedCause, database: Database | None) -> Fix:
-    known = cause.known
+    known, text = cause.known, cause.fix(case.remedies)
     if known.id == databases.FULL and database:
         # RDS keeps slots for rds_superuser, so for its master user, which is the app's, too: it has taken them (AWS
         # re:Post, "FATAL: remaining connection slots are reserved for non replicate superuser connections").
@@ -181,9 +182,9 @@ def _of_database(case: Case, cause: LoggedCause, database: Database | None) -> F
             f"aws rds reboot-db-instance {which}",
             f"aws rds wait db-instance-available {which}",
         )
-        return Fix(cause.fix, (*restart, *case.psql(databases.WHO)))
+        return Fix(text, (*restart, *case.remedies.sql(databases.WHO)))
     if known.id in ("database-timeout", "database-slow"):
-        return connections.end_transactions(case, cause.fix)
+        return connections.end_transactions(case, text)
     if known.id == "wrong-password":
         return _other_password(case, cause)
     if known.id.startswith("certificate") and database and _is_out_of_time(case, cause, database):
@@ -194,7 +195,6 @@ def _of_database(case: Case, cause: LoggedCause, database: Database | None) -> F
         )
         return Fix(NEW_CERTIFICATE, (command,))
     if known.id == "no-tls" and "DB_SSLMODE" in case.target.plan.variables:
-        text = t("Make the app connect with TLS (sslmode verify-full), and deploy:")
         change = case.remedies.set("appVariables.DB_SSLMODE", "verify-full")
         return case.deploy(text, *change)
     if _is_another_host(case, cause):
@@ -203,7 +203,7 @@ def _of_database(case: Case, cause: LoggedCause, database: Database | None) -> F
         )
         declared = case.target.plan.variables
         return case.deploy(text, *case.remedies.connect(_with_host(declared, cause.what)))
-    return case.deploy(cause.fix) if not known.passes else Fix(cause.fix)
+    return case.deploy(text) if not known.passes else Fix(text)
 
 
 def _is_out_of_time(case: Case, cause: LoggedCause, database: Database) -> bool:
@@ -240,13 +240,13 @@ def _other_password(case: Case, cause: LoggedCause) -> Fix:
     """
     database, user = case.now.database.value, cause.what
     if database is None or not user:
-        return Fix(cause.fix)
+        return Fix(cause.fix(case.remedies))
     if user != database.user:
         text = t(
             "Set the password of {user} to the one in the app's secret; psql asks for it:",
             user=user,
         )
-        return Fix(text, case.psql(f"\\password {user}"))
+        return Fix(text, case.remedies.sql(f"\\password {user}"))
     if _older_than_password(case, database):
         text = t(
             "RDS has rotated the password since these tasks started, and the app keeps the one that it started with. "
@@ -307,7 +307,7 @@ def _set_variable(case: Case, cause: LoggedCause) -> Fix:
         text = t("{name} was a secret of an earlier version; set it again, and deploy:", name=name)
         return case.deploy(text, *secret)
     if not names_a_secret(name):
-        return case.deploy(cause.fix)
+        return case.deploy(cause.fix(case.remedies))
     text = t(
         "{name} is a secret by its name: store it in Secrets Manager, give its ARN, which the first command prints, to "
         "the app ({setting}), and deploy:",

@@ -22,7 +22,6 @@ LOGIN_REDIRECT_REFUSED = Facts("login-redirect-refused", 33, {INTERNET})
 LOGIN_KEYS = ("loginIssuer", "loginClientId", "loginSecretArn")
 PROVIDER = Side((), (ANYWHERE,))
 INVALID_CLIENT = "invalid_client"
-ANOTHER_CLIENT = Fix(t("If the provider has another client ID, set loginClientId."))
 
 
 def cut_off(case: Case) -> Iterator[Finding]:
@@ -85,6 +84,11 @@ def not_asked(case: Case) -> Iterator[Finding]:
     )
 
 
+def _another_client(case: Case) -> Fix:
+    setting = case.remedies.called("loginClientId")
+    return Fix(t("If the provider has another client ID, set that ({setting}).", setting=setting))
+
+
 def client(case: Case) -> Iterator[Finding]:
     """Check that the provider accepts the load balancer's client ID and secret."""
     provider = case.now.login.value
@@ -101,7 +105,7 @@ def client(case: Case) -> Iterator[Finding]:
         title=t("The provider of the login refuses the load balancer's client ID or secret"),
         why=t("After the login the load balancer gets no token, and users get HTTP 561."),
         seen=(t("The token endpoint answers {error}.", error=verbatim(provider.error)),),
-        fixes=(case.deploy(text, stored), ANOTHER_CLIENT),
+        fixes=(case.deploy(text, stored), _another_client(case)),
     )
 
 
@@ -119,5 +123,5 @@ def redirect(case: Case) -> Iterator[Finding]:
             t("The authorization endpoint answers {status}.", status=provider.status),
             t("The client is {client}.", client=provider.client),
         ),
-        fixes=(Fix(allow), ANOTHER_CLIENT),
+        fixes=(Fix(allow), _another_client(case)),
     )

@@ -139,7 +139,7 @@ def task_to_database(case: Case) -> Iterator[Finding]:
 
 
 def internet_to_balancer(case: Case) -> Iterator[Finding]:
-    """Check that an internet-facing load balancer accepts connections from allowedCidrs; from nobody is a cause."""
+    """Check that an internet-facing load balancer accepts the declared connections; from nobody is a cause."""
     network, balancer, allowed = case.network, case.now.balancer.value, case.target.page.allowed
     if network is None or balancer is None or balancer.scheme != "internet-facing":
         return
@@ -185,23 +185,25 @@ def _lets_more_in(
 
     Those are made first: to revoke a rule before would shut clients out.
     """
+    setting = case.remedies.called("allowedCidrs")
     fix = case.refresh(
-        t("Let Pulumi make the missing rules, and delete those that it has made for other clients:")
+        t("Restore the missing rules; those that were declared for other clients are deleted:")
     )
     if not repair:
         revoked = (
             _rule_command("revoke", "ingress", each.group, _ports_of(each.rule), each.peer)
             for each in wider
         )
-        fix = Fix(t("Delete what allowedCidrs does not name:"), tuple(revoked))
+        fix = Fix(t("Delete what is not among {setting}:", setting=setting), tuple(revoked))
     return Finding(
         BALANCER_LETS_MORE_IN,
         kind="warning",
-        title=t("The load balancer lets more clients in than allowedCidrs"),
-        why=t("Rules of security groups add up, and Pulumi leaves one that it has not made."),
+        title=t("The load balancer lets more clients in than {setting}", setting=setting),
+        why=t("Rules of security groups add up, and a program leaves one that it has not made."),
         seen=tuple(
             t(
-                "Security group {own} has an inbound rule from {peer} ({ports}); allowedCidrs is {allowed}.",
+                "Security group {own} has an inbound rule from {peer} ({ports}); {setting}: {allowed}.",
+                setting=setting,
                 own=verbatim(_label(network, each.group)),
                 ports=_ports_of(each.rule),
                 peer=each.peer,

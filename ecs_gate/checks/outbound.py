@@ -225,7 +225,7 @@ def _no_internet(cut_off: NoInternet, network: Network) -> Text:
 
 
 def _route_fixes(case: Case, cut_off: tuple[NoInternet, ...]) -> tuple[Fix, ...]:
-    text = t("Let Pulumi restore the gateways and routes that natStrategy declares:")
+    text = t("Restore the gateways and routes that are declared:")
     return case.own_tables([each.subnet for each in cut_off]) or (case.refresh(text),)
 
 

@@ -215,7 +215,7 @@ def _lacking(case: Case, role: Role, purpose: str, lacks: Sequence[Lack]) -> Fin
 
 
 def _given(case: Case, role: str, lacks: Sequence[Lack]) -> tuple[Fix, ...]:
-    """Return the fixes: a grant for the stack's own resources; for others, a change of the program."""
+    """Return the fixes: a grant for the service's own resources; for others, a change of the program."""
     own = [each for each in lacks if _owns(case, each.need)]
     others = dict.fromkeys(each.resource for each in lacks if each not in own)
     granted = given(role, own) if own else ()

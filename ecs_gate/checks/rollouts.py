@@ -21,7 +21,7 @@ from ecs_gate.diagnosis.catalogue import (
 )
 from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.diagnosis.known_causes import logged_cause
-from ecs_gate.diagnosis.log_lines import Raised, raised
+from ecs_gate.diagnosis.log_lines import Raised
 from ecs_gate.parts.records import PauseHook
 from ecs_gate.parts.rollout import FAILED_DEPLOYMENT
 from ecs_gate.screen import zoned_time
@@ -122,7 +122,7 @@ def rolled_back(case: Case) -> Iterator[Finding]:
         return
     ends = [each.message for each in case.events if ENDED.search(each.message)]
     lines = (each.text for task in case.deployment_tasks for each in case.lines(task))
-    mistake = None if _by_breaker(ends) else raised(lines)
+    mistake = None if _by_breaker(ends) else case.raised(lines)
     yield Finding(
         facts,
         title=title,
@@ -211,7 +211,7 @@ def _gone_back(case: Case, wanted: str) -> tuple[Text, Text]:
 
 
 def deploy_command(case: Case) -> Iterator[Finding]:
-    """Find a deployCommand that failed, which keeps the newest task definition from the service."""
+    """Find a command before the deployment that failed, which keeps the newest task definition from the service."""
     command = shlex.join(case.target.plan.command)
     task = next((each for each in case.now.command_tasks.value or () if each.over), None)
     if task is None:
@@ -220,10 +220,14 @@ def deploy_command(case: Case) -> Iterator[Finding]:
     code = next((each.exit_code for each in task.containers if each.name == name), None)
     if code == 0:
         return
-    title = t("deployCommand did not run: {command}", command=command)
+    called = case.remedies.called("deployCommand")
+    title = t("{setting} did not run: {command}", setting=called, command=command)
     if code is not None:
         title = t(
-            "deployCommand ended with exit code {code}: {command}", code=code, command=command
+            "{setting} ended with exit code {code}: {command}",
+            setting=called,
+            code=code,
+            command=command,
         )
     cause = logged_cause([each.text for each in case.lines(task)])
     seen = [t("Task {task} ran it: {reason}", task=task.short, reason=task.reason)]
@@ -251,16 +255,19 @@ def not_deployed(case: Case) -> Iterator[Finding]:
     if primary is None or definition is None or not case.not_deployed:
         return
     seen = [t("The service runs {running}.", running=primary.revision)]
+    called = case.remedies.called("deployCommand")
     running = [each for each in case.now.command_tasks.value or () if not each.over]
     if case.target.plan.command and not running:
-        seen.append(t("ECS knows no task of the last hour in which deployCommand failed."))
-    seen += [t("Task {task} runs deployCommand.", task=each.short) for each in running]
+        seen.append(
+            t("ECS knows no task of the last hour in which {setting} failed.", setting=called)
+        )
+    seen += [t("Task {task} runs {setting}.", task=each.short, setting=called) for each in running]
     yield Finding(
         NOT_DEPLOYED,
         kind="note" if running else "cause",
         title=t("ECS was never told to deploy {wanted}", wanted=definition.revision),
         why=t(
-            "A deployment registers a task definition, runs deployCommand if there is one, and then changes "
+            "A deployment registers a task definition, runs a command of its own if there is one, and then changes "
             "the service. It has not come that far."
         ),
         seen=tuple(seen),
@@ -276,7 +283,7 @@ def deregistered(case: Case) -> Iterator[Finding]:
     definition = case.definition
     if definition is None or definition.active or case.primary is None:
         return
-    text = t("Let Pulumi register a new one, and deploy it:")
+    text = t("Register a new one, and deploy it:")
     yield Finding(
         DEREGISTERED,
         kind="warning",

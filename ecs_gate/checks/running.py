@@ -27,7 +27,6 @@ from ecs_gate.diagnosis.log_lines import (
     Request,
     errors,
     parsed,
-    raised,
     requests,
 )
 from ecs_gate.parts.elb import PageAnswer, answer, serving
@@ -52,7 +51,7 @@ APP_REQUESTS_FAIL = Facts("app-requests-fail", 67, {TASKS_NODE}, NO_DATA | {PAGE
 APP_REQUESTS_FAILED = Facts("app-requests-failed", 67, {TASKS_NODE})
 
 FAILURES_IN_A_ROW = 3
-"""Requests in a row that must fail before that is a cause; as often the smoke test asks."""
+"""Requests in a row that must fail before that is a cause; as often the gate asks."""
 
 
 def database(case: Case) -> Iterator[Finding]:
@@ -75,7 +74,9 @@ def _lost(case: Case, task: Task, line: LogLine) -> Finding:
     return Finding(
         APP_DATABASE_AWAY,
         title=t("The app has lost its database connection and has not reconnected"),
-        why=t("/health does not use the database, so ECS keeps the task; the pages answer 503."),
+        why=t(
+            "The health check does not use the database, so ECS keeps the task; the pages answer 503."
+        ),
         seen=tuple(seen),
         fixes=(case.read_log(), *case.then_retry()),
         evidence=(line.text,),
@@ -88,7 +89,7 @@ def new_connections(case: Case) -> Iterator[Finding]:
     Free ones may be lacking for its own pools only, which end with their tasks.
     """
     page = case.now.page.value
-    status = _database(page) if page and not page.missing else None
+    status = _database(case, page) if page and not page.missing else None
     if status is None:
         return
     for task in case.current_tasks:
@@ -149,7 +150,7 @@ def _unmigrated(case: Case, line: LogLine) -> Finding:
         return replace(finding, title=title, fixes=fixes)
     text = t("Wait for the log line `database migrated`. This lists the open transactions:")
     seen = t("It has begun with them. One takes long, or another session migrates or holds a lock.")
-    fixes = (Fix(text, case.psql(connections.OPEN)), *case.then_retry())
+    fixes = (Fix(text, case.remedies.sql(connections.OPEN)), *case.then_retry())
     return replace(
         finding, title=t("The app has not ended its migrations"), seen=(seen,), fixes=fixes
     )
@@ -195,7 +196,7 @@ def _by_log(case: Case, failing: list[_Path]) -> Iterator[Finding]:
     cause = worst.failing >= FAILURES_IN_A_ROW
     status = worst.requests[-1].status
     lines = (each.text for each in _lines_of_failure(case, worst.path))
-    mistake = raised(lines)
+    mistake = case.raised(lines)
     title = t("{path} ends with {status}", path=worst.path, status=status)
     if mistake and status == 500:
         title = joined(": ", (title, mistake.text))
@@ -275,15 +276,15 @@ def page_fails(case: Case) -> Iterator[Finding]:
     if page is None or not page.missing:
         return
     lines = _lines_of_failure(case, page.path)
-    mistake = raised(each.text for each in lines)
+    mistake = case.raised(each.text for each in lines)
     yield Finding(
         {0: PAGE_SILENT, UNAVAILABLE: PAGE_UNAVAILABLE}.get(page.status, PAGE_ERRORS),
-        title=_title(page),
+        title=_title(case, page),
         why=t(
             "The health check uses {check} only, so the targets are healthy; users get an error.",
             check=case.health_check.path if case.health_check else "-",
         ),
-        seen=tuple(_seen(page)),
+        seen=tuple(_seen(case, page)),
         fixes=(
             *((case.correct_line(mistake),) if mistake and page.status == 500 else ()),
             *_fixes(case, page),
@@ -292,7 +293,7 @@ def page_fails(case: Case) -> Iterator[Finding]:
     )
 
 
-def _title(page: PageAnswer) -> Text:
+def _title(case: Case, page: PageAnswer) -> Text:
     if page.status and page.problem:
         return answer(page.path, page.status, page.problem)
     if page.leads_to or (page.moves and not page.status):
@@ -308,14 +309,15 @@ def _title(page: PageAnswer) -> Text:
     if page.status >= 500:
         return t("The page {path} answers with error {status}", path=page.path, status=page.status)
     return t(
-        "The page {path} answers {status}, and smokeMatcher expects {matcher}",
+        "The page {path} answers {status}, and {setting} expects {matcher}",
         path=page.path,
         status=page.status,
+        setting=case.remedies.called("smokeMatcher"),
         matcher=page.matcher,
     )
 
 
-def _seen(page: PageAnswer) -> Iterator[Text]:
+def _seen(case: Case, page: PageAnswer) -> Iterator[Text]:
     yield t(
         "GET {url}: {count} try; its result: {answer}.",
         "GET {url}: {count} tries; last result: {answer}.",
@@ -327,14 +329,15 @@ def _seen(page: PageAnswer) -> Iterator[Text]:
         yield t("That is the answer of {url}, after redirects.", url=page.ended_at)
     if page.by_balancer:
         yield t("The load balancer itself gives it (Server: awselb/2.0), and not the app.")
-    if database := _database(page):
+    if database := _database(case, page):
         yield database
 
 
 def _fixes(case: Case, page: PageAnswer) -> tuple[Fix, ...]:
     other = Fix(
         t(
-            "If users open another page, set smokePath to it; with an empty value no page is requested."
+            "If users open another page, set it ({setting}); with an empty value no page is requested.",
+            setting=case.remedies.called("smokePath"),
         )
     )
     if page.by_balancer and page.status not in FAILED_TARGET and not page.leads_to:
@@ -415,10 +418,10 @@ def page_answer(case: Case) -> Text | None:
             url=page.ended_at,
             status=page.status,
         )
-    database = _database(page)
+    database = _database(case, page)
     return joined(" ", (text, database)) if database else text
 
 
-def _database(page: PageAnswer) -> Text | None:
-    """Return the status of /health/db in a sentence, where an app has it and it fails."""
-    return answer("/health/db", page.database) if page.refused else None
+def _database(case: Case, page: PageAnswer) -> Text | None:
+    """Return the status of the app's database path in a sentence, where it has one that fails."""
+    return answer(case.target.app.database_path, page.database) if page.refused else None

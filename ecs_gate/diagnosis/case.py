@@ -1,4 +1,4 @@
-"""The input of the checks: the snapshot of a stack, and what follows from it."""
+"""The input of the checks: the snapshot of a service, and what follows from it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cached_property
 
 from ecs_gate.diagnosis.findings import Fix
-from ecs_gate.diagnosis.log_lines import Raised
+from ecs_gate.diagnosis.log_lines import Raised, raised
 from ecs_gate.parts.elb import Check
 from ecs_gate.parts.gather import Snapshot
 from ecs_gate.parts.records import Definition, Task
@@ -209,10 +209,6 @@ class Case(Rollout):
         last = self.up_after_change if changed else self.remedies.apply()
         return Fix(text, (*before, *last), then=then)
 
-    def psql(self, *statements: str) -> tuple[str, ...]:
-        """Return the commands that run SQL in the database."""
-        return self.remedies.sql(*statements)
-
     def place(self, what: str) -> Text:
         """Return where the program declares something (`ecs_gate.remedies.PLACES`)."""
         return self.remedies.place(what)
@@ -237,7 +233,11 @@ class Case(Rollout):
             user=user,
             name=name,
         )
-        return Fix(text, self.psql(statement))
+        return Fix(text, self.remedies.sql(statement))
+
+    def raised(self, texts: Iterable[str]) -> Raised | None:
+        """Return the last traceback of a log that passes through the app's own code; None without one."""
+        return raised(texts, self.target.app.folder)
 
     def correct_line(self, mistake: Raised) -> Fix:
         """Return the fix of what the app raised: the right that its user lacks, or the line that is wrong."""
@@ -274,7 +274,7 @@ class Case(Rollout):
         """Return the fix that corrects the program, and a refresh as the alternative.
 
         A refresh deploys a mistake of the program again, so it is left out where the program itself has just
-        registered this task definition, unless the compared value ``drifts`` on AWS without Pulumi.
+        registered this task definition, unless the compared value ``drifts`` on AWS without the program.
         """
         fix = self.deploy(text)
         if self.now.by_program and not drifts:
@@ -302,7 +302,7 @@ class Case(Rollout):
         return Fix(text, self.remedies.refresh())
 
 
-CHANGES = re.compile(r"pulumi config |aws (?!\S+ (get|describe|list)-)")
+CHANGES = re.compile(r"\S+ config |aws (?!\S+ (get|describe|list)-)")
 """Commands of a fix that change something themselves; without one a person's edit is deployed."""
 
 CODES = re.compile(r"codes: \[(?P<codes>[\d, ]+)\]")

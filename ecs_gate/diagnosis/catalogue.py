@@ -12,7 +12,7 @@ IMAGE, SECRETS, LOGS = "image", "secrets", "logs"
 BALANCER_NODE, TASKS_NODE, DATABASE_NODE = "balancer-node", "tasks-node", "database-node"
 
 WHOLE = "whole"
-"""Of findings about the stack or the account as a whole, which no single place shows."""
+"""Of findings about the service or the account as a whole, which no single place shows."""
 
 START = "a task's start"
 TO_DATABASE = "the way to the database"
@@ -34,7 +34,7 @@ class Facts:
     """Orders findings of a kind: a lower one is nearer to the root and comes first. At the same depth the check that
     stands first in CHECKS does.
 
-    Up to 18 stack, account and capacity; 19 to 29 what a task needs to start; 30 to 34 load balancer; 40 to 47
+    Up to 18 service, account and capacity; 19 to 29 what a task needs to start; 30 to 34 load balancer; 40 to 47
     database, 44 memory, 45 a line of the log; 48 and 49 the app's files; 50 to 52 the app's end; 57 to 67 health
     check and pages; 68 and 69 the jobs; from 70 on what only follows from a cause.
     """
@@ -46,7 +46,7 @@ class Facts:
     repeats: bool = False
     """Whether it only says again, or wrongly, what such a cause says: beside one it is left out."""
     blocks: bool = True
-    """Whether it, as a cause, makes `pulumi up` red although the targets are healthy."""
+    """Whether it, as a cause, fails a roll-out although the targets are healthy."""
     warms_up: bool = False
     """Whether an app that is still warming up shows it: the gate gives it time before it is red."""
     certain: bool = False

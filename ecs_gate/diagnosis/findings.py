@@ -46,7 +46,7 @@ class Finding:
     fixes: tuple[Fix, ...] = ()
     evidence: tuple[str, ...] = ()
     process: str = ""
-    """The worker that it is about; "" for the web service and the stack."""
+    """The worker that it is about; "" for the service with the page and the whole."""
 
     @property
     def masked_evidence(self) -> tuple[str, ...]:
@@ -64,7 +64,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Unread:
-    """A part that could not be read. Without an essential one a stack is not reported healthy."""
+    """A part that could not be read. Without an essential one a service is not reported healthy."""
 
     part: Text
     problem: AwsProblem

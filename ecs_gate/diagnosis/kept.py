@@ -1,4 +1,4 @@
-"""A finding as a line of a log, so that the doctor of another day and machine has what `pulumi up` found."""
+"""A finding as a line of a log, so that the doctor of another day and machine has what the gate found."""
 
 from __future__ import annotations
 

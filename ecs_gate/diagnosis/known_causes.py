@@ -11,15 +11,25 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ecs_gate.diagnosis.catalogue import DATABASE, LOG, NO_DATABASE, NO_PASSWORD, TASKS_NODE, Facts
+from ecs_gate.remedies import PLACES, Remedies
 from ecs_gate.text import Text, t
+
+CALLED = {
+    "architecture": "cpuArchitecture",
+    "instance_class": "databaseInstanceClass",
+    "memory": "taskMemory",
+    "variables": "appVariables",
+}
+"""The settings of fixes, by their keys for `Remedies.called`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
     """A cause that a log line identifies, or a line with the one before it where the pattern has a line's end.
 
+    Its ``fix`` may name places and settings: ecs_gate.remedies.PLACES, and CALLED.
     ``about`` is app, database or system. A ``vague`` one counts only where the log names no other. One that
-    ``passes`` may end by waiting. What ``drifts`` may have been changed outside Pulumi.
+    ``passes`` may end by waiting. What ``drifts`` may have been changed outside the program.
     """
 
     id: str = field(kw_only=False)
@@ -52,17 +62,20 @@ class Known:
 
 
 DATABASE_URL = t(
-    "Set it in appVariables or appSecrets (docs/your-app.md), or make the app build it from DB_HOST, DB_PORT, "
-    "DB_NAME, DB_USER and DB_PASSWORD, which each task has, and deploy."
+    "Set it ({variables}; {secret}), or make the app build it from DB_HOST, DB_PORT, DB_NAME, DB_USER and DB_PASSWORD, "
+    "where its task has them, and deploy."
+)
+
+ENDPOINT = t(
+    "Correct the host in the app's variables, such as DB_HOST ({container}): it is the instance's endpoint. Then "
+    "deploy."
 )
 
 NEW_CERTIFICATE = t(
     "Have RDS issue a new certificate; with some engine versions the instance restarts:"
 )
 
-ANOTHER_HOST = t(
-    "The app reads the host from another variable than DB_HOST, and that one does not have the database's."
-)
+ANOTHER_HOST = t("The app reads the host from another variable than that which has the database's.")
 
 VARIABLE = Known(
     "variable-missing",
@@ -72,10 +85,7 @@ VARIABLE = Known(
     r"|Set the (?P<environ>\w+) environment variable",
     t("The environment variable {what} is not set"),
     t("The app refuses to start without it."),
-    t(
-        "Set it with `pulumi config set --path appVariables.{what} VALUE`, or, where the "
-        "stack sets it, in infra/container.py; then deploy."
-    ),
+    t("Set it ({variable}), and deploy."),
     explained_by=NO_DATABASE,
 )
 
@@ -88,8 +98,8 @@ REFUSED_BY_AWS = Known(
         "A task role may do what its policies allow; the line says which one does not, or denies it."
     ),
     t(
-        "If the app is meant to do this, allow it in task_policy of infra/iam.py. Then deploy; what was changed "
-        "outside Pulumi is restored:"
+        "If the app is meant to do this, allow it ({access}). Then deploy; what was changed outside the program is "
+        "restored:"
     ),
     explained_by={"task-role-cannot-read-secret"},
     passes=True,  # IAM may take some seconds to know a new policy.
@@ -118,7 +128,7 @@ KNOWN = (
         r"exec format error",
         t("The image is built for another processor than the task runs on"),
         t("The processor cannot run the program in the image."),
-        t("Set cpuArchitecture in the stack file; it applies to the image and the task."),
+        t("Correct {architecture}, or build the image for it, and deploy."),
         about="system",
         explained_by={"image-architecture"},
     ),
@@ -143,8 +153,7 @@ KNOWN = (
         t("A Python module is missing in the image: {what}"),
         t("The app ends while it loads."),
         t(
-            "Add it to the packages that the Dockerfile installs (in webapp: "
-            "requirements.in, then `make lock`), or fix the import; then deploy."
+            "Add it to the packages that the Dockerfile installs ({packages}), or fix the import; then deploy."
         ),
     ),
     Known(
@@ -153,8 +162,7 @@ KNOWN = (
         t("gunicorn has no worker class {what}"),
         t("gunicorn ends before it loads the app."),
         t(
-            "Correct worker_class in gunicorn's configuration (in webapp: gunicorn.conf.py), or add the package "
-            "that brings it; then deploy."
+            "Correct worker_class in gunicorn's configuration, or add the package that brings it; then deploy."
         ),
     ),
     VARIABLE,
@@ -165,7 +173,7 @@ KNOWN = (
         r"cannot start: (?P<what>[A-Z][A-Z0-9_]+ is [^;\"]+)",
         t("The app refuses a setting: {what}"),
         t("The app checks its environment before it starts."),
-        t("Correct the variable, in appVariables or in infra/container.py, and deploy."),
+        t("Correct the variable ({variable}), and deploy."),
     ),
     Known(
         "address-in-use",
@@ -180,7 +188,7 @@ KNOWN = (
         t("Django's setting SECRET_KEY is empty"),
         t("Django refuses to start, or answers 500 to each request that needs a session."),
         t(
-            "Make the settings read SECRET_KEY from a variable of appSecrets (docs/your-app.md), set it, and deploy."
+            "Make the settings read SECRET_KEY from a variable, give it a secret as its value ({secret}), and deploy."
         ),
     ),
     Known(
@@ -216,9 +224,9 @@ KNOWN = (
         "broker",
         r"consumer: Cannot connect to (?P<what>\w+://\S+?): ",
         t("Celery cannot reach its broker {what}"),
-        t("The stack has no broker; the worker tries again and again."),
+        t("No broker answers there; the worker tries again and again."),
         t(
-            "Set the URL of a broker that the tasks can reach, in appSecrets if it has a password, and deploy."
+            "Set the URL of a broker that the tasks can reach ({variables}; with a password, {secret}), and deploy."
         ),
         passes=True,  # A broker may come later.
     ),
@@ -227,13 +235,11 @@ KNOWN = (
         # redis, urllib3 (requests, elasticsearch), pymongo. Error -3 is temporary.
         r"Error -[25] connecting to (?P<what>[^\s:]+)|Failed to resolve '(?P<urllib3>[^']+)' \(\[Errno -[25]\]"
         r"|(?P<mongo>[\w.-]+):\d+: \[Errno -[25]\]",
-        t("The app asks for a host that this stack does not have: {what}"),
+        t("The app asks for a host that its tasks do not find: {what}"),
+        t("No DNS name is that; a service of a compose file has its name in that network alone."),
         t(
-            "The stack has the app and a PostgreSQL database; another service of a compose file is no part of it."
-        ),
-        t(
-            "Set the address of a service that the tasks can reach, in appVariables or appSecrets, or make the app do "
-            'without it (docs/your-app.md, "From compose to a stack"), and deploy.'
+            "Set the address of a service that the tasks can reach ({variables}; {secret}), or make the app do without "
+            "it, and deploy."
         ),
     ),
     REFUSED_BY_AWS,
@@ -250,8 +256,8 @@ KNOWN = (
         t("The app asks for its files in another region than the bucket's"),
         t("S3 answers in a bucket's region alone; addresses signed for another region fail."),
         t(
-            "Make the app's client for AWS_REGION as ECS sets it, without AWS_REGION and AWS_DEFAULT_REGION in "
-            "appVariables, and deploy:"
+            "Make the app's client for AWS_REGION as ECS sets it, without an AWS_REGION or AWS_DEFAULT_REGION of its "
+            "own ({variables}), and deploy:"
         ),
     ),
     Known(
@@ -279,8 +285,8 @@ KNOWN = (
             'ephemeral storage").'
         ),
         t(
-            "Have the app delete what it no longer needs below /tmp, or keep files in S3 (uploadsEnabled); for a large "
-            "image or more space, set ephemeral_storage on the task definition in infra/task.py. Then deploy:"
+            "Have the app delete what it no longer needs below /tmp, or keep files in {files}; for a large image or "
+            "more space, give the task definition ephemeral storage ({task}). Then deploy:"
         ),
         about="system",
         passes=True,
@@ -308,9 +314,9 @@ KNOWN = (
             "as applied. Each try fails in the same way."
         ),
         t(
-            "If the database has all that the migration creates, record it: `./careapp run -- flask db stamp "
-            "REVISION`, or with Django `./careapp run -- python manage.py migrate --fake APP NAME`. If nothing "
-            "needs what is there, drop it instead. Then deploy."
+            "If the database has all that the migration creates, record it, in a task: `{run}flask db stamp REVISION`, "
+            "or with Django `{run}python manage.py migrate --fake APP NAME`. If nothing needs what is there, drop it "
+            "instead. Then deploy."
         ),
         passes=True,
     ),
@@ -349,8 +355,8 @@ KNOWN = (
         t("The database's record of migrations contradicts the files: {what}"),
         t("Django compares the table django_migrations with the files before it applies any."),
         t(
-            "Record the missing one, if the database has what it creates: `./careapp run -- python manage.py "
-            "migrate --fake APP NAME`. Then deploy."
+            "Record the missing one, in a task, if the database has what it creates: `{run}python manage.py migrate "
+            "--fake APP NAME`. Then deploy."
         ),
         passes=True,
     ),
@@ -366,10 +372,7 @@ KNOWN = (
         r"relation \\?\"(?P<what>[^\"\\]+)\\?\" does not exist|no such table: (?P<sqlite>\w+)",
         t("The database has no table {what}"),
         t("The migrations that create it have not run in this database."),
-        t(
-            "Have deployCommand run them before each version, such as `pulumi config set "
-            'deployCommand "flask db upgrade"`, and deploy.'
-        ),
+        t("Have them run before each version ({migrations}), and deploy."),
         passes=True,
     ),
     Known(
@@ -407,17 +410,14 @@ KNOWN = (
         t(
             "The container's root file system is read-only, and a file below /tmp is lost with its task."
         ),
-        t(
-            "Make the app use the stack's PostgreSQL (DB_HOST, DB_NAME) instead of SQLite, and "
-            "deploy."
-        ),
+        t("Make the app use PostgreSQL (DB_HOST, DB_NAME) instead of SQLite, and deploy."),
     ),
     Known(
         "permission",
         r"\[Errno 13\] Permission denied:? ?'?(?P<also>[^'\"]*)",
         t("The app has no permission to write to a path: {what}"),
-        t("The container's root is read-only and its user is 10001; only /tmp can be written."),
-        t("Make the app write to /tmp, or add a volume in infra/task.py."),
+        t("The container's user may not write there, or its root file system is read-only."),
+        t("Make the app write to /tmp, or add a volume ({task})."),
     ),
     Known(
         "no-temporary-folder",
@@ -447,7 +447,10 @@ KNOWN = (
         t(
             "RDS for PostgreSQL refuses plain connections while rds.force_ssl is 1, its default from PostgreSQL 15 on."
         ),
-        t("Remove DB_SSLMODE from the task definition; the app's default is verify-full."),
+        t(
+            "Make the app connect with TLS, by sslmode verify-full in its URL or in a variable like DB_SSLMODE "
+            "({container}), and deploy:"
+        ),
         about="database",
     ),
     Known(
@@ -480,8 +483,8 @@ KNOWN = (
             "sslmode verify-full needs the CA that signed the certificate; RDS changes its CAs from time to time."
         ),
         t(
-            "Put RDS's CA bundle of the region (truststore.pki.rds.amazonaws.com; in webapp certs/rds-ca.pem) into "
-            "the image, make the app use that file (DB_SSLROOTCERT), and deploy:"
+            "Put RDS's CA bundle of the region (truststore.pki.rds.amazonaws.com) into the image, make the app use "
+            "that file ({authority}), and deploy:"
         ),
         about="database",
     ),
@@ -490,7 +493,9 @@ KNOWN = (
         r"database \\?\"(?P<what>[^\"\\]+)\\?\" does not exist",
         t("There is no database named {what}"),
         t("The server exists, but it has no such database."),
-        t("Correct DB_NAME in infra/container.py, or create the database."),
+        t(
+            "Correct its name in the app's variables, such as DB_NAME ({container}), or create the database."
+        ),
         about="database",
     ),
     Known(
@@ -498,8 +503,8 @@ KNOWN = (
         r"connection to server at \"(?P<what>localhost|127\.0\.0\.1|::1)\".*(?:refused|Cannot assign)"
         r"|connection to server on socket \"(?P<socket>[^\"]+)\" failed",
         t("The app looks for its database in its own task: {what}"),
-        t("DB_HOST is not the instance's endpoint: no task has a database."),
-        t("Correct DB_HOST in infra/container.py: it is the instance's endpoint. Then deploy."),
+        t("That is not the instance's endpoint: no task has a database."),
+        ENDPOINT,
         about="database",
     ),
     Known(
@@ -509,8 +514,8 @@ KNOWN = (
         r"|getaddrinfo for host \"(?P<nc>[^\"]+)|nc: bad address '(?P<busybox>[^']+)"
         r"|^(?P<traditional>\S+): forward host lookup failed",
         t("The database's host name does not resolve: {what}"),
-        t("DB_HOST is misspelt, or the database was recreated under another name."),
-        t("Correct DB_HOST in infra/container.py: it is the instance's endpoint. Then deploy."),
+        t("It is misspelt, or the database was recreated under another name."),
+        ENDPOINT,
         about="database",
         passes=True,  # DNS may not have a new name yet.
     ),
@@ -518,19 +523,18 @@ KNOWN = (
         "too-many-connections",
         r"too many (clients|connections)|remaining connection slots are reserved",
         t("The database has no free connection"),
-        t("max_connections are open, by the tasks of this stack or by other clients."),
+        t("max_connections are open, by the service's tasks or by other clients."),
         t(
             "psql gets no connection now either. Restart the database, which ends all sessions and loses no data that "
             "was committed; then list who takes the connections, and have the app close what it opens, run fewer "
-            "tasks, or set a larger databaseInstanceClass:"
+            "tasks, or set {instance_class} to a larger one:"
         ),
         about="database",
         passes=True,
     ),
     Known(
         "database-slow",
-        # What the app in webapp/ says of a statement that was cancelled, and PostgreSQL's own words (errcodes 57014,
-        # 55P03 and 40P01).
+        # PostgreSQL's own words (errcodes 57014, 55P03 and 40P01), and those of an app for a cancelled statement.
         r"the database took too long|canceling statement due to (statement|lock) timeout|deadlock detected",
         t("The app waits for the database, which takes too long"),
         t("Another session holds a lock that its statement needs, or the statement is slow."),
@@ -552,7 +556,7 @@ KNOWN = (
         ),
         t(
             "List what runs in the database, and end what has run for more than 10 s if nobody needs it; where it "
-            "is load, set a larger databaseInstanceClass:"
+            "is load, set {instance_class} to a larger one:"
         ),
         about="database",
         passes=True,
@@ -571,7 +575,7 @@ KNOWN = (
         r"MemoryError",
         t("The app runs out of memory"),
         t("The kernel kills a process that uses more memory than the task has."),
-        t("Set a larger taskMemory."),
+        t("Give the task more memory ({memory})."),
         about="system",
         passes=True,
     ),
@@ -586,8 +590,8 @@ KNOWN = (
             "another worker."
         ),
         t(
-            "Set appVariables.PYTHONFAULTHANDLER to 1, with which Python logs the line that was running, correct "
-            "that (os.abort, or a package in C), and deploy."
+            "Set PYTHONFAULTHANDLER to 1 ({variables}), with which Python logs the line that was running, correct that "
+            "(os.abort, or a package in C), and deploy."
         ),
         passes=True,
     ),
@@ -622,14 +626,15 @@ class LoggedCause:
         """Return the cause's title, with what the line names."""
         return self._filled(self.known.title)
 
-    @property
-    def fix(self) -> Text:
-        """Return the cause's fix, with what the line names."""
-        return self._filled(self.known.fix)
+    def fix(self, remedies: Remedies) -> Text:
+        """Return the cause's fix, with what the line names and the owner's places and settings."""
+        settings = {name: remedies.called(key) for name, key in CALLED.items()}
+        return self._filled(self.known.fix).filled(
+            **settings, **{e: remedies.place(e) for e in PLACES}
+        )
 
     def _filled(self, text: Text) -> Text:
-        named = {**self.named, "what": self.what or "-"}
-        return replace(text, values=(*text.values, *named.items()))
+        return text.filled(**{**self.named, "what": self.what or "-"})
 
 
 HARMLESS = re.compile(r"Control server error: |Failed to start control socket: ")

@@ -123,9 +123,6 @@ LIBRARY = re.compile(r"/(site|dist)-packages/|/lib/python\d|/(usr|local|\.?venv)
 RAISED = re.compile(r"(?P<error>[A-Za-z_][\w.]*)(?:: (?P<words>.*))?$")
 """A traceback's last line; those before it are indented."""
 
-WEBAPP = "/app/webapp/"
-"""Where the image of webapp/ has it (webapp/Dockerfile); another app's files are named as in its image."""
-
 
 @dataclass(frozen=True)
 class Raised:
@@ -146,9 +143,10 @@ class Raised:
         return joined(": ", (where, verbatim(self.words))) if self.words else where
 
 
-def raised(texts: Iterable[str]) -> Raised | None:
+def raised(texts: Iterable[str], folder: str = "") -> Raised | None:
     """Return the last traceback that passes through the app's own code; None without one.
 
+    A file in the app's ``folder`` is named from there, any other one as in the image.
     A screen's line is too short for a JSON line's traceback, and a server adds lines after it.
     """
     lines = [line for text in texts for line in parsed(text).get("traceback", text).splitlines()]
@@ -158,7 +156,8 @@ def raised(texts: Iterable[str]) -> Raised | None:
             name, message = _exception(lines[number + 1 :])
             own = tuple(line.strip() for line in lines[number : number + 2])
             file = frame["file"]
-            file = file.removeprefix("/app/") if file.startswith(WEBAPP) else file
+            _, _, inside = file.partition(f"/{folder}/") if folder else ("", "", "")
+            file = f"{folder}/{inside}" if inside else file
             return Raised(name, message, file, int(frame["line"]), own)
     return None
 

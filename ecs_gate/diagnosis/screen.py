@@ -82,7 +82,7 @@ def _headline(diagnosis: Diagnosis) -> Iterator[Line]:
         yield Line(text, "bold yellow")
     else:
         text = t(
-            "No cause found, but some parts could not be read: the stack may still be unhealthy."
+            "No cause found, but some parts could not be read: the service may still be unhealthy."
         )
         yield Line(text, "bold yellow")
 

@@ -1,1 +1,1 @@
-"""Reads a stack from AWS, into frozen records."""
+"""Reads a service from AWS, into frozen records."""

@@ -68,7 +68,7 @@ class Response:
 class Browser:
     """Requests URLs of one load balancer. It has no cookies at first, and keeps those that it gets.
 
-    ``domain`` is the name that its certificate must have. With a ``certificateArn`` alone the name that users open
+    ``domain`` is the name that its certificate must have. Where it is "" the name that users open
     is not known, so nothing is verified.
     """
 

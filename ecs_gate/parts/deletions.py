@@ -2,7 +2,7 @@
 
 Pulumi deletes last, and only if the program has succeeded (pulumi/pkg/resource/deploy/deployment_executor.go,
 performDeletes). A hook after the deletion would see a dead page, and a resource with such a hook makes
-`pulumi destroy` need --run-program (pulumi/pulumi#19933). So the gate judges the stack as it would be
+`pulumi destroy` need --run-program (pulumi/pulumi#19933). So the gate judges the service as it would be
 afterwards, and fails the program instead: nothing is deleted, and the page still works.
 """
 

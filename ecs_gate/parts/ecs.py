@@ -167,9 +167,8 @@ def deployed_definition(session: Session, row: Mapping[str, Any]) -> str:
 def was_deployed(session: Session, names: Names, definition: str) -> bool:
     """Return whether ECS has ever deployed a task definition to the service, as far as it still tells.
 
-    `pulumi up` gives the service a new task definition only
-    after the setting deployCommand has succeeded in a task of it, so this is the record of that success: a
-    stopped task is forgotten after an hour. Raises AwsProblem.
+    Where a command must succeed in a task of its own before the service gets a new task definition, this is the
+    record of that success: a stopped task is forgotten after an hour. Raises AwsProblem.
     """
     rows = service_deployments(session, names)
     arns = list(dict.fromkeys(each["targetServiceRevisionArn"] for each in rows))

@@ -153,8 +153,9 @@ class PageAnswer:
     ``ended_at`` is the URL of the answer.
     ``leads_to`` is where it redirects to another host, and ``endless`` says that its redirects do not
     end. ``login`` says that the load balancer asks who the user is, so that nothing of the page was seen.
-    ``database`` is the status of ``/health/db``, None where that was not asked. ``assets`` are the statuses of its
-    stylesheets and scripts by their paths, and ``assets_before`` those of before this update, where that is known.
+    ``database`` is the status of the app's database path, None where that was not asked. ``assets`` are the statuses
+    of its stylesheets and scripts by their paths, and ``assets_before`` those of before this update, where that is
+    known.
     ``empty`` says that its body has no byte, and ``full_before`` that it had some before this update.
     ``by_balancer`` says that the load balancer itself gave the answer, by its header ``Server: awselb/2.0``.
     """
@@ -183,7 +184,7 @@ class PageAnswer:
 
     @property
     def missing(self) -> bool:
-        """Return whether users do not get the page: no whole answer, or one that ``smokeMatcher`` does not have.
+        """Return whether users do not get the page: no whole answer, or one that ``matcher`` does not have.
 
         A redirect to another host is an answer, unless users cannot open that host.
         """
@@ -194,7 +195,7 @@ class PageAnswer:
 
     @property
     def refused(self) -> bool:
-        """Return whether the app has ``/health/db`` and gets no new connection to its database."""
+        """Return whether the app has a database path and gets no new connection to its database."""
         return self.database not in (None, 200, 404)
 
     @property
@@ -395,7 +396,7 @@ OIDC = "authenticate-oidc"
 METHOD = "GET"
 HEADERS = {
     # All browsers' begin so: a rule for them must match this, too.
-    "User-Agent": "Mozilla/5.0 (compatible; careapp-doctor)",
+    "User-Agent": "Mozilla/5.0 (compatible; ecs-gate)",
     "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
     "Accept-Encoding": "gzip, deflate",
 }

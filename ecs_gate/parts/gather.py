@@ -44,7 +44,7 @@ ASK_AT_ONCE = 12
 class Snapshot:
     """A stack as AWS shows it. ``wanted`` is the ARN of the task definition that is expected to run, if known.
 
-    ``by_program`` says that the program named it, at the end of its `pulumi up`; else it is the family's
+    ``by_program`` says that the program named it, at the end of its update; else it is the family's
     newest, which may have been registered by hand, or the one that was deployed after it. ``at`` is when it was
     asked, by this machine's clock.
     """
@@ -59,13 +59,13 @@ class Snapshot:
     rollback_reason: Part[str] = field(default_factory=Part)
     """Why ECS went back to the service as it was before, of the same revision; empty: it did not."""
     verdict: Part[str] = field(default_factory=Part)
-    """What `pulumi up` found of the newest deployment, which did not end well, as `diagnosis.kept` writes it."""
+    """What the gate found of the newest deployment, which did not end well, as `diagnosis.kept` writes it."""
     tried: Part[str] = field(default_factory=Part)
-    """What the `pulumi up` before that found, as it is written, too: its cures may have been tried."""
+    """What it found before that, as it is written, too: its cures may have been tried."""
     was_deployed: Part[bool] = field(default_factory=Part)
     """Whether ECS has ever deployed the family's newest task definition; read where the service runs another one."""
     command_tasks: Part[tuple[Task, ...]] = field(default_factory=Part)
-    """The tasks in which `pulumi up` ran deployCommand with a task definition that was not deployed, newest first."""
+    """The tasks that ran the plan's command with a task definition that was not deployed, newest first."""
     ended_by: Part[Alarmed] = field(default_factory=Part)
     """The alarms that ended the newest deployment."""
     tasks: Part[tuple[Task, ...]] = field(default_factory=Part)
@@ -151,7 +151,7 @@ class Inquiry:
     declared: Mapping[str, Any] = field(default_factory=dict)
     """The inputs of the service, with ``wanted``, where ECS has not got them yet: its new tasks are judged."""
     by_up: bool = False
-    """Whether a `pulumi up` asks at its end, before it keeps its own verdict; with ``wanted`` it always does."""
+    """Whether a roll-out asks at its end, before it keeps its own verdict; with ``wanted`` it always does."""
 
 
 def gather(inquiry: Inquiry) -> Snapshot:
@@ -362,7 +362,7 @@ class _Reader:
 
     @cached_property
     def verdict(self) -> Future[Part[str]]:
-        """Ask for what an earlier `pulumi up` found, where ECS has given up what it deployed."""
+        """Ask for what an earlier roll-out found, where ECS has given up what it deployed."""
         kept = self.inquiry.owner.verdicts
         if not kept or self.wanted is not None or not self._given_up:
             return _answered(Part())
@@ -395,7 +395,7 @@ class _Reader:
     def was_deployed(self) -> Future[Part[bool]]:
         """Ask whether the newest task definition was ever deployed, where the service's deployments lack it."""
         running, newest = self.running, self.newest.result().value
-        # At the end of its `pulumi up` the program has deployed what it expects.
+        # At the end of its update the program has deployed what it expects.
         declared = self.inquiry.declared
         done = self.wanted is not None and not declared
         if running is None or newest is None or done:
@@ -408,7 +408,7 @@ class _Reader:
 
     @cached_property
     def command_tasks(self) -> Future[Part[tuple[Task, ...]]]:
-        """Ask for the tasks of deployCommand, where it has kept the newest task definition from the service."""
+        """Ask for the tasks of the command, where it has kept the newest task definition from the service."""
         newest = self.newest.result().value
         kept_away = self.service.result().absent or self.was_deployed.result().value is False
         started_by = self.target.plan.command_started_by

@@ -22,7 +22,7 @@ from ecs_gate.text import t
 SECONDS = 10
 CLIENT_SECRET_FILE = "secret.txt"  # noqa: S105 - its name
 """The file from which the fix stores a secret: no command may have it in its arguments."""
-NO_CODE = "no-such-code-careapp-doctor"
+NO_CODE = "no-such-code-ecs-gate"
 """A code that no provider has issued: with the right secret it is the code that is refused (RFC 6749, 5.2)."""
 
 
@@ -70,11 +70,11 @@ def read_document(issuer: str) -> None:
         text = t("{url} cannot be used: {why}.", url=url, why=why)
         if status >= 500:
             raise AwsProblem("unreachable", text, t("Try again in a minute."))
-        raise AwsProblem("refused", text, t("Correct loginIssuer."))
+        raise AwsProblem("refused", text, t("Correct the issuer."))
 
 
 def provider(session: Session, oidc: Oidc, secret: str, url: str) -> Provider:
-    """Ask the provider as the load balancer does. ``url`` is the page's, ``secret`` the setting loginSecretArn.
+    """Ask the provider as the load balancer does. ``url`` is the page's, ``secret`` the client's.
 
     Raises AwsProblem where it cannot be reached from here.
     """
@@ -132,7 +132,7 @@ def _ask(
     url: str, form: str | None = None, basic: str = "", *, follow: bool = False
 ) -> tuple[int, str]:
     headers = {
-        "User-Agent": "careapp-doctor",
+        "User-Agent": "ecs-gate",
         **({"Authorization": f"Basic {basic}"} if basic else {}),
     }
     request = urllib.request.Request(url, form.encode() if form else None, headers)  # noqa: S310 - https, by ELB

@@ -27,7 +27,7 @@ ANSWER_SECONDS = 10
 
 LEAST_ANSWER_SECONDS = 4.0
 """How long it may take at least, in seconds of this machine, however fast AWS's clock runs: an app computes at
-the machine's own pace, and the one in webapp/ waits 2 s for a statement."""
+the machine's own pace, and may wait some seconds for a statement."""
 
 DATABASE_SECONDS = 5
 
@@ -124,7 +124,7 @@ def _unreachable(url: str, problem: Unreachable, target: Target) -> AwsProblem:
     # A security group drops what it does not allow, so the connection times out.
     if not target.page.allowed.everyone and isinstance(problem.__cause__, TimeoutError):
         text = t(
-            "{text} allowedCidrs is {allowed}: this machine may be outside.",
+            "{text} Allowed are {allowed}: this machine may be outside.",
             text=text,
             allowed=str(target.page.allowed),
         )
@@ -177,7 +177,7 @@ def _load_assets(browser: Browser, answer: Response) -> dict[str, int]:
 
 
 def is_login(url: str, login: Login) -> bool:
-    """Return whether a redirect of the load balancer leads to the provider, for the stack's client."""
+    """Return whether a redirect of the load balancer leads to the provider, for the service's client."""
     parameters = parse_qs(urlsplit(url).query)
     back = urlsplit(parameters.get("redirect_uri", [""])[0])
     return parameters.get("client_id") == [login.client_id] and back.path == CALLBACK_PATH

@@ -27,7 +27,7 @@ SPOT_INTERRUPTION = "SpotInterruption"
 
 
 def short(arn: str) -> str:
-    """Return the part of an ARN after its last slash, such as `careapp-poc:7`."""
+    """Return the part of an ARN after its last slash, such as `shop:7`."""
     return arn.rpartition("/")[2]
 
 
@@ -309,7 +309,7 @@ class Definition:
 
 @dataclass(frozen=True)
 class Deletion:
-    """A resource that Pulumi deletes at the end of this update, with its outputs in the state."""
+    """A resource that is deleted at the end of this update, with its outputs in the program's state."""
 
     kind: str
     name: str
@@ -317,7 +317,7 @@ class Deletion:
 
     @property
     def label(self) -> str:
-        """Return its type and name, as Pulumi shows them."""
+        """Return its type and name, as the program shows them."""
         return f"{self.kind} {self.name}"
 
     @property

@@ -62,7 +62,7 @@ class Rollout:
 
     @property
     def revision(self) -> str:
-        """Return the expected family and number, like `careapp-poc:7`."""
+        """Return the expected family and number, like `shop:7`."""
         return short(self.expected)
 
     @property

@@ -1,4 +1,4 @@
-"""Reads the values of a stack's secrets, so that what its app writes is shown without them."""
+"""Reads the values of a service's secrets, so that what its app writes is shown without them."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from ecs_gate.text.secret_values import values
 SECONDS = 60.0
 """How long values count as the current ones, in seconds of this machine: RDS rotates its own every week."""
 
-PATTERNS_ALONE = t("Patterns alone mask its value (docs/operate.md#watch).")
+PATTERNS_ALONE = t("Patterns alone mask its value.")
 
 _LOCK = threading.Lock()
 _READ: dict[tuple[str, ...], tuple[float, AwsProblem | None]] = {}
-"""When each stack's secrets were read, and why one could not be."""
+"""When each service's secrets were read, and why one could not be."""
 _SAID: set[str] = set()
 
 
 def learn(
     session: Session, names: Names, *others: str, public: Collection[str] = ()
 ) -> AwsProblem | None:
-    """Mask the values of the stack's secrets from now on: the newest task definition's, and those of ``others``.
+    """Mask the values of the service's secrets from now on: the newest task definition's, and those of ``others``.
 
     ``public`` are words that are no secret, whatever a secret holds. Call it before text of the app is shown, however
     often: it asks AWS once a minute. Return why a value could not be read, and is masked by patterns alone.

@@ -44,14 +44,14 @@ TASKS_READ = 2
 """Tasks whose log is read: so many that ended, and so many that run."""
 
 AWAY, BACK = "database away", "database connected"
-"""What the app says when it loses the database and when it has it again (webapp/db.py)."""
+"""What an app that `reconnects` says when it loses the database and when it has it again."""
 
 REFUSED = "the database takes no new connection"
-"""What it says each time that /health/db gets none, while the pages use those that are open (webapp/db.py)."""
+"""What it says each time that its database path gets none, while the pages use those that are open."""
 
 MIGRATING, MIGRATED = "migrating the database", "database migrated"
 UNMIGRATED = "cannot migrate the database"
-"""What it says when it begins with its migrations, has ended, and when one fails (webapp/migrations.py)."""
+"""What it says when it begins with its migrations, has ended, and when one fails."""
 
 TURNS = ((AWAY, BACK), (UNMIGRATED, MIGRATED), (MIGRATING, MIGRATED))
 

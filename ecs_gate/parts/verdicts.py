@@ -20,7 +20,7 @@ WELL = (DONE, *ecs.GOING)
 MOST = 3
 """Service deployments whose verdicts are read."""
 WORKED = "worked"
-"""The verdict of a green `pulumi up`."""
+"""The verdict of a roll-out that worked."""
 MOST_BACK = 20
 """Service deployments among which one is looked for that worked."""
 RECENT = timedelta(days=1)
@@ -37,10 +37,10 @@ def newest(session: Session, names: Names) -> str | None:
 
 
 def before(session: Session, names: Names, by_up: bool) -> str | None:
-    """Return the verdict of the `pulumi up` before this one, or before the last one; None where a deployment between
+    """Return the verdict of the roll-out before this one, or before the last one; None where a deployment between
     them ended well. Raises AwsProblem.
 
-    ``by_up``: a `pulumi up` asks at its end, before it keeps its own verdict.
+    ``by_up``: a roll-out asks at its end, before it keeps its own verdict.
     """
     streams: list[list[str]] = []
     for row in ecs.service_deployments(session, names)[:MOST]:
@@ -61,7 +61,7 @@ def _recent(session: Session, names: Names, row: Mapping[str, Any]) -> list[str]
 
 
 def worked(session: Session, names: Names) -> str | None:
-    """Return the task definition of the newest deployment after which `pulumi up` was green; None where none is known.
+    """Return the task definition of the newest deployment after which the page worked; None where none is known.
 
     ECS completes a version whose page fails, too, where nobody requests it. Raises AwsProblem.
     """

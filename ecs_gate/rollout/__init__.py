@@ -1,1 +1,1 @@
-"""The roll-out gate of `pulumi up`, and `./careapp retry`, `./careapp rollback`."""
+"""The gate: it follows a roll-out, judges it, and has ECS take a bad version back."""

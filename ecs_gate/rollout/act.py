@@ -10,9 +10,10 @@ from typing import Any
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.aws.pace import Pace
 from ecs_gate.aws.session import Session
+from ecs_gate.owner import AWS, Advice
 from ecs_gate.parts import ecs
 from ecs_gate.parts.records import Deployment, PauseHook, read_existing, short
-from ecs_gate.rollout.say import NOT_ROLLED_BACK, runs_now
+from ecs_gate.rollout.say import runs_now
 from ecs_gate.target import Names
 from ecs_gate.text import Refused, Text, t, text_of
 from ecs_gate.waiting import Waiting
@@ -44,7 +45,7 @@ class Stoppable:
 
     @property
     def revision(self) -> str:
-        """Return family and number of its task definition, like `careapp-poc:7`."""
+        """Return family and number of its task definition, like `shop:7`."""
         return short(self.definition)
 
 
@@ -164,6 +165,7 @@ async def undo(
     progress: Callable[[Text], None],
     minutes: float,
     rollback: str,
+    advice: Advice = AWS,
     *,
     first: bool = False,
 ) -> Text:
@@ -177,7 +179,7 @@ async def undo(
     def work() -> Text:
         deployment = find(session, names, first=first)
         if deployment is None or not stop(session, deployment):
-            return _ended(session, names)
+            return _ended(session, names, advice)
         if deployment.first:
             return t(
                 "ECS was told to end the deployment of {revision}, so that it starts no more tasks. No version before "
@@ -203,11 +205,11 @@ async def undo(
         )
 
 
-def _ended(session: Session, names: Names) -> Text:
+def _ended(session: Session, names: Names, advice: Advice) -> Text:
     """Return how ECS has ended the newest deployment by itself."""
     rows = ecs.service_deployments(session, names)
     if not rows or not rows[0]["status"].startswith(ecs.UNDONE):
-        return NOT_ROLLED_BACK
+        return advice.completed
     return t(
         "ECS has ended the deployment by itself: {reason} {now}",
         reason=rows[0].get("statusReason") or rows[0]["status"],

@@ -33,7 +33,7 @@ from ecs_gate.waiting import Changes, Shown, may_pass, reads_in_thread
 async def roll_out(reader: Reader, log: Log, changes: Changes | None = None) -> tuple[End, str]:
     """Follow a roll-out to its end. Return it, and where the revision does not run why. Raises Refused and AwsProblem.
 
-    ``changes`` are those of `pulumi up`. No request comes to a worker.
+    ``changes`` are those of the update that deploys it. No request comes to a worker.
     """
     pace, target, web = Pace.of(), reader.target, not reader.expected.names.process
     notice = target.check.notice if changes and web and target.check else 0
@@ -128,7 +128,7 @@ class Turns:
             self.log.moment(t("ECS has not waited for the answer; reading what it does"))
             return history
         if answer.page:
-            # Pulumi's log needs the event loop's thread.
+            # A log may need the event loop's thread.
             self.log.lasting(
                 t("before any request of a user: {what}; ECS goes on with it", what=answer.page)
             )
@@ -140,7 +140,7 @@ LEFT = t("It was not rolled back: the gate was not asked to change anything.")
 
 async def _why(end: End, reader: Reader, log: Log) -> str:
     """Roll a version back that is to be stopped, and return the text that a failed roll-out ends with."""
-    verdict, expected = end.verdict, reader.expected
+    verdict, expected, owner = end.verdict, reader.expected, reader.inquiry.owner
     back = None
     diagnosis: Diagnosis | Text | None = verdict.diagnosis
     if verdict.stop and not reader.acts:
@@ -152,7 +152,8 @@ async def _why(end: End, reader: Reader, log: Log) -> str:
             expected.names,
             log.moment,
             reader.target.minutes,
-            reader.inquiry.owner.rollback(expected.names),
+            owner.rollback(expected.names),
+            owner.advice,
             first=first,
         )
         if isinstance(diagnosis, Diagnosis):
@@ -167,7 +168,7 @@ async def _why(end: End, reader: Reader, log: Log) -> str:
     if verdict.stop or verdict.outcome is Outcome.ROLLED_BACK:
         back = await asyncio.to_thread(_dead, reader) or back
     cause = plain(diagnosis) if isinstance(diagnosis, Diagnosis) else str(diagnosis or "")
-    return say.failed(end, expected, cause, reader.inquiry.owner.retry(expected.names), back)
+    return say.failed(end, expected, cause, owner.retry(expected.names), back, owner.advice)
 
 
 def _dead(reader: Reader) -> Text | None:
@@ -190,8 +191,8 @@ def _dead(reader: Reader) -> Text | None:
         f"--task-definition {short(worked)} --force-new-deployment"
     )
     return t(
-        "ECS went back to {now}, which fails as well: {answer} {worked} is the last version with which `pulumi up` was "
-        "green. This deploys it, until the program has a better one:\n  {command}",
+        "ECS went back to {now}, which fails as well: {answer} {worked} is the last version of which the gate was "
+        "sure. This deploys it, until the program has a better one:\n  {command}",
         now=short(now),
         answer=answer(page.path, page.status),
         worked=short(worked),
@@ -220,14 +221,14 @@ async def _keep(diagnosis: Diagnosis, reader: Reader, log: Log) -> None:
         if each.process == process
     ]
     first = next((each for each in causes if not each.facts.result), None)
-    if first is None or first.facts.subject == OUTCOME:  # the verdict of an earlier `pulumi up`
+    if first is None or first.facts.subject == OUTCOME:  # the verdict of an earlier roll-out
         return
     try:
         await asyncio.to_thread(verdicts.keep, session, names, kept.line(first))
     except AwsProblem as problem:
         log.lasting(
             t(
-                "once ECS forgets it, ./careapp doctor may not know this cause: {problem}",
+                "once ECS forgets it, the doctor may not know this cause: {problem}",
                 problem=problem.text,
             )
         )
@@ -238,8 +239,8 @@ async def causes(
 ) -> str:
     """Return the doctor's screen when it finds a cause behind healthy targets, else "".
 
-    ``gone`` is what this update will delete: rules for other clients than allowedCidrs are there until then. The
-    revision runs: a doctor that fails or may not read everything is shown and does not make `pulumi up` red, but a
+    ``gone`` is what this update will delete: rules for other clients than the declared ones are there until then. The
+    revision runs: a doctor that fails or may not read everything is shown and fails no roll-out, but a
     page that fails does, where the desired count ``tasks`` is not 0.
     """
     diagnosis = await _settled(reader, log, counts)

@@ -288,11 +288,10 @@ def _failed(view: Rollout, older: Collection[str]) -> list[Task]:
 
 
 def reasons(diagnosis: Diagnosis, counts: Collection[int]) -> list[Finding]:
-    """Return the causes that make `pulumi up` red though the revision runs.
+    """Return the causes that fail a roll-out though the revision runs.
 
-    Healthy targets rule out none of them: /health must not ask the database, a rule may lead the page
-    elsewhere, the next task may not start. A desired count of 0 is one unless 0 is among the ``counts`` of the
-    stack file.
+    Healthy targets rule out none of them: the health check must not ask the database, a rule may lead the page
+    elsewhere, the next task may not start. A desired count of 0 is one unless 0 is among the declared ``counts``.
     """
     blocking = [each for each in diagnosis.causes if each.facts.blocks]
     return [each for each in blocking if not (each.id == NO_TASK and 0 in counts)]

@@ -35,7 +35,7 @@ class Expected:
 
     @property
     def revision(self) -> str:
-        """Return family and number, like `careapp-poc:7`."""
+        """Return family and number, like `shop:7`."""
         return short(self.definition)
 
 

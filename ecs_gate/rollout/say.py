@@ -10,6 +10,7 @@ from typing import Protocol
 
 from ecs_gate.aws.errors import problem_of
 from ecs_gate.diagnosis.findings import PAGE_PART, Diagnosis, Finding, Unread
+from ecs_gate.owner import AWS, Advice
 from ecs_gate.parts.records import Deployment, ServiceEvent
 from ecs_gate.parts.rollout import Rollout
 from ecs_gate.rollout.look import Expected
@@ -106,26 +107,17 @@ def targets(view: Rollout) -> str:
     return ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
 
 
-def unconfirmed(expected: Expected, problem: str) -> str:
+def unconfirmed(expected: Expected, problem: str, advice: Advice = AWS) -> str:
     """Return the text of a roll-out that could not be read. ``problem`` says what to do, too."""
     head = t(
         "it is not known whether {revision} runs: its roll-out could not be read from AWS",
         revision=expected.revision,
     )
-    after = t(
-        "The changes are recorded. The next `pulumi up` checks again, with or without changes."
-    )
-    return _block(str(head), problem, str(after))
-
-
-NOT_ROLLED_BACK = t(
-    "ECS has completed the deployment, so it was not rolled back. Correct it, or put the earlier version back in "
-    "the program, as docs/repair.md#go-back says; then `pulumi up`."
-)
+    return _block(str(head), problem, str(advice.unread))
 
 
 def running_with_a_cause(
-    end: End, expected: Expected, diagnosis: str, *, page_worked: bool = False
+    end: End, expected: Expected, diagnosis: str, advice: Advice = AWS, *, page_worked: bool = False
 ) -> str:
     """Return the text of a completed roll-out for which the doctor finds a cause.
 
@@ -137,12 +129,11 @@ def running_with_a_cause(
     )
     if end.view.desired == 0:
         head = t(
-            "{revision} is deployed, but the desired count is 0, and the stack file says more",
+            "{revision} is deployed, but the desired count is 0, and more are declared",
             revision=expected.revision,
         )
-    after = t("The changes are recorded. Each `pulumi up` fails until the cause is removed.")
-    note = str(NOT_ROLLED_BACK) if page_worked else ""
-    return _block(str(head), diagnosis, note, str(after))
+    note = str(advice.completed) if page_worked else ""
+    return _block(str(head), diagnosis, note, str(advice.blocked))
 
 
 def would_delete(expected: Expected, diagnosis: str) -> str:
@@ -153,8 +144,8 @@ def would_delete(expected: Expected, diagnosis: str) -> str:
         revision=expected.revision,
     )
     after = t(
-        "Nothing was deleted yet, because Pulumi deletes at the end of an update: the page "
-        "still works. Each `pulumi up` fails until the program declares it again."
+        "Nothing was deleted yet, because that comes at the end of an update: the page still works. Each update fails "
+        "until the program declares it again."
     )
     return _block(str(head), diagnosis, str(after))
 
@@ -167,8 +158,8 @@ def would_end(revision: str, diagnosis: str) -> str:
         revision=revision,
     )
     after = t(
-        "The service was not changed: its tasks go on serving. Each `pulumi up` that changes it is stopped here until "
-        "the cause is removed."
+        "The service was not changed: its tasks go on serving. Each update that changes it is stopped here until the "
+        "cause is removed."
     )
     return _block(str(head), diagnosis, str(after))
 
@@ -177,7 +168,12 @@ WEB_STAYS = t("The web service stays as it is: it is not rolled back with a work
 
 
 def failed(
-    end: End, expected: Expected, diagnosis: str, retry: str, back: Text | None = None
+    end: End,
+    expected: Expected,
+    diagnosis: str,
+    retry: str,
+    back: Text | None = None,
+    advice: Advice = AWS,
 ) -> str:
     """Return the text of a failed roll-out: what happened, the diagnosis, what to do.
 
@@ -185,7 +181,7 @@ def failed(
     """
     verdict = end.verdict
     head = str(t("the roll-out failed: {what}", what=verdict.text))
-    what_to_do = _what_to_do(end, expected, retry)
+    what_to_do = _what_to_do(end, advice).filled(command=retry, revision=expected.revision)
     serving = back or _serving(end.view)
     if expected.names.process:
         what_to_do = joined("\n", (what_to_do, WEB_STAYS))
@@ -211,60 +207,18 @@ def _serving(view: Rollout) -> Text | None:
     )
 
 
-def _what_to_do(end: End, expected: Expected, retry: str) -> Text:
-    verdict = end.verdict
-    if verdict.outcome is Outcome.DELETED:
-        return t("What to do: `pulumi up --refresh` creates what is missing.")
-    if verdict.outcome is Outcome.REPLACED:
-        return t(
-            "What to do: wait for the other deployment, agree on one version, then `pulumi up "
-            "--refresh` rolls this program's version out."
-        )
-    if verdict.outcome is Outcome.ROLLED_BACK and end.view.rollback_reason:
-        return t(
-            "What to do: remove the cause above, let ECS try again, and have Pulumi compare the "
-            "service with what this stack declares:\n"
-            "  {command}\n"
-            "  pulumi up --refresh\n"
-            "Each `pulumi up` fails until that has worked.",
-            command=retry,
-        )
-    if verdict.outcome is Outcome.ROLLED_BACK:
-        return t(
-            "What to do: remove the cause above, then `pulumi up --refresh`. Pulumi's state has {revision} already: "
-            "without a refresh, an update that makes no new task definition leaves ECS with the version before. Each "
-            "`pulumi up` fails until {revision} runs.",
-            revision=expected.revision,
-        )
-    if verdict.outcome in (Outcome.BECAME_UNHEALTHY, Outcome.OUTSIDE):
-        return t(
-            "What to do: remove the cause above, then `pulumi up`. Each one fails until "
-            "{revision} runs.",
-            revision=expected.revision,
-        )
-    if verdict.outcome is Outcome.TOO_LATE:
-        return t(
-            "What to do: remove the cause above, or, if the app only needs longer, `pulumi "
-            "config set rolloutTimeoutMinutes MINUTES`. ECS goes on trying; the next `pulumi up` "
-            "waits again, and fails until {revision} runs.",
-            revision=expected.revision,
-        )
-    if verdict.outcome is Outcome.WRONG:
-        return t(
-            "What to do: correct the app, or take its change back, then `pulumi up`. Each one fails until the "
-            "program's version runs. Where the cause lies outside of the app, remove it, and start a new "
-            "deployment:\n"
-            "  {command}",
-            command=retry,
-        )
-    return t(
-        "What to do: remove the cause above, then `pulumi up`. Where that makes no new task "
-        "definition, and ECS has given up by then, start a new deployment first:\n"
-        "  {command}\n"
-        "Each `pulumi up` fails until {revision} runs.",
-        command=retry,
-        revision=expected.revision,
-    )
+def _what_to_do(end: End, advice: Advice) -> Text:
+    outcome = end.verdict.outcome
+    if outcome is Outcome.ROLLED_BACK:
+        return advice.by_alarm if end.view.rollback_reason else advice.rolled_back
+    return {
+        Outcome.DELETED: advice.deleted,
+        Outcome.REPLACED: advice.replaced,
+        Outcome.BECAME_UNHEALTHY: advice.unhealthy,
+        Outcome.OUTSIDE: advice.unhealthy,
+        Outcome.TOO_LATE: advice.too_late,
+        Outcome.WRONG: advice.wrong,
+    }.get(outcome, advice.failed)
 
 
 def unwatched(follow: str, rollback: str) -> Text:
@@ -278,7 +232,7 @@ def unwatched(follow: str, rollback: str) -> Text:
 
 
 def undiagnosed(mistake: Exception) -> Text:
-    """Return why there is no diagnosis: AWS's problem, or a mistake of careapp itself."""
+    """Return why there is no diagnosis: AWS's problem, or a mistake of this program."""
     return t("There is no diagnosis. {problem}", problem=problem_of(mistake).as_text())
 
 
@@ -293,7 +247,7 @@ def runs_now(now: Deployment) -> Text:
 
 
 def warnings(diagnosis: Diagnosis, log: Log, *, closes: bool) -> None:
-    """Log what does not make `pulumi up` red: warnings, causes that do not block, what was not read, the page.
+    """Log what fails no roll-out: warnings, causes that do not block, what was not read, the page.
 
     ``closes``: this update deletes rules of security groups, so no warning of them is due.
     """

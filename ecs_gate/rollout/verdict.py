@@ -166,7 +166,7 @@ def judge_view(view: Rollout, expected: Expected, *, sure: bool) -> Verdict:
         return going(t("ECS does not show the service yet"))
     if view.service is None:
         text = t(
-            "service {service} does not exist any more; it was deleted outside of this stack",
+            "service {service} does not exist any more; it was deleted outside of the program",
             service=names.service,
         )
         return Verdict(Outcome.DELETED, text)

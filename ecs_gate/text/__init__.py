@@ -1,4 +1,4 @@
-"""Translates the messages of careapp: English in the code, Japanese from the catalogue."""
+"""Translates messages for people: English in the code, Japanese from the catalogues."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TypeAlias
@@ -16,14 +16,19 @@ from typing import TypeAlias
 from ecs_gate.text.masking import mask
 
 LANGUAGES = ("en", "ja")
-DOMAIN = "careapp"
 LOCALE = Path(__file__).with_name("locale")
-VARIABLE = "CAREAPP_LANG"
-"""The environment variable that passes ``--lang`` to the processes that a command starts, like `pulumi up`."""
+_CATALOGUES = [(LOCALE, "ecs_gate")]
+_VARIABLES = ["ECS_GATE_LANG"]
 
 _CHOSEN: ContextVar[str] = ContextVar("language", default="")
 
 Value: TypeAlias = "str | int | float | Text"
+
+
+def add_catalogue(locale: Path, domain: str, variable: str) -> None:
+    """Translate the messages of a program, too; its environment ``variable`` chooses the language."""
+    _CATALOGUES.append((locale, domain))
+    _VARIABLES.insert(0, variable)
 
 
 class Refused(Exception):
@@ -58,6 +63,10 @@ class Text:
             template = self.plural
         return mask(template.format(**values))
 
+    def filled(self, **values: Value) -> Text:
+        """Return the text with further values."""
+        return replace(self, values=(*self.values, *values.items()))
+
     def __format__(self, spec: str) -> str:
         return format(str(self), spec)
 
@@ -88,21 +97,24 @@ def text_of(problem: BaseException) -> Text:
 
 
 def translated(text: str) -> str:
-    """Translate a message or a template into the current language; what the catalogue lacks stays English."""
-    return catalogue(DOMAIN, language()).get(text) or text
+    """Translate a message or a template into the current language; what no catalogue has stays English."""
+    chosen = language()
+    texts = (catalogue(domain, chosen, locale).get(text) for locale, domain in _CATALOGUES)
+    return next(filter(None, texts), text)
 
 
 def language(environ: Mapping[str, str] | None = None) -> str:
     """Return the current language, ``en`` or ``ja``.
 
-    It is the one of ``in_language``, else of CAREAPP_LANG, else of the locale (POSIX's order of
-    variables), else English.
+    It is the one of ``in_language``, else of a variable for it alone, else of the locale (POSIX's
+    order of variables), else English.
     """
     if chosen := _CHOSEN.get():
         return chosen
     environ = os.environ if environ is None else environ
-    if environ.get(VARIABLE) in LANGUAGES:
-        return environ[VARIABLE]
+    for name in _VARIABLES:
+        if environ.get(name) in LANGUAGES:
+            return environ[name]
     for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
         if value := environ.get(name):
             return "ja" if value.lower().startswith("ja") else "en"
@@ -126,7 +138,7 @@ ENTRY = re.compile(
 
 
 @cache
-def catalogue(domain: str, lang: str) -> Mapping[str, str]:
+def catalogue(domain: str, lang: str, locale: Path = LOCALE) -> Mapping[str, str]:
     """Return the texts of a .po file by their messages; English has none.
 
     Of a plural it is the first form, the only one that Japanese has. The .po is read itself, in 8 ms: gettext reads
@@ -134,7 +146,7 @@ def catalogue(domain: str, lang: str) -> Mapping[str, str]:
     """
     if lang == "en":
         return {}
-    content = (LOCALE / lang / "LC_MESSAGES" / f"{domain}.po").read_text(encoding="utf-8")
+    content = (locale / lang / "LC_MESSAGES" / f"{domain}.po").read_text(encoding="utf-8")
     return {_unquoted(each[1]): _unquoted(each[3]) for each in ENTRY.finditer(content)}
 
 

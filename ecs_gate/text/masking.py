@@ -1,8 +1,8 @@
-"""Masks secrets in text that leaves careapp: log lines, errors of libraries, words of AWS.
+"""Masks secrets in text that leaves this program: log lines, errors of libraries, words of AWS.
 
-The values of the stack's secrets are masked wherever they stand. For others, and where they may not be read, it goes by
-how libraries, servers and AWS write a secret, and cannot know one that stands alone. What is compared or parsed is not
-masked: `Text`, `ecs_gate.screen.Line`, `Finding` and the JSON of commands and page mask what they show.
+The values of the service's secrets are masked wherever they stand. For others, and where they may not be read, it goes
+by how libraries, servers and AWS write a secret, and cannot know one that stands alone. What is compared or parsed is
+not masked: `Text`, `ecs_gate.screen.Line`, `Finding` and the JSON of commands and page mask what they show.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from ecs_gate.text.secret_values import SecretValues
 
 VALUES = SecretValues()
-"""The values of the stack's secrets, once they were read (ecs_gate/parts/stack_secrets.py)."""
+"""The values of the service's secrets, once they were read (ecs_gate/parts/stack_secrets.py)."""
 
 MASK = "***"
 """SQLAlchemy and GitHub write a secret so."""
@@ -260,7 +260,7 @@ TOKENS = re.compile(
 
 
 def mask(text: str) -> str:
-    """Return the text visible, and without its secrets: `postgresql://postgres:***@db.example/careapp`."""
+    """Return the text visible, and without its secrets: `postgresql://postgres:***@db.example/shop`."""
     text = VALUES.mask(text, MASK)
     low = text.lower()
     for rule in RULES:

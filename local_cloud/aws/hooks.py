@@ -6,18 +6,22 @@ import logging
 import re
 import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from botocore.exceptions import DataNotFoundError
+from botocore.session import get_session
 from moto.backends import get_backend
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
 from moto.core.utils import get_service_model
 
-from local_cloud.aws import models
+from local_cloud.aws import forms, models
 
 if TYPE_CHECKING:
     from botocore.credentials import Credentials
@@ -27,11 +31,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 FILTER = re.compile("filter '.*?'")
 """What moto says of a filter that it lacks."""
-LACKING = {
-    *(("cloudwatch", "GetMetricStatistics"), ("cloudwatch", "ListMetrics")),
-    ("service-quotas", "ListServiceQuotas"),
-}
+LACKING = {("service-quotas", "ListServiceQuotas")}
 """Calls that moto answers otherwise than AWS. They are refused by name."""
+PAGE = "page-"
+"""How the tokens begin that name the first item of the next page."""
 Params = dict[str, Any]
 Call = tuple[str, str]
 Before = Callable[[Params], None]
@@ -98,29 +101,33 @@ instead = partial(_marker, "instead")
 
 
 def register(*modules: ModuleType) -> None:
-    """Hook the marked functions of modules, and the rows of their ``REFUSALS``, into the calls.
+    """Hook the rows of modules' ``REFUSALS`` into the calls, then their marked functions.
 
     A second time changes nothing.
     """
     for module in modules:
-        for handler in [each for each in vars(module).values() if isinstance(each, FunctionType)]:
-            for kind, call in getattr(handler, "hooks", ()):
-                if handler.__module__ == module.__name__:
-                    _add(kind, call, handler)
         for calls, rows in getattr(module, "REFUSALS", {}).items():
             service, *operations = calls.split()
             for operation in operations:
                 _add("before", (service, operation), refusing(rows))
+        for handler in [each for each in vars(module).values() if isinstance(each, FunctionType)]:
+            for kind, call in getattr(handler, "hooks", ()):
+                if handler.__module__ == module.__name__:
+                    _add(kind, call, handler)
 
 
 @cache
 def refusing(rows: tuple[Row, ...]) -> Before:
-    """Return the hook that raises ``Refused`` for the first of the rules that a call breaks."""
+    """Return the hook that raises ``Refused`` for the first of the rules that a call breaks.
+
+    A rule that finds no record of what the call names, a KeyError, is not broken: moto refuses the name.
+    """
 
     def look(given: Params) -> None:
         for code, words, broken in rows:
-            if value := broken(given):
-                raise Refused(code, words.format(value))
+            with suppress(KeyError):
+                if value := broken(given):
+                    raise Refused(code, words.format(value))
 
     return look
 
@@ -129,6 +136,11 @@ def number_outside(given: Params, name: str, low: int, high: int) -> str | None:
     """Return a parameter that is not in its range; None for one that is, or is not given."""
     value = given.get(name)
     return str(value) if value is not None and not low <= int(value) <= high else None
+
+
+def twice(values: Iterable[Any]) -> Any:
+    """Return the first value that occurs more than once; None for none."""
+    return next((value for value, count in Counter(values).items() if count > 1), None)
 
 
 def other_than(pattern: str, value: object) -> str | None:
@@ -161,7 +173,33 @@ def service_error(service: str, code: str, message: str) -> ServiceException:
     return error
 
 
-_call_action = BaseResponse.call_action
+_call_action, _serialized = BaseResponse.call_action, BaseResponse.serialized
+
+
+@cache
+def _pagination(service: str) -> Mapping[str, Any]:
+    """Return botocore's rules of a service's pages by operation."""
+    loader = get_session().get_component("data_loader")
+    with suppress(DataNotFoundError):
+        found: Mapping[str, Any] = loader.load_service_model(service, "paginators-1")["pagination"]
+        return found
+    return {}
+
+
+def _paged(self: BaseResponse, answer: ActionResult) -> Any:
+    """Serialize one page of an answer, of the size that the request asks for; moto often answers with all items."""
+    rule = _pagination(str(self.boto3_service_name)).get(self._get_action()) or {}
+    found, key, more = answer.result, rule.get("result_key"), rule.get("output_token")
+    items = found.get(key) if isinstance(found, dict) and isinstance(key, str) else None
+    if isinstance(found, dict) and isinstance(items, list) and isinstance(more, str):
+        params = _botocore_shaped(getattr(self, "params", {}))
+        token = str(params.get(rule["input_token"]) or "")
+        begin = int(token.removeprefix(PAGE)) if token.startswith(PAGE) else 0
+        end = begin + int(params.get(rule.get("limit_key")) or len(items))
+        if (begin or end < len(items)) and not found.get(more):
+            rest = {more: f"{PAGE}{end}"} if end < len(items) else {}
+            answer = ActionResult(found | {key: items[begin:end]} | rest)
+    return _serialized(self, answer)
 
 
 def _hooked(self: BaseResponse) -> Any:
@@ -208,11 +246,9 @@ def _judge(response: BaseResponse, action: str) -> None:
 def _answer(response: BaseResponse, call: Call) -> Any:
     response.parse_parameters(response.normalized_request)
     params: Params = _botocore_shaped(response.params)
-    check(call, params)
+    judge(call, params)
     if call in LACKING:
         raise NotImplementedError
-    for look in registry.before.get(call, []):
-        look(params)
     if call in registry.instead:
         return response.serialized(ActionResult(registry.instead[call](params)))
     answer = _call_action(response)
@@ -227,9 +263,18 @@ def _answer(response: BaseResponse, call: Call) -> Any:
 
 
 def check(call: Call, params: Params) -> None:
-    """Raise ``Refused`` if the parameters break botocore's model."""
+    """Raise ``Refused`` if the parameters break botocore's model, or have another form than the API reference says."""
     if (words := models.problem(*call, params)) is not None:
         raise Refused(models.CODES.get(call[0], "ValidationException"), words)
+    if (problem := forms.problem(*call, params)) is not None:
+        raise Refused(*problem)
+
+
+def judge(call: Call, params: Params) -> None:
+    """Raise ``Refused`` if the parameters break any rule, and do what comes before the call."""
+    check(call, params)
+    for look in registry.before.get(call, []):
+        look(params)
 
 
 def _botocore_shaped(value: Any) -> Any:
@@ -247,9 +292,7 @@ def perform(service: str, action: str, params: Params) -> Params:
     """Return the answer to a call that AWS makes itself, for which there is an ``instead``. Raises Refused."""
     call = (service, action)
     with LOCK:
-        check(call, params)
-        for look in registry.before.get(call, []):
-            look(params)
+        judge(call, params)
         answer = registry.instead[call](params)
         for act in registry.after.get(call, []):
             act(params)
@@ -259,6 +302,7 @@ def perform(service: str, action: str, params: Params) -> Params:
 def install() -> None:
     """Install the hooks in moto. A second call changes nothing."""
     BaseResponse.call_action = _hooked  # type: ignore[method-assign]
+    BaseResponse.serialized = _paged  # type: ignore[assignment, method-assign]
 
 
 class Hooking:

@@ -23,7 +23,12 @@ NOT_ENFORCED: Mapping[tuple[str, str], str] = {
 CODES = {
     **dict.fromkeys(("cloudwatch", "elbv2", "iam", "rds", "sts"), "ValidationError"),
     **dict.fromkeys(("ecr", "ecs", "logs"), "InvalidParameterException"),
-    **{"ec2": "InvalidParameterValue", "route53": "InvalidInput", "sns": "InvalidParameter"},
+    **{
+        "s3": "MalformedXML",
+        "ec2": "InvalidParameterValue",
+        "route53": "InvalidInput",
+        "sns": "InvalidParameter",
+    },
 }
 """The services' error codes for a parameter that breaks its model, where not ValidationException."""
 JAVA = {
@@ -52,14 +57,14 @@ def problem(service: str, operation: str, params: Mapping[str, Any]) -> str | No
 
     Its form: hashicorp/terraform-provider-aws issue 36076, aws/serverless-application-model issue 182.
     """
-    shape = _input(service, operation)
+    shape = input_shape(service, operation)
     found = list(_problems(service, shape, params, "")) if shape is not None else []
     plural = "s" if len(found) > 1 else ""
     return f"{len(found)} validation error{plural} detected: {'; '.join(found)}" if found else None
 
 
 @cache
-def _input(service: str, operation: str) -> Shape | None:
+def input_shape(service: str, operation: str) -> Shape | None:
     """Return the shape of an operation's parameters, or None if it has none."""
     model = get_service_model(service)
     known = operation in model.operation_names
@@ -72,6 +77,9 @@ def _problems(service: str, shape: Shape, value: Any, path: str) -> Iterator[str
         if not rule.holds(value):
             yield f"{_value(value)}at '{path}' failed to satisfy constraint: {rule.words}"
     if shape.type_name == "structure" and isinstance(value, Mapping):
+        for name in shape.required_members:
+            if value.get(name) is None:
+                yield f"Value null at '{_joined(path, name)}' failed to satisfy constraint: Member must not be null"
         for name, each in value.items():
             if each is not None and name in shape.members:
                 yield from _problems(service, shape.members[name], each, _joined(path, name))

@@ -1,10 +1,13 @@
 """What the smaller services refuse and moto takes: the rows that their own files do not have."""
 
 import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-from local_cloud.aws.hooks import ACCOUNT, Params, Refusals, backend, number_outside, other_than
-from local_cloud.aws.policy_evaluation import read
+from local_cloud.aws.hooks import ACCOUNT, Params, Refusals, backend, other_than
+from local_cloud.aws.policy_evaluation import listed, read
+from local_cloud.aws.schedule_expressions import next_time
 
 WRONG, LIMIT = "ValidationException", "LimitExceeded"
 TIER = (
@@ -19,20 +22,67 @@ def _document(given: Params) -> str:
     return re.sub(r"\s", "", text)
 
 
-def _wrong_record(given: Params) -> Any:
-    """Return a value of an A record that is no IPv4 address."""
-    for change in given["ChangeBatch"]["Changes"]:
-        records = change["ResourceRecordSet"]
-        for each in records.get("ResourceRecords") or () if records["Type"] == "A" else ():
-            if not re.fullmatch(r"(\d{1,3}\.){3}\d{1,3}", each["Value"]):
-                return each["Value"]
-    return None
+def _statements(given: Params) -> Sequence[Params]:
+    text = given.get("AssumeRolePolicyDocument") or given.get("PolicyDocument") or ""
+    return listed((read(text) or {}).get("Statement", ()))
+
+
+RECORDS = {
+    "A": r"((25[0-5]|2[0-4]\d|1?\d?\d)(\.|$)){4}",
+    "AAAA": "[0-9A-Fa-f]*:[0-9A-Fa-f:.]+",
+    "CAA": r'\d+ \w+ ".*"',
+    "CNAME": r"\S+",
+    "MX": r"\d+ \S+",
+    "SRV": r"\d+ \d+ \d+ \S+",
+}
+"""The values of records by type (Route 53 developer guide, "Supported DNS record types"); of TXT any is taken."""
+
+
+def _record_sets(given: Params) -> list[Params]:
+    return [each["ResourceRecordSet"] for each in given["ChangeBatch"]["Changes"]]
+
+
+def _values(record_set: Params) -> list[str]:
+    return [each["Value"] for each in record_set.get("ResourceRecords") or ()]
 
 
 def _without_metric(given: Params) -> bool:
     target = given.get("TargetTrackingScalingPolicyConfiguration")
     named = {"PredefinedMetricSpecification", "CustomizedMetricSpecification"}
     return target is not None and not target.keys() & named
+
+
+def _no_schedule(expression: str | None) -> bool:
+    try:
+        next_time(expression or "rate(1 day)", "UTC", datetime.now(UTC))
+    except (ValueError, OverflowError):
+        return True
+    return False
+
+
+QUERIES = "fields|display|filter|stats|sort|limit|parse|dedup|diff|pattern|unmask|unnest|source|anomaly|filterindex"
+"""The commands of CloudWatch Logs Insights (CloudWatch Logs user guide, "Logs Insights QL commands")."""
+RATE = r"rate\((1 (minute|hour|day)|(?!1 )\d+ (minute|hour|day)s)\)|cron\(.*\)"
+"""The schedules of rules, which have no "at" (EventBridge user guide, "Schedule expressions for rules")."""
+TOPIC = (
+    ".*SuccessFeedback(RoleArn|SampleRate)|.*FailureFeedbackRoleArn|DeliveryPolicy|DisplayName|Policy|TracingConfig|"
+    "KmsMasterKeyId|SignatureVersion|ContentBasedDeduplication|ArchivePolicy|FifoThroughputScope|DataProtectionPolicy"
+)
+"""The attributes of a topic (API reference, SetTopicAttributes)."""
+CONFIGURATIONS = ("StepScaling", "TargetTrackingScaling")
+
+
+def _secret(given: Params) -> Any:
+    return backend("secretsmanager").secrets[given["SecretId"]]
+
+
+def _key(given: Params) -> Any:
+    kms = backend("kms")
+    return kms.keys[kms.any_id_to_key_id(given["KeyId"])]
+
+
+def _managed(secret: Any) -> Any:
+    return secret.owning_service and secret.name
 
 
 def _policy(given: Params) -> Any:
@@ -69,11 +119,41 @@ def _immutable(given: Params) -> bool:
 # fmt: off
 REFUSALS: Refusals = {
     # IAM user guide, "IAM and AWS STS quotas".
-    "iam CreateRole UpdateAssumeRolePolicy": (
-        (LIMIT, "Cannot exceed quota for ACLSizePerRole: 2048", lambda p: len(_document(p)) > 2048),
-    ),
     "iam CreatePolicy CreatePolicyVersion": (
         (LIMIT, "Cannot exceed quota for PolicySize: 6144", lambda p: len(_document(p)) > 6144),
+    ),
+    "iam CreateRole UpdateAssumeRolePolicy": (
+        (LIMIT, "Cannot exceed quota for ACLSizePerRole: 2048", lambda p: len(_document(p)) > 2048),
+        # IAM user guide, "IAM JSON policy elements reference"
+        ("MalformedPolicyDocument", "Has prohibited field Resource", lambda p: any(
+            each.keys() & {"Resource", "NotResource"} for each in _statements(p))),
+        ("MalformedPolicyDocument", "Missing required field Principal", lambda p: any(
+            not each.keys() & {"Principal", "NotPrincipal"} for each in _statements(p))),
+        ("MalformedPolicyDocument", 'Invalid principal in policy: "AWS":"{}"', lambda p: next((
+            name for each in _statements(p) if isinstance(each.get("Principal"), dict)
+            for name in listed(each["Principal"].get("AWS", ()))
+            if other_than(r"\*|\d{12}|arn:aws[\w-]*:(iam|sts)::.+|AIDA\w+|AROA\w+", name)), None)),
+        ("MalformedPolicyDocument", "Missing required field Effect", lambda p: any(
+            each.get("Effect") not in ("Allow", "Deny") for each in _statements(p))),
+        ("MalformedPolicyDocument", "AssumeRole policy may only specify STS AssumeRole actions.", lambda p: any(
+            not str(action).lower().startswith("sts:") for each in _statements(p)
+            for action in listed(each.get("Action", "sts:")))),
+    ),
+    "iam AttachRolePolicy": (
+        (LIMIT, "Cannot exceed quota for PoliciesPerRole: 10", lambda p: len(
+            held := backend("iam").get_role(p["RoleName"]).managed_policies) >= 10 and p["PolicyArn"] not in held),
+    ),
+    "iam PutRolePolicy CreatePolicy CreatePolicyVersion PutUserPolicy": (
+        ("MalformedPolicyDocument", "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the "
+         "regular expression [0-9A-Za-z]*", lambda p: any(
+             other_than("[0-9A-Za-z]*", each.get("Sid")) for each in _statements(p))),
+        ("MalformedPolicyDocument", "Policy document should not specify a principal.", lambda p: any(
+            each.keys() & {"Principal", "NotPrincipal"} for each in _statements(p))),
+    ),
+    "iam CreateRole PutRolePermissionsBoundary": (
+        ("NoSuchEntity", "Scope ARN: {} does not exist or is not attachable.", lambda p: (
+            (arn := p.get("PermissionsBoundary") or "").startswith("arn:aws:iam::aws:")
+            and arn not in backend("iam").managed_policies and arn)),
     ),
     "iam DeletePolicy": (
         ("DeleteConflict", "Cannot delete a policy attached to entities.",
@@ -86,8 +166,21 @@ REFUSALS: Refusals = {
         (LIMIT, "Maximum policy size of 10240 bytes exceeded for role {}",
          lambda p: len(_document(p)) > 10240 and p["RoleName"]),
     ),
-    "kms ScheduleKeyDeletion": (
-        (WRONG, "PendingWindowInDays must be 7 to 30: {}", lambda p: number_outside(p, "PendingWindowInDays", 7, 30)),
+    "kms Encrypt Decrypt GenerateDataKey": (
+        ("DisabledException", "{} is disabled.",
+         lambda p: (key := _key(p)).key_state == "Disabled" and key.arn),
+    ),
+    "kms EnableKeyRotation": (
+        ("UnsupportedOperationException", "{} is not a symmetric encryption key.",
+         lambda p: (key := _key(p)).key_spec != "SYMMETRIC_DEFAULT" and key.arn),
+    ),
+    "kms PutKeyPolicy CreateKey": (
+        ("MalformedPolicyDocumentException", "The policy has no statement.",
+         lambda p: p.get("Policy") and not (read(p["Policy"]) or {}).get("Statement")),
+    ),
+    "kms EnableKey DisableKey ScheduleKeyDeletion PutKeyPolicy CreateGrant EnableKeyRotation TagResource": (
+        ("KMSInvalidStateException", "{} is pending deletion.",
+         lambda p: (key := _key(p)).key_state == "PendingDeletion" and key.arn),
     ),
     "ecr PutImage": (
         ("RepositoryNotFoundException",
@@ -98,31 +191,111 @@ REFUSALS: Refusals = {
     "secretsmanager CreateSecret": (  # terraform-provider-aws, secret.go
         ("InvalidRequestException", "You can't create this secret because a secret with this name is already scheduled "
          "for deletion.", _soon_deleted),
-        (WRONG, "Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: "
-         "-/_+=.@!", lambda p: other_than(r"[\w/+=.@!-]{1,512}", p["Name"])),
+    ),
+    "secretsmanager CreateSecret PutSecretValue UpdateSecret": (
+        ("InvalidParameterException", "You can't specify both a binary secret value and a string secret value in the "
+         "same secret.", lambda p: p.get("SecretString") is not None and p.get("SecretBinary") is not None),
+    ),
+    "secretsmanager PutSecretValue UpdateSecret": (
+        ("InvalidRequestException", "You can't perform this operation on the secret because it was marked for "
+         "deletion.", lambda p: _secret(p).is_deleted()),
+    ),
+    "secretsmanager PutResourcePolicy": (
+        ("MalformedPolicyDocumentException", "This resource policy contains a syntax error.",
+         lambda p: "Statement" not in (read(p["ResourcePolicy"]) or {})),
+    ),
+    "secretsmanager RotateSecret": (
+        ("InvalidRequestException", "No Lambda rotation function ARN is associated with this secret.", lambda p: not (
+            p.get("RotationLambdaARN") or (secret := _secret(p)).rotation_lambda_arn or _managed(secret))),
+    ),
+    "secretsmanager DeleteSecret": (  # Secrets Manager user guide, "Secrets managed by other AWS services"
+        ("InvalidRequestException", "You can't delete the managed secret {}.", lambda p: _managed(_secret(p))),
+    ),
+    "logs PutMetricFilter PutSubscriptionFilter": (
+        ("ResourceNotFoundException", "The specified log group does not exist.",
+         lambda p: p["logGroupName"] not in backend("logs").groups),
+    ),
+    "logs PutMetricFilter FilterLogEvents PutSubscriptionFilter": (
+        ("InvalidParameterException", "Invalid filter pattern: {}", lambda p: (
+            (text := p.get("filterPattern") or "")
+            and any(text.count(one) != text.count(other) for one, other in ("{}", "[]", "()"))
+            and text)),
+    ),
+    "logs StartQuery": (
+        ("MalformedQueryException", "unexpected symbol found {}", lambda p: next((
+            each for each in re.split(r"\|", re.sub(r"/.*?/|\".*?\"|'.*?'", "", p.get("queryString") or ""))
+            if other_than(rf"\s*((?i:{QUERIES})\b.*|#.*)?", each)), None)),
     ),
     "route53 ChangeResourceRecordSets": (
-        ("InvalidChangeBatch", "[Invalid Resource Record: 'FATAL problem: ARRDATAIllegalIPv4Address (Value is not a "
-         "valid IPv4 address) encountered with '{}'']", _wrong_record),
+        # kubernetes-sigs/external-dns issue 992, hashicorp/terraform-provider-aws issue 4218
+        ("InvalidInput", "Invalid request: Expected exactly one of [AliasTarget, all of [TTL, and ResourceRecords], or "
+         "TrafficPolicyInstanceId], but found none or more in Change with [Name={}]", lambda p: next((
+             each["Name"] for each in _record_sets(p) if bool(each.get("AliasTarget")) == (
+                 each.get("TTL") is not None and bool(_values(each)))), None)),
+        ("InvalidChangeBatch", "[Invalid Resource Record: 'FATAL problem: the value is not valid (encountered with "
+         "'{}')']", lambda p: next((value for each in _record_sets(p) for value in _values(each)
+                                   if other_than(RECORDS.get(each["Type"], ".*"), value)), None)),
+        ("InvalidChangeBatch", "[RRSet of type CNAME with DNS name {} has more than one value]", lambda p: next((
+            each["Name"] for each in _record_sets(p) if each["Type"] == "CNAME" and len(_values(each)) > 1), None)),
     ),
     "route53 CreateHostedZone": (
         ("HostedZoneAlreadyExists", "A hosted zone has already been created with the specified caller reference.",
          lambda p: any(z.caller_reference == p["CallerReference"] for z in backend("route53").zones.values())),
     ),
     "ssm PutParameter": (
+        (WRONG, "Parameter value, cannot be validated against allowedPattern: {}", lambda p: (
+            (pattern := p.get("AllowedPattern")) and not re.fullmatch(pattern, p["Value"]) and pattern)),
         (WRONG, TIER, lambda p: p.get("Tier", "Standard") == "Standard" and len(p["Value"]) > 4096),
     ),
     "sns Subscribe": (
+        ("InvalidParameter", "Invalid parameter: Endpoint must match the specified protocol", lambda p: (
+            p["Protocol"] in ("http", "https") and other_than(f"{p['Protocol']}://.+", p.get("Endpoint") or "-"))),
         ("InvalidParameter", "Invalid parameter: Email address", lambda p: (
             p["Protocol"] == "email" and other_than(r"[^@\s]+@[^@\s]+\.[^@\s]+", p.get("Endpoint") or "-"))),
     ),
-    "sns SetTopicAttributes": (("InvalidParameter", "Invalid parameter: Policy Error: null", _no_policy),),
-    "application-autoscaling RegisterScalableTarget": (
-        (WRONG, "Maximum capacity cannot be less than minimum capacity",
-         lambda p: None not in (p.get("MinCapacity"), p.get("MaxCapacity")) and p["MinCapacity"] > p["MaxCapacity"]),
+    "sns Publish": (
+        ("InvalidParameter", "Invalid parameter: Message Structure - JSON message body failed to parse",
+         lambda p: p.get("MessageStructure") == "json" and read(p["Message"]) is None),
+    ),
+    "sns SetTopicAttributes": (
+        ("InvalidParameter", "Invalid parameter: Policy Error: null", _no_policy),
+        ("InvalidParameter", "Invalid parameter: DisplayName",
+         lambda p: p["AttributeName"] == "DisplayName" and len(p.get("AttributeValue") or "") > 100),
+        ("InvalidParameter", "Invalid parameter: AttributeName",
+         lambda p: other_than(TOPIC, p["AttributeName"])),
+    ),
+    "sns SetSubscriptionAttributes": (
+        ("InvalidParameter", "Invalid parameter: FilterPolicy: failed to parse JSON.",
+         lambda p: p["AttributeName"] == "FilterPolicy" and read(p.get("AttributeValue") or "-") is None),
+    ),
+    "events PutTargets": (
+        (WRONG, "Only one of Input, InputPath, or InputTransformer must be provided for target {}.", lambda p: next((
+            each["Id"] for each in p["Targets"]
+            if len(each.keys() & {"Input", "InputPath", "InputTransformer"}) > 1), None)),
+    ),
+    "events PutRule": (
+        (WRONG, "Parameter ScheduleExpression is not valid.", lambda p: (
+            _no_schedule(p.get("ScheduleExpression")) or other_than(RATE, p.get("ScheduleExpression") or None))),
+    ),
+    "scheduler CreateSchedule UpdateSchedule": (
+        (WRONG, "MaximumWindowInMinutes cannot be set for a flexible time window with the mode OFF.", lambda p: (
+            (window := p["FlexibleTimeWindow"])["Mode"] == "OFF" and window.get("MaximumWindowInMinutes"))),
+    ),
+    "application-autoscaling PutScheduledAction": (
+        (WRONG, "A scalable target action needs MinCapacity or MaxCapacity.", lambda p: (
+            (action := p.get("ScalableTargetAction")) is not None and not action)),
+    ),
+    "application-autoscaling RegisterScalableTarget PutScheduledAction": (
+        (WRONG, "Maximum capacity cannot be less than minimum capacity", lambda p: (
+            int((ends := p.get("ScalableTargetAction") or p)["MinCapacity"]) > int(ends["MaxCapacity"]))),
     ),
     "application-autoscaling PutScalingPolicy": (
         (WRONG, "A target tracking policy needs a predefined or a customized metric.", _without_metric),
+        (WRONG, "A step scaling policy needs step adjustments.", lambda p: (
+            (steps := p.get("StepScalingPolicyConfiguration")) is not None and not steps.get("StepAdjustments"))),
+        (WRONG, "The configuration must be that of the policy's type: {}", lambda p: (
+            p.get("PolicyType", "StepScaling") in CONFIGURATIONS
+            and not p.get(f"{(kind := p.get('PolicyType', 'StepScaling'))}PolicyConfiguration") and kind)),
     ),
 }
 # fmt: on

@@ -205,7 +205,7 @@ def _parts() -> tuple[ModuleType, ...]:
     from local_cloud.aws.elb import rules as elb
     from local_cloud.aws.rds import offers
     from local_cloud.aws.rds import rules as rds
-    from local_cloud.aws.recorded import members
+    from local_cloud.aws.recorded import answers, members
     from local_cloud.aws.s3 import rules as s3
     from local_cloud.aws.scaling import rules as scaling
     from local_cloud.aws.scaling import schedule
@@ -213,7 +213,7 @@ def _parts() -> tuple[ModuleType, ...]:
 
     return (
         *(endpoints, interfaces, patches, ec2, ecs, definitions, elb, offers, rds, s3),
-        *(acm, policies, quotas, route53, kms, members, refusals),
+        *(acm, answers, policies, quotas, route53, kms, members, refusals),
         *(scaling, schedule, scheduler, alarms, logs, queries),
     )
 

@@ -4,6 +4,7 @@ import secrets
 import socket
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from local_cloud.aws import hooks
@@ -40,13 +41,7 @@ def find(target: str, find_task: FindTask) -> Interface:
 
 def _instance(target: str) -> tuple[Interface, str | None]:
     def running() -> Any:
-        with hooks.LOCK:
-            instances = [
-                each
-                for reservation in hooks.backend("ec2").reservations.values()
-                for each in reservation.instances
-            ]
-        return next((each for each in instances if each.id == target and _runs(each)), None)
+        return next((each for each in _instances() if each.id == target and _runs(each)), None)
 
     def interface() -> Endpoint | None:
         found = running()
@@ -54,6 +49,12 @@ def _instance(target: str) -> tuple[Interface, str | None]:
 
     found = running()
     return interface, _instance_role(found) if found is not None else None
+
+
+def _instances() -> list[Any]:
+    with hooks.LOCK:
+        kept = hooks.backend("ec2").reservations.values()
+        return [each for reservation in kept for each in reservation.instances]
 
 
 def _runs(instance: Any) -> bool:
@@ -96,14 +97,41 @@ class Sessions:
     def __init__(self, loop: Loop, databases: Databases, find_task: FindTask) -> None:
         self._loop, self._databases, self._find_task = loop, databases, find_task
         self._ports: dict[str, Forwarder] = {}
+        self._targets: dict[str, str] = {}
 
     def start(self, hooking: Hooking) -> None:
         hooking.instead("ssm", "StartSession", self._start)
         hooking.instead("ssm", "TerminateSession", self._terminate)
+        hooking.instead("ssm", "DescribeSessions", self._describe)
+        hooking.instead("ssm", "DescribeInstanceInformation", self._instances)
 
     def stop(self) -> None:
         for session in list(self._ports):
             self._loop.run(self._ports.pop(session).stop())
+
+    def _describe(self, params: hooks.Params) -> hooks.Params:
+        """Return the sessions that were not terminated; the others are not kept."""
+        rows = [
+            {"SessionId": name, "Target": self._targets[name], "Status": "Connected"}
+            for name in self._ports
+        ]
+        return {"Sessions": rows if params["State"] == "Active" else []}
+
+    def _instances(self, params: hooks.Params) -> hooks.Params:
+        """Return the running instances that Session Manager reaches; of the filters only InstanceIds is known."""
+        filters = params.get("Filters") or ()
+        if any(each["Key"] != "InstanceIds" for each in filters):
+            raise NotImplementedError
+        rows = []
+        for name in (each.id for each in _instances() if _runs(each)):
+            with suppress(hooks.Refused):
+                find(name, self._find_task)
+                same = {"PlatformType": "Linux", "ResourceType": "EC2Instance"}
+                rows.append({"InstanceId": name, "PingStatus": "Online", **same})
+        chosen = [
+            row for row in rows if all(row["InstanceId"] in each["Values"] for each in filters)
+        ]
+        return {"InstanceInformationList": chosen}
 
     def _start(self, params: hooks.Params) -> hooks.Params:
         if params.get("DocumentName") != DOCUMENT:
@@ -117,7 +145,7 @@ class Sessions:
         listener = socket.create_server((LOOPBACK, 0))
         url = f"tcp://{LOOPBACK}:{listener.getsockname()[1]}"
         forwarder = Forwarder(listener, lambda: self._local_port(interface, host, port), token)
-        self._ports[session] = forwarder
+        self._ports[session], self._targets[session] = forwarder, str(params["Target"])
         self._loop.begin(forwarder.start())
         return {"SessionId": session, "TokenValue": token, "StreamUrl": url}
 

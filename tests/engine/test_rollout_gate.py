@@ -104,15 +104,15 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Seen]]
         ecs.falls_ill = True
         story.up("the health check changes", healthPath="/healthz")
         ecs.falls_ill = False
-        program["CAREAPP_CLOCK_SPEED"] = "10"  # so slow that even a busy machine sees it wait
+        program["LOCAL_CLOUD_SPEED"] = "10"  # so slow that even a busy machine sees it wait
         story.up("the health check is mended", healthPath="/health")
-        program["CAREAPP_CLOCK_SPEED"] = SPEED
+        program["LOCAL_CLOUD_SPEED"] = SPEED
         ecs.hangs = True
         story.interrupted("interrupted", imageRevision="2")
         story.do("preview", "preview")
-        program["CAREAPP_CLOCK_SPEED"] = "1000"
+        program["LOCAL_CLOUD_SPEED"] = "1000"
         story.up("limit")
-        program["CAREAPP_CLOCK_SPEED"] = SPEED
+        program["LOCAL_CLOUD_SPEED"] = SPEED
         for key in KEYS:
             del program[key]
         story.up("without credentials")

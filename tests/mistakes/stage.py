@@ -91,7 +91,7 @@ class Stage:
         self._write("mistakes.json", "[]")
         self.project = Project(self.home, self.home.source)
         self.project.prepare()
-        clock = {"CAREAPP_CLOCK_SPEED": str(self.speed), "CAREAPP_POLL_SECONDS": "0.1"}
+        clock = {"LOCAL_CLOUD_SPEED": str(self.speed), "LOCAL_CLOUD_POLL_SECONDS": "0.1"}
         self.environment = {**self.project.environment(facts, find_or_get()), **FASTER, **clock}
         self.calls = Calls(facts.access)
         self.judge = Judge(self.home.facts, self.environment, self.resources)

@@ -390,7 +390,7 @@ def local_stack(
         calls, builder = start_api(region, folder / "images", False, stops, mounts=False)
         ecs = stops.enter_context(scripted_ecs())
         variables = local_cloud_environment(calls.access, home.facts)
-        pace = {"CAREAPP_POLL_SECONDS": "0.1", "CAREAPP_CLOCK_SPEED": SPEED}
+        pace = {"LOCAL_CLOUD_POLL_SECONDS": "0.1", "LOCAL_CLOUD_SPEED": SPEED}
         hosts = start_hosts(calls, builder, variables | pace, stops)
         ours = Project(home, source)
         ours.prepare()

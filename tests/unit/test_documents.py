@@ -40,7 +40,7 @@ def test_no_link_is_dead(page):
 
 
 def test_texts_name_pages_and_headings_that_exist():
-    texts = "".join(path.read_text() for path in ROOT.glob("ecs_gate/text/locale/**/*.po"))
+    texts = "".join(path.read_text() for path in ROOT.glob("stack/locale/**/*.po"))
     named = set(re.findall(r"docs/[\w.-]+\.md(?:#[\w-]+)?", texts))
     assert len(named) > 5
     assert {link for link in named if dead(README, link)} == set()

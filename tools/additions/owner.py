@@ -17,6 +17,7 @@ from ecs_gate.text import t
 from stack import file
 from stack.settings import Settings
 from stack.uploads import VARIABLE as UPLOADS_BUCKET
+from tools.additions.advice import ADVICE
 from tools.additions.checks import jobs, limits, restores, stages, uploads, workers
 from tools.additions.parts import jobs as job_runs
 from tools.additions.parts import remains
@@ -99,6 +100,7 @@ def owner_of(settings: Settings, running: Part[list[str]] | None = None) -> Owne
         apply=(f"pulumi up -s {settings.stack}",),
         retry=partial(try_again, settings.stack),
         rollback=lambda _: f"./careapp rollback -s {settings.stack}",
+        advice=ADVICE,
         describe=stages.described,
     )
 

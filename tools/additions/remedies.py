@@ -5,27 +5,49 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ecs_gate.diagnosis.case import Case
+from ecs_gate.remedies import Remedies
 from ecs_gate.target import Names
 from ecs_gate.text import Text, t, verbatim
 from stack.container import PASSWORD
 from stack.settings import Settings
 
-FILES = {
-    "access": "task_policy, infra/iam.py",
-    "container": "infra/container.py",
-    "listeners": "infra/listeners.py",
-    "load balancer": "infra/load_balancer.py",
-    "login": "infra/login.py",
-    "network": "infra/network.py",
-    "rules": "infra/security_groups.py",
-    "service": "infra/service.py",
-    "task": "infra/task.py",
-    "trust": "infra/iam.py",
+PLACES = {
+    "access": verbatim("task_policy, infra/iam.py"),
+    "authority": t("DB_SSLROOTCERT; in webapp certs/rds-ca.pem"),
+    "container": verbatim("infra/container.py"),
+    "files": verbatim("S3 (uploadsEnabled)"),
+    "leak": t("docs/repair.md#a-task-is-unhealthy says how to tell, and how to find it"),
+    "listeners": verbatim("infra/listeners.py"),
+    "load balancer": verbatim("infra/load_balancer.py"),
+    "login": verbatim("infra/login.py"),
+    "migrations": verbatim('`pulumi config set deployCommand "flask db upgrade"`'),
+    "network": verbatim("infra/network.py"),
+    "packages": t("in webapp: requirements.in, then `make lock`"),
+    "rules": verbatim("infra/security_groups.py"),
+    "run": verbatim("./careapp run -- "),
+    "secret": t("appSecrets, docs/your-app.md"),
+    "service": verbatim("infra/service.py"),
+    "task": verbatim("infra/task.py"),
+    "trust": verbatim("infra/iam.py"),
+    "variable": t(
+        "`pulumi config set --path appVariables.NAME VALUE`, or infra/container.py where the stack sets it"
+    ),
 }
-"""The files of what a cure may have to change."""
+"""The files, commands and settings of what a cure may have to change."""
 
-WORKERS_OWN = {"taskCpu": "cpu", "taskMemory": "memory", "desiredCount": "count"}
+WORKERS_OWN = {
+    "appCommand": "command",
+    "desiredCount": "count",
+    "stopSeconds": "stopSeconds",
+    "taskCpu": "cpu",
+    "taskMemory": "memory",
+}
 """The web service's settings, and the fields of `workers.NAME` in their place."""
+CALLED = {
+    "appCommand": "appCommand, workers.NAME.command",
+    "stopSeconds": "workers.NAME.stopSeconds",
+}
+"""What else the web service's are called."""
 
 
 def try_again(stack: str, names: Names) -> str:
@@ -34,18 +56,20 @@ def try_again(stack: str, names: Names) -> str:
     return f"./careapp retry {worker}-s {stack}"
 
 
-class StackRemedies:
+class StackRemedies(Remedies):
     """The cures of a case of this stack."""
 
     def __init__(self, settings: Settings, case: Case) -> None:
-        self.settings, self.case, self.stack = settings, case, settings.stack
-        self.process = case.now.names.process
+        super().__init__(case)
+        self.settings, self.stack, self.process = settings, settings.stack, self.names.process
 
     def place(self, what: str) -> Text:
-        return verbatim(FILES[what])
+        return PLACES[what]
 
     def called(self, key: str) -> Text:
-        return verbatim(key)
+        if self.process and key in WORKERS_OWN:
+            return verbatim(f"workers.{self.process}.{WORKERS_OWN[key]}")
+        return verbatim(CALLED.get(key, key))
 
     def has(self, key: str, value: str) -> bool:
         own = self.process and key in WORKERS_OWN
@@ -84,7 +108,7 @@ class StackRemedies:
         # What ECS never got, `pulumi up` deploys: `retry` would skip deployCommand, and refuses.
         if self.case.not_deployed:
             return self.apply()
-        return (try_again(self.stack, self.case.now.names),)
+        return (try_again(self.stack, self.names),)
 
     def rollback(self) -> tuple[str, ...]:
         return (f"./careapp rollback -s {self.stack}",)

@@ -17,11 +17,11 @@ from ecs_gate.signals import interrupts_left_to_children, run_in_front
 from ecs_gate.text import t
 from local_cloud.console import Progress
 from local_cloud.engine.find import find_or_get
+from tools import ROOT
 from tools.cli.changed import shown, touched, using
 from tools.cli.sizes import QUICK, SLOW
 from tools.command_line import INTERRUPTED
 from tools.rehearsal import careapp
-from tools.rehearsal.careapp import ROOT
 
 FOLDERS = {
     file.parent.name: str(file.parent.relative_to(ROOT))

@@ -16,9 +16,8 @@ from local_cloud.paths import Home, is_locked
 from local_cloud.run.client import CloudError
 from local_cloud.run.shell import RegionChoice
 from stack.file import Reader, read, refused
+from tools import ROOT
 
-ROOT = local_cloud.ROOT
-"""The folder of careapp."""
 GATE_POLL = "0.1"
 """Wall-clock seconds between two reads of the roll-out gate. The 3 s for AWS would be too long here."""
 
@@ -49,8 +48,8 @@ CAREAPP = starter.Starter(
     ),
     variables=lambda facts: {local_cloud.FACTS: str(facts)},
     program_variables=lambda speed: {
-        "CAREAPP_CLOCK_SPEED": str(speed),
-        "CAREAPP_POLL_SECONDS": GATE_POLL,
+        "LOCAL_CLOUD_SPEED": str(speed),
+        "LOCAL_CLOUD_POLL_SECONDS": GATE_POLL,
     },
     beside=page,
     translate=translated,

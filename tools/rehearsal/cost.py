@@ -20,6 +20,7 @@ from local_cloud.console import Progress
 from local_cloud.engine.program import FORKS, PRELOADED
 from local_cloud.run.options import NumberRange
 from stack.file import StackError, StackFile, full_key, project_of, read
+from tools import ROOT
 from tools.command_line import ECS, Setting, TranslatedOption, exit_code_of
 from tools.cost.bill import Assumptions
 from tools.cost.graph import Graph
@@ -27,7 +28,6 @@ from tools.cost.prices import PriceBook, api_session
 from tools.cost.rules import bill, left
 from tools.cost.screen import STAGES, Column, Comparison, as_dict, lines
 from tools.rehearsal import careapp
-from tools.rehearsal.careapp import ROOT
 
 STAGES_OF_ECS = {"stage1": "false", "stage2": "true"}
 BOTH_STAGES = t("ecsEnabled is the difference between the stages, and both are shown.")

@@ -28,8 +28,8 @@ from local_cloud.run.project import REMOVED
 from stack.allowed_cidrs import ALLOWED_CIDRS
 from stack.file import StackError, StackFile, full_key
 from stack.login import LOGIN_CLIENT_ID, LOGIN_ISSUER, LOGIN_SECRET_ARN
+from tools import ROOT
 from tools.cost.graph import Graph, Resource
-from tools.rehearsal.careapp import ROOT
 
 LETTERS = "abcdef"
 """Of zones. An account has some of them in a region; which ones changes no price."""

@@ -24,7 +24,7 @@ from local_cloud.machine.authority import Authority
 from stack.file import full_key, read
 from stack.image import APP_FOLDER
 from stack.load_balancer import KEEP_ALIVE_SECONDS
-from tools.rehearsal.careapp import ROOT
+from tools import ROOT
 
 ADDRESS, DATABASE, USER = "127.0.0.1", "careapp", "postgres"
 WATCHED = ("*.html", "*.css", "*.js", "*.sql", "*.svg")

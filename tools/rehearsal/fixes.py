@@ -12,7 +12,7 @@ from typing import Any
 
 from ecs_gate.text import t, text_of
 from local_cloud.engine.pulumi import PulumiFailed
-from tools.rehearsal.careapp import ROOT
+from tools import ROOT
 from tools.rehearsal.faults import Fault
 from tools.rehearsal.stages import Rehearsal, RehearsalFailed
 

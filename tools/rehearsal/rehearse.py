@@ -24,9 +24,10 @@ from local_cloud.run.shell import CloudFlags, ended_line, page_line
 from stack.file import StackError, StackFile, full_key, read
 from stack.image import APP_FOLDER, ImageSettings
 from stack.settings import Settings
+from tools import ROOT
 from tools.command_line import print_error
 from tools.rehearsal import fixes
-from tools.rehearsal.careapp import ROOT, hold_folder
+from tools.rehearsal.careapp import hold_folder
 from tools.rehearsal.faults import FAULTS, Fault, FaultError
 from tools.rehearsal.fixes import changes
 from tools.rehearsal.stages import Rehearsal, RehearsalFailed, Report

@@ -25,9 +25,9 @@ from stack.file import names_of
 from stack.login import LOGIN_ISSUER
 from stack.names import StackNames
 from stack.settings import Settings
+from tools import ROOT
 from tools.rehearsal import stand_ins
 from tools.rehearsal.app_page import Page
-from tools.rehearsal.careapp import ROOT
 from tools.rehearsal.faults import LOGIN, Fault
 
 STAGE2 = t("Stage 2: the ECS service on top (pulumi config set ecsEnabled true)")

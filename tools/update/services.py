@@ -22,6 +22,7 @@ from ecs_gate.rollout.verdict import End
 from ecs_gate.text import Refused, t
 from ecs_gate.waiting import Changes
 from stack.settings import Settings
+from tools.additions.advice import ADVICE
 from tools.additions.owner import inquiry_of
 
 NOT_PART = t("the service is not part of this update, so its roll-out was not checked")
@@ -102,7 +103,8 @@ async def follow_all(
     gone = tuple(_pending(changes))
     if why := await gate.causes(reader, log, counts, gone, end.view.desired):
         worked = changes.page_worked
-        raise RolloutFailed(say.running_with_a_cause(end, expected, why, page_worked=worked))
+        text = say.running_with_a_cause(end, expected, why, ADVICE, page_worked=worked)
+        raise RolloutFailed(text)
     if gone and (why := await gate.causes_after_deletion(reader, log, counts, gone)):
         raise RolloutFailed(say.would_delete(expected, why))
     if end.view.desired:
@@ -117,7 +119,8 @@ async def _end(reader: Reader, log: ResourceLog, changes: Changes) -> End:
     except Refused as refusal:
         raise RolloutFailed(str(refusal.text)) from None
     except AwsProblem as problem:
-        raise RolloutFailed(say.unconfirmed(reader.expected, problem.as_text())) from problem
+        text = say.unconfirmed(reader.expected, problem.as_text(), ADVICE)
+        raise RolloutFailed(text) from problem
     if why:
         raise RolloutFailed(why)
     return end

@@ -1,13 +1,21 @@
 """Evaluates every minute the alarms that moto only stores (CloudWatch user guide, "Evaluating an alarm")."""
 
+import ast
+import json
 import operator
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from operator import itemgetter
 from typing import Any
+
+from moto.cloudwatch.responses import CloudWatchResponse
 
 from local_cloud.aws import hooks
 from local_cloud.aws.cloudwatch.queries import answers
 from local_cloud.aws.cloudwatch.store import MINUTE, STORE, moment
+from local_cloud.aws.hooks import Params
 from local_cloud.machine.problems import PROBLEMS
 
 OK, ALARM, INSUFFICIENT = "OK", "ALARM", "INSUFFICIENT_DATA"
@@ -80,33 +88,32 @@ HIGH_RESOLUTION = (10, 20, 30)
 HOUR, DAY = 3600, 86400
 
 
-@hooks.before("cloudwatch", "PutMetricAlarm")
-def period_fits(params: hooks.Params) -> None:
-    """Refuse a period that is none of CloudWatch's, and an evaluation that is too long (API reference, Period)."""
-    stats = [each["MetricStat"] for each in params.get("Metrics") or () if each.get("MetricStat")]
-    periods = [int(each["Period"]) for each in (params, *stats) if each.get("Period")]
-    for period in periods:
-        if period % MINUTE and period not in HIGH_RESOLUTION:
-            words = f"Period {period} must be 10, 20, 30 or a multiple of 60"
-            raise hooks.Refused("ValidationError", words)
-        most, name = (7 * DAY, "a week") if period >= HOUR else (DAY, "a day")
-        if period * int(params["EvaluationPeriods"]) > most:
-            raise hooks.Refused(
-                "ValidationError",
-                f"Metrics cannot be checked across more than {name} "
-                f"(EvaluationPeriods * Period must be <= {most}).",
-            )
+def _periods(given: Params) -> list[int]:
+    stats = [each["MetricStat"] for each in given.get("Metrics") or () if each.get("MetricStat")]
+    return [int(each["Period"]) for each in (given, *stats) if each.get("Period")]
 
 
+def _longer(given: Params, most: int, periods: range) -> bool:
+    count = int(given["EvaluationPeriods"])
+    return any(each * count > most for each in _periods(given) if each in periods)
+
+
+def install() -> None:
+    """Let moto make composite alarms, for which it has all but the operation."""
+    CloudWatchResponse.put_composite_alarm = CloudWatchResponse.put_metric_alarm  # type: ignore[attr-defined]
+
+
+@hooks.before("cloudwatch", "PutCompositeAlarm")
 @hooks.before("cloudwatch", "PutMetricAlarm")
-def remember_state(params: hooks.Params) -> None:
+def remember_state(params: Params) -> None:
     """Set a new alarm to INSUFFICIENT_DATA; a changed one keeps its state (API reference, PutMetricAlarm)."""
     old = hooks.backend("cloudwatch").alarms.get(params["AlarmName"])
     _kept[params["AlarmName"]] = old
 
 
+@hooks.after("cloudwatch", "PutCompositeAlarm")
 @hooks.after("cloudwatch", "PutMetricAlarm")
-def keep_state(params: hooks.Params) -> None:
+def keep_state(params: Params) -> None:
     alarm = hooks.backend("cloudwatch").alarms[params["AlarmName"]]
     old = _kept.pop(params["AlarmName"], None)
     alarm.state_value = old.state_value if old else INSUFFICIENT
@@ -118,12 +125,85 @@ _kept: dict[str, Any] = {}
 
 
 def evaluate(minute: int) -> None:
-    """Evaluate every metric alarm over the periods that end with this minute."""
+    """Evaluate every metric alarm over the periods that end with this minute, then every composite alarm."""
     with hooks.LOCK:
-        for alarm in list(hooks.backend("cloudwatch").alarms.values()):
-            if alarm.rule is None:
-                with PROBLEMS.caught(f"the evaluation of the alarm {alarm.name}"):
+        alarms = hooks.backend("cloudwatch").alarms
+        for alarm in sorted(alarms.values(), key=lambda each: each.rule is not None):
+            with PROBLEMS.caught(f"the evaluation of the alarm {alarm.name}"):
+                if alarm.rule is None:
                     _evaluate(alarm, minute + MINUTE)
+                else:
+                    state = ALARM if holds(alarm.rule, alarms) else OK
+                    _change(
+                        alarm, state, f"{alarm.rule} is {'true' if state == ALARM else 'false'}"
+                    )
+
+
+STATE = re.compile(r"""(ALARM|OK|INSUFFICIENT_DATA)\s*\(\s*["']?(.+?)["']?\s*\)""")
+WORDS = {"AND": "and", "OR": "or", "NOT": "not", "TRUE": "True", "FALSE": "False"}
+BOOLEAN = (ast.Expression, ast.BoolOp, ast.UnaryOp, ast.Constant, ast.And, ast.Or, ast.Not)
+
+
+def holds(rule: str, alarms: Mapping[str, Any]) -> bool:
+    """Return whether a composite alarm's rule holds. Raises ValueError for one that is none, and for unknown alarms.
+
+    Source: API reference, PutCompositeAlarm, AlarmRule. An alarm is named by its name or ARN.
+    """
+
+    def state(found: re.Match[str]) -> str:
+        name = found[2].partition(":alarm:")[2] or found[2]
+        if name not in alarms:
+            raise ValueError(f"unknown alarm {name}")
+        return str(alarms[name].state_value == found[1])
+
+    text = re.sub(r"\b[A-Z]+\b", lambda word: WORDS.get(word[0], word[0]), STATE.sub(state, rule))
+    tree = ast.parse(text.strip(), mode="eval")
+    if not all(isinstance(each, BOOLEAN) for each in ast.walk(tree)):
+        raise ValueError(rule)
+    return bool(eval(compile(tree, "alarm", "eval")))  # noqa: S307 - nothing but constants and operators
+
+
+def _wrong_rule(given: Params) -> str | None:
+    try:
+        holds(given["AlarmRule"], hooks.backend("cloudwatch").alarms)
+    except (SyntaxError, ValueError) as problem:
+        return str(problem)
+    return None
+
+
+def _change(alarm: Any, state: str, reason: str) -> None:
+    if state != alarm.state_value:
+        alarm.update_state(reason, "{}", state)
+        alarm.state_updated_timestamp = _now()
+    elif alarm.state_reason == NEW:
+        alarm.state_reason = reason
+
+
+@hooks.instead("cloudwatch", "DescribeAlarmHistory")
+def describe_history(params: Params) -> Params:
+    """Return the changes of alarms' states, the newest first; those of other kinds are not kept."""
+    asked, kind = params.get("AlarmName"), params.get("HistoryItemType") or "StateUpdate"
+    items = []
+    for alarm in hooks.backend("cloudwatch").alarms.values():
+        now = ("", alarm.state_reason, "", alarm.state_value, alarm.state_updated_timestamp)
+        states = (
+            [*alarm.history, now] if asked in (None, alarm.name) and kind == "StateUpdate" else []
+        )
+        items += [
+            {
+                "AlarmName": alarm.name,
+                "AlarmType": "CompositeAlarm" if alarm.rule else "MetricAlarm",
+                "Timestamp": after[4],
+                "HistoryItemType": kind,
+                "HistorySummary": f"Alarm updated from {before[3]} to {after[3]}",
+                "HistoryData": json.dumps(
+                    {"newState": {"stateValue": after[3], "stateReason": after[1]}}
+                ),
+            }
+            for before, after in pairwise(states)
+        ]
+    newest = params.get("ScanBy") != "TimestampAscending"
+    return {"AlarmHistoryItems": sorted(items, key=itemgetter("Timestamp"), reverse=newest)}
 
 
 def _evaluate(alarm: Any, end: int) -> None:
@@ -139,11 +219,7 @@ def _evaluate(alarm: Any, end: int) -> None:
     series = answers(queries, times)[queries[-1]["Id"]]
     points = [series.get(time) for time in times]
     state = rule.state(points, alarm.state_value)
-    if state != alarm.state_value:
-        alarm.update_state(rule.reason(points, state), "{}", state)
-        alarm.state_updated_timestamp = _now()
-    elif alarm.state_reason == NEW:
-        alarm.state_reason = rule.reason(points, state)
+    _change(alarm, state, rule.reason(points, state))
 
 
 def _queries(alarm: Any) -> tuple[list[dict[str, Any]], int]:
@@ -177,3 +253,34 @@ def _query(name: str, metric: Any, stat: str, period: int) -> dict[str, Any]:
 def _now() -> Any:
     """Return the current time without a time zone, as moto has it."""
     return moment(int(STORE.now().timestamp())).replace(tzinfo=None)
+
+
+INVALID, ACROSS = "ValidationError", "(EvaluationPeriods * Period must be <= "
+# fmt: off
+REFUSALS: hooks.Refusals = {
+    "cloudwatch PutMetricAlarm": (
+        (INVALID, "Period {} must be 10, 20, 30 or a multiple of 60", lambda p: next(
+            (each for each in _periods(p) if each % MINUTE and each not in HIGH_RESOLUTION), None)),
+        (INVALID, f"Metrics cannot be checked across more than a day {ACROSS}{DAY}).",
+         lambda p: _longer(p, DAY, range(HOUR))),
+        (INVALID, f"Metrics cannot be checked across more than a week {ACROSS}{7 * DAY}).",
+         lambda p: _longer(p, 7 * DAY, range(HOUR, 7 * DAY))),
+        (INVALID, "Exactly one of MetricName with Namespace, Period and a statistic, and Metrics must be specified.",
+         lambda p: bool(p.get("Metrics")) == bool(p.get("MetricName")) or (
+             p.get("MetricName") and not (p.get("Namespace") and p.get("Period")))),
+        (INVALID, "Exactly one of Statistic and ExtendedStatistic must be specified.",
+         lambda p: p.get("MetricName") and bool(p.get("Statistic")) == bool(p.get("ExtendedStatistic"))),
+        (INVALID, "Exactly one of Threshold and ThresholdMetricId must be specified.",
+         lambda p: (p.get("Threshold") is None) == (not p.get("ThresholdMetricId"))),
+        (INVALID, "Exactly one element of the metrics list should return data.", lambda p: p.get("Metrics") and len(
+            [each for each in p["Metrics"] if str(each.get("ReturnData", True)).lower() == "true"]) != 1),
+        (INVALID, "Invalid metrics list, an expression has no metric: {}", lambda p: next((
+            each["Expression"] for each in p.get("Metrics") or () if each.get("Expression")
+            and not any(e.get("MetricStat") for e in p["Metrics"])), None)),
+        (INVALID, "DatapointsToAlarm must be less than or equal to EvaluationPeriods.",
+         lambda p: int(p.get("DatapointsToAlarm") or 0) > int(p["EvaluationPeriods"])),
+    ),
+    "cloudwatch PutCompositeAlarm": ((INVALID, "AlarmRule is not valid: {}", _wrong_rule),),
+}
+# fmt: on
+"""What ``hooks.register`` refuses."""

@@ -6,6 +6,7 @@ import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from local_cloud.aws.cloudwatch.store import STORE, Metric, Values, moment, named
@@ -141,6 +142,47 @@ def get_data(params: Params) -> Params:
         ],
         "Messages": [],
     }
+
+
+@instead("cloudwatch", "GetMetricStatistics")
+def get_statistics(params: Params) -> Params:
+    """Return the data points of one metric; AWS sorts them in no order, here they are sorted by time."""
+    if params["StartTime"] >= params["EndTime"]:
+        words = "The parameter StartTime must be less than the parameter EndTime."
+        raise Refused("InvalidParameterCombination", words)
+    period, metric = int(params["Period"]), _metric(params)
+    begin = int(params["StartTime"].timestamp()) // period * period
+    times = range(begin, math.ceil(params["EndTime"].timestamp()), period)
+    simple, extended = params.get("Statistics") or (), params.get("ExtendedStatistics") or ()
+    series = {name: _series(metric, times, name) for name in (*simple, *extended)}
+    points = [
+        {"Timestamp": moment(time)}
+        | {name: series[name][time] for name in simple}
+        | ({"ExtendedStatistics": {name: series[name].get(time) for name in extended}} if extended else {})
+        for time in sorted({*chain(*series.values())})
+    ]  # fmt: skip
+    return {"Label": metric.name, "Datapoints": points}
+
+
+@instead("cloudwatch", "ListMetrics")
+def list_metrics(params: Params) -> Params:
+    """Return the metrics with this namespace, name and dimensions, of which one may have a name alone."""
+    namespace, name = (params.get(each) for each in ("Namespace", "MetricName"))
+    asked = [(each["Name"], each.get("Value")) for each in params.get("Dimensions") or ()]
+    return {
+        "Metrics": [
+            {
+                "Namespace": metric.namespace,
+                "MetricName": metric.name,
+                "Dimensions": [{"Name": key, "Value": value} for key, value in sorted(metric.dimensions)],
+            }
+            for metric in STORE.metrics()
+            if namespace in (None, metric.namespace)
+            and name in (None, metric.name)
+            and all(dict(metric.dimensions).get(key) in ((value,) if value else dict(metric.dimensions).values())
+                    for key, value in asked)
+        ]
+    }  # fmt: skip
 
 
 def answers(queries: Iterable[Any], times: range) -> dict[str, Series]:

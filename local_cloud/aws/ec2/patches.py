@@ -1,6 +1,7 @@
 """Replaces parts of moto's EC2: what it makes and describes otherwise than AWS."""
 
 from inspect import signature
+from ipaddress import ip_network
 from typing import Any
 
 from moto.ec2.models import EC2Backend
@@ -9,12 +10,14 @@ from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.ec2.models.vpcs import VPC
 
 _create_default_vpc = EC2Backend.create_default_vpc
+_create_route = EC2Backend.create_route
 _make_rule = SecurityGroupRule.__init__
 
 
 def install() -> None:
     """Replace properties of moto's classes. A second call changes nothing."""
     EC2Backend.create_default_vpc = _default_vpc  # type: ignore[method-assign,assignment]
+    EC2Backend.create_route = _new_route  # type: ignore[method-assign,assignment]
     Instance.security_groups = property(_groups, _set_groups)  # type: ignore[assignment]
     SecurityGroupRule.__init__ = _new_rule  # type: ignore[method-assign,assignment]
     SecurityGroupRule.description = property(_description)  # type: ignore[assignment]
@@ -35,6 +38,18 @@ def _default_vpc(ec2: EC2Backend) -> VPC:
     return vpc
 
 
+def _new_route(
+    ec2: EC2Backend,
+    route_table_id: str,
+    destination_cidr_block: str | None = None,
+    *args: Any,
+    **named: Any,
+) -> Any:
+    """Create a route without bits of a network's host (API reference, CreateRoute, DestinationCidrBlock)."""
+    network = destination_cidr_block and str(ip_network(destination_cidr_block, strict=False))
+    return _create_route(ec2, route_table_id, network, *args, **named)
+
+
 def _groups(instance: Instance) -> Any:
     """Return the security groups of the primary interface, which are those of the instance (EC2, Instance)."""
     held = vars(instance)
@@ -51,8 +66,10 @@ def _set_groups(instance: Instance, groups: Any) -> None:
 
 
 def _new_rule(rule: SecurityGroupRule, *args: Any, **named: Any) -> None:
-    """Keep the description of a rule for a prefix list, which moto drops."""
+    """Keep the description of a rule for a prefix list, which moto drops, and clear bits of a network's host."""
     _make_rule(rule, *args, **named)
+    for family in {"CidrIp", "CidrIpv6"} & rule.ip_range.keys():
+        rule.ip_range[family] = str(ip_network(rule.ip_range[family], strict=False))
     listed = dict(zip(RULE_ARGUMENTS, args, strict=False)) | named
     words = (listed.get("prefix_list_id") or {}).get("Description")
     if words:

@@ -1,6 +1,7 @@
 """AWS's rules for VPCs, security groups and prefix lists that moto lacks: resources in use, and changes of rules."""
 
 from collections.abc import Iterable, Iterator
+from ipaddress import ip_network
 from itertools import chain
 from typing import Any
 
@@ -16,7 +17,7 @@ from local_cloud.aws.hooks import (
     backend,
     before,
     instead,
-    other_than,
+    number_outside,
 )
 
 
@@ -45,7 +46,16 @@ def changed_endpoint_has_interfaces(params: Params) -> None:
 
 @after("ec2", "CreateVpcEndpoint")
 def endpoint_keeps_its_options(params: Params) -> None:
-    _keep(_newest("vpc_end_points"), params, "DnsOptions", "IpAddressType")
+    """Keep what moto drops; the addresses of the interfaces, too (API reference, SubnetConfiguration)."""
+    made, cards = _newest("vpc_end_points"), backend("ec2").enis
+    _keep(made, params, "DnsOptions", "IpAddressType")
+    asked = {
+        each["SubnetId"]: each.get("Ipv4") for each in params.get("SubnetConfigurations") or ()
+    }
+    for card in (cards[name] for name in made.network_interface_ids or () if name in cards):
+        if address := asked.get(card.subnet.id):
+            card.private_ip_address = address
+            card.private_ip_addresses = [{"Primary": True, "PrivateIpAddress": address}]
 
 
 @after("ec2", "CreateCustomerGateway")
@@ -75,42 +85,26 @@ def internet_gateway(vpc_id: str) -> bool:
     return any(gateway.vpc and gateway.vpc.id == vpc_id for gateway in gateways)
 
 
-@before("ec2", "AssociateRouteTable")
-def subnet_has_one_route_table(params: Params) -> None:
-    """Refuse a second association of a subnet. Error message: hashicorp/terraform-provider-aws issue 38960."""
-    subnet, asked = params.get("SubnetId"), params["RouteTableId"]
-    for table in backend("ec2").route_tables.values():
-        if subnet and table.id != asked and subnet in table._associations.values():
-            words = f"the specified association for route table {asked} conflicts with an existing association"
-            raise Refused("Resource.AlreadyAssociated", words)
+def _associated(given: Params) -> bool:
+    tables, subnet = backend("ec2").route_tables, given["SubnetId"]
+    others = (each for name, each in tables.items() if name != given["RouteTableId"])
+    return any(subnet in each._associations.values() for each in others)
 
 
-@before("ec2", "DeleteSubnet")
-def subnet_unused(params: Params) -> None:
-    subnet = params["SubnetId"]
-    balancers = backend("elbv2").load_balancers.values()
-    gateways = backend("ec2").nat_gateways.values()
-    in_use = any(subnet in [held.id for held in balancer.subnets] for balancer in balancers)
-    in_use |= any(nat.subnet_id == subnet and nat.state != "deleted" for nat in gateways)
-    in_use |= any(each.subnet.id == subnet for each in backend("ec2").enis.values())
-    if in_use:
-        words = f"The subnet '{subnet}' has dependencies and cannot be deleted."
-        raise Refused("DependencyViolation", words)
+def _subnet_in_use(subnet: str) -> bool:
+    ec2, balancers = backend("ec2"), backend("elbv2").load_balancers.values()
+    gateways = [each.subnet_id for each in ec2.nat_gateways.values() if each.state != "deleted"]
+    nodes = [each.id for balancer in balancers for each in balancer.subnets]
+    return subnet in (*gateways, *nodes, *(each.subnet.id for each in ec2.enis.values()))
 
 
-@before("ec2", "DeleteVpc")
-def vpc_unused(params: Params) -> None:
-    """Refuse to delete a VPC with gateways, groups or network ACLs (EC2, DeleteVpc); moto asks for the others."""
-    vpc, ec2 = params["VpcId"], backend("ec2")
-    chosen = {"vpc-id": [vpc]}
-    groups = [
-        each for each in ec2.describe_security_groups(filters=chosen) if each.name != "default"
-    ]
-    acls = [each for each in ec2.describe_network_acls(filters=chosen) if not each.default]
-    ends = [each for each in ec2.vpc_end_points.values() if each.vpc_id == vpc]
-    if groups or acls or internet_gateway(vpc) or any(each.state != "deleted" for each in ends):
-        words = f"The vpc '{vpc}' has dependencies and cannot be deleted."
-        raise Refused("DependencyViolation", words)
+def _vpc_in_use(vpc: str) -> bool:
+    """Return whether a VPC has gateways, groups or network ACLs (EC2, DeleteVpc); moto asks for the others."""
+    ec2, chosen = backend("ec2"), {"vpc-id": [vpc]}
+    groups = [each.name != "default" for each in ec2.describe_security_groups(filters=chosen)]
+    acls = [not each.default for each in ec2.describe_network_acls(filters=chosen)]
+    ends = [each.vpc_id == vpc and each.state != "deleted" for each in ec2.vpc_end_points.values()]
+    return any((*groups, *acls, *ends, internet_gateway(vpc)))
 
 
 @before("ec2", "CreateVpcEndpoint")
@@ -160,24 +154,10 @@ def interfaces_end_with_the_instance(params: Params) -> None:
             interface.delete_on_termination = int(index) not in kept
 
 
-@before("ec2", "DetachInternetGateway")
-def no_public_address_left(params: Params) -> None:
-    """Refuse to detach an internet gateway while a resource in its VPC has a public address.
-
-    Error message: hashicorp/terraform issue 497. Such resources are NAT gateways, load balancers
-    (jenkins-x/terraform-aws-eks-jx issue 373), instances, and network interfaces of Fargate tasks
-    (alchemy-run/alchemy pull request 1125).
-    """
-    vpc = params["VpcId"]
-    if vpc in _vpcs_with_public_addresses():
-        raise Refused(
-            "DependencyViolation",
-            f"Network {vpc} has some mapped public address(es). Please unmap those public address(es) "
-            "before detaching the gateway.",
-        )
-
-
 def _vpcs_with_public_addresses() -> Iterator[str]:
+    """Yield the VPCs of NAT gateways, load balancers (jenkins-x/terraform-aws-eks-jx issue 373), instances, and network
+    interfaces of Fargate tasks (alchemy-run/alchemy pull request 1125) with a public address.
+    """
     for balancer in backend("elbv2").load_balancers.values():
         if balancer.scheme != "internal":
             yield balancer.vpc_id
@@ -186,23 +166,21 @@ def _vpcs_with_public_addresses() -> Iterator[str]:
             yield interface.subnet.vpc_id
 
 
-@before("ec2", "DeleteSecurityGroup")
-def group_unused(params: Params) -> None:
-    """Refuse to delete a group that a network interface has or another group's rule names (DeleteSecurityGroup).
+def _group_in_use(group: str) -> bool:
+    """Return whether a network interface has a group or another group's rule names it (DeleteSecurityGroup).
 
     moto keeps no interfaces of load balancers and DB instances, which have their groups.
     """
-    group, words = params.get("GroupId"), f"resource {params.get('GroupId')} has a dependent object"
     cards = ([each.id for each in card._group_set] for card in backend("ec2").enis.values())
     balancers = (each.security_groups for each in backend("elbv2").load_balancers.values())
     databases = (each.vpc_security_group_ids for each in backend("rds").databases.values())
-    if any(group in (held or ()) for held in chain(cards, balancers, databases)):
-        raise Refused("DependencyViolation", words)
-    for other in backend("ec2").describe_security_groups():
-        rules = [*other.ingress_rules, *other.egress_rules]
-        named = {(rule.source_group or {}).get("GroupId") for rule in rules}
-        if other.id != group and group in named:
-            raise Refused("DependencyViolation", words)
+    others = (each for each in _groups() if each.id != group)
+    named = ([(rule.source_group or {}).get("GroupId") for rule in _rules(each)] for each in others)
+    return any(group in (held or ()) for held in chain(cards, balancers, databases, named))
+
+
+def _rules(group: Any) -> list[Any]:
+    return [*group.ingress_rules, *group.egress_rules] if group else []
 
 
 @before("ec2", "AuthorizeSecurityGroupIngress")
@@ -312,21 +290,6 @@ PEERS = {
 """The members of a SecurityGroupRuleRequest that name a rule's peer (botocore), with EC2's words."""
 
 
-@before("ec2", "RevokeSecurityGroupIngress")
-@before("ec2", "RevokeSecurityGroupEgress")
-def revoked_rules_exist(params: Params) -> None:
-    """Refuse the id of a rule that is not there by the code that clients take for "gone already".
-
-    Code: hashicorp/terraform-provider-aws, internal/service/ec2/errors.go.
-    """
-    group = backend("ec2").get_security_group_from_id(params.get("GroupId"))
-    known = {rule.id for rule in (*group.ingress_rules, *group.egress_rules)} if group else set()
-    for asked in params.get("SecurityGroupRuleIds") or ():
-        if asked not in known:
-            words = f"The security group rule ID '{asked}' does not exist"
-            raise Refused("InvalidSecurityGroupRuleId.NotFound", words)
-
-
 @before("ec2", "ModifySecurityGroupRules")
 def peer_keeps_its_kind(params: Params) -> None:
     """Refuse to change a rule about a network into one about a group, and the reverse, as EC2 does.
@@ -405,44 +368,30 @@ def _kind(rule: Any) -> str:
     return "CidrIpv6" if rule.cidr_ipv6 else "CidrIpv4"
 
 
-@before("ec2", "CreateManagedPrefixList")
-def entries_fit(params: Params) -> None:
-    """Refuse more entries than the new list may have."""
-    _check_size(len(params.get("Entries") or ()), int(params["MaxEntries"]))
+def _too_many(given: Params) -> tuple[int, int] | None:
+    """Return the most entries that a prefix list may have, and those that it would have."""
+    known = backend("ec2").managed_prefix_lists.get(given.get("PrefixListId"))
+    held = {each["Cidr"] for each in known.entries.get(known.version, ())} if known else set()
+    removed = {each["Cidr"] for each in given.get("RemoveEntries") or ()}
+    added = [each["Cidr"] for name in ("Entries", "AddEntries") for each in given.get(name) or ()]
+    count = len(held - removed | {*added}) if known else len(added)
+    most = int((known.max_entries if known else given["MaxEntries"]) or count)
+    return (most, count) if count > most else None
 
 
-@before("ec2", "ModifyManagedPrefixList")
-def changed_entries_fit(params: Params) -> None:
-    """Refuse a change of another version, or with more entries than the list may have.
-
-    Error message of the first: hashicorp/terraform-provider-aws issue 43528. AWS documents no other one of these.
-    """
-    known = backend("ec2").managed_prefix_lists.get(params["PrefixListId"])
-    if known is None:
-        return
-    added, removed = ((params.get(f"{verb}Entries") or []) for verb in ("Add", "Remove"))
-    if (added or removed) and int(params.get("CurrentVersion") or 0) != known.version:
-        words = "The prefix list has the incorrect version number."
-        raise Refused("PrefixListVersionMismatch", words)
-    held = {each["Cidr"] for each in known.entries.get(known.version, ())}
-    after = held - {each["Cidr"] for each in removed} | {each["Cidr"] for each in added}
-    _check_size(len(after), int(known.max_entries or len(after)))
+def _other_version(given: Params) -> bool:
+    known = backend("ec2").managed_prefix_lists[given["PrefixListId"]]
+    changes = given.get("AddEntries") or given.get("RemoveEntries")
+    return bool(changes) and int(given.get("CurrentVersion") or 0) != known.version
 
 
-def _check_size(count: int, most: int) -> None:
-    if count > most:
-        words = f"The prefix list may have {most} entries at most, not {count}."
-        raise Refused("PrefixListMaxEntriesExceeded", words)
-
-
-@before("ec2", "DeleteManagedPrefixList")
-def prefix_list_unused(params: Params) -> None:
-    """Refuse to delete a list that a rule names: "You must first remove all references" (botocore)."""
-    name = params["PrefixListId"]
-    for group in backend("ec2").describe_security_groups():
-        if name in {rule.prefix_list_id for rule in (*group.ingress_rules, *group.egress_rules)}:
-            words = f"The prefix list '{name}' is in use by the security group '{group.id}'."
-            raise Refused("DependencyViolation", words)
+def elsewhere(names: Iterable[str]) -> str | None:
+    """Return the first of these subnets and security groups that does not exist or has another VPC than the first."""
+    ec2 = backend("ec2")
+    places = {each.id: each.vpc_id for zone in ec2.subnets.values() for each in zone.values()}
+    places |= {name: vpc for vpc, groups in ec2.groups.items() for name in groups}
+    vpcs = [(name, places.get(name)) for name in names]
+    return next((name for name, vpc in vpcs if vpc is None or vpc != vpcs[0][1]), None)
 
 
 def _ports(given: Params) -> Any:
@@ -459,8 +408,11 @@ def _unknown_group(given: Params) -> Any:
     asked = list(given.get("SecurityGroupIds") or given.get("SecurityGroupId") or ())
     for each in given.get("NetworkInterfaces") or ():
         asked += each.get("Groups") or each.get("SecurityGroupId") or []
-    find = backend("ec2").get_security_group_from_id
-    return next((each for each in asked if find(each) is None), None)
+    return next((each for each in asked if elsewhere([each])), None)
+
+
+def _groups() -> list[Any]:
+    return [group for vpc in backend("ec2").groups.values() for group in vpc.values()]
 
 
 def _address_in_use(given: Params) -> Any:
@@ -471,18 +423,117 @@ def _address_in_use(given: Params) -> Any:
     return next((each.public_ip for each in taken if each.eni.id in held), None)
 
 
-VALUE = "InvalidParameterValue"
+def _same_route(given: Params) -> str | None:
+    table = backend("ec2").route_tables[given["RouteTableId"]]
+    asked = ip_network(given["DestinationCidrBlock"], strict=False)
+    held = {each.destination_cidr_block for each in table.routes}
+    return str(asked) if str(asked) in held else None
+
+
+VALUE, KEYS = "InvalidParameterValue", ("RouteTableId", "DestinationPrefixListId")
 
 # fmt: off
 REFUSALS: Refusals = {
     "ec2 AuthorizeSecurityGroupIngress AuthorizeSecurityGroupEgress": (
+        (VALUE, "Invalid value 'Must specify both from and to ports with TCP/UDP.' for portRange.", lambda p: any(
+            each.get("IpProtocol") in ("tcp", "udp", "6", "17") and each.get("FromPort") is None
+            for each in p.get("IpPermissions") or ())),
         (VALUE, "Invalid value for portRange: {}", _ports),
+        ("MissingParameter", "The request must contain the parameter ipPermissions",
+         lambda p: not any(p.get(name) for name in ("IpPermissions", "IpProtocol", "SourceSecurityGroupName"))
+         or not all(any(_peers(each)) for each in p.get("IpPermissions") or ())),
+        ("InvalidGroup.NotFound", "You have specified two resources that belong to different networks: {}",
+         lambda p: elsewhere([p["GroupId"], *(pair["GroupId"] for each in p.get("IpPermissions") or ()
+                                             for pair in each.get("UserIdGroupPairs") or () if pair.get("GroupId"))])),
     ),
     "ec2 CreateSecurityGroup": (
-        (VALUE, "Invalid value '{}' for groupName. Group names may not be in the format sg-*",
-         lambda p: other_than("(?!sg-).*", p["GroupName"])),
-        (VALUE, "Invalid value '{}' for GroupDescription. Character sets beyond ASCII are not supported.",
-         lambda p: other_than("[\0-\x7f]*", p["Description"])),
+        ("InvalidVpcID.NotFound", "The vpc ID '{}' does not exist",
+         lambda p: (vpc := p.get("VpcId")) and vpc not in backend("ec2").vpcs and vpc),
+    ),
+    "ec2 CreateVpcEndpoint": (
+        ("InvalidParameter", "The subnet or security group {} is not one of the endpoint's VPC", lambda p: next((
+            name for name in (*(p.get("SubnetIds") or ()), *(p.get("SecurityGroupIds") or ()))
+            if elsewhere([backend("ec2").get_security_group_from_name("default", p["VpcId"]).id, name])), None)),
+    ),
+    "ec2 CreateNatGateway": (
+        ("MissingParameter", "The request must include the AllocationId parameter",
+         lambda p: p.get("ConnectivityType") != "private" and not p.get("AllocationId")),
+    ),
+    "ec2 DeleteRoute": (
+        (VALUE, "cannot remove local route {} in route table", lambda p: (
+            (name := p.get("DestinationCidrBlock")) in [
+                each.destination_cidr_block for each in backend("ec2").route_tables[p["RouteTableId"]].routes
+                if each.local] and name)),
+    ),
+    "ec2 DeleteNatGateway": (
+        ("NatGatewayNotFound", "The Nat Gateway {} was not found",
+         lambda p: (name := p["NatGatewayId"]) not in backend("ec2").nat_gateways and name),
+    ),
+    "ec2 DeleteSubnet": (
+        ("DependencyViolation", "The subnet '{}' has dependencies and cannot be deleted.",
+         lambda p: _subnet_in_use(p["SubnetId"]) and p["SubnetId"]),
+    ),
+    "ec2 DeleteVpc": (
+        ("DependencyViolation", "The vpc '{}' has dependencies and cannot be deleted.",
+         lambda p: _vpc_in_use(p["VpcId"]) and p["VpcId"]),
+    ),
+    "ec2 DetachInternetGateway": (  # hashicorp/terraform issue 497
+        ("DependencyViolation", "Network {} has some mapped public address(es). Please unmap those public address(es) "
+         "before detaching the gateway.", lambda p: p["VpcId"] in _vpcs_with_public_addresses() and p["VpcId"]),
+    ),
+    # The code for "gone already" of hashicorp/terraform-provider-aws, internal/service/ec2/errors.go.
+    "ec2 RevokeSecurityGroupIngress RevokeSecurityGroupEgress": (
+        ("InvalidSecurityGroupRuleId.NotFound", "The security group rule ID '{}' does not exist", lambda p: next(
+            (each for each in p.get("SecurityGroupRuleIds") or () if each not in [rule.id for rule in _rules(
+                backend("ec2").get_security_group_from_id(p.get("GroupId")))]), None)),
+    ),
+    "ec2 ModifyManagedPrefixList": (  # hashicorp/terraform-provider-aws issue 43528
+        ("PrefixListVersionMismatch", "The prefix list has the incorrect version number.", _other_version),
+    ),
+    "ec2 CreateManagedPrefixList ModifyManagedPrefixList": (  # AWS does not document the message
+        ("PrefixListMaxEntriesExceeded", "The prefix list may have {0[0]} entries at most, not {0[1]}.", _too_many),
+    ),
+    "ec2 DeleteManagedPrefixList": (  # botocore: "You must first remove all references"
+        ("DependencyViolation", "The prefix list is in use by the security group '{}'.", lambda p: next((
+            each.id for each in _groups()
+            if p["PrefixListId"] in [rule.prefix_list_id for rule in _rules(each)]), None)),
+    ),
+    "ec2 DeleteSecurityGroup": (
+        ("DependencyViolation", "resource {} has a dependent object",
+         lambda p: _group_in_use(p["GroupId"]) and p["GroupId"]),
+        ("CannotDelete", 'the specified group: "{}" name: "default" cannot be deleted by a user',
+         lambda p: p.get("GroupId") in {each.id for each in _groups() if each.name == "default"} and p["GroupId"]),
+    ),
+    "ec2 AssociateRouteTable": (  # hashicorp/terraform-provider-aws issue 38960
+        ("Resource.AlreadyAssociated", "the specified association for route table {} conflicts with an existing "
+         "association", lambda p: _associated(p) and p["RouteTableId"]),
+        (VALUE, "route table {0[RouteTableId]} and subnet {0[SubnetId]} belong to different networks", lambda p: (
+            p.get("SubnetId") and backend("ec2").route_tables[p["RouteTableId"]].vpc_id
+            != backend("ec2").get_subnet(p["SubnetId"]).vpc_id and p)),
+    ),
+    "ec2 ModifyVpcAttribute": (
+        ("InvalidParameterCombination", "Fields for multiple attribute types specified: only one is allowed",
+         lambda p: len([name for name in p if name.startswith("Enable")]) > 1),
+    ),
+    "ec2 CreateNetworkAclEntry ReplaceNetworkAclEntry": (
+        (VALUE, "Invalid value '{}' for ruleNumber", lambda p: number_outside(p, "RuleNumber", 1, 32766)),
+    ),
+    "ec2 CreateSubnet": (
+        ("InvalidSubnet.Range", "The CIDR '{}' is invalid.", lambda p: (
+            (text := p.get("CidrBlock")) and ip_network(text, strict=False).prefixlen not in range(16, 29) and text)),
+        (VALUE, "Value ({}) for parameter availabilityZone is invalid.", lambda p: (
+            (zone := p.get("AvailabilityZone")) and zone not in {
+                each.name for each in backend("ec2").describe_availability_zones()} and zone)),
+    ),
+    "ec2 CreateRoute": (
+        ("RouteAlreadyExists", "The route identified by {} already exists.", _same_route),
+        ("InvalidNatGatewayID.NotFound", "The natGateway ID '{}' does not exist",
+         lambda p: (name := p.get("NatGatewayId")) and name not in backend("ec2").nat_gateways and name),
+        ("MissingParameter", "The request must contain exactly one destination",
+         lambda p: len([name for name in p if name.startswith("Destination")]) != 1),
+        ("InvalidParameterCombination", "The request must contain exactly one of gatewayId, natGatewayId, "
+         "networkInterfaceId, vpcPeeringConnectionId, egressOnlyInternetGatewayId, transitGatewayId.",
+         lambda p: len([name for name in p if name.endswith("Id") and name not in KEYS]) != 1),
     ),
     "ec2 ReleaseAddress": (("InvalidIPAddress.InUse", "Address {} is in use.", _address_in_use),),
     "ec2 RunInstances": (("InvalidGroup.NotFound", "The security group '{}' does not exist", _unknown_group),),

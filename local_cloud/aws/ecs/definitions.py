@@ -1,11 +1,11 @@
 """What ECS refuses of a task definition (API reference, RegisterTaskDefinition and ContainerDefinition)."""
 
+import json
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from local_cloud.aws.hooks import Broken, Params, Refusals, number_outside
+from local_cloud.aws.hooks import Broken, Params, Refusals, other_than, twice
 
 CLIENT = "ClientException"
 FARGATE: dict[int, Iterable[int]] = {
@@ -20,10 +20,18 @@ FARGATE: dict[int, Iterable[int]] = {
 }
 """CPU units with their MiB of memory (ECS developer guide, "Fargate task definition differences")."""
 
+LOG_OPTION = "awslogs-(create-group|region|group|stream-prefix|datetime-format|multiline-pattern)|mode|max-buffer-size"
+"""ECS developer guide, "Send Amazon ECS logs to CloudWatch"; the message: "disallows options" (ECS agent)."""
 ENDED = ("SUCCESS", "COMPLETE")
 
 LONGEST_STOP = 120
 """Seconds on Fargate (API reference, ContainerDefinition, stopTimeout)."""
+
+NOT_ON_FARGATE = (
+    *("disableNetworking", "dnsSearchDomains", "dnsServers", "dockerSecurityOptions", "extraHosts"),
+    *("hostname", "links", "privileged", "resourceRequirements"),
+)
+"""Members of a container definition (API reference, ContainerDefinition: "not supported" on Fargate or with awsvpc)."""
 
 ROLE = "Fargate requires task definition to have execution role ARN to support "
 """virtual-kubelet/virtual-kubelet issue 193, hashicorp/terraform-provider-aws issue 3051."""
@@ -45,10 +53,6 @@ def _containers(given: Params) -> list[Params]:
 def _any(broken: Callable[[Params, Params], object]) -> Broken:
     """Return a rule of each container of a definition, whose value is the container's name."""
     return lambda given: next((c["name"] for c in _containers(given) if broken(given, c)), None)
-
-
-def _twice(values: Iterable[Any]) -> Any:
-    return next((value for value, count in Counter(values).items() if count > 1), None)
 
 
 def _fargate(given: Params) -> bool:
@@ -99,15 +103,24 @@ def _other_ports(_: Params, container: Params) -> bool:
     )
 
 
-def _check_out_of_range(_: Params, container: Params) -> bool:
-    check = container.get("healthCheck") or {}
-    ranges = {
-        "interval": (5, 300),
-        "timeout": (2, 120),
-        "retries": (1, 10),
-        "startPeriod": (0, 300),
+def _linux(container: Params) -> Params:
+    return container.get("linuxParameters") or {}
+
+
+def _firelens(container: Params) -> Any:
+    return container.get("firelensConfiguration")
+
+
+def _cycle(given: Params) -> str | None:
+    """Return a container that waits for itself by way of others."""
+    left = {
+        each["name"]: {other["containerName"] for other in each.get("dependsOn") or ()}
+        for each in _containers(given)
     }
-    return any(not low <= check.get(name, low) <= most for name, (low, most) in ranges.items())
+    while free := [name for name, needed in left.items() if not needed & left.keys()]:
+        for name in free:
+            del left[name]
+    return next(iter(left), None)
 
 
 # fmt: off
@@ -123,7 +136,7 @@ REFUSALS: Refusals = {
          lambda p: not p.get("executionRoleArn") and any(c.get("secrets") for c in _containers(p))),
         (CLIENT, f"The stopTimeout of the container {{}} must be at most {LONGEST_STOP} seconds on Fargate.",
          _any(lambda p, c: _fargate(p) and int(c.get("stopTimeout") or 0) > LONGEST_STOP)),
-        (CLIENT, "The container name {} is used more than once.", lambda p: _twice(c["name"] for c in _containers(p))),
+        (CLIENT, "The container name {} is used more than once.", lambda p: twice(c["name"] for c in _containers(p))),
         (CLIENT, "At least one container must be marked as essential.",
          lambda p: not any(c.get("essential", True) for c in _containers(p))),
         (CLIENT, "A container depends on one that is not part of the task definition.",
@@ -137,14 +150,56 @@ REFUSALS: Refusals = {
         (CLIENT, "The sum of all container 'cpu' values cannot be greater than the value of the task 'cpu'.",
          lambda p: 0 < units(p.get("cpu")) < sum(int(c.get("cpu") or 0) for c in _containers(p))),
         (CLIENT, "Invalid setting for container '{}'. Its memory is greater than that of the task.",
-         _any(lambda p, c: 0 < units(p.get("memory")) < int(c.get("memory") or 0))),
+         _any(lambda p, c: 0 < units(p.get("memory")) < max(
+             int(c.get(name) or 0) for name in ("memory", "memoryReservation")))),
         (CLIENT, "Invalid setting for container '{}'. memoryReservation must be less than memory.",
          _any(lambda _, c: 0 < (c.get("memory") or 0) <= (c.get("memoryReservation") or 0))),
-        (CLIENT, "Unknown volume '{}'.", _unknown_volume),
+        (CLIENT, "Unknown volume '{0[0]}'.", lambda p: (name := _unknown_volume(p)) is not None and [name]),
+        (CLIENT, "Log driver awslogs disallows an option of the container {}.", _any(lambda _, c: (
+            _logs_to(c) == "awslogs" and any(other_than(LOG_OPTION, name)
+                                             for name in c["logConfiguration"].get("options") or ())))),
+        (CLIENT, "A ulimit's soft limit is above its hard limit in the container {}.", _any(lambda _, c: any(
+            each["softLimit"] > each["hardLimit"] for each in c.get("ulimits") or ()))),
+        (CLIENT, "The log driver's mode of the container {} must be blocking or non-blocking.", _any(lambda _, c: (
+            other_than("(non-)?blocking", ((c.get("logConfiguration") or {}).get("options") or {}).get("mode"))))),
+        (CLIENT, "awsfirelens needs a container with a firelensConfiguration.", lambda p: any(
+            _logs_to(c) == "awsfirelens" for c in _containers(p)) and not any(map(_firelens, _containers(p)))),
+        (CLIENT, "volumesFrom names a container that does not exist: {}.", _any(lambda p, c: (
+            {e.get("sourceContainer") for e in c.get("volumesFrom") or ()} - {e["name"] for e in _containers(p)}))),
         (CLIENT, "Log driver awslogs requires options: awslogs-region, awslogs-group", _any(_lacks_log_options)),
-        (CLIENT, "A health check of the container {} has a number out of its range.", _any(_check_out_of_range)),
-        (CLIENT, "ephemeralStorage must be 21 to 200 GiB, not {}.",
-         lambda p: number_outside(p.get("ephemeralStorage") or {}, "sizeInGiB", 21, 200)),
+        (CLIENT, "A health check of the container {} must begin with CMD or CMD-SHELL.",
+         _any(lambda _, c: c.get("healthCheck") and c["healthCheck"]["command"][:1] not in (["CMD"], ["CMD-SHELL"]))),
+        (CLIENT, "Invalid 'containerDefinitions' size: at least one container is needed", lambda p: not _containers(p)),
+        (CLIENT, "An environment variable of the container {} has no name.", _any(lambda _, c: any(
+            not each.get("name") for each in c.get("environment") or ()))),
+        (CLIENT, "The container {} needs an image.", _any(lambda _, c: not c.get("image"))),
+        (CLIENT, "Duplicate port mapping {}.", lambda p: twice(
+            (e.get("containerPort"), e.get("protocol") or "tcp") for c in _containers(p)
+            for e in c.get("portMappings") or ())),
+        (CLIENT, "Duplicate volume {}.", lambda p: twice(each.get("name") for each in p.get("volumes") or ())),
+        (CLIENT, "The secret name must be unique and not shared with any new or existing environment variables set on "
+         "the container {}.", _any(lambda _, c: twice(
+             [e["name"] for e in c.get("secrets") or ()] + [*{e["name"] for e in c.get("environment") or ()}]))),
+        (CLIENT, "The dependencies of the containers form a cycle.", _cycle),
+        # ECS developer guide, "Fargate task definition differences"; its log drivers and ulimits, too.
+        (CLIENT, "Fargate does not support a parameter of the container {}.", _any(
+            lambda p, c: _fargate(p) and any(c.get(each) for each in NOT_ON_FARGATE))),
+        (CLIENT, "Fargate does not support this log driver: {}.", _any(lambda p, c: (
+            _fargate(p) and _logs_to(c) not in ("None", "awslogs", "awsfirelens", "splunk")))),
+        (CLIENT, "Fargate only supports the ulimit nofile, not another one of the container {}.", _any(
+            lambda p, c: _fargate(p) and any(each["name"] != "nofile" for each in c.get("ulimits") or ()))),
+        (CLIENT, "Fargate only supports adding the capability SYS_PTRACE to the container {}.", _any(
+            lambda p, c: _fargate(p) and {*((_linux(c).get("capabilities") or {}).get("add") or ())} - {"SYS_PTRACE"})),
+        (CLIENT, "Fargate does not support linuxParameters of the container {}.", _any(lambda p, c: (
+            _fargate(p) and _linux(c).keys() & {"devices", "maxSwap", "sharedMemorySize", "swappiness"}))),
+        (CLIENT, "Fargate does not support placementConstraints, ipcMode or the host's pidMode.", lambda p: (
+            _fargate(p) and (p.get("placementConstraints") or p.get("ipcMode") or p.get("pidMode") == "host"))),
+        (CLIENT, "Fargate does not support the volume {} with a path of the host.", lambda p: _fargate(p) and next(
+            (e["name"] for e in p.get("volumes") or ()
+             if (e.get("host") or {}).get("sourcePath") or e.get("dockerVolumeConfiguration")), None)),
+        # API reference, RegisterTaskDefinition: a task definition has at most 64 KiB (service quotas of ECS).
+        (CLIENT, "Actual length: '{}'. Max allowed length is '65536' bytes.",
+         lambda p: (size := len(json.dumps(p).encode())) > 65536 and size),
     ),
 }
 # fmt: on

@@ -5,6 +5,7 @@ from typing import Any
 from moto.ecs.exceptions import TaskDefinitionNotFoundException
 from moto.ecs.models import EC2ContainerServiceBackend, TaskDefinition
 
+from local_cloud.aws.ec2.rules import elsewhere
 from local_cloud.aws.ecs.definitions import CLIENT, units
 from local_cloud.aws.hooks import (
     Params,
@@ -13,8 +14,6 @@ from local_cloud.aws.hooks import (
     backend,
     before,
     instead,
-    number_outside,
-    other_than,
 )
 
 INVALID, PLATFORM = "InvalidParameterException", "PlatformUnknownException"
@@ -32,6 +31,10 @@ def _registered(self: EC2ContainerServiceBackend, *args: Any, **given: Any) -> T
     """Register "1 vCPU" and "2 GB" as 1024 and 2048 (API reference, RegisterTaskDefinition, cpu and memory)."""
     sizes = {name: str(units(given[name])) for name in ("cpu", "memory") if given.get(name)}
     return _register_task_definition(self, *args, **given | sizes)
+
+
+def _network(params: Params) -> Params:
+    return (params.get("networkConfiguration") or {}).get("awsvpcConfiguration") or {}
 
 
 @instead("ecs", "UpdateClusterSettings")
@@ -72,8 +75,8 @@ def active_service(params: Params) -> Any:
     return found if found and found.status == "ACTIVE" else None
 
 
-NAME = "[A-Za-z0-9_-]{1,255}"
-
+FARGATE = ("FARGATE", "FARGATE_SPOT")
+"""The capacity providers of Fargate, which every account has; the local cloud makes no others."""
 PLATFORMS = ("LATEST", "1.4.0", "1.3.0")
 """ECS developer guide, "Fargate Linux platform versions"."""
 
@@ -85,23 +88,30 @@ FORCE = (
 
 def _inactive(given: Params) -> bool:
     """Return whether a task definition is INACTIVE ("Deregistering an Amazon ECS task definition revision")."""
-    name = str(given.get("taskDefinition") or "").rpartition("/")[2]
-    family, _, number = name.partition(":")
-    revisions = backend("ecs").task_definitions.get(family, {})
-    found = revisions.get(int(number)) if number.isdigit() else None
-    return found is not None and found.status == "INACTIVE"
+    family, _, number = str(given["taskDefinition"]).rpartition("/")[2].partition(":")
+    found = backend("ecs").task_definitions[family]
+    return number.isdigit() and found[int(number)].status == "INACTIVE"
+
+
+def _groups(given: Params) -> dict[str, Any]:
+    """Return the records of a service's target groups by their ARNs; None for one that does not exist."""
+    known = backend("elbv2").target_groups
+    named = [each.get("targetGroupArn") for each in given.get("loadBalancers") or ()]
+    return {each: known.get(each) for each in named if each}
 
 
 def _unattached(given: Params) -> Any:
-    named = [each.get("targetGroupArn") for each in given.get("loadBalancers") or ()]
-    groups = (found for each in named if (found := backend("elbv2").target_groups.get(each)))
-    return next((each.arn for each in groups if not each.load_balancer_arns), None)
+    found = _groups(given).items()
+    return next((arn for arn, each in found if each and not each.load_balancer_arns), None)
+
+
+def _unknown_group(given: Params) -> Any:
+    return next((arn for arn, each in _groups(given).items() if each is None), None)
 
 
 def _unknown_provider(given: Params) -> Any:
     name = str(given.get("cluster", "default")).rpartition("/")[2]
-    cluster = backend("ecs").clusters.get(name)
-    known = cluster.capacity_providers or [] if cluster else []
+    known = backend("ecs").clusters[name].capacity_providers or []
     named = (each["capacityProvider"] for each in given.get("capacityProviderStrategy") or ())
     return next((each for each in named if each not in known), None)
 
@@ -115,26 +125,30 @@ def _cannot_move(given: Params) -> bool:
 
 def _unmapped(given: Params) -> Any:
     """Return the container of a load balancer that the task definition lacks, or lacks the port of."""
-    if not given.get("taskDefinition"):
-        return None
-    definition = backend("ecs").describe_task_definition(given["taskDefinition"])
+    if not (name := given.get("taskDefinition")):
+        key = str(given.get("cluster", "default")).rpartition("/")[2], given["service"]
+        name = backend("ecs").services[":".join(key)].task_definition
+    definition = backend("ecs").describe_task_definition(name)
     mapped = {
         (each["name"], port["containerPort"])
         for each in definition.container_definitions
         for port in each.get("portMappings") or ()
     }
-    balancers = [each for each in given.get("loadBalancers") or () if "containerName" in each]
-    asked = [(each["containerName"], each["containerPort"]) for each in balancers]
+    balancers = given.get("loadBalancers") or ()
+    asked = [(each.get("containerName"), each.get("containerPort")) for each in balancers]
     return next((f"{each[0]} at port {each[1]}" for each in asked if each not in mapped), None)
+
+
+def _unknown_override(given: Params) -> Any:
+    definition = backend("ecs").describe_task_definition(given["taskDefinition"])
+    known = [each["name"] for each in definition.container_definitions]
+    asked = (given.get("overrides") or {}).get("containerOverrides") or ()
+    return next((each["name"] for each in asked if each["name"] not in known), None)
 
 
 def _services_in(cluster: str) -> bool:
     name, services = cluster.rpartition("/")[2], backend("ecs").services.values()
     return any(each.cluster_name == name and each.status == "ACTIVE" for each in services)
-
-
-def _aws_tag(given: Params) -> Any:
-    return next((e["key"] for e in given.get("tags") or () if e["key"].startswith("aws:")), None)
 
 
 # fmt: off
@@ -143,33 +157,50 @@ REFUSALS: Refusals = {
         (CLIENT, "TaskDefinition is inactive", _inactive),
         (PLATFORM, "The specified platform version {} does not exist.",
          lambda p: (asked := p.get("platformVersion")) not in (None, *PLATFORMS) and asked),
+        (INVALID, "Error retrieving subnet or security group information for [{}] in the VPC of the first subnet.",
+         lambda p: elsewhere([*(place := _network(p)).get("subnets", ()), *place.get("securityGroups", ())])),
+        (INVALID, "A capacity provider strategy can only have one provider with a base other than 0.", lambda p: (
+            sum(bool(each.get("base")) for each in p.get("capacityProviderStrategy") or ()) > 1)),
+        (INVALID, "Placement strategies and constraints are not supported with FARGATE launch type.", lambda p: (
+            p.get("placementStrategy") or p.get("placementConstraints"))),
         (INVALID, "Specifying both a launch type and capacity provider strategy is not supported. "
          "Remove one and try again.", lambda p: p.get("launchType") and p.get("capacityProviderStrategy")),
         (INVALID, "The specified capacity provider {} was not found. Specify a valid capacity provider and try again.",
          _unknown_provider),
     ),
     "ecs CreateService UpdateService": (
-        (INVALID, "desiredCount must not be negative: {}", lambda p: number_outside(p, "desiredCount", 0, 5000)),
         (INVALID, "Both maximumPercent and minimumHealthyPercent cannot be 100 as this will block deployments.",
          _cannot_move),
         (INVALID, "The container {} did not have a container port defined in the task definition.", _unmapped),
+        (INVALID, "The target group {} does not exist.", _unknown_group),
+        (INVALID, "maximumPercent must be greater than minimumHealthyPercent.", lambda p: (
+            (percents := p.get("deploymentConfiguration") or {}).get("maximumPercent", 200)
+            < percents.get("minimumHealthyPercent", 0))),
+    ),
+    "ecs RunTask": (
+        (INVALID, "Override for container named {} is not a container in the TaskDefinition.", _unknown_override),
+    ),
+    "ecs PutClusterCapacityProviders": (
+        (INVALID, "The default strategy must have capacity providers of the cluster, unlike {}.", lambda p: next(
+            (name for each in p["defaultCapacityProviderStrategy"]
+             if (name := each["capacityProvider"]) not in p["capacityProviders"]), None)),
+    ),
+    "ecs CreateService RunTask": (
+        (INVALID, "Network Configuration must be provided when networkMode 'awsvpc' is specified.",
+         lambda p: not _network(p).get("subnets")),
     ),
     "ecs CreateService": (
-        (INVALID, "Service names may contain letters, digits, hyphens and underscores: {}",
-         lambda p: other_than(NAME, p["serviceName"])),
-        (INVALID, "Network Configuration must be provided when networkMode 'awsvpc' is specified.",
-         lambda p: not (p.get("networkConfiguration") or {}).get("awsvpcConfiguration")),
         (INVALID, "The target group with targetGroupArn {} does not have an associated load balancer.", _unattached),
+        (INVALID, "The scheduling strategy DAEMON is not supported on FARGATE.",
+         lambda p: p.get("schedulingStrategy") == "DAEMON"),
     ),
     "ecs UpdateService": (
         (INVALID, FORCE, lambda p: p.get("capacityProviderStrategy") and not p.get("forceNewDeployment")),
     ),
-    "ecs DescribeServices": (
-        (INVALID, "Services must be at most 10 for a request.", lambda p: len(p["services"]) > 10),
-    ),
-    "ecs RunTask": ((INVALID, "count must be 1 to 10: {}", lambda p: number_outside(p, "count", 1, 10)),),
-    "ecs CreateCluster CreateService RegisterTaskDefinition RunTask TagResource": (
-        (INVALID, "Tag keys must not begin with aws: {}", _aws_tag),
+    "ecs DescribeServices": ((INVALID, "Services cannot be empty.", lambda p: not p["services"]),),
+    "ecs CreateCluster PutClusterCapacityProviders": (
+        (CLIENT, "The specified capacity provider {} was not found.", lambda p: next(
+            (each for each in p.get("capacityProviders") or () if each not in FARGATE), None)),
     ),
     "ecs DeleteCluster": (
         ("ClusterContainsServicesException", "The Cluster cannot be deleted while Services are active.",

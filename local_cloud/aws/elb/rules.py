@@ -7,7 +7,8 @@ from typing import Any
 
 from moto.elbv2 import models
 
-from local_cloud.aws.ec2.rules import internet_gateway
+from local_cloud.aws.ec2.rules import elsewhere, internet_gateway
+from local_cloud.aws.forms import HOST, Form, keeps, network
 from local_cloud.aws.hooks import (
     ACCOUNT,
     Params,
@@ -15,15 +16,21 @@ from local_cloud.aws.hooks import (
     Refused,
     backend,
     before,
-    number_outside,
     other_than,
+    twice,
 )
 from local_cloud.aws.policy_evaluation import ALLOWED, decide, listed
 
 
+def _subnet_ids(params: Params) -> list[str]:
+    return params.get("Subnets") or [
+        each["SubnetId"] for each in params.get("SubnetMappings") or []
+    ]
+
+
 def _subnets(params: Params) -> list[Any]:
-    ids = params.get("Subnets") or [each["SubnetId"] for each in params.get("SubnetMappings") or []]
-    return list(backend("ec2").describe_subnets(subnet_ids=ids))
+    ids = _subnet_ids(params)
+    return list(backend("ec2").describe_subnets(subnet_ids=ids)) if ids else []
 
 
 def _without_gateway(given: Params) -> Any:
@@ -33,8 +40,12 @@ def _without_gateway(given: Params) -> Any:
 
 
 def _port_is_taken(given: Params) -> bool:
-    listeners = backend("elbv2").load_balancers[given["LoadBalancerArn"]].listeners.values()
-    return any(str(each.port) == str(given.get("Port")) for each in listeners)
+    """Return whether another listener of the load balancer, given by its ARN or that of a listener, has the port."""
+    arn, port = given.get("ListenerArn"), str(given.get("Port"))
+    held = backend("elbv2").load_balancers
+    balancers = [held[given["LoadBalancerArn"]]] if not arn else held.values()
+    own = [each.listeners for each in balancers if not arn or arn in each.listeners]
+    return any(str(e.port) == port and e.arn != arn for each in own for e in each.values())
 
 
 def _listeners() -> list[Any]:
@@ -70,7 +81,6 @@ OIDC_DEFAULTS: dict[str, Any] = {
     "OnUnauthenticatedRequest": "authenticate",
 }
 """API reference, AuthenticateOidcActionConfig. ELB describes them, too."""
-OIDC_URLS = ("Issuer", "AuthorizationEndpoint", "TokenEndpoint", "UserInfoEndpoint")
 
 
 def logins(actions: list[dict[str, Any]], before: list[dict[str, Any]], protocol: str) -> None:
@@ -90,9 +100,6 @@ def logins(actions: list[dict[str, Any]], before: list[dict[str, Any]], protocol
 
 
 def _login(config: dict[str, Any], before: list[dict[str, Any]]) -> None:
-    for name in OIDC_URLS:
-        if not str(config.get(name, "")).startswith("https://"):
-            raise _wrong(f"{name} must be a full URL, including the HTTPS protocol")
     keep = str(config.pop("UseExistingClientSecret", False)).lower() == "true"
     if keep and config.get("ClientSecret"):
         raise _wrong(
@@ -233,14 +240,58 @@ def _default_rule(given: Params) -> Any:
     return next((e.arn for e in rules if e.arn == given["RuleArn"] and e.is_default), None)
 
 
+def _addresses(given: Params) -> list[str]:
+    group = backend("elbv2").target_groups[given["TargetGroupArn"]]
+    return [each["Id"] for each in given["Targets"]] if group.target_type == "ip" else []
+
+
+def _no_address(given: Params) -> Any:
+    return next((each for each in _addresses(given) if not network(f"{each}/32")), None)
+
+
 def _outside(given: Params) -> Any:
-    group = backend("elbv2").target_groups.get(given["TargetGroupArn"])
-    if group is None or group.target_type != "ip":
-        return None
-    vpc = backend("ec2").vpcs.get(group.vpc_id)
-    allowed = TARGETS + ([ip_network(vpc.cidr_block)] if vpc else [])
-    ids = (each["Id"] for each in given["Targets"])
-    return next((each for each in ids if not any(ip_address(each) in net for net in allowed)), None)
+    vpc = backend("ec2").vpcs[backend("elbv2").target_groups[given["TargetGroupArn"]].vpc_id]
+    allowed = [*TARGETS, ip_network(vpc.cidr_block)]
+    found = ((each, ip_address(each)) for each in _addresses(given))
+    return next((text for text, each in found if not any(each in net for net in allowed)), None)
+
+
+SECONDS = range(1, 604801)
+ATTRIBUTES: dict[str, Form] = {
+    "access_logs.s3.bucket": ".*",
+    "access_logs.s3.prefix": ".*",
+    "client_keep_alive.seconds": range(60, 604801),
+    "connection_logs.s3.bucket": ".*",
+    "connection_logs.s3.prefix": ".*",
+    "health_check_logs.s3.bucket": ".*",
+    "health_check_logs.s3.prefix": ".*",
+    "idle_timeout.timeout_seconds": range(1, 4001),
+    "routing.http.desync_mitigation_mode": "monitor|defensive|strictest",
+    "routing.http.xff_header_processing.mode": "append|preserve|remove",
+    "deregistration_delay.timeout_seconds": range(3601),
+    "load_balancing.algorithm.anomaly_mitigation": "on|off",
+    "load_balancing.algorithm.type": "round_robin|least_outstanding_requests|weighted_random",
+    "load_balancing.cross_zone.enabled": "true|false|use_load_balancer_configuration",
+    "slow_start.duration_seconds": {"0", *map(str, range(30, 901))},
+    "stickiness.app_cookie.cookie_name": ".*",
+    "stickiness.app_cookie.duration_seconds": SECONDS,
+    "stickiness.lb_cookie.duration_seconds": SECONDS,
+    "stickiness.type": "lb_cookie|app_cookie|source_ip|source_ip_dest_ip|source_ip_dest_ip_proto",
+}
+"""The values of attributes (API reference, LoadBalancerAttribute and TargetGroupAttribute). What ends with "enabled" is
+true or false, and the thresholds of "target_group_health" are numbers or off."""
+
+
+def _wrong_attribute(given: Params) -> str | None:
+    for each in given["Attributes"]:
+        key = each["Key"]
+        usual = (
+            "true|false" if key.endswith(".enabled") else r"\d+|off" if "_health." in key else None
+        )
+        form = ATTRIBUTES.get(key, usual)
+        if form is None or not keeps(form, each.get("Value") or ""):
+            return str(key)
+    return None
 
 
 def _actions(given: Params) -> list[Params]:
@@ -270,43 +321,89 @@ def _other_vpc(given: Params) -> Any:
     return next((each.arn for each in named if vpc and each and each.vpc_id != vpc), None)
 
 
+OIDC_URLS = ("Issuer", "AuthorizationEndpoint", "TokenEndpoint", "UserInfoEndpoint")
+CONFIGURED = {
+    "fixed-response": ("FixedResponseConfig",),
+    "forward": ("ForwardConfig", "TargetGroupArn"),
+    "redirect": ("RedirectConfig",),
+}
+"""What an action of each type must have (API reference, Action)."""
 CONFIGURATION = "InvalidConfigurationRequest"
 
 # fmt: off
 REFUSALS: Refusals = {
-    "elbv2 CreateListener": (
+    "elbv2 CreateListener ModifyListener": (
         ("DuplicateListener", "A listener already exists on this port for this load balancer", _port_is_taken),
+    ),
+    "elbv2 CreateListener": (
+        ("ValidationError", "Listeners with the protocol HTTP have no certificate and no SSL policy",
+         lambda p: p.get("Protocol") == "HTTP" and (p.get("Certificates") or p.get("SslPolicy"))),
         ("CertificateNotFound", "A certificate must be specified for HTTPS listeners",
          lambda p: p.get("Protocol") == "HTTPS" and not p.get("Certificates")),
     ),
     "elbv2 DeleteTargetGroup": (
         ("ResourceInUse", "Target group '{}' is currently in use by a listener or a rule", _in_use),
     ),
+    "elbv2 CreateLoadBalancer SetSubnets SetSecurityGroups": (
+        ("SubnetNotFound", "The subnet ID '{}' does not exist",
+         lambda p: next((each for each in _subnet_ids(p) if elsewhere([each])), None)),
+        ("InvalidSecurityGroup", "The security group '{}' does not exist",
+         lambda p: next((each for each in p.get("SecurityGroups") or () if elsewhere([each])), None)),
+        (CONFIGURATION, "The subnets and security groups must be of one VPC, unlike '{}'",
+         lambda p: elsewhere([*_subnet_ids(p), *(p.get("SecurityGroups") or ())])),
+        (CONFIGURATION, "A load balancer cannot be attached to multiple subnets in the same Availability Zone",
+         lambda p: (zones := [each.availability_zone for each in _subnets(p)]) and len({*zones}) < len(zones)),
+    ),
     "elbv2 CreateLoadBalancer": (
+        ("ValidationError", "You can specify either Subnets or SubnetMappings, not both",
+         lambda p: p.get("Subnets") and p.get("SubnetMappings")),
+        (CONFIGURATION, "You must specify subnets with an associated IPv6 CIDR block.", lambda p: (
+            "dualstack" in (p.get("IpAddressType") or "")
+            and not all(each.ipv6_cidr_block_associations for each in _subnets(p)))),
         (CONFIGURATION, "At least two subnets in two different Availability Zones must be specified",
          lambda p: len({each.availability_zone for each in _subnets(p)}) < 2),
         ("InvalidSubnet", "VPC {} has no internet gateway", _without_gateway),
         ("DuplicateLoadBalancerName", "A load balancer with the same name '{}' exists, but with different settings",
          _taken),
-        ("ValidationError", "The load balancer name '{}' cannot be longer than '32' characters",
-         lambda p: other_than(".{1,32}", p["Name"])),
     ),
     "elbv2 DeleteLoadBalancer": (  # recorded by cloud-custodian
         ("OperationNotPermitted", "Load balancer '{}' cannot be deleted because deletion protection is enabled",
          _protected),
     ),
-    "elbv2 DeleteRule": (("OperationNotPermitted", "Default rule '{}' cannot be deleted", _default_rule),),
+    "elbv2 DeleteRule": (
+        ("RuleNotFound", "One or more rules not found",
+         lambda p: not any(p["RuleArn"] == rule.arn for each in _listeners() for rule in each.rules.values())),
+        ("OperationNotPermitted", "Default rule '{}' cannot be deleted", _default_rule),
+    ),
     "elbv2 RegisterTargets": (
+        ("ValidationError", "The IP address '{}' is not a valid IPv4 or IPv6 address", _no_address),
         ("ValidationError", "The IP address '{}' is not within a valid range for the target group", _outside),
+    ),
+    "elbv2 CreateTargetGroup": (
+        ("ValidationError", "The health check protocol of an HTTP or HTTPS target group must be HTTP or HTTPS: {}",
+         lambda p: p.get("Protocol") in ("HTTP", "HTTPS") and other_than("HTTPS?", p.get("HealthCheckProtocol"))),
     ),
     "elbv2 CreateTargetGroup ModifyTargetGroup": (
         ("ValidationError", "Health check timeout '{0[0]}' must be smaller than the interval '{0[1]}'", _slow_check),
-        ("ValidationError", "Health check path '{}' must start with '/'",
-         lambda p: other_than("/.*", p.get("HealthCheckPath"))),
     ),
     # ELB user guide, "Condition types for listener rules". The first message is of aws-cli issue 9792; the second is
     # made after the one for values, of aws-cdk issue 10065.
+    "elbv2 CreateRule": (
+        ("ValidationError", "A rule must have at least one condition", lambda p: not p.get("Conditions")),
+        ("ValidationError", "A condition of the field {} must have values", lambda p: next((
+            each["Field"] for each in p["Conditions"] if not any(
+                value.get("Values") if isinstance(value, dict) else isinstance(value, list) and value
+                for value in each.values())), None)),
+        ("ValidationError", "Rules can only have one condition of the field {}", lambda p: twice(
+            each["Field"] for each in p["Conditions"] if each["Field"] not in ("http-header", "query-string"))),
+    ),
+    "elbv2 CreateRule CreateListener": (  # hashicorp/terraform-provider-aws issue 40022
+        ("ValidationError", "An action must be specified", lambda p: not _actions(p)),
+    ),
     "elbv2 CreateRule ModifyRule": (
+        ("ValidationError", "The host name '{}' is not valid", lambda p: next(
+            (value for each in p.get("Conditions") or () if each["Field"] == "host-header"
+             for value in each.get("Values") or () if other_than(HOST, value)), None)),
         ("ValidationError", "Condition value '{}' contains a character that is not valid",
          lambda p: next((each for each in _patterns(p) if not PATH_PATTERN.fullmatch(each)), None)),
         ("ValidationError", f"A rule can only have '{MOST_WILDCARDS}' condition wildcards",
@@ -314,11 +411,24 @@ REFUSALS: Refusals = {
     ),
     "elbv2 CreateListener ModifyListener CreateRule ModifyRule": (
         ("InvalidLoadBalancerAction", "The redirect configuration is not valid because it creates a loop.", _loops),
+        ("InvalidLoadBalancerAction", "There must be exactly one action that ends a request",
+         lambda p: len([each for each in _actions(p) if not each["Type"].startswith("authenticate-")]) > 1),
+        ("ValidationError", "Target group stickiness duration must be specified when it is enabled", lambda p: any(
+            (config := (each.get("ForwardConfig") or {}).get("TargetGroupStickinessConfig") or {}).get("Enabled")
+            and not config.get("DurationSeconds") for each in _actions(p))),
+        ("InvalidLoadBalancerAction", "{} must be a full URL, including the HTTPS protocol", lambda p: next((
+            name for each in _actions(p) if each.get("AuthenticateOidcConfig") for name in OIDC_URLS
+            if other_than("https://.+", each["AuthenticateOidcConfig"].get(name) or "-")), None)),
+        ("ValidationError", "An action of the type {} needs its configuration", lambda p: next((
+            each["Type"] for each in _actions(p)
+            if not any(map(each.get, CONFIGURED.get(each["Type"], each)))), None)),
         (CONFIGURATION, "The following target groups have different VPC than the load balancer: {}", _other_vpc),
     ),
     "elbv2 ModifyLoadBalancerAttributes": (
-        (CONFIGURATION, "idle_timeout.timeout_seconds must be 1 to 4000: {}", lambda p: number_outside(
-            {e["Key"]: e.get("Value") for e in p.get("Attributes") or ()}, "idle_timeout.timeout_seconds", 1, 4000)),
+        ("ValidationError", "Load balancer attribute '{}' has an invalid value", _wrong_attribute),
+    ),
+    "elbv2 ModifyTargetGroupAttributes": (
+        ("ValidationError", "Target group attribute '{}' is not recognized or has an invalid value", _wrong_attribute),
     ),
 }
 # fmt: on

@@ -8,12 +8,15 @@ import string
 import time
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from moto.rds.models import DBInstance, MasterUserSecret, RDSBackend
+from moto.secretsmanager.models import FakeSecret
 
 from local_cloud.aws import hooks
 from local_cloud.aws.hooks import Hooking
+from local_cloud.aws.schedule_expressions import next_time
 
 PASSWORD_LENGTH = 28
 PASSWORD_LETTERS = string.ascii_letters + string.digits + "!#$%&()*+,-.:;<=>?[]^_{|}~"
@@ -37,9 +40,9 @@ def secret_string(username: str, word: str) -> str:
     return json.dumps({"username": username, "password": word})
 
 
-ROTATION_DAYS = 7
+USUAL_ROTATION = {"AutomaticallyAfterDays": 7}
 """RDS rotates a managed secret every seven days by default (RDS user guide, "Password management")."""
-make_secret = MasterUserSecret._create_secret
+make_secret, describe_secret = MasterUserSecret._create_secret, FakeSecret.to_dict
 HOSTED_ZONE = "Z24O6O9L7SGTNB"
 """The hosted zone of RDS endpoints in ap-northeast-1."""
 
@@ -73,7 +76,7 @@ def apply(hooking: Hooking, create: Callable[..., Any], created: Callable[[Any],
     def managed_secret(managed: Any, kms_key_id: str | None) -> Any:
         made = make_secret(managed, kms_key_id)
         made.rotation_requested = made.rotation_enabled = True
-        made.auto_rotate_after_days = ROTATION_DAYS
+        keep_schedule(made, None)
         return made
 
     hooking.patch(RDSBackend, "create_db_instance", create_db_instance)
@@ -81,6 +84,7 @@ def apply(hooking: Hooking, create: Callable[..., Any], created: Callable[[Any],
     hooking.patch(DBInstance, "endpoint", property(place))
     hooking.patch(MasterUserSecret, "_generate_secret_string", secret)
     hooking.patch(MasterUserSecret, "_create_secret", managed_secret)
+    hooking.patch(FakeSecret, "to_dict", _with_rules)
 
 
 def current(instance: Any) -> str:
@@ -125,12 +129,19 @@ def finish_rotation(instance: Any, version: str) -> None:
         secret.last_rotation_date = secret.last_changed_date = int(time.time())
 
 
-def keep_schedule(secret: Any, rules: dict[str, Any] | None) -> None:
-    """Keep the schedule of a managed secret's rotation, which moto drops or half keeps."""
-    days = (rules or {}).get("AutomaticallyAfterDays")
-    if days is not None:
-        secret.auto_rotate_after_days = int(days)
-        secret.next_rotation_date = int(time.time()) + int(days) * 86400
+def keep_schedule(secret: Any, rules: Any) -> None:
+    """Keep the schedule of a managed secret's rotation, days or an expression, as DescribeSecret returns it."""
+    vars(secret)["rules"] = rules = rules or vars(secret).get("rules") or USUAL_ROTATION
+    expression = rules.get("ScheduleExpression") or f"rate({rules['AutomaticallyAfterDays']} days)"
+    now = datetime.now(UTC)
+    moment = next_time(expression, "UTC", now)(now + timedelta(microseconds=1))
+    secret.next_rotation_date = int(moment.timestamp()) if moment else None
+
+
+def _with_rules(secret: Any) -> Any:
+    """Describe a secret with all rules of its rotation, of which moto knows the days."""
+    found = describe_secret(secret)
+    return found | {"RotationRules": rules} if (rules := vars(secret).get("rules")) else found
 
 
 def _current_version(secret: Any) -> dict[str, Any]:

@@ -2,13 +2,19 @@
 
 import base64
 import os
+import subprocess
+import tempfile
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from moto.ec2.models.subnets import Subnet
 from moto.rds.models import DBInstance, DBSubnetGroup, RDSBackend
 
+from local_cloud.aws.ec2.rules import elsewhere
 from local_cloud.aws.hooks import (
     Params,
     Refusals,
@@ -20,7 +26,9 @@ from local_cloud.aws.hooks import (
     number_outside,
     other_than,
 )
+from local_cloud.aws.rds.offers import ENGINE, MAJOR
 from local_cloud.calls import Calls
+from local_cloud.machine.postgres import programs
 
 _modify_db_subnet_group = RDSBackend.modify_db_subnet_group
 
@@ -168,9 +176,6 @@ def _databases_in(group: str) -> list[str]:
 
 WEAK = "The parameter MasterUserPassword is not a valid password"
 
-FAMILY = "(?!postgres).*|postgres(9\\.[3-6]|1[0-8])"
-"""Families of parameter groups of PostgreSQL; those of other engines are not looked at."""
-
 
 def _unknown_parameters(given: Params) -> Any:
     name = given.get("DBParameterGroupName") or "default."
@@ -181,8 +186,56 @@ def _unknown_parameters(given: Params) -> Any:
 VALUE = "InvalidParameterValue"
 
 
+@cache
+def contexts() -> Mapping[str, str]:
+    """Return PostgreSQL's parameters with their contexts; "postmaster" means that a change needs a restart."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [str(programs(Path(folder)) / ENGINE), "--describe-config"]
+        rows = subprocess.run(
+            command, check=True, capture_output=True, text=True
+        ).stdout.splitlines()
+    return {row.split("\t")[0].lower(): row.split("\t")[1] for row in rows}
+
+
+def _parameters(given: Params) -> list[tuple[str, str]]:
+    """Return the names and apply methods of the parameters of a change, where the group's family is PostgreSQL's."""
+    group = backend("rds").db_parameter_groups[given["DBParameterGroupName"]]
+    rows = given.get("Parameters") or () if group.family.startswith(ENGINE) else ()
+    return [(each["ParameterName"], str(each.get("ApplyMethod"))) for each in rows]
+
+
+def _managed(given: Params) -> Any:
+    known = backend("rds").databases.get(given[ID])
+    return getattr(known, "master_user_secret", None)
+
+
+def _size(given: Params) -> int:
+    """Return the GiB of an instance that exists; 0 for a new one."""
+    known = backend("rds").databases.get(given[ID])
+    return int(known.allocated_storage) + 1 if known else 0
+
+
+def _too_fast(given: Params) -> bool:
+    """Return whether a gp3 volume below 400 GiB is given IOPS or throughput (RDS user guide, "gp3 storage")."""
+    speed, size = given.get("Iops") or given.get("StorageThroughput"), given.get("AllocatedStorage")
+    return bool(speed and size) and given.get("StorageType") == "gp3" and int(str(size)) < 400
+
+
+def _other_vpc(given: Params) -> str | None:
+    group = backend("rds").subnet_groups[given["DBSubnetGroupName"]]
+    return elsewhere(
+        [group.subnets[0]["SubnetIdentifier"], *(given.get("VpcSecurityGroupIds") or ())]
+    )
+
+
+def _minutes(window: str) -> int:
+    """Return the minutes of a window as 23:45-00:15."""
+    begin, end = (int(time[:2]) * 60 + int(time[3:]) for time in window.split("-"))
+    return (end - begin) % 1440
+
+
 def _status(given: Params) -> str | None:
-    database = backend("rds").databases.get(given["DBInstanceIdentifier"])
+    database = backend("rds").databases.get(given[ID])
     return database.status if database is not None else None
 
 
@@ -206,11 +259,8 @@ def _users_of_parameters(given: Params) -> bool:
     return given["DBParameterGroupName"] in used
 
 
-STATE, COMBINATION, ID = (
-    "InvalidDBInstanceState",
-    "InvalidParameterCombination",
-    "DBInstanceIdentifier",
-)
+STATE, COMBINATION = "InvalidDBInstanceState", "InvalidParameterCombination"
+ID = "DBInstanceIdentifier"
 NO_SNAPSHOT = "Cannot create a snapshot because the database instance {} is not currently in the available state."
 ZONES = (
     "The DB subnet group doesn't meet Availability Zone (AZ) coverage requirement. Current AZ coverage is one. "
@@ -225,13 +275,23 @@ ROLE = (
 REFUSALS: Refusals = {
     "rds ModifyDBInstance": (  # RDS user guide, "Limitations of stopping your DB instance"
         (STATE, "Cannot modify a stopped DB Instance", lambda p: _status(p) in GOING_OFF),
+        (COMBINATION, "You can't specify MasterUserPassword for an instance with ManageMasterUserPassword enabled.",
+         lambda p: p.get("MasterUserPassword") and _managed(p) and p.get("ManageMasterUserPassword") is None),
         ("DBInstanceAlreadyExists", "DB instance {} already exists.", lambda p: (
             (name := str(p.get("NewDBInstanceIdentifier") or "").lower()) in backend("rds").databases and name)),
     ),
-    "rds CreateDBSnapshot": ((STATE, NO_SNAPSHOT, lambda p: _status(p) not in (None, "available") and p[ID]),),
+    "rds CreateDBSnapshot": (
+        (STATE, NO_SNAPSHOT, lambda p: _status(p) not in (None, "available") and p[ID]),
+        ("DBSnapshotAlreadyExists", "Cannot create the snapshot because one with the identifier {} already exists.",
+         lambda p: (name := p["DBSnapshotIdentifier"].lower()) in backend("rds").database_snapshots and name),
+    ),
     "rds CreateDBSubnetGroup": (
         ("DBSubnetGroupDoesNotCoverEnoughAZs", ZONES, _in_one_zone),
         (VALUE, ROLE, _lacks_role),
+        ("InvalidSubnet", "The requested subnet {} is not valid, or is of another VPC.",
+         lambda p: elsewhere(p["SubnetIds"])),
+        ("DBSubnetGroupAlreadyExists", "The DB subnet group '{}' already exists.",
+         lambda p: (name := p["DBSubnetGroupName"].lower()) in backend("rds").subnet_groups and name),
     ),
     "rds DeleteDBSubnetGroup": (
         ("InvalidDBSubnetGroupStateFault",
@@ -239,37 +299,75 @@ REFUSALS: Refusals = {
          lambda p: next(iter(_databases_in(p["DBSubnetGroupName"].lower())), None)),
     ),
     "rds DeleteDBParameterGroup": (
+        ("InvalidDBParameterGroupState", "Default DBParameterGroup cannot be deleted: {}",
+         lambda p: other_than("(?!default[.]).*", p["DBParameterGroupName"])),
         ("InvalidDBParameterGroupState", "One or more database instances are still members of this parameter group, "
          "so the group cannot be deleted", _users_of_parameters),
     ),
     # Messages of passwords: hashicorp/terraform-provider-aws issues 8156 and 11536.
     "rds CreateDBInstance ModifyDBInstance": (
-        (VALUE, "Invalid backup retention period: {}", lambda p: number_outside(p, "BackupRetentionPeriod", 0, 35)),
         (VALUE, f"{WEAK} because it is shorter than 8 characters.",
          lambda p: 0 < len(p.get("MasterUserPassword") or "") < 8),
         (VALUE, f"{WEAK}. Only printable ASCII characters besides '/', '@', '\"', ' ' may be used.",
-         lambda p: other_than(r"[!#-.0-?A-~]*", p.get("MasterUserPassword") or "")),
-        (VALUE, "Invalid MonitoringInterval: {}",
-         lambda p: other_than("0|1|5|10|15|30|60", p.get("MonitoringInterval"))),
+         lambda p: other_than(r"[!#-.0-?A-~]{0,128}", p.get("MasterUserPassword") or "")),
+        (COMBINATION, "You can't specify MasterUserPassword and ManageMasterUserPassword for the same instance.",
+         lambda p: p.get("ManageMasterUserPassword") and p.get("MasterUserPassword")),
+        (COMBINATION, "You can't specify MasterUserSecretKmsKeyId or RotateMasterUserPassword for an instance whose "
+         "password RDS doesn't manage.", lambda p: (
+             (p.get("MasterUserSecretKmsKeyId") or p.get("RotateMasterUserPassword"))
+             and not p.get("ManageMasterUserPassword") and not _managed(p))),
+        (COMBINATION, "A MonitoringRoleARN value is required if you specify a MonitoringInterval value other than 0.",
+         lambda p: int(p.get("MonitoringInterval") or 0) and not p.get("MonitoringRoleArn")),
+        (COMBINATION, "You can't specify IOPS or storage throughput for storage type gp3 and a storage size less than "
+         "400 for the engine postgres.", _too_fast),
+        (VALUE, "Invalid security group , groupId= {}, groupName=.",
+         lambda p: next((each for each in p.get("VpcSecurityGroupIds") or () if elsewhere([each])), None)),
+        (COMBINATION, "Max storage size must be greater than storage size", lambda p: 0 < int(
+            p.get("MaxAllocatedStorage") or 0) < max(1 + int(p.get("AllocatedStorage") or 0), _size(p))),
         ("DBParameterGroupNotFound", "DBParameterGroup not found: {}", _unknown_parameters),
     ),
     "rds CreateDBInstance": (
-        (COMBINATION, "You can't specify MasterUserPassword and ManageMasterUserPassword for the same instance.",
-         lambda p: p.get("ManageMasterUserPassword") and p.get("MasterUserPassword")),
         (COMBINATION, "Invalid storage size for engine name postgres and storage type gp3: {}",
          lambda p: number_outside({"size": p.get("AllocatedStorage") or 0}, "size", 20, 65536)),
-        (VALUE, "DBName must begin with a letter and contain only alphanumeric characters.",
-         lambda p: other_than("[A-Za-z][A-Za-z0-9_]*", p.get("DBName"))),
+        (VALUE, "Invalid master password", lambda p: not (
+            p.get("MasterUserPassword") or p.get("ManageMasterUserPassword"))),
+        (COMBINATION, "You can't specify KmsKeyId for an instance without StorageEncrypted.",
+         lambda p: p.get("KmsKeyId") and not p.get("StorageEncrypted")),
+        (VALUE, "{} is not a valid availability zone", lambda p: (zone := p.get("AvailabilityZone")) and zone not in {
+            each.name for each in backend("ec2").describe_availability_zones()} and zone),
+        (COMBINATION, "You must specify IOPS for the storage type {}.", lambda p: (
+            (kind := p.get("StorageType")) in ("io1", "io2") and not p.get("Iops") and kind)),
+        ("InvalidParameterCombination", "Requesting a specific availability zone is not valid for Multi-AZ instances.",
+         lambda p: p.get("MultiAZ") and p.get("AvailabilityZone")),
+        (COMBINATION, "The Parameter Group {} cannot be used for this instance.", lambda p: (
+            name := str(p.get("DBParameterGroupName"))).startswith("default.postgres") and name != (
+                f"default.postgres{str(p.get('EngineVersion') or MAJOR).partition('.')[0]}") and name),
+        (COMBINATION, "IOPS of {} must be 1000 or more.", lambda p: (
+            (kind := p.get("StorageType")) in ("io1", "io2") and 0 < int(p.get("Iops") or 0) < 1000 and kind)),
+        ("InvalidVPCNetworkStateFault", "The DB instance and EC2 security group are in different VPCs: {}", _other_vpc),
+        (VALUE, "The backup window and the minutes of {} must be at least 30.", lambda p: (
+            (window := p.get("PreferredBackupWindow")) and _minutes(window) < 30 and window)),
     ),
-    "rds CreateDBParameterGroup": (
-        (VALUE, "ParameterGroupFamily {} is not a valid parameter group family",
-         lambda p: other_than(FAMILY, p["DBParameterGroupFamily"])),
+    "rds ModifyDBParameterGroup ResetDBParameterGroup": (
+        ("InvalidParameterValue", "The parameter group {} cannot be modified.",
+         lambda p: other_than("(?!default[.]).*", p["DBParameterGroupName"])),
+        # hashicorp/terraform issues 8018 and 11881
+        (VALUE, "Could not find parameter with name: {}", lambda p: next(
+            (name for name, _ in _parameters(p) if "." not in name and name.lower() not in contexts()), None)),
+        (COMBINATION, "cannot use immediate apply method for static parameter", lambda p: any(
+            how == "immediate" and contexts().get(name) == "postmaster" for name, how in _parameters(p))),
+    ),
+    "rds AddTagsToResource": (
+        ("DBInstanceNotFound", "DBInstance {} not found.", lambda p: (
+            (name := p["ResourceName"].partition(":db:")[2]) and name not in backend("rds").databases and name)),
     ),
     "rds DeleteDBInstance": (
         # terraform-provider-aws pull request 46687
         (STATE, NO_SNAPSHOT, lambda p: (
             p.get("FinalDBSnapshotIdentifier") and not p.get("SkipFinalSnapshot") and _status(p) in GOING_OFF
             and p[ID])),
+        (COMBINATION, "FinalDBSnapshotIdentifier can't be specified when deleting with SkipFinalSnapshot.",
+         lambda p: p.get("SkipFinalSnapshot") and p.get("FinalDBSnapshotIdentifier")),
         (COMBINATION, "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified.",
          lambda p: not p.get("SkipFinalSnapshot") and not p.get("FinalDBSnapshotIdentifier")),
     ),

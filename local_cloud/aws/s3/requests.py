@@ -6,10 +6,14 @@ Source of the actions: Amazon S3 User Guide, "Required permissions for Amazon S3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from urllib.parse import parse_qs, unquote
+from typing import Any
+from urllib.parse import parse_qs, parse_qsl, unquote
 
 import xmltodict  # type: ignore[import-untyped]
+from moto.core.parse import RestXMLParser
 from moto.core.utils import get_service_model
+from requests.structures import CaseInsensitiveDict
+from werkzeug.datastructures import MultiDict
 
 from local_cloud.aws.policy_evaluation import listed
 
@@ -117,7 +121,18 @@ class S3Request:
     def operation(self) -> str | None:
         """Return the operation's name in botocore's model; None if the model has none for the request."""
         fitting = [each for each in _routes() if each.fits(self)]
-        return max(fitting, key=lambda each: each.weight).operation if fitting else None
+        # PutBucketLifecycle is a deprecated form of PutBucketLifecycleConfiguration with the same route.
+        rank = [(each.weight, each.operation.endswith("Configuration")) for each in fitting]
+        return fitting[rank.index(max(rank))].operation if fitting else None
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the operation's parameters by botocore's names. Raises moto's RequestParserError for other XML."""
+        model = get_service_model("s3").operation_model(str(self.operation))
+        given: Any = {"method": self.method, "headers": CaseInsensitiveDict(self.headers)}
+        given |= {"values": MultiDict(parse_qsl(self.query, keep_blank_values=True))}
+        given |= {"url_params": {"Bucket": self.bucket, "Key": self.key}, "body": self.body}
+        found: dict[str, Any] = RestXMLParser(model).parse(given)
+        return found
 
     def needs(self) -> Iterator[Need]:
         """Yield what the whole request needs. DeleteObjects is decided for each key, by `deleted`."""

@@ -6,6 +6,7 @@ In the local cloud every request counts as one with TLS.
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from copy import deepcopy
@@ -13,12 +14,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import xmltodict  # type: ignore[import-untyped]
+from moto.core.parse import RequestParserError
 from moto.iam.access_control import IAMPolicy, PermissionResult
 from moto.s3.exceptions import S3ClientError
 from moto.s3.models import FakeBucket
 from moto.s3.responses import S3Response
 
 from local_cloud.aws import hooks
+from local_cloud.aws.hooks import Params, twice
 from local_cloud.aws.policy_evaluation import listed
 from local_cloud.aws.s3 import policies
 from local_cloud.aws.s3.requests import Need, S3Request, arn
@@ -157,15 +160,77 @@ def _refuse_acl(request: S3Request) -> None:
         raise hooks.Refused("AccessControlListNotSupported", "The bucket does not allow ACLs")
 
 
+LACKING = re.compile(
+    ".*(Abac|Analytics|Annotation|IntelligentTiering|Metadata|Metrics|RequestPayment|Torrent).*|CreateSession|"
+    "RenameObject|RestoreObject|SelectObjectContent|UpdateObjectEncryption"
+)
+"""Operations that moto lacks and answers as others, such as CreateBucket."""
+
+
 def _refuse_bucket(request: S3Request) -> None:
-    """Refuse a bucket's name or policy, and an operation that moto would answer as CreateBucket."""
-    if request.operation == "CreateBucket":
-        policies.check_name(request.bucket)
-    elif request.operation == "PutBucketPolicy":
-        policies.check(request.bucket, request.body)
-    elif request.operation == "PutBucketRequestPayment":
-        words = "the local cloud does not implement s3:PutBucketRequestPayment"
+    """Refuse what moto lacks, by its name, and what breaks a rule about a bucket's name or settings."""
+    operation = request.operation or ""
+    if LACKING.fullmatch(operation):
+        words = f"the local cloud does not implement s3:{operation}"
         raise hooks.Refused("NotImplemented", words)
+    if operation == "CreateBucket":
+        policies.check_name(request.bucket)
+    elif operation == "PutBucketPolicy":
+        policies.check(request.bucket, request.body)
+    elif operation.startswith("PutBucket"):
+        try:
+            hooks.judge(("s3", operation), request.arguments())
+        except RequestParserError as problem:
+            raise hooks.Refused("MalformedXML", str(problem)) from None
+
+
+def _rules(given: Params) -> list[Params]:
+    return given["LifecycleConfiguration"].get("Rules") or []
+
+
+def _early(rule: Params) -> Any:
+    """Return the storage class into which a rule moves objects too early; "Expiration" where it first deletes them."""
+    moves = [(int(e.get("Days") or 0), e["StorageClass"]) for e in rule.get("Transitions") or ()]
+    ends = int((rule.get("Expiration") or {}).get("Days") or 0)
+    early = [name for days, name in moves if name.endswith("_IA") and days < INFREQUENT]
+    return next(
+        iter(early), "Expiration" if ends and any(ends <= days for days, _ in moves) else None
+    )
+
+
+INFREQUENT = 30
+"""Days until an object may move to a class of infrequent access (S3 User Guide, "Transitioning objects")."""
+
+# fmt: off
+REFUSALS: hooks.Refusals = {
+    "s3 PutBucketLifecycleConfiguration PutBucketLifecycle": (
+        ("InvalidArgument", "Rule ID must be unique. Found same ID for more than one rule: {}", lambda p: (
+            twice(each["ID"] for each in _rules(p) if each.get("ID")))),
+        ("InvalidArgument", "'Days' in Transition action must be greater than or equal to 30 for IA, and lower than "
+         "those of Expiration: {}", lambda p: next(filter(None, map(_early, _rules(p))), None)),
+        ("InvalidRequest", "At least one action needs to be specified in a rule: {}", lambda p: next((
+            each.get("ID") or "-" for each in _rules(p) if not any(word in name for name in each for word in (
+                "Expiration", "Transition", "Abort"))), None)),
+        ("MalformedXML", "An expiration has either days, or a date, or ExpiredObjectDeleteMarker",
+         lambda p: any(len(each.get("Expiration") or "-") > 1 for each in _rules(p))),
+        ("InvalidArgument", "'Days' for Expiration action must be a positive integer", lambda p: any(
+            int((each.get("Expiration") or {}).get("Days", 1)) < 1 for each in _rules(p))),
+    ),
+    "s3 PutBucketEncryption": (
+        ("InvalidArgument", "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or "
+         "aws:kms:dsse", lambda p: any(
+             default["SSEAlgorithm"] == "AES256" and default.get("KMSMasterKeyID")
+             for each in p["ServerSideEncryptionConfiguration"]["Rules"]
+             if (default := each.get("ApplyServerSideEncryptionByDefault")))),
+    ),
+    "s3 PutBucketNotificationConfiguration": (  # other destinations are not looked at
+        ("InvalidArgument", "Unable to validate the following destination configurations: {}", lambda p: next((
+            each["TopicArn"] for each in p["NotificationConfiguration"].get("TopicConfigurations") or ()
+            if each["TopicArn"] not in hooks.backend("sns").topics), None)),
+    ),
+}
+# fmt: on
+"""What ``hooks.register`` refuses."""
 
 
 def _access_key(response: S3Response, request: S3Request) -> str:

@@ -67,6 +67,7 @@ INSTANCE_NAMES = {
     "instanceClass": "DBInstanceClass",
     "maintenanceWindow": "PreferredMaintenanceWindow",
     "parameterGroupName": "DBParameterGroupName",
+    "password": "MasterUserPassword",
     "performanceInsightsEnabled": "EnablePerformanceInsights",
     "username": "MasterUsername",
 }

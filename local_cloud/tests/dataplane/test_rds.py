@@ -128,9 +128,12 @@ def test_rotation_is_every_seven_days_and_by_its_schedule_only_if_told(stack, ar
     secret, before = stack.sm.describe_secret(SecretId=arn), stack.password()
     assert (secret["RotationEnabled"], secret["OwningService"]) == (True, "rds")
     assert secret["RotationRules"] == {"AutomaticallyAfterDays": 7}
-    rules = {"AutomaticallyAfterDays": 30}
-    stack.sm.rotate_secret(SecretId=arn, RotateImmediately=False, RotationRules=rules)
-    assert stack.sm.describe_secret(SecretId=arn)["RotationRules"] == rules
+    for schedule in (
+        {"AutomaticallyAfterDays": 30},
+        {"ScheduleExpression": "rate(12 days)", "Duration": "3h"},
+    ):
+        stack.sm.rotate_secret(SecretId=arn, RotateImmediately=False, RotationRules=schedule)
+        assert stack.sm.describe_secret(SecretId=arn)["RotationRules"] == schedule
     assert stack.password() == before
     assert stack.instance()["DBInstanceStatus"] == "available"
     stack.connect().close()

@@ -167,6 +167,33 @@ def test_an_alarm_begins_after_its_periods_and_ends_when_it_is_over(metrics):
     assert metrics.found["StateUpdatedTimestamp"] == NOON + timedelta(minutes=4)
 
 
+def test_a_composite_alarm_follows_others_and_all_have_a_history(metrics, aws):
+    metrics.alarm()
+    rule = "ALARM(slow) AND NOT (OK(slow) OR FALSE)"
+    aws.cloudwatch.put_composite_alarm(AlarmName="both", AlarmRule=rule)
+    wrong = {"AlarmName": "wrong", "AlarmRule": "ALARM(none)"}
+    refused(aws.cloudwatch.put_composite_alarm, "ValidationError", "unknown alarm none", **wrong)
+    for minute in range(2):
+        metrics.put(minute, Value=3)
+        metrics.state(minute)
+    found = aws.cloudwatch.describe_alarms(AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
+    assert [each["StateValue"] for each in found] == ["ALARM"]
+    items = aws.cloudwatch.describe_alarm_history(AlarmName="both")
+    assert items[0]["HistorySummary"] == "Alarm updated from OK to ALARM"
+    aws.cloudwatch.delete_alarms(AlarmNames=["both"])
+
+
+def test_statistics_and_metrics_are_listed(metrics, aws):
+    metrics.put(1, Value=2)
+    asked = {**SECONDS, **HOUR, "Period": 60, "Statistics": ["Sum"], "ExtendedStatistics": ["p50"]}
+    [point] = aws.cloudwatch.get_metric_statistics(**asked)["Datapoints"]
+    assert (point["Sum"], point["ExtendedStatistics"]) == (2, {"p50": 2})
+    chosen = {"Namespace": "Own", "Dimensions": DIMENSIONS[:1]}
+    assert [each["MetricName"] for each in aws.cloudwatch.list_metrics(**chosen)] == ["Seconds"]
+    backwards = {**asked, "StartTime": NOON + timedelta(hours=2)}
+    refused(aws.cloudwatch.get_metric_statistics, "InvalidParameterCombination", **backwards)
+
+
 def test_an_alarm_over_an_expression_reads_the_last_five_minutes(metrics):
     metrics.api.put_metric_alarm(
         AlarmName="many",

@@ -28,6 +28,15 @@ def test_a_call_is_refused(request, aws, name):
     refused(getattr(getattr(aws, service), operation), code, words, **params)
 
 
+@pytest.mark.parametrize(("call", "changes", "code", "words"), recorded("drawn"))
+def test_a_call_that_was_drawn_is_refused(request, aws, call, changes, code, words):
+    service, operation = call.split()
+    story = Story(request)
+    params = GOOD.get(operation, {}) | story.filled(changes)
+    service = getattr(aws, service.replace("-", "_"))
+    refused(getattr(service, operation), code, story.filled(words), **params)
+
+
 @pytest.mark.parametrize("service", sorted({kind.service for kind in KINDS.values()}))
 def test_every_pattern_of_the_models_can_be_read(service):
     model = get_service_model(service)

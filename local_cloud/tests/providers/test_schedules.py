@@ -98,8 +98,9 @@ def trust(service="scheduler"):
 class Jobs:
     """A cluster and a task definition with both roles, of one name; and the schedules that start it."""
 
-    def __init__(self, aws, make):
+    def __init__(self, aws, make, subnets, groups):
         self.aws, self.make, self.name = aws, make, unique("jobs")
+        self.network = {"subnets": subnets[:1], "securityGroups": groups[:1]}
         aws.ecs.create_cluster(clusterName=self.name)
         roles = {"executionRoleArn": iam("role/execution"), "taskRoleArn": iam("role/task")}
         tags = [{"key": "team", "value": "red"}]
@@ -128,9 +129,8 @@ class Jobs:
         return made["Arn"]
 
     def schedule(self, role, expression="rate(1 hour)", **change):
-        network = {"subnets": ["subnet-1"], "securityGroups": ["sg-1"]}
         parameters = {"taskDefinitionArn": self.definition, "launchType": "FARGATE"}
-        parameters |= {"networkConfiguration": network, **change.pop("ecsParameters", {})}
+        parameters |= {"networkConfiguration": self.network, **change.pop("ecsParameters", {})}
         target = {"arn": self.cluster, "roleArn": role, "ecsParameters": parameters}
         inputs = {
             "name": unique("nightly"),
@@ -142,11 +142,8 @@ class Jobs:
 
 
 @pytest.fixture
-def jobs(aws, make):
-    return Jobs(aws, make)
-
-
-NETWORK = {"Subnets": ["subnet-1"], "SecurityGroups": ["sg-1"], "AssignPublicIp": "DISABLED"}
+def jobs(aws, make, subnets, groups):
+    return Jobs(aws, make, subnets, groups)
 
 
 @pytest.mark.parametrize(("change", "words"), TABLES["refused"])
@@ -224,7 +221,7 @@ def test_a_due_schedule_calls_run_task_with_its_parameters(fires, jobs):
     text = {"input": json.dumps({"containerOverrides": command})}
     cloud = fires(name=f"a-long-name-of-a-schedule-{jobs.name}", **more, target=text)
     cloud.pass_time(minutes=59)
-    network = {name[0].lower() + name[1:]: value for name, value in NETWORK.items()}
+    network = jobs.network | {"assignPublicIp": "DISABLED"}
     assert cloud.asked == [
         {
             "cluster": jobs.cluster,

@@ -13,9 +13,9 @@ import sys
 import threading
 from pathlib import Path
 
-from ecs_gate.aws.local_cloud import ROOT
 from local_cloud.paths import Home
 from stack.file import names_of
+from tools import ROOT
 
 
 def main() -> int:

@@ -9,8 +9,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from ecs_gate.aws.local_cloud import ROOT
 from ecs_gate.text import t
+from tools import ROOT
 
 PORT = 8081
 """Next to the app's own."""

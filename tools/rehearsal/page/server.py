@@ -52,7 +52,7 @@ LABELS: dict[str, Text] = {
         "No cause found, but the roll-out has not ended yet: its result is not known."
     ),
     "doctor_unsure": t(
-        "No cause found, but some parts could not be read: the stack may still be unhealthy."
+        "No cause found, but some parts could not be read: the service may still be unhealthy."
     ),
     "checked": t("What was checked"),
     "seen": t("Seen"),

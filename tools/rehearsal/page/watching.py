@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from ecs_gate.aws.errors import AwsProblem
-from ecs_gate.aws.local_cloud import ROOT
 from ecs_gate.aws.session import Session
 from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.findings import Diagnosis
@@ -30,6 +29,7 @@ from local_cloud.paths import Home
 from stack.file import StackError, project_of
 from stack.names import StackNames
 from stack.settings import Settings
+from tools import ROOT
 from tools.additions.owner import inquiry_of, overview
 from tools.additions.parts.jobs import Jobs
 from tools.additions.parts.settings import settings_of

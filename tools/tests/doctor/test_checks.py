@@ -132,4 +132,4 @@ def test_a_check_that_fails_is_one_check_and_named_as_careapp_s_own_mistake(monk
     assert (str(failed.part), failed.problem.kind) == ("the check broken", "own")
     told = failed.problem.as_text()
     assert told.startswith("careapp itself failed here (KeyError: 'x'; test_checks.py:")
-    assert told.endswith("That is a defect of careapp, not of the stack: please report it.")
+    assert told.endswith("That is a defect of careapp, not of what it reads: please report it.")

@@ -33,7 +33,7 @@ def test_pool_is_the_app_s():
 )
 def test_a_file_of_another_app_is_named_as_in_its_image(file, named):
     trace = ["Traceback:", f'  File "{file}", line 7, in home', "KeyError: 'x'"]
-    assert getattr(raised(trace), "file", None) == named
+    assert getattr(raised(trace, "webapp"), "file", None) == named
 
 
 def test_the_database_s_health_is_asked_of_the_app_in_webapp_alone(monkeypatch):

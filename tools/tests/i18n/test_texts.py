@@ -9,7 +9,6 @@ import pytest
 from babel.messages.pofile import read_po
 
 from ecs_gate.text import (
-    DOMAIN,
     LANGUAGES,
     Text,
     catalogue,
@@ -20,7 +19,7 @@ from ecs_gate.text import (
     text_of,
     verbatim,
 )
-from tests.catalogues import catalogues, messages, problems, read
+from tests.catalogues import SAID_IN, catalogues, messages, problems, read
 
 JAPANESE = re.compile(r"[぀-ヿ一-鿿]")
 SAME = {
@@ -67,13 +66,13 @@ def test_a_message_without_japanese_is_listed_and_shown_in_english():
 
 @CATALOGUES
 def test_a_catalogue_is_read_as_babel_reads_it(file):
-    whole = {"": catalogue(file.stem, "ja")[""], **entries(file)}
-    assert catalogue(file.stem, "ja") == whole
+    found = catalogue(file.stem, "ja", file.parents[2])
+    assert found == {"": found[""], **entries(file)}
     assert [each.id for each in READ(file) if each.fuzzy and each.id] == []
 
 
-def test_a_translation_names_the_same_values():
-    [file] = [each for each in catalogues() if each.stem == DOMAIN]
+@pytest.mark.parametrize("file", SAID_IN, ids=lambda file: file.stem)
+def test_a_translation_names_the_same_values(file):
     wrong = {
         key: text for key, text in entries(file).items() if text and fields(key) != fields(text)
     }
@@ -101,6 +100,8 @@ def test_the_japanese_is_japanese(file):
         ({"CAREAPP_LANG": "ja", "LC_ALL": "C"}, "ja"),
         ({"CAREAPP_LANG": "en", "LANG": "ja_JP.UTF-8"}, "en"),
         ({"CAREAPP_LANG": "fr", "LANG": "ja_JP.UTF-8"}, "ja"),
+        ({"ECS_GATE_LANG": "ja", "LC_ALL": "C"}, "ja"),
+        ({"ECS_GATE_LANG": "ja", "CAREAPP_LANG": "en"}, "en"),
     ],
 )
 def test_the_locale_chooses_the_language_in_posix_s_order(environ, wanted):

@@ -38,7 +38,7 @@ def test_pause_without_consent_changes_nothing(run, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.usefixtures("stack")
 def test_pause_prints_json_and_status_and_doctor_report_it(run, monkeypatch):
-    monkeypatch.setenv("CAREAPP_POLL_SECONDS", "0.01")
+    monkeypatch.setenv("LOCAL_CLOUD_POLL_SECONDS", "0.01")
     code, shown, progress = run("pause", "--yes", "--json")
     found = json.loads(shown)
     assert (code, found["paused"], found["desired"], found["database"]) == (0, True, 0, "stopped")

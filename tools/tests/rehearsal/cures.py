@@ -239,7 +239,7 @@ def running_stack(folder: Path) -> Iterator[Running]:
         project = Project(careapp.home, careapp.home.source)
         project.prepare()
         environment = project.environment(require(careapp.home), find_or_get())
-        os.environ.update(environment, CAREAPP_CLOCK_SPEED=SPEED, CAREAPP_POLL_SECONDS="0.1")
+        os.environ.update(environment, LOCAL_CLOUD_SPEED=SPEED, LOCAL_CLOUD_POLL_SECONDS="0.1")
         os.chdir(careapp.home.project)
         running = Running(careapp, environment)
         for words in (("stack", "init", "poc"), ("config", "set", *QUICK, "--stack", "poc")):

@@ -79,7 +79,7 @@ def made(monkeypatch, log):
         asyncio.run(found[name](given))
 
     monkeypatch.setattr(pulumi, "ResourceHook", hook)
-    monkeypatch.setenv("CAREAPP_POLL_SECONDS", "0.001")
+    monkeypatch.setenv("LOCAL_CLOUD_POLL_SECONDS", "0.001")
     return run
 
 
@@ -234,7 +234,7 @@ def test_update_of_a_page_that_fails_or_to_no_task_is_stopped_by_nothing(noted, 
 def test_the_wait_is_longer_than_iam_takes_and_says_what_it_waits_for(made, log, monkeypatch):
     slept = AsyncMock()
     monkeypatch.setattr(before_service.asyncio, "sleep", slept)
-    monkeypatch.setenv("CAREAPP_CLOCK_SPEED", "10")
+    monkeypatch.setenv("LOCAL_CLOUD_SPEED", "10")
     made("shiftingRole", Changes(), **CANARY)
     slept.assert_awaited_once_with(before_service.ROLE_SECONDS / 10)
     assert log.moments == ["waiting 30 s until ECS knows the new role"]

@@ -44,7 +44,7 @@ ENGLISH = a.page(ended_at="http://careapp-poc-alb.example/en/")
 @pytest.fixture
 def gate(monkeypatch):
     """Asks the gate for causes while the doctor sees one snapshot after the other; the screen, and what is told."""
-    monkeypatch.setenv("CAREAPP_POLL_SECONDS", "0.001")
+    monkeypatch.setenv("LOCAL_CLOUD_POLL_SECONDS", "0.001")
     monkeypatch.setattr(gate_loop.pages, "page_before", lambda _: None)
 
     def found(*snapshots, counts=(1,), gone=(), warm_up=0.05, tasks=1):

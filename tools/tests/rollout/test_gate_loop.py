@@ -125,7 +125,7 @@ def test_events_of_this_roll_out_are_told(monkeypatch, looks, since, told):
 
 
 def test_pace_is_calm_unless_a_rehearsal_sets_another():
-    rehearsed = Pace.of({"CAREAPP_POLL_SECONDS": "0.5", "CAREAPP_CLOCK_SPEED": "20"})
+    rehearsed = Pace.of({"LOCAL_CLOUD_POLL_SECONDS": "0.5", "LOCAL_CLOUD_SPEED": "20"})
     assert (Pace.of({}), rehearsed) == (Pace(poll=3.0, speed=1.0), Pace(poll=0.5, speed=20.0))
     # A limit is minutes, and settling five looks on AWS's clock.
     assert Patience.of(Pace(), 15, 40) == Patience(limit=900, settle=15, notice=40)

@@ -289,7 +289,7 @@ def test_command_that_does_not_run_is_red(up, ecs, given, why):
 
 
 def test_a_command_that_does_not_end_is_stopped_at_the_limit(up, ecs, monkeypatch):
-    monkeypatch.setenv("CAREAPP_CLOCK_SPEED", "1000000000")
+    monkeypatch.setenv("LOCAL_CLOUD_SPEED", "1000000000")
     ecs.answers["describe_tasks"] = [RUNNING] * 3 + [ENDED]
     late = "it had not ended after 2 min (rolloutTimeoutMinutes)"
     assert red(up, rolloutTimeoutMinutes="2") == HOW.format(0) + late

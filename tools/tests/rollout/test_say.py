@@ -8,6 +8,7 @@ from ecs_gate.rollout import say as words
 from ecs_gate.rollout.verdict import End, Outcome, Verdict
 from ecs_gate.text import verbatim
 from ecs_gate.waiting import timed
+from tools.additions.advice import ADVICE
 from tools.additions.remedies import try_again
 from tools.tests import said
 from tools.tests.rollout import judge_rows as rows
@@ -30,12 +31,15 @@ def ended(outcome, seen=aws.NO_SERVICE):
 
 
 def failed(end, diagnosis="", expected=aws.EXPECTED):
-    return partial(words.failed, end, expected, diagnosis, try_again("poc", expected.names))
+    retry = try_again("poc", expected.names)
+    return partial(words.failed, end, expected, diagnosis, retry, advice=ADVICE)
 
 
 def cause(seen=None, **known):
     end = ended(Outcome.RUNS, aws.all_well() if seen is None else seen)
-    return partial(words.running_with_a_cause, end, aws.EXPECTED, "THE DIAGNOSIS\n", **known)
+    return partial(
+        words.running_with_a_cause, end, aws.EXPECTED, "THE DIAGNOSIS\n", ADVICE, **known
+    )
 
 
 ENDED = {
@@ -48,12 +52,20 @@ ENDED = {
         f"failed: {each.value}": failed(ended(each))
         for each in Outcome if each not in (Outcome.GOING, Outcome.RUNS)
     },
+    **{
+        f"alone: {each.value}": partial(words.failed, ended(each), aws.EXPECTED, "", "aws ecs …")
+        for each in (Outcome.DELETED, Outcome.REPLACED, Outcome.OUTSIDE, Outcome.TOO_LATE, Outcome.WRONG)
+    },
+    "alone: a cause of a page that worked": partial(
+        words.running_with_a_cause, ended(Outcome.RUNS, aws.all_well()), aws.EXPECTED, "WHY", page_worked=True
+    ),
+    "alone: not read": partial(words.unconfirmed, aws.EXPECTED, "No credentials. Log in."),
     "rolled back to the same revision": failed(ended(Outcome.ROLLED_BACK, TRIPPED)),
     "a worker": failed(ended(Outcome.GAVE_UP, rows.mail(rows.ended(2, 9))), "WHY", rows.MAIL),
     "a cause": cause(),
     "a cause of a page that worked": cause(page_worked=True),
     "a cause: no task": cause(aws.all_well(0)),
-    "not read": partial(words.unconfirmed, aws.EXPECTED, "No credentials. Log in."),
+    "not read": partial(words.unconfirmed, aws.EXPECTED, "No credentials. Log in.", ADVICE),
     "would delete": partial(words.would_delete, aws.EXPECTED, "THE DIAGNOSIS"),
     "progress": partial(words.progress, aws.view(aws.deployment(aws.OLD, "COMPLETED")), WAIT),
     "progress: no service": partial(words.progress, aws.NO_SERVICE, WAIT),

@@ -245,9 +245,7 @@ def test_verdict_that_cannot_be_kept_is_told_and_up_says_all_else():
     denied = AwsProblem("denied", t("You may not."), t("Ask."), "AccessDenied")
     log, aws = Told(), Aws(("a", "STOPPED"), problem=denied)
     assert "answers with error 500" in up(aws, diagnosis("page-errors"), log)
-    assert log.lastings == [
-        "once ECS forgets it, ./careapp doctor may not know this cause: You may not."
-    ]
+    assert log.lastings == ["once ECS forgets it, the doctor may not know this cause: You may not."]
 
 
 def test_cloudwatch_keeps_the_verdict_and_logs_leave_it_out(run, stack, monkeypatch):

@@ -434,7 +434,7 @@ def test_listener_that_the_local_cloud_lacks_says_nothing(server, monkeypatch, t
     assert "the local cloud does not listen for it" in problem(server.there)
 
 
-OUTSIDE = "allowedCidrs is 198.51.100.0/24: this machine may be outside."
+OUTSIDE = "Allowed are 198.51.100.0/24: this machine may be outside."
 
 
 def test_a_machine_that_may_be_outside_of_the_allowed_networks_is_told_so(secure, monkeypatch):

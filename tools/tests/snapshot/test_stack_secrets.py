@@ -111,7 +111,7 @@ def test_a_log_without_values_is_masked_by_patterns_and_says_so(run):
     first, alone, *_ = shown(out)
     assert first.startswith(f'{MASKED[0][:-2]}"')
     assert alone == LINES[1]
-    assert said == "No permission for x. Patterns alone mask its value (docs/operate.md#watch).\n"
+    assert said == "No permission for x. Patterns alone mask its value.\n"
     assert run("logs", "--json", "-n", "1")[2] == "", "it was said"
 
 

@@ -1,0 +1,225 @@
+"""The forms of parameters that AWS's API references give in words, where botocore's models have none.
+
+Names are those of members of an operation's parameters, in any structure or, with a dot, in the named one. A pattern
+is for the whole text, a range for numbers, a set for words, and a number is the most items that a list has.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cache
+from ipaddress import ip_network
+from typing import Any, TypeAlias
+
+from botocore.model import Shape
+
+from local_cloud.aws import models
+
+Form: TypeAlias = str | range | Collection[str] | int | Callable[[Any], bool]
+CODES = {"rds": "InvalidParameterValue", "ecs RegisterTaskDefinition": "ClientException"}
+"""The services' error codes for a form, where not that of their models (``models.CODES``)."""
+TAG = r"(?!(?i:aws:)).{1,128}"
+"""A tag's key; those that begin with "aws:" are AWS's own (Tagging AWS Resources user guide)."""
+NAME = "[A-Za-z0-9_-]{1,255}"
+IDENTIFIER = r"[A-Za-z](-?[A-Za-z0-9]){0,62}"
+BALANCER = r"(?!internal-)[A-Za-z0-9](-*[A-Za-z0-9]){0,31}(?<!.{33})"
+HOST = r"[A-Za-z0-9.*?_-]{1,128}"
+WORDS = r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{0,255}"
+ARN = r"arn:aws:[^:]+:[^:]*:[^:]*:.+"
+
+
+def network(text: str) -> bool:
+    """Return whether a text is a network in CIDR notation. AWS clears bits of the host (API reference, IpRange)."""
+    try:
+        return bool(ip_network(text, strict=False)) and "/" in text
+    except ValueError:
+        return False
+
+
+def tags(items: Any) -> bool:
+    """Return whether tags are at most 50, with different keys (Tagging AWS Resources user guide)."""
+    pairs = [each for each in items if isinstance(each, Mapping)]
+    keys = [each[name] for each in pairs for name in each if name.lower() in ("key", "tagkey")]
+    return len(items) <= 50 and len({*keys}) == len(keys)
+
+
+COMMON: Mapping[str, Form] = {
+    "Tag.Key Tag.key": TAG,
+    "Tag.Value Tag.value": ".{0,256}",
+    "Tags tags TagSet": tags,
+}
+FORMS: Mapping[str, Mapping[str, Form]] = {
+    "ecs": {  # ECS API reference: the operation or the type with the member
+        "family serviceName clusterName ContainerDefinition.name Volume.name": NAME,
+        "desiredCount": range(5001),
+        "count": range(1, 11),
+        "services": 10,
+        "tasks": 100,
+        "loadBalancers": 5,
+        "capacityProviderStrategy": 20,
+        "securityGroups": 5,
+        "subnets": 16,
+        "containerDefinitions": 10,
+        "ContainerDefinition.image": r"[\w.:/#-]{1,255}(@sha256:\w+)?",
+        "ContainerDefinition.cpu ContainerDefinition.stopTimeout healthCheckGracePeriodSeconds": range(
+            1 << 31
+        ),
+        "ContainerDefinition.memory ContainerDefinition.memoryReservation": range(4, 1 << 31),
+        "ContainerDefinition.startTimeout": range(2, 121),
+        "PortMapping.name": "[a-z0-9_][a-z0-9_-]{0,63}",
+        "PortMapping.containerPort PortMapping.hostPort": range(65536),
+        "HealthCheck.interval": range(5, 301),
+        "HealthCheck.timeout": range(2, 61),
+        "HealthCheck.retries": range(1, 11),
+        "HealthCheck.startPeriod": range(301),
+        "EphemeralStorage.sizeInGiB": range(21, 201),
+        "KeyValuePair.name Secret.name Secret.valueFrom": ".+",
+        "EFSVolumeConfiguration.fileSystemId": "fs-[0-9a-f]+",
+        "startedBy": ".{0,128}",
+        "executionRoleArn taskRoleArn EnvironmentFile.value ServiceRegistry.registryArn": ARN,
+        "ClusterSetting.value": {"enabled", "disabled", "enhanced"},
+        "minimumHealthyPercent": range(101),
+    },
+    "elbv2": {  # ELB API reference
+        "CreateLoadBalancerInput.Name CreateTargetGroupInput.Name": BALANCER,
+        "HealthCheckPath": "/.{0,1023}",
+        "HealthCheckPort": r"traffic-port|[1-9]\d{0,3}|[1-5]\d{4}|6[0-5]\d{3}",
+        "ProtocolVersion": {"GRPC", "HTTP1", "HTTP2"},
+        "ForwardActionConfig.TargetGroups": 5,
+        "RedirectActionConfig.Path": "[/#].*",
+        "RedirectActionConfig.Port": r"#\{port\}|[1-9]\d{0,3}|[1-5]\d{4}|6[0-5]\d{3}",
+        "HttpHeaderConditionConfig.HttpHeaderName": "(?i)(?!host$).{1,40}",
+        "Matcher.HttpCode": r"[2-5]\d\d([,-][2-5]\d\d)*",
+        "TargetGroupTuple.Weight": range(1000),
+        "TargetGroupStickinessConfig.DurationSeconds": range(1, 604801),
+        "HostHeaderConditionConfig.Values": HOST,
+        "HttpRequestMethodConditionConfig.Values": "[A-Z_-]{1,40}",
+        "SourceIpConditionConfig.Values": network,
+    },
+    "rds": {  # RDS API reference, CreateDBInstance, ModifyDBInstance and the operation with the member
+        "CreateDBInstanceMessage.DBInstanceIdentifier NewDBInstanceIdentifier TargetDBInstanceIdentifier": IDENTIFIER,
+        "CreateDBSnapshotMessage.DBSnapshotIdentifier": r"[A-Za-z](-?[A-Za-z0-9]){0,254}",
+        "FinalDBSnapshotIdentifier": r"[A-Za-z](-?[A-Za-z0-9]){0,254}",
+        "CreateDBParameterGroupMessage.DBParameterGroupName": r"[A-Za-z](-?[A-Za-z0-9]){0,254}",
+        "CreateDBParameterGroupMessage.DBParameterGroupFamily": r"(?!postgres).*|postgres(9\.[3-6]|1[0-8])",
+        "CreateDBSubnetGroupMessage.DBSubnetGroupName": r"(?!(?i:default)$)[A-Za-z][A-Za-z0-9 ._-]{0,254}",
+        "BackupRetentionPeriod": range(36),
+        "MonitoringInterval": {"0", "1", "5", "10", "15", "30", "60"},
+        "PerformanceInsightsRetentionPeriod": {
+            "7",
+            "731",
+            *(str(31 * month) for month in range(1, 24)),
+        },
+        "Port": range(1150, 65536),
+        "PromotionTier": range(16),
+        "EngineLifecycleSupport": r"open-source-rds-extended-support(-disabled)?",
+        "LicenseModel": "postgresql-license",
+        "NetworkType": {"IPV4", "DUAL"},
+        "ApplyMethod": {"immediate", "pending-reboot"},
+        "StorageType": {"gp2", "gp3", "io1", "io2", "standard"},
+        "DBName MasterUsername": "[A-Za-z][A-Za-z0-9_]{0,62}",
+        "EnableCloudwatchLogsExports": {"postgresql", "upgrade", "iam-db-auth-error"},
+        "CACertificateIdentifier": r"rds-ca-(rsa2048|rsa4096|ecc384)-g1",
+        "PreferredBackupWindow": r"\d\d:\d\d-\d\d:\d\d",
+        "PreferredMaintenanceWindow": r"(?i)(\w{3}:\d\d:\d\d)-\w{3}:\d\d:\d\d",
+    },
+    "ec2": {  # EC2 API reference: the operation or the type with the member
+        "CreateSecurityGroupRequest.GroupName": rf"(?!sg-)(?=.){WORDS}",
+        "CreateSecurityGroupRequest.Description": rf"(?=.){WORDS}",
+        "IpRange.Description UserIdGroupPair.Description": WORDS,
+        "IpRange.CidrIp DestinationCidrBlock CreateSubnetRequest.CidrBlock": network,
+        "IpPermission.IpProtocol": r"-1|(?i:tcp|udp|icmp|icmpv6)|\d{1,2}|1\d\d|2[0-4]\d|25[0-5]",
+    },
+    "cloudwatch": {  # CloudWatch API reference, PutMetricAlarm and the operation with the member
+        "AlarmActions OKActions InsufficientDataActions": ARN,
+        "TreatMissingData": {"breaching", "notBreaching", "ignore", "missing"},
+        "PutMetricAlarmInput.ExtendedStatistic": r"(p|tm|tc|ts|wm|pr|iqm|TM|TC|TS|WM|PR|IQM).*(?<!p10[1-9])",
+        "MetricDataQuery.Id": r"[a-z]\w{0,254}",
+        "PutMetricDataInput.Namespace": "(?!AWS/).+",
+    },
+    "secretsmanager": {"CreateSecretRequest.Name": r"[\w/+=.@!-]{1,512}"},
+    "kms": {
+        "ScheduleKeyDeletionRequest.PendingWindowInDays": range(7, 31),
+        "CreateAliasRequest.AliasName": r"alias/(?!aws/)[\w/-]+",
+        "Tag.TagKey": TAG,
+    },
+    "s3": {
+        "LifecycleRule.ID": ".{0,255}",
+        "AbortIncompleteMultipartUpload.DaysAfterInitiation": range(1, 1 << 31),
+    },
+    "route53": {
+        "CreateHostedZoneRequest.Name": r"([A-Za-z0-9_*-]{1,63}\.?)+",
+        "ResourceRecordSet.Name": r"([^.\s]{1,63}\.)*[^.\s]{1,63}\.?",
+    },
+    "ssm": {  # Systems Manager API reference, PutParameter: at most 15 levels
+        "PutParameterRequest.Name": r"[\w.-]+|(/[\w.-]+){1,15}",
+        "PutParameterRequest.Value": ".+",
+    },
+    "events": {"PutTargetsRequest.Targets": 5},
+    "sns": {  # SNS API reference, Publish and Subscribe
+        "PublishInput.Message": ".+",
+        "TopicArn": ARN,
+        "Protocol": r"https?|email|email-json|sms|sqs|application|lambda|firehose",
+    },
+    "application-autoscaling": {
+        "MinCapacity MaxCapacity Cooldown ScaleInCooldown ScaleOutCooldown": range(1 << 31),
+        "RegisterScalableTargetRequest.ResourceId": r"(?!service/).*|service/[^/]+/[^/]+",
+    },
+}
+"""The forms of the operations' parameters by service; those of ``COMMON`` are every service's."""
+
+
+@cache
+def _forms(service: str) -> Mapping[str, Form]:
+    rows = {**COMMON, **FORMS.get(service, {})}
+    return {name: form for names, form in rows.items() for name in names.split()}
+
+
+def problem(service: str, operation: str, params: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return the code and the message, which AWS does not document, for a parameter of another form; None for none."""
+    shape = models.input_shape(service, operation)
+    words = next(_misfits(_forms(service), shape, params, ""), None) if shape is not None else None
+    usual = CODES.get(service) or models.CODES.get(service, "ValidationException")
+    return (CODES.get(f"{service} {operation}", usual), words) if words else None
+
+
+def _misfits(forms: Mapping[str, Form], shape: Shape, value: Any, path: str) -> Iterator[str]:
+    if shape.type_name == "list" and isinstance(value, list):
+        for each in value:
+            yield from _misfits(forms, shape.member, each, path)
+    if shape.type_name != "structure" or not isinstance(value, Mapping):
+        return
+    for name, each in value.items():
+        form = forms.get(f"{shape.name}.{name}", forms.get(name))
+        if name not in shape.members or each is None:
+            continue
+        if form is not None and not keeps(form, each):
+            yield f"Invalid value '{each}' for {path}{name}, which must be {_shown(form)}"
+        yield from _misfits(forms, shape.members[name], each, f"{path}{name}.")
+
+
+def _shown(form: Form) -> str:
+    if isinstance(form, range):
+        return f"{form.start} to {form.stop - 1}"
+    if isinstance(form, int):
+        return f"at most {form} items"
+    if isinstance(form, str):
+        return f"of the form {form}"
+    if callable(form):
+        return "a network in CIDR notation" if form is network else "at most 50 different tags"
+    return f"one of {', '.join(sorted(form))}"
+
+
+def keeps(form: Form, value: object) -> bool:
+    """Return whether a value, or each one of a list, has a form."""
+    if isinstance(form, int):
+        return not isinstance(value, list) or len(value) <= form
+    if form is tags:
+        return tags(value)
+    if isinstance(value, list):
+        return all(keeps(form, each) for each in value)
+    text = str(value)
+    if isinstance(form, range):
+        return bool(re.fullmatch(r"-?\d+", text)) and int(text) in form
+    if isinstance(form, str):
+        return re.fullmatch(form, text, re.DOTALL) is not None
+    return form(text) if callable(form) else text in form
