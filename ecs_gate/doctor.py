@@ -101,6 +101,7 @@ def _unread(now: Snapshot) -> tuple[Unread, ...]:
     for each in now.owner.parts:
         if problem := now.of(each.kind).problem:
             parts.append(Unread(each.what, problem, each.essential))
+    parts += now.owner.unseen
     image = now.image.value
     if image is not None and image.present and not image.platforms:
         way_out = t("Allow ecr:GetDownloadUrlForLayer, and try again.")

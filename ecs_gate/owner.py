@@ -12,7 +12,7 @@ from ecs_gate.text import Text, t
 if TYPE_CHECKING:
     from ecs_gate.aws.session import Session
     from ecs_gate.diagnosis.case import Case
-    from ecs_gate.diagnosis.findings import Finding
+    from ecs_gate.diagnosis.findings import Finding, Unread
     from ecs_gate.parts.gather import Snapshot
     from ecs_gate.target import Names
 
@@ -112,3 +112,7 @@ class Owner:
     """What he is told to do after a roll-out."""
     describe: Callable[[Case], Text] = described
     """What a diagnosis says first."""
+    unseen: tuple[Unread, ...] = ()
+    """What no part of a snapshot reads, though the service has it."""
+    verdicts: bool = True
+    """Whether the gate keeps what it finds in the service's log group, and reads what it has kept there."""

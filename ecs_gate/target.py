@@ -33,7 +33,7 @@ class Names(Protocol):
 
     @property
     def family(self) -> str:
-        """The task definition's."""
+        """The task definition's; with a revision, like `web:7`, that one stands for its newest."""
 
     @property
     def container(self) -> str:
@@ -67,7 +67,10 @@ class Names(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceNames:
-    """`Names` of a service of which cluster and service are known; "" is looked up where AWS's answers lead to it."""
+    """`Names` of a service of which cluster and service are known: `ecs_gate.discovery` finds the rest.
+
+    What is "" then is what it does not have.
+    """
 
     cluster: str
     service: str
@@ -228,6 +231,8 @@ class Target:
     plan: Plan = field(default_factory=Plan)
     public_words: frozenset[str] = frozenset()
     """Words that are no secret, though a secret may have them as its value."""
+    alarms: tuple[str, ...] = ()
+    """The names of its alarms, where its names have no prefix by which they are found."""
     others: tuple[Names, ...] = ()
     """Further services without a load balancer that share network, image and roles with it."""
 

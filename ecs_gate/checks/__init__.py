@@ -64,6 +64,7 @@ CHECKS: tuple[Check, ...] = (
     load_balancer.target_group,
     load_balancer.listener,
     load_balancer.forwarding,
+    load_balancer.unused,
     registration.deregistered,
     load_balancer.certificate,
     load_balancer.protocol,

@@ -110,7 +110,8 @@ def address(case: Case) -> Iterator[Finding]:
         "DB_NAME": database.name,
         "DB_USER": database.user,
     }
-    known = definition.environment
+    # What a person has named himself may be another database or user, on purpose.
+    known = {k: v for k, v in definition.environment.items() if k in case.target.plan.made}
     wrong = {
         name: (known[name], right)
         for name, right in wanted.items()
@@ -157,9 +158,10 @@ def other_secrets(case: Case) -> Mapping[str, str]:
     last seven characters names the same secret (Secrets Manager user guide, "Secret ARN").
     """
     definition, database = case.definition, case.now.database.value
-    if definition is None or database is None or not database.secret:
+    plan = case.target.plan
+    if definition is None or database is None or not (database.secret and plan.made):
         return {}
-    passwords = ("DB_PASSWORD", *case.target.plan.passwords)
+    passwords = ("DB_PASSWORD", *plan.passwords)
     named = {name: secret_arn(definition.secrets.get(name, "")) for name in passwords}
     named["DB_SECRET_ARN"] = definition.environment.get("DB_SECRET_ARN", "")
     own = ("", database.secret, database.secret[:-7])

@@ -37,7 +37,7 @@ NO_GROUP = r"(?i)log group does not exist|awslogs-group.*not exist"
 def image(case: Case) -> Iterator[Finding]:
     """Check that the expected image is in ECR, for the task's architecture."""
     part = case.now.image
-    if part.problem:
+    if part.problem or not case.now.names.repository:
         return
     image = part.value
     wanted = case.definition.image if case.definition else case.now.names.repository

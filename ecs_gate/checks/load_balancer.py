@@ -70,7 +70,8 @@ def forwarding(case: Case) -> Iterator[Finding]:
     balancer, group = case.now.balancer.value, case.now.group.value
     if balancer is None or group is None:
         return
-    listener, request = elb.serving(balancer), _request(case, balancer)
+    listener = elb.serving(balancer, case.target.page.url)
+    request = _request(case, balancer)
     page = case.now.page.value
     answered = page.status if page and page.missing and page.by_balancer else 0
     rules = listener.rules if listener else ()
@@ -155,6 +156,28 @@ def _none_forwards(
     )
 
 
+def unused(case: Case) -> Iterator[Finding]:
+    """Find a target group of the service to which no load balancer forwards: then ELB does not check its targets."""
+    names, group = case.now.names, case.now.group.value
+    idle = [each for each in case.task_targets if each.reason == "Target.NotInUse"]
+    if names.balancer or group is None or not idle:
+        return
+    yield Finding(
+        NO_RULE_FORWARDS,
+        title=t("No load balancer forwards to the target group {name}", name=group.name),
+        why=t(
+            "ECS waits for healthy targets, and ELB checks only those that a listener or rule leads to."
+        ),
+        fixes=case.correct_program(
+            t(
+                "Let a listener or a rule forward to it ({place}), and deploy:",
+                place=case.place("listeners"),
+            )
+        ),
+        evidence=tuple(dict.fromkeys(each.description or each.reason for each in idle)),
+    )
+
+
 def _label(listener: Listener) -> str:
     return f"{listener.protocol}:{listener.port}"
 
@@ -188,6 +211,8 @@ def target_group(case: Case) -> Iterator[Finding]:
     """Check that there is a target group, which stage 1 creates, and that the service registers its tasks in it."""
     service, group = case.service, case.now.group.value
     if case.now.group.problem or (service is None and case.now.balancer.value is None):
+        return
+    if not case.now.names.target_group:  # a service without a load balancer
         return
     if group is None:
         yield Finding(
@@ -373,7 +398,8 @@ def _in_public_subnets(case: Case) -> Text:
 
 def _cut_off(case: Case, network: Network, lost: list[str]) -> Finding:
     names = {each: network.subnets[each].name for each in lost if each in network.subnets}
-    public = f"{case.now.names.prefix}-public-"
+    prefix = case.now.names.prefix
+    public = f"{prefix}-public-" if prefix else ""
     # A public subnet has lost its route; any other was never meant for a load balancer.
     misplaced = any(not each.startswith(public) for each in names.values())
     return Finding(
@@ -404,7 +430,7 @@ def is_there(case: Case) -> bool:
 
 
 def _missing(case: Case) -> Iterator[Finding]:
-    if case.now.balancer.problem or not is_there(case):
+    if case.now.balancer.problem or not (case.now.names.balancer and is_there(case)):
         return
     yield Finding(
         BALANCER_MISSING,

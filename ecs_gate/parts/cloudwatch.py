@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -71,6 +71,8 @@ def measured(
         "LoadBalancer": balancer.partition(":loadbalancer/")[2],
         "TargetGroup": group.rpartition(":")[2],
     }
+    of_database = {"DBInstanceIdentifier": database}
+    open_ = _query("connections", "AWS/RDS", "DatabaseConnections", "Maximum", of_database)
     answer = session.call(
         "cloudwatch",
         "get_metric_data",
@@ -80,10 +82,7 @@ def measured(
         MetricDataQueries=[
             _query("requests", "AWS/ApplicationELB", "RequestCount", "Sum", names),
             _query("failed", "AWS/ApplicationELB", "HTTPCode_Target_5XX_Count", "Sum", names),
-            _query(
-                *("connections", "AWS/RDS", "DatabaseConnections", "Maximum"),
-                {"DBInstanceIdentifier": database},
-            ),
+            *([open_] if database else ()),
         ],
     )
     values = {
@@ -128,11 +127,14 @@ NO_QUOTA = t("Service Quotas has no Fargate quota here.")
 NO_QUOTA_WAY_OUT = t("On AWS the console shows it: Service Quotas, AWS Fargate.")
 
 
-def alarms(session: Session, prefix: str) -> tuple[Alarm, ...]:
-    """Return the stack's alarms. Raises AwsProblem."""
+def alarms(session: Session, prefix: str, known: Sequence[str] = ()) -> tuple[Alarm, ...]:
+    """Return the alarms whose names begin with a prefix, or without one those that are ``known``. Raises AwsProblem."""
+    chosen = {"AlarmNamePrefix": f"{prefix}-"} if prefix else {"AlarmNames": list(known)}
+    if not (prefix or known):
+        return ()
     return tuple(
         Alarm(name=each["AlarmName"], state=each["StateValue"], reason=each.get("StateReason", ""))
-        for page in session.pages("cloudwatch", "describe_alarms", AlarmNamePrefix=f"{prefix}-")
+        for page in session.pages("cloudwatch", "describe_alarms", **chosen)
         for each in [*page.get("MetricAlarms", ()), *page.get("CompositeAlarms", ())]
     )
 

@@ -93,6 +93,8 @@ def service_of(raw: dict[str, Any]) -> Service:
         ),
         maximum=deployment.get("maximumPercent", 200),
         strategy=deployment.get("strategy", "ROLLING"),
+        # ECS always tells; an account in memory that does not is taken for one that has it on.
+        breaker=(deployment.get("deploymentCircuitBreaker") or {}).get("enable", True),
         alternate=_alternate(raw),
         spot=_spot(raw.get("capacityProviderStrategy") or ()),
     )
@@ -312,13 +314,16 @@ def _container(raw: dict[str, Any]) -> Container:
     return Container(name=raw["name"], exit_code=raw.get("exitCode"), reason=raw.get("reason", ""))
 
 
-def definition(session: Session, name: str) -> Definition:
-    """Return a task definition by ARN, or the newest active one of a family. Raises AwsProblem."""
+def definition(session: Session, name: str, app: str = "") -> Definition:
+    """Return a task definition by ARN, or the newest active one of a family. Raises AwsProblem.
+
+    ``app`` is the name of the container that is the app; without it, it is the first one that opens a port.
+    """
     raw = session.call("ecs", "describe_task_definition", taskDefinition=name)["taskDefinition"]
-    container = next(
-        (each for each in raw["containerDefinitions"] if each.get("portMappings")),
-        raw["containerDefinitions"][0],
-    )
+    containers = raw["containerDefinitions"]
+    named = [each for each in containers if each["name"] == app]
+    opening = [each for each in containers if each.get("portMappings")]
+    container = next(iter((*named, *opening, *containers)))
     log = (container.get("logConfiguration") or {}).get("options") or {}
     platform = raw.get("runtimePlatform") or {}
     return Definition(
@@ -338,9 +343,7 @@ def definition(session: Session, name: str) -> Definition:
         container=container["name"],
         stop_timeout=container.get("stopTimeout") or 30,
         health=_health(container.get("healthCheck")),
-        sidecars=tuple(
-            _sidecar(each) for each in raw["containerDefinitions"] if each is not container
-        ),
+        sidecars=tuple(_sidecar(each) for each in containers if each is not container),
         active=raw["status"] == "ACTIVE",
     )
 

@@ -73,6 +73,7 @@ class Oidc:
     userinfo: str
     client: str
     scope: str
+    issuer: str = ""
 
     @property
     def ports(self) -> list[int]:
@@ -103,10 +104,14 @@ class Rule:
 
 @dataclass(frozen=True)
 class Certificate:
-    """A listener's certificate; ``status`` is ACM's, "" where it could not be read."""
+    """A listener's certificate; ``status`` is ACM's, "" where it could not be read.
+
+    ``domain`` is the only host that it is for, "" where it is for several.
+    """
 
     arn: str
     status: str = ""
+    domain: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,7 +232,9 @@ class PageAnswer:
 
 
 def target_group(session: Session, name: str) -> TargetGroup | None:
-    """Return the target group of that name. Raises AwsProblem."""
+    """Return the target group of that name; None without one. Raises AwsProblem."""
+    if not name:
+        return None
     groups = session.all("elbv2", "describe_target_groups", "TargetGroups", Names=[name])
     if not groups:
         return None
@@ -284,7 +291,12 @@ def target_of(raw: dict[str, Any]) -> Target:
 
 
 def balancer(session: Session, name: str, rules: bool = True) -> Balancer | None:
-    """Return the load balancer of that name, with its listeners' rules if ``rules``. Raises AwsProblem."""
+    """Return the load balancer of that name, with its listeners' rules if ``rules``; None without one.
+
+    Raises AwsProblem.
+    """
+    if not name:
+        return None
     balancers = session.all("elbv2", "describe_load_balancers", "LoadBalancers", Names=[name])
     if not balancers:
         return None
@@ -325,7 +337,10 @@ def _certificate(session: Session, arn: str) -> Certificate:
         answer = session.call("acm", "describe_certificate", CertificateArn=arn)
     except AwsProblem:
         return Certificate(arn)
-    return Certificate(arn, answer["Certificate"].get("Status", ""))
+    known = answer["Certificate"]
+    domains = {known.get("DomainName", ""), *known.get("SubjectAlternativeNames", ())}
+    only = "".join(each for each in domains if len(domains) == 1 and "*" not in each)
+    return Certificate(arn, known.get("Status", ""), only)
 
 
 def _rule(raw: dict[str, Any]) -> Rule:
@@ -358,6 +373,7 @@ def _oidc(raw: dict[str, Any]) -> Oidc:
         userinfo=raw["UserInfoEndpoint"],
         client=raw["ClientId"],
         scope=raw.get("Scope", ""),
+        issuer=raw.get("Issuer", ""),
     )
 
 
@@ -400,11 +416,20 @@ class PageRequest:
 EVERYBODY = "0.0.0.0/0"
 
 
-def serving(balancer: Balancer) -> Listener | None:
-    """Return the page's listener: HTTPS where there is one, since HTTP then redirects there."""
-    usual = {"HTTPS": 443, "HTTP": 80}
+def serving(balancer: Balancer, url: str = "") -> Listener | None:
+    """Return the page's listener: HTTPS where there is one, since HTTP then redirects there.
+
+    One on the port that the page's ``url`` names goes before.
+    """
+    usual, page = {"HTTPS": 443, "HTTP": 80}, urlsplit(url)
+    port = page.port or usual.get(page.scheme.upper())
     listeners = [each for each in balancer.listeners if each.protocol in usual]
-    listeners.sort(key=lambda each: (each.protocol != "HTTPS", each.port != usual[each.protocol]))
+    listeners.sort(
+        key=lambda each: (
+            *(each.port != port, each.protocol != "HTTPS"),
+            each.port != usual[each.protocol],
+        )
+    )
     return listeners[0] if listeners else None
 
 

@@ -261,7 +261,7 @@ class _Reader:
 
     @cached_property
     def newest(self) -> Future[Part[Definition]]:
-        return self._ask(ecs.definition, self.names.family)
+        return self._ask(ecs.definition, self.names.family, self.names.container)
 
     @cached_property
     def balancer(self) -> Future[Part[Balancer]]:
@@ -273,7 +273,7 @@ class _Reader:
 
     @cached_property
     def alarms(self) -> Future[Part[tuple[Alarm, ...]]]:
-        return self._ask(cloudwatch.alarms, self.names.prefix)
+        return self._ask(cloudwatch.alarms, self.names.prefix, self.target.alarms)
 
     @cached_property
     def group(self) -> Future[Part[TargetGroup]]:
@@ -301,9 +301,11 @@ class _Reader:
     def network(self) -> Future[Part[Network]]:
         group, balancer = self.group.result(), self.balancer.result()
         balanced = group.value or balancer.value
-        if balanced is None:
-            return _answered(Part(problem=group.problem or balancer.problem))
-        return self._ask(vpc.network, balanced.vpc)
+        if balanced is not None:
+            return self._ask(vpc.network, balanced.vpc)
+        if self.running and not (self.names.balancer or self.names.target_group):
+            return self._ask(vpc.network_of, self.running.subnets)
+        return _answered(Part(problem=group.problem or balancer.problem))
 
     @cached_property
     def page(self) -> Future[Part[PageAnswer]]:
@@ -361,7 +363,8 @@ class _Reader:
     @cached_property
     def verdict(self) -> Future[Part[str]]:
         """Ask for what an earlier roll-out found, where ECS has given up what it deployed."""
-        if self.wanted is not None or not self._given_up:
+        kept = self.inquiry.owner.verdicts
+        if not kept or self.wanted is not None or not self._given_up:
             return _answered(Part())
         return self._ask(verdicts.newest, self.names)
 
@@ -375,8 +378,8 @@ class _Reader:
 
     @cached_property
     def tried(self) -> Future[Part[str]]:
-        by_up = self.inquiry.by_up or self.wanted is not None
-        if self.running is None or not (by_up or self._given_up):
+        by_up, kept = self.inquiry.by_up or self.wanted is not None, self.inquiry.owner.verdicts
+        if not kept or self.running is None or not (by_up or self._given_up):
             return _answered(Part())
         return self._ask(verdicts.before, self.names, by_up)
 
@@ -438,7 +441,9 @@ class _Reader:
         arns += [each.definition for each in self.tasks.result().value or ()]
         known = {newest.arn: newest} if newest else {}
         futures = {
-            arn: self._ask(ecs.definition, arn) for arn in dict.fromkeys(arns) if arn not in known
+            arn: self._ask(ecs.definition, arn, self.names.container)
+            for arn in dict.fromkeys(arns)
+            if arn not in known
         }
         for arn, each in futures.items():
             part = each.result()
@@ -469,6 +474,8 @@ class _Reader:
 
     @cached_property
     def image(self) -> Future[Part[Image]]:
+        if not self.names.repository:
+            return _answered(Part())
         image = self.definition.image if self.definition else None
         return self._ask(task_inputs.image, self.names.repository, image)
 
@@ -478,6 +485,8 @@ class _Reader:
         tasks, commands = self.tasks.result().value or (), self.command_tasks.result().value or ()
         chosen = task_logs.choose_tasks(tasks, expected.arn if expected else "")
         group = (expected.log_group if expected else "") or self.names.log_group
+        if not group:
+            return _answered(Part())
         return self._ask(task_logs.logs, group, [*chosen, *commands[:1]], known)
 
     @cached_property

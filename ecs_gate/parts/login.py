@@ -93,6 +93,8 @@ def provider(session: Session, oidc: Oidc, secret: str, url: str) -> Provider:
 
 def _refusal(session: Session, oidc: Oidc, secret: str, callback: str) -> str:
     """Return the token endpoint's error, or "" where whoever asks may not read the secret."""
+    if not secret:
+        return ""
     try:
         known = client_secret(session, secret)
     except (AwsProblem, NoSecret):

@@ -47,6 +47,8 @@ EVENT_MINUTES = 180
 
 def database(session: Session, identifier: str, full: bool = True) -> Database | None:
     """Return the DB instance; ``full`` with its last events, unless it is available. Raises AwsProblem."""
+    if not identifier:
+        return None
     instances = session.all(
         "rds", "describe_db_instances", "DBInstances", DBInstanceIdentifier=identifier
     )

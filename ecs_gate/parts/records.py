@@ -164,6 +164,8 @@ class Service:
     maximum: int = 200
     spot: bool = False
     strategy: str = "ROLLING"
+    breaker: bool = True
+    """Whether ECS's circuit breaker watches rolling deployments."""
     alternate: str = ""
     traffic: Traffic | None = None
 

@@ -171,7 +171,8 @@ class Rollout:
         "The deployment circuit breaker can only be used for services using the rolling update (ECS) deployment type"
         (ECS API reference, DeploymentCircuitBreaker).
         """
-        return self.service is None or self.service.strategy == "ROLLING"
+        service = self.service
+        return service is None or (service.strategy == "ROLLING" and service.breaker)
 
     @property
     def shifts(self) -> bool:

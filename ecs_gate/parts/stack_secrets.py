@@ -59,7 +59,7 @@ def learn_aloud(session: Session, names: Names, *others: str, public: Collection
 def _read(
     session: Session, names: Names, others: Iterable[str], known: Collection[str]
 ) -> AwsProblem | None:
-    definition = read_part(ecs.definition, session, names.family)
+    definition = read_part(ecs.definition, session, names.family, names.container)
     wanted, public = [("", each) for each in others if each], {*known}
     if definition.value:
         wanted += definition.value.secrets.items()

@@ -149,6 +149,12 @@ def network(session: Session, vpc: str) -> Network:
     )
 
 
+def network_of(session: Session, subnets: Sequence[str]) -> Network | None:
+    """Return the network of the VPC that subnets are in; None without one. Raises AwsProblem."""
+    known = session.all("ec2", "describe_subnets", "Subnets", SubnetIds=list(subnets)[:1])
+    return network(session, known[0]["VpcId"]) if known else None
+
+
 def _has(session: Session, vpc: str, name: str) -> bool:
     attribute = {"VpcId": vpc, "Attribute": f"enable{name}"}
     answer = session.call("ec2", "describe_vpc_attribute", **attribute)

@@ -109,6 +109,19 @@ class Turns:
 
     async def _go_on(self, hook: PauseHook, answer: Answer, history: History) -> History:
         """Let ECS give the version its requests, say so, and return what to remember."""
+        if not self.reader.acts:
+            command = (
+                f"aws ecs continue-service-deployment --service-deployment-arn {hook.deployment}"
+            )
+            command = f"{command} --hook-id {hook.id} --action CONTINUE"
+            self.log.lasting(
+                t(
+                    "{what}; ECS waits for an answer, and nothing was changed. This lets it go on: {command}",
+                    what=answer.page or "",
+                    command=self.reader.session.place.complete(command),
+                )
+            )
+            return replace(history, answered=history.answered | {hook.id})
         again = self.refused[hook.id] >= SETTLE_READS
         if not await asyncio.to_thread(go_on, self.reader.session, hook, again=again):
             self.refused[hook.id] += 1
@@ -122,12 +135,17 @@ class Turns:
         return replace(history, answered=history.answered | {hook.id})
 
 
+LEFT = t("It was not rolled back: the gate was not asked to change anything.")
+
+
 async def _why(end: End, reader: Reader, log: Log) -> str:
     """Roll a version back that is to be stopped, and return the text that a failed roll-out ends with."""
     verdict, expected, owner = end.verdict, reader.expected, reader.inquiry.owner
     back = None
     diagnosis: Diagnosis | Text | None = verdict.diagnosis
-    if verdict.stop:
+    if verdict.stop and not reader.acts:
+        back = LEFT
+    elif verdict.stop:
         first = verdict.outcome is Outcome.CERTAIN
         back = await undo(
             reader.session,
@@ -159,7 +177,8 @@ def _dead(reader: Reader) -> Text | None:
     None where it works, no other version is known to have worked, or one of both cannot be read.
     """
     session, names = reader.session, reader.expected.names
-    page = None if names.process else read_part(pages.page_before, reader.target).value
+    known = reader.inquiry.owner.verdicts and not names.process
+    page = read_part(pages.page_before, reader.target).value if known else None
     if page is None or not page.fails:
         return None
     service = read_part(ecs.service, session, names).value
@@ -192,6 +211,8 @@ def _diagnose(reader: Reader) -> Diagnosis | Text:
 async def _keep(diagnosis: Diagnosis, reader: Reader, log: Log) -> None:
     """Write the first cause where the doctor finds it later: ECS forgets tasks, and the page works again by then."""
     session, names = reader.session, reader.expected.names
+    if not reader.inquiry.owner.verdicts:
+        return
     # A worker's own cause stands beside that of the stack only where it is another one.
     causes = [
         each

@@ -88,6 +88,8 @@ class Reader:
     expected: Expected
     inquiry: Inquiry
     doctor: Callable[[Inquiry], Diagnosis] = ask_doctor
+    acts: bool = True
+    """Whether the gate lets ECS go on and roll back; else it changes nothing, and says what it would have done."""
 
     @property
     def session(self) -> Session:

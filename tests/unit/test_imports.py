@@ -152,7 +152,8 @@ def test_no_folders_import_each_other_in_a_circle():
 @pytest.mark.parametrize(
     ("pattern", "readers"),
     [
-        (r"runtime\.config import|pulumi\.Config\(", {"infra/config.py"}),
+        # The gate reads the provider's profile, in any program.
+        (r"runtime\.config import|pulumi\.Config\(", {"ecs_gate/pulumi.py", "infra/config.py"}),
         # The policy pack's other file is its own: left_out.yaml.
         (r"yaml\.(safe_)?load\(", {"policy/controls.py", "stack/file.py"}),
     ],

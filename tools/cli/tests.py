@@ -25,7 +25,7 @@ from tools.rehearsal import careapp
 
 FOLDERS = {
     file.parent.name: str(file.parent.relative_to(ROOT))
-    for each in ("tests", "tools/tests", "local_cloud/tests")
+    for each in ("tests", "tools/tests", "local_cloud/tests", "ecs_gate/tests")
     for file in sorted((ROOT / each).rglob("test_*.py"))
 }
 """The folders of tests by their names."""

@@ -1,0 +1,262 @@
+"""The command `ecs-gate`: follows a roll-out of an ECS service, and says what is wrong with one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import click
+
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.diagnosis.findings import Diagnosis
+from ecs_gate.diagnosis.screen import as_dict, lines
+from ecs_gate.discovery import Chosen
+from ecs_gate.following import NOT_READ, Wanted, follow, reader_of
+from ecs_gate.parts.gather import Inquiry
+from ecs_gate.policy import policy as policy_of
+from ecs_gate.rollout.look import ask_doctor
+from ecs_gate.rollout.verdict import End, Outcome
+from ecs_gate.screen import Line, display
+from ecs_gate.text import Refused, Text, t
+from ecs_gate.text.masking import mask, mask_data
+
+RUNS, FAILED, REPLACED, CALLED_WRONGLY, INTERRUPTED = 0, 1, 3, 4, 130
+
+CODES = """\b
+Exit codes:
+    0  it runs
+    1  it failed: the cause comes first, with what to do
+    2  it could not be read from AWS, or not all of it
+    3  another deployment has taken its place
+    4  called wrongly: an option, or a service that does not exist
+  130  interrupted; ECS goes on
+"""
+
+
+class Numbers(click.ParamType[str]):
+    """Status codes, as ELB writes a matcher."""
+
+    name = "CODES"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the codes. Raises click.BadParameter."""
+        spans = [each.strip().split("-") for each in str(value).split(",")]
+        if not all(each.isdigit() for span in spans for each in span):
+            self.fail(f"{value!r} is no list of status codes like 200-299 or 200,301", param, ctx)
+        return str(value)
+
+
+class Url(click.ParamType[str]):
+    """A page's URL."""
+
+    name = "URL"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the URL. Raises click.BadParameter."""
+        scheme, there, rest = str(value).partition("://")
+        if scheme not in ("http", "https") or not there or not rest.partition("/")[0]:
+            self.fail(f"{value!r} is no URL like https://shop.example/", param, ctx)
+        return str(value)
+
+
+@dataclass(frozen=True)
+class Printed:
+    """The log of a command: each line is printed, on standard error where standard output is JSON."""
+
+    as_json: bool
+
+    def moment(self, text: Text) -> None:
+        """Print the state."""
+        print(mask(str(text)), file=sys.stderr if self.as_json else sys.stdout, flush=True)
+
+    lasting = moment
+
+    def warning(self, text: Text) -> None:
+        """Print a warning."""
+        self.moment(t("warning: {text}", text=text))
+
+
+@dataclass
+class Doctor:
+    """The doctor, which remembers its last diagnosis."""
+
+    last: list[Diagnosis] = field(default_factory=list)
+
+    def __call__(self, inquiry: Inquiry) -> Diagnosis:
+        self.last[:] = [ask_doctor(inquiry)]
+        return self.last[0]
+
+
+def service_options(command: click.decorators.FC) -> click.decorators.FC:
+    """Add the options that name a service, and how AWS is reached."""
+    options = (
+        click.option("--cluster", required=True, metavar="NAME", help="The ECS cluster."),
+        click.option("--service", required=True, metavar="NAME", help="The ECS service."),
+        click.option(
+            *("--page", "url"),
+            type=Url(),
+            help="The page that users open; without it, the health check's path through the load balancer is.",
+        ),
+        click.option(
+            "--expects",
+            type=Numbers(),
+            help="The status codes of a page that works, with --page; 200-299 if not given.",
+        ),
+        click.option("--region", help="The AWS region; else that of the environment or profile."),
+        click.option(
+            "--profile", help="A profile of ~/.aws/config, also one of IAM Identity Center."
+        ),
+        click.option(
+            "--json", "as_json", is_flag=True, help="Print JSON; progress is on standard error."
+        ),
+    )
+    for each in reversed(options):
+        command = each(command)
+    return command
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]}, epilog=CODES, no_args_is_help=True
+)
+def main() -> None:
+    """Follow a roll-out of an ECS service until it runs or has failed, and say why it failed.
+
+    From the names of the cluster and the service everything else is found: task definition, image, roles, secrets, log,
+    network, target groups, load balancer, page, database, alarms. Credentials come as with the AWS CLI.
+    """
+
+
+@main.command(epilog=CODES)
+@service_options
+@click.option(
+    "--task-definition",
+    metavar="ARN",
+    help="The task definition that is to run; without it, that of the newest deployment.",
+)
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    default=15.0,
+    show_default=True,
+    help="How long the roll-out may take.",
+)
+@click.option(
+    "--roll-back",
+    is_flag=True,
+    help="Let ECS take a version back whose tasks are healthy and whose page fails, and end a deployment whose tasks "
+    "fail without end. Without it nothing is changed.",
+)
+def wait(cluster: str, service: str, as_json: bool, roll_back: bool, **given: Any) -> None:
+    """Wait until a roll-out has ended. It is red as soon as that is certain, with the cause first."""
+    sys.exit(ended(lambda: _wait(_wanted(cluster, service, given), as_json, roll_back), as_json))
+
+
+@main.command(epilog=CODES)
+@service_options
+def doctor(cluster: str, service: str, as_json: bool, **given: Any) -> None:
+    """Say what is wrong with a service: causes first, with their cures. It changes nothing."""
+    sys.exit(ended(lambda: _diagnose(_wanted(cluster, service, given), as_json), as_json))
+
+
+@main.command()
+@click.argument("command", type=click.Choice(["wait", "doctor"]), default="wait")
+@click.option("--roll-back", is_flag=True, help="With what `wait --roll-back` calls.")
+def policy(command: str, roll_back: bool) -> None:
+    """Print the IAM policy that a command needs, in JSON.
+
+    A part that it may not read is named with the right that is missing; all else is read all the same. Without the
+    statement Mask, patterns alone mask the values of secrets in what is shown.
+    """
+    print(json.dumps(policy_of(roll_back=roll_back and command == "wait"), indent=2))
+
+
+def _wanted(cluster: str, service: str, given: dict[str, Any]) -> Wanted:
+    return Wanted(
+        cluster=cluster,
+        service=service,
+        definition=given.get("task_definition") or "",
+        page=Chosen(given["url"] or "", given["expects"] or ""),
+        minutes=given.get("minutes", Wanted.minutes),
+        region=given["region"] or "",
+        profile=given["profile"],
+    )
+
+
+def _wait(wanted: Wanted, as_json: bool, acts: bool) -> int:
+    """Follow the roll-out, print its end and return the exit code. Raises AwsProblem and Refused."""
+    asked = Doctor()
+    reader = reader_of(wanted, acts=acts, doctor=asked)
+    expected = reader.expected
+    end, why = asyncio.run(follow(reader, Printed(as_json)))
+    code = _code(end, why)
+    if as_json:
+        _print_json(
+            {
+                **{"cluster": expected.names.cluster, "service": expected.names.service},
+                **{"revision": expected.revision, "outcome": end.verdict.outcome.name.lower()},
+                **{"exitCode": code, "text": why or str(end.verdict.text)},
+                "diagnosis": as_dict(asked.last[0]) if asked.last else None,
+            }
+        )
+    elif why:
+        display([Line(each) for each in why.splitlines()])
+    return code
+
+
+def _code(end: End, why: str) -> int:
+    if end.verdict.outcome is Outcome.REPLACED:
+        return REPLACED
+    return FAILED if why else RUNS
+
+
+def _diagnose(wanted: Wanted, as_json: bool) -> int:
+    """Print the diagnosis and return its exit code. Raises AwsProblem and Refused."""
+    diagnosis = ask_doctor(wanted.asked()[0])
+    if as_json:
+        _print_json(as_dict(diagnosis))
+    else:
+        display(lines(diagnosis))
+    return diagnosis.exit_code
+
+
+def ended(work: Callable[[], int], as_json: bool) -> int:
+    """Run a command and return its exit code. What AWS or the command itself refuses is printed."""
+    try:
+        return work()
+    except AwsProblem as problem:
+        return _refused(problem.as_text(), NOT_READ, as_json)
+    except Refused as refusal:
+        return _refused(str(refusal.text), refusal.exit_code, as_json)
+    except KeyboardInterrupt:
+        print(str(t("not following any more: ECS goes on")), file=sys.stderr)
+        return INTERRUPTED
+
+
+def _refused(text: str, code: int, as_json: bool) -> int:
+    print(f"ecs-gate: {mask(text)}", file=sys.stderr)
+    if as_json:
+        _print_json({"exitCode": code, "text": text})
+    return code
+
+
+def _print_json(data: object) -> None:
+    print(json.dumps(mask_data(data), ensure_ascii=False, indent=2))
+
+
+def run() -> None:
+    """Run the command line and exit; click's own code for a wrong call would be that of what cannot be read."""
+    try:
+        sys.exit(main(prog_name="ecs-gate", standalone_mode=False))
+    except click.ClickException as wrong:
+        wrong.show()
+        sys.exit(CALLED_WRONGLY)
+    except click.Abort:
+        sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    run()

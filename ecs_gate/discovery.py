@@ -1,0 +1,376 @@
+"""Finds everything about a service from the names of its cluster and of itself: what AWS's own answers refer to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.aws.session import Session
+from ecs_gate.diagnosis.findings import PAGE_PART, Unread
+from ecs_gate.parts import ecs, elb
+from ecs_gate.parts.elb import Balancer, Listener, PageRequest
+from ecs_gate.parts.records import Part, read_part, short
+from ecs_gate.target import Login, Names, Page, ServiceNames, Target
+from ecs_gate.text import Refused, Text, t
+
+CONTROLLER = "ECS"
+"""The deployment controller whose deployments ECS itself makes (ECS API reference, DeploymentController)."""
+OWN_ADDRESS = "awsvpc"
+"""The network mode in which each task has an address, by which it is a target (ECS API reference, TaskDefinition)."""
+APPLICATION = "app/"
+"""How the name of an Application Load Balancer begins in its ARN (Service Authorization Reference)."""
+ECR = re.compile(
+    r"(?P<account>\d+)\.dkr\.ecr\.(?P<region>[\w-]+)\.amazonaws\.com(?:\.cn)?/(?P<repository>[^@:]+)"
+)
+"""An image in ECR (ECR user guide, "Amazon ECR private repositories")."""
+AT_RDS = re.compile(r"[\w.-]+\.rds\.amazonaws\.com(?:\.cn)?")
+"""The address of a DB instance, a cluster or a proxy (RDS user guide, "Finding the connection information")."""
+
+
+class NoService(Refused):
+    """The command was called with names that ECS does not know."""
+
+    exit_code = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A service with all that AWS's answers lead to."""
+
+    target: Target
+    definition: str
+    """The ARN of the task definition that is expected to run."""
+    group: str = ""
+    """The ARN of its target group; "" without a load balancer."""
+    unseen: tuple[Unread, ...] = ()
+    """What was not found because it could not be read, and what the gate does not look at."""
+    blind: Text | None = None
+    """Why no roll-out of it can be followed; None where it can."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What a caller says of the page: its URL, and the status codes of a page that works."""
+
+    url: str = ""
+    expects: str = ""
+
+
+def discover(
+    target: Target, session: Session, declared: str = "", page: Chosen | None = None
+) -> Found:
+    """Complete a target of which cluster, service and region are known; each part is found by itself.
+
+    ``declared`` is the task definition that is expected to run, by ARN or as `family:7`; without it, it is that of the
+    service's newest deployment, whether ECS has gone back from it or not. Raises AwsProblem where the service or its
+    task definition cannot be read, and NoService.
+    """
+    return _Search(target, session, page or Chosen()).found(declared)
+
+
+class _Search:
+    """One search. What could not be read is noted in ``unseen``."""
+
+    def __init__(self, target: Target, session: Session, page: Chosen) -> None:
+        self.session, self.chosen, self.names = session, page, target.names
+        self.target, self.unseen = target, list[Unread]()
+        self.service = _service(session, target.names)
+
+    def found(self, declared: str) -> Found:
+        name = declared or self._deployed()
+        raw = self.session.call("ecs", "describe_task_definition", taskDefinition=name)
+        definition = raw["taskDefinition"]
+        container = self._container(definition)
+        groups = [*self._groups()]
+        self.unseen += _not_looked_at(self.service, definition, container)
+        balancer = self._balancer(groups)
+        names = ServiceNames(
+            cluster=self.names.cluster,
+            service=self.names.service,
+            # Without a target group nothing but its tasks tells how it is.
+            process="" if groups else self.names.service,
+            family=short(definition["taskDefinitionArn"]),
+            container=container["name"],
+            log_group=_log_options(container).get("awslogs-group", ""),
+            balancer=balancer.name if balancer else "",
+            target_group=_name(groups[0]) if groups else "",
+            alternate_group=_name(groups[1]) if len(groups) > 1 else "",
+            database=self._database(definition),
+            repository=self._repository(container["image"], definition["taskDefinitionArn"]),
+        )
+        page, login = self._page(balancer, groups)
+        alarms = (self.service.get("deploymentConfiguration") or {}).get("alarms") or {}
+        watched = tuple(alarms.get("alarmNames", ())) if alarms.get("enable") else ()
+        region = self.session.region
+        target = replace(
+            self.target, names=names, region=region, page=page, login=login, alarms=watched
+        )
+        return Found(
+            target=target,
+            definition=definition["taskDefinitionArn"],
+            group=groups[0] if groups else "",
+            unseen=tuple(self.unseen),
+            blind=_blind(self.service, definition, groups),
+        )
+
+    def _missed(self, what: Text, part: Part[Any]) -> None:
+        if part.problem:
+            self.unseen.append(Unread(what, part.problem))
+
+    def _deployed(self) -> str:
+        """Return the task definition of the newest deployment; where ECS does not tell of it, the one that it runs."""
+
+        def newest() -> str:
+            rows = ecs.service_deployments(self.session, self.names)
+            return ecs.deployed_definition(self.session, rows[0]) if rows else ""
+
+        part = read_part(newest)
+        self._missed(t("the service's last deployments"), part)
+        return part.value or str(self.service["taskDefinition"])
+
+    def _container(self, definition: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the container that gets the requests; without a load balancer the first that opens a port, or any."""
+        containers: list[Mapping[str, Any]] = definition["containerDefinitions"]
+        balanced = {each.get("containerName") for each in self.service.get("loadBalancers", ())}
+        named = [each for each in containers if each["name"] in balanced]
+        opening = [each for each in containers if each.get("portMappings")]
+        return next(iter((*named, *opening, *containers)))
+
+    def _groups(self) -> Iterator[str]:
+        """Yield the ARN of the target group, and of the one that alternates with it; others are not looked at."""
+        known = [
+            each for each in self.service.get("loadBalancers", ()) if each.get("targetGroupArn")
+        ]
+        for number, each in enumerate(known):
+            alternate = (each.get("advancedConfiguration") or {}).get("alternateTargetGroupArn")
+            if number == 0:
+                yield from (arn for arn in (each["targetGroupArn"], alternate) if arn)
+            else:
+                self.unseen.append(
+                    _unlooked(t("the target group {name}", name=_name(each["targetGroupArn"])))
+                )
+
+    def _balancer(self, groups: list[str]) -> Balancer | None:
+        if not groups:
+            return None
+        part = read_part(self._balancer_of, groups)
+        self._missed(t("the load balancer"), part)
+        return part.value
+
+    def _balancer_of(self, groups: list[str]) -> Balancer | None:
+        """Return the load balancer that forwards to the target groups. Raises AwsProblem, also where none does."""
+        raw = self.session.call("elbv2", "describe_target_groups", TargetGroupArns=groups)
+        arns = {arn for each in raw["TargetGroups"] for arn in each["LoadBalancerArns"]}
+        names = sorted(arn.partition(":loadbalancer/")[2] for arn in arns)
+        known = [each.split("/")[1] for each in names if each.startswith(APPLICATION)]
+        for each in names:
+            if not each.startswith(APPLICATION):
+                self.unseen.append(
+                    _unlooked(t("the network load balancer {name}", name=each.split("/")[1]))
+                )
+        if not names:
+            raise AwsProblem(
+                "refused",
+                t("No load balancer forwards to {group}.", group=_name(groups[0])),
+                t("Where its listener or rule is declared, let it forward to that target group."),
+            )
+        return elb.balancer(self.session, known[0]) if known else None
+
+    def _page(self, balancer: Balancer | None, groups: list[str]) -> tuple[Page, Login]:
+        """Return the page as the rules and the health check tell of it, or as it was given; and its login."""
+        listener = _listener(balancer, groups, self.chosen.url) if balancer else None
+        if balancer is None or (listener is None and not self.chosen.url):
+            self._no_page(bool(groups))
+            return replace(self.target.page, path=""), Login()
+        if listener is None:
+            return _given(self.chosen, balancer.dns), Login()
+        group = read_part(elb.target_group, self.session, _name(groups[0])).value
+        check = group.check if group else elb.Check()
+        page = (
+            _given(self.chosen, balancer.dns)
+            if self.chosen.url
+            else _of_listener(listener, balancer, groups, check)
+        )
+        request = PageRequest(
+            page.domain or (None if page.https else balancer.dns), page.path or check.path
+        )
+        rule = next(
+            (r for g in groups if (r := elb.answering(listener, request, g)) and g in r.groups),
+            None,
+        )
+        if rule is None and not self.chosen.url:
+            self._no_page(True)
+            return replace(page, path=""), Login()
+        oidc = rule.login if rule else None
+        return page, Login(issuer=oidc.issuer, client_id=oidc.client) if oidc else Login()
+
+    def _no_page(self, balanced: bool) -> None:
+        if balanced and not self.chosen.url:
+            why = t("No path is known that the load balancer forwards to the service.")
+            problem = AwsProblem("unseen", why, t("Name the page's URL."))
+            self.unseen.append(Unread(PAGE_PART, problem, essential=False))
+
+    def _database(self, definition: Mapping[str, Any]) -> str:
+        """Return the DB instance whose address a variable has, or whose managed secret a container gets; or ""."""
+        containers = definition["containerDefinitions"]
+        texts = [e["value"] for c in containers for e in c.get("environment", ())]
+        secrets = [e["valueFrom"] for c in containers for e in c.get("secrets", ())]
+        part = read_part(self.session.all, "rds", "describe_db_instances", "DBInstances")
+        self._missed(t("the database"), part)
+        known = part.value or []
+        mine = [each for each in known if _is_named(each, texts, secrets)]
+        addresses = {str((each.get("Endpoint") or {}).get("Address")) for each in known}
+        named = {host for text in texts for host in AT_RDS.findall(text)}
+        others = sorted(str(each["DBInstanceIdentifier"]) for each in mine[1:])
+        # Of a cluster or a proxy no instance has the address.
+        others += sorted(named - addresses) if not part.problem else []
+        self.unseen += [_unlooked(t("the database {name}", name=each)) for each in others]
+        return str(mine[0]["DBInstanceIdentifier"]) if mine else ""
+
+    def _repository(self, image: str, arn: str) -> str:
+        """Return the image's repository in the service's own account and region; "" for one elsewhere."""
+        match, (_, _, _, region, account, *_) = ECR.match(image), arn.split(":")
+        if match and (match["region"], match["account"]) == (region, account):
+            return match["repository"]
+        self.unseen.append(_unlooked(t("the image {image}", image=image), essential=False))
+        return ""
+
+
+def _service(session: Session, names: Names) -> Mapping[str, Any]:
+    """Return DescribeServices' item. Raises NoService and AwsProblem."""
+    text = t(
+        "Cluster {cluster} in {region} has no service {service}.",
+        cluster=names.cluster,
+        region=session.region or "-",
+        service=names.service,
+    )
+    try:
+        answer = session.call(
+            "ecs", "describe_services", cluster=names.cluster, services=[names.service]
+        )
+    except AwsProblem as problem:
+        if problem.kind == "missing":
+            raise NoService(text) from None
+        raise
+    known: list[Mapping[str, Any]] = answer["services"]
+    for each in known:
+        if each["status"] != "INACTIVE":
+            return each
+    raise NoService(text)
+
+
+def _is_named(raw: Mapping[str, Any], texts: list[str], secrets: list[str]) -> bool:
+    address = (raw.get("Endpoint") or {}).get("Address")
+    secret = (raw.get("MasterUserSecret") or {}).get("SecretArn")
+    return any(address and address in each for each in texts) or any(
+        secret and each.startswith(secret) for each in secrets
+    )
+
+
+def _name(group: str) -> str:
+    """Return a target group's name, which its ARN has."""
+    return group.partition(":targetgroup/")[2].partition("/")[0]
+
+
+def _log_options(container: Mapping[str, Any]) -> Mapping[str, str]:
+    return (container.get("logConfiguration") or {}).get("options") or {}
+
+
+def _listener(balancer: Balancer, groups: list[str], url: str) -> Listener | None:
+    """Return the listener of the page's URL; without one the usual one of those that forward to the target groups."""
+    if url:
+        return elb.serving(balancer, url)
+    forwarding = [
+        each
+        for each in balancer.listeners
+        if any({*groups} & {*rule.groups} for rule in each.rules)
+    ]
+    return elb.serving(replace(balancer, listeners=tuple(forwarding)))
+
+
+def _of_listener(
+    listener: Listener, balancer: Balancer, groups: list[str], check: elb.Check
+) -> Page:
+    """Return the page that a listener's rule tells of: at the health check's path, which is known to answer."""
+    rules = [each for each in listener.rules if {*groups} & {*each.groups}]
+    hosts = [
+        value
+        for rule in rules
+        for each in rule.conditions
+        for value in each.values
+        if each.field == "host-header" and not {*"*?"} & {*value}
+    ]
+    certified = listener.certificate.domain if listener.certificate else ""
+    https = listener.protocol == "HTTPS"
+    domain = next(iter((*hosts, certified)), "")
+    usual = listener.port == (443 if https else 80)
+    host = f"{domain or balancer.dns}{'' if usual else f':{listener.port}'}"
+    return Page(
+        path=check.path,
+        expects=f"{check.matcher},200-299",
+        url=f"{'https' if https else 'http'}://{host}",
+        domain=domain,
+        https=https,
+    )
+
+
+def _given(chosen: Chosen, dns: str) -> Page:
+    """Return the page of a URL. Its certificate must be for its host, unless that is the load balancer's own name."""
+    url = urlsplit(chosen.url)
+    path = f"{url.path or '/'}{f'?{url.query}' if url.query else ''}"
+    return Page(
+        path=path,
+        expects=chosen.expects or Page.expects,
+        url=f"{url.scheme}://{url.netloc}",
+        domain="" if url.hostname == dns else url.hostname or "",
+        https=url.scheme == "https",
+    )
+
+
+def _unlooked(what: Text, *, essential: bool = True) -> Unread:
+    """Return that something is not looked at: the service is then not called healthy, unless it may be without it."""
+    text = t("ecs-gate does not look at it.")
+    return Unread(what, AwsProblem("unseen", text, t("Look at it yourself.")), essential)
+
+
+def _not_looked_at(
+    service: Mapping[str, Any], definition: Mapping[str, Any], container: Mapping[str, Any]
+) -> Iterator[Unread]:
+    """Yield what the service has and no part of a snapshot reads."""
+    providers = [each["capacityProvider"] for each in service.get("capacityProviderStrategy") or ()]
+    fargate = all(each.startswith("FARGATE") for each in providers)
+    if not fargate or (not providers and service.get("launchType", "FARGATE") != "FARGATE"):
+        yield _unlooked(t("the instances that its tasks run on"))
+    if any(each.get("efsVolumeConfiguration") for each in definition.get("volumes", ())):
+        yield _unlooked(t("the EFS file systems that its tasks mount"))
+    deployments = service.get("deployments", ())
+    if any((each.get("serviceConnectConfiguration") or {}).get("enabled") for each in deployments):
+        yield _unlooked(t("Service Connect"))
+    if any(each.get("vpcLatticeConfigurations") for each in deployments):
+        yield _unlooked(t("VPC Lattice"))
+    if any(each.get("loadBalancerName") for each in service.get("loadBalancers", ())):
+        yield _unlooked(t("the Classic Load Balancer"))
+    if not _log_options(container).get("awslogs-group"):
+        yield _unlooked(t("the app's log, which is not in CloudWatch Logs"), essential=False)
+
+
+def _blind(
+    service: Mapping[str, Any], definition: Mapping[str, Any], groups: list[str]
+) -> Text | None:
+    controller = (service.get("deploymentController") or {}).get("type", CONTROLLER)
+    if controller != CONTROLLER:
+        return t(
+            "Its deployments are made by {controller}, not by ECS: ecs-gate cannot follow them.",
+            controller=controller,
+        )
+    if groups and definition.get("networkMode") != OWN_ADDRESS:
+        return t(
+            "Its tasks have the network mode {mode}: ecs-gate knows a task's target by the address of its own that a "
+            "task has with awsvpc alone.",
+            mode=definition.get("networkMode") or "bridge",
+        )
+    return None
