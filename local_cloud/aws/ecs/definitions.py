@@ -92,7 +92,12 @@ def _roleless(needs: Callable[[Params], object]) -> Broken:
 
 def _unknown_volume(given: Params) -> Any:
     known = {each.get("name") for each in given.get("volumes") or ()}
-    used = (e["sourceVolume"] for c in _containers(given) for e in c.get("mountPoints") or ())
+    # Without one ECS says `Unknown volume 'null'.` (blinkist/terraform-aws-airship-ecs-service issue 46).
+    used = (
+        e.get("sourceVolume") or "null"
+        for c in _containers(given)
+        for e in c.get("mountPoints") or ()
+    )
     return next((name for name in used if name not in known), None)
 
 
@@ -154,6 +159,8 @@ REFUSALS: Refusals = {
              int(c.get(name) or 0) for name in ("memory", "memoryReservation")))),
         (CLIENT, "Invalid setting for container '{}'. memoryReservation must be less than memory.",
          _any(lambda _, c: 0 < (c.get("memory") or 0) <= (c.get("memoryReservation") or 0))),
+        (CLIENT, "A mount point of the container {} has no container path.",  # the words are ours
+         _any(lambda _, c: any(not e.get("containerPath") for e in c.get("mountPoints") or ()))),
         (CLIENT, "Unknown volume '{0[0]}'.", lambda p: (name := _unknown_volume(p)) is not None and [name]),
         (CLIENT, "Log driver awslogs disallows an option of the container {}.", _any(lambda _, c: (
             _logs_to(c) == "awslogs" and any(other_than(LOG_OPTION, name)

@@ -383,7 +383,10 @@ REFUSALS: Refusals = {
         ("ValidationError", "The health check protocol of an HTTP or HTTPS target group must be HTTP or HTTPS: {}",
          lambda p: p.get("Protocol") in ("HTTP", "HTTPS") and other_than("HTTPS?", p.get("HealthCheckProtocol"))),
     ),
+    # API reference, ModifyTargetGroup: of instance, ip and alb they cannot be disabled; the words are ours.
     "elbv2 CreateTargetGroup ModifyTargetGroup": (
+        ("ValidationError", "Health checks of this target type cannot be disabled",
+         lambda p: str(p.get("HealthCheckEnabled")).lower() == "false" and p.get("TargetType") != "lambda"),
         ("ValidationError", "Health check timeout '{0[0]}' must be smaller than the interval '{0[1]}'", _slow_check),
     ),
     # ELB user guide, "Condition types for listener rules". The first message is of aws-cli issue 9792; the second is

@@ -252,7 +252,7 @@ def test_secret_with_a_key_of_its_own_needs_the_key(running, allowed):
     trusting = policy(statement("kms:Decrypt", Principal={"AWS": named}))
     key = kms.create_key(Policy=trusting)["KeyMetadata"]["Arn"]
     value = {"SecretString": "x", "KmsKeyId": key}
-    arn = running.sm.create_secret(Name=f"own key {allowed}", **value)["ARN"]
+    arn = running.sm.create_secret(Name=f"own-key-{allowed}".replace(" ", "-"), **value)["ARN"]
     mine = [statement("secretsmanager:GetSecretValue", arn)]
     mine += [statement("kms:Decrypt", key)] if allowed != "by a grant" else []
     running.grant("execution", policy(*mine), "own")
@@ -280,7 +280,8 @@ def endpoints(running, *services: str, **where: Any):
     try:
         yield
     finally:
-        ec2.delete_vpc_endpoints(VpcEndpointIds=[each["VpcEndpointId"] for each in made])
+        if made:
+            ec2.delete_vpc_endpoints(VpcEndpointIds=[each["VpcEndpointId"] for each in made])
 
 
 def private_names(running, *services: str):
