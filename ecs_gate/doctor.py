@@ -97,6 +97,7 @@ def _unread(now: Snapshot) -> tuple[Unread, ...]:
     parts = [
         Unread(PARTS.get(name) or _worker(name.partition("/")[0]), problem, name not in OPTIONAL)
         for name, problem in now.problems().items()
+        if name not in {each.kind.__name__ for each in now.owner.parts}
     ]
     for each in now.owner.parts:
         if problem := now.of(each.kind).problem:

@@ -18,6 +18,7 @@ PLACES = {
     "container": t("the container's definition"),
     "files": verbatim("S3"),
     "leak": t("it is one where memory grows while the load does not"),
+    "image": t("the build of the image"),
     "listeners": t("the listeners"),
     "load balancer": t("the load balancer and its target group"),
     "login": t("the rule that asks for the login"),

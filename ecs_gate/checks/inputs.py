@@ -111,7 +111,11 @@ def _rebuilt(case: Case, architecture: str) -> tuple[Fix, ...]:
         architecture=architecture,
         setting=case.remedies.called("cpuArchitecture"),
     )
-    return (case.deploy(text, *case.remedies.rebuild()),)
+    otherwise = t(
+        "Or correct the platform for which it is built ({place}), and deploy:",
+        place=case.place("image"),
+    )
+    return case.deploy(text, *case.remedies.rebuild()), case.deploy(otherwise)
 
 
 def secrets(case: Case) -> Iterator[Finding]:

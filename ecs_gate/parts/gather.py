@@ -113,6 +113,7 @@ class Snapshot:
     def problems(self) -> dict[str, AwsProblem]:
         """Return the problems of the parts that could not be read, by the name of the part."""
         parts = {each.name: getattr(self, each.name) for each in fields(self)}
+        parts |= {kind.__name__: part for kind, part in self.own.items()}
         for worker, seen in self.workers.items():
             parts |= {f"{worker}/{name}": getattr(seen, name) for name in WORKER}
         return {

@@ -83,7 +83,7 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
         "CreateLoadBalancerInput.Name CreateTargetGroupInput.Name": BALANCER,
         "HealthCheckPath": "/.{0,1023}",
         "HealthCheckPort": r"traffic-port|[1-9]\d{0,3}|[1-5]\d{4}|6[0-5]\d{3}",
-        "ProtocolVersion": {"GRPC", "HTTP1", "HTTP2"},
+        "ProtocolVersion": {"", "GRPC", "HTTP1", "HTTP2"},  # HashiCorp's provider sends "" for none
         "ForwardActionConfig.TargetGroups": 5,
         "RedirectActionConfig.Path": "[/#].*",
         "RedirectActionConfig.Port": r"#\{port\}|[1-9]\d{0,3}|[1-5]\d{4}|6[0-5]\d{3}",

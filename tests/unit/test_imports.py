@@ -109,9 +109,11 @@ def graph():
     }
 
 
-def test_the_local_cloud_s_tests_import_nothing_of_careapp():
-    files = (ROOT / "local_cloud" / "tests").rglob("*.py")
-    wrong = {path.name: (OURS - {"local_cloud"}) & set(imported(path)) for path in files}
+@pytest.mark.parametrize("name", ["local_cloud", "ecs_gate"])
+def test_the_tests_of_a_part_that_stands_alone_import_nothing_of_careapp(name):
+    own = {each for each in OURS if each.partition(".")[0] == name}
+    files = (ROOT / name / "tests").rglob("*.py")
+    wrong = {path.name: (OURS - own) & set(imported(path)) for path in files}
     assert {path: names for path, names in wrong.items() if names} == {}
 
 

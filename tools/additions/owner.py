@@ -145,5 +145,7 @@ def _parts(settings: Settings, running: Part[list[str]]) -> Collection[OwnPart[A
             essential=True,
             shown=False,
         ),
-        OwnPart(kind=Settings, what=t("the stack file"), read=of_stack_file, essential=True),
+        OwnPart(
+            kind=Settings, what=t("the stack file"), read=of_stack_file, essential=True, shown=False
+        ),
     )

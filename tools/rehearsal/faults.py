@@ -345,7 +345,7 @@ def job(name: str, cause: str, mistake: Text, command: str = "python -V", **more
 
 
 RUNS = {"jobs.report.command": "python -V"}
-TEAM_B = '{inputs.db_secret_arn.partition("rds!")[0]}team-b/database'
+TEAM_B = '{variables["DB_SECRET_ARN"].partition("rds!")[0]}team-b/database'
 FROM_ENVIRONMENT = (
     "host=os.environ['DB_HOST'], dbname=os.environ['DB_NAME'], user=os.environ['DB_USER'], "
     "password=os.environ['DB_PASSWORD'], connect_timeout=3"
@@ -381,11 +381,10 @@ _ALL = (
     in_code("no-dns", "vpc-without-dns", t("the VPC's DNS is turned off"), after(
             "infra/network.py", "        enable_dns_hostnames=True,\n", "        enable_dns_support=False,\n")),
     in_code("secret-key", "secret-key-missing", t("the task definition names a key that the secret does not have"),
-        Edit(CONTAINER, "{inputs.db_secret_arn}:password::", "{inputs.db_secret_arn}:passwd::")),
+        Edit(CONTAINER, "DB_SECRET_ARN']}:password::", "DB_SECRET_ARN']}:passwd::")),
     in_code("another-secret", "database-secret",
         t("the task definition names another team's secret, which its roles may read"),
-        Edit(CONTAINER, 'f"{inputs.db_secret_arn}:password::"', f"f'{TEAM_B}:password::'"),
-        Edit(CONTAINER, '"DB_SECRET_ARN": inputs.db_secret_arn,', f"\"DB_SECRET_ARN\": f'{TEAM_B}',"),
+        Edit(CONTAINER, "        **variables,\n", f"        **variables,\n        'DB_SECRET_ARN': f'{TEAM_B}',\n"),
         Edit("infra/iam.py", f"        {ALLOW_ONE},\n", f"        {ALLOW_ALL},\n"),
         Edit("infra/iam.py", f"    secret = {ALLOW_ONE}\n", f"    secret = {ALLOW_ALL}\n"),
         manual_change=create_other_secret),
@@ -399,8 +398,8 @@ _ALL = (
         before(APP, "from flask import", "import pandas\n")),
     in_code("sidecar-exits", "sidecar-exited",
         t("an essential container beside the app ends for lack of its configuration"), Edit(
-            "infra/task.py", "return json.dumps([container.container_definition(inputs, settings, process)])",
-            "app = container.container_definition(inputs, settings, process)\n"
+            "infra/task.py", "return json.dumps([container.container_definition(settings, process, **known)])",
+            "app = container.container_definition(settings, process, **known)\n"
             '            proxy = {"name": "proxy", "command": ["sh", "-c", "echo no configuration; exit 3"]}\n'
             '            return json.dumps([app, {**app, **proxy, "portMappings": []}])')),
     in_code("read-only-root", "log-read-only-root", t("the app opens a log file in its own folder"), after(
@@ -496,7 +495,7 @@ _ALL = (
             "workers.mail.command": "python -c 'import time; mail = b\"x\" * (900 << 20); time.sleep(9e6)'",
             "workers.mail.memory": "512"}),
     in_code("log-group-missing", "log-group-missing", t("the task definition names a log group that does not exist"),
-        Edit(CONTAINER, '"awslogs-group": inputs.log_group,', '"awslogs-group": inputs.log_group + "-app",')),
+        Edit(CONTAINER, '"awslogs-group": log_group,', '"awslogs-group": log_group + "-app",')),
     Fault("login-secret", "login-client-refused", t("the secret of the login is that of another client"),
         config=LOGIN, manual_change=store_another_secret),
     in_code("login-cut-off", "login-cut-off", t("the load balancer may not connect to the provider of the login"), Edit(

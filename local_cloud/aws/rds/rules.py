@@ -317,7 +317,8 @@ REFUSALS: Refusals = {
              (p.get("MasterUserSecretKmsKeyId") or p.get("RotateMasterUserPassword"))
              and not p.get("ManageMasterUserPassword") and not _managed(p))),
         (COMBINATION, "A MonitoringRoleARN value is required if you specify a MonitoringInterval value other than 0.",
-         lambda p: int(p.get("MonitoringInterval") or 0) and not p.get("MonitoringRoleArn")),
+         lambda p: int(p.get("MonitoringInterval") or 0) and not (
+             p.get("MonitoringRoleArn") or getattr(backend("rds").databases.get(p[ID]), "monitoring_role_arn", None))),
         (COMBINATION, "You can't specify IOPS or storage throughput for storage type gp3 and a storage size less than "
          "400 for the engine postgres.", _too_fast),
         (VALUE, "Invalid security group , groupId= {}, groupName=.",

@@ -221,7 +221,7 @@ def test_rollback_comes_back_to_the_network_and_port_of_its_revision(running):
     running.update(
         healthCheckGracePeriodSeconds=0,
         networkConfiguration={"awsvpcConfiguration": closed},
-        loadBalancers=[balanced | {"containerPort": 3999}],
+        loadBalancers=[balanced],
     )
     until_rolled_back(running, before)
     old = running.only_task()["taskArn"]

@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from ecs_gate.doctor import judge
+from tools.additions.parts.settings import settings_of
 from tools.tests import stacks as a
 from tools.tests.doctor.situations import SITUATIONS, kinds
 
@@ -70,7 +71,12 @@ def pairs():
         every = Random(SEED).sample(every, 800)  # noqa: S311 - it draws cases
     for one, other in every:
         try:
-            yield (one, other), both(HEALTHY, SITUATIONS[one], SITUATIONS[other])
+            three = (HEALTHY, SITUATIONS[one], SITUATIONS[other])
+            settings = both(*map(settings_of, three))
+            # The owner's functions are bound to the settings: all three have those of both.
+            declared = [a.declaring(each, settings) for each in three]
+            owner = declared[0].owner
+            yield (one, other), both(*(replace(each, owner=owner) for each in declared))
         except Apart:
             continue
 

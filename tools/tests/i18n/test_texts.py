@@ -23,6 +23,7 @@ from tests.catalogues import SAID_IN, catalogues, messages, problems, read
 
 JAPANESE = re.compile(r"[぀-ヿ一-鿿]")
 SAME = {
+    *("Service Connect", "VPC Lattice"),
     " ({how})",
     *("{service} {operation}: {said}", "{text} [{elapsed} of {limit}]", "{at} ECS: {message}"),
     *("database", "{stack} {state}", "TLS", "  {name}: {problem}", "{why} {log}"),

@@ -131,7 +131,7 @@ def test_paused_stack_stays_paused_through_an_up_and_comes_back(running):
     assert (state["tasks"], [each["pid"] for each in state["databases"]]) == ([], [None])
     assert running.page("/health/db")[0] == 503
     up = running.expect(0, *UP).stdout
-    assert "the stack is paused and stays so" in up
+    assert "The stack is paused: Resume it" in up
     assert "./careapp resume" in up
     assert "update-service" not in up
     refused = running.tool("run", "--", "true", code=125).stderr
