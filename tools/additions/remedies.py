@@ -16,6 +16,7 @@ PLACES = {
     "authority": t("DB_SSLROOTCERT; in webapp certs/rds-ca.pem"),
     "container": verbatim("infra/container.py"),
     "files": verbatim("S3 (uploadsEnabled)"),
+    "image": verbatim("infra/registry.py"),
     "leak": t("docs/repair.md#a-task-is-unhealthy says how to tell, and how to find it"),
     "listeners": verbatim("infra/listeners.py"),
     "load balancer": verbatim("infra/load_balancer.py"),
