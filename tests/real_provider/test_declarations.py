@@ -83,7 +83,7 @@ def test_what_the_provider_lacks_is_known_to_pulumi_and_ecs(life):
         assert unknown(form, value) == []
         nested = [{"advancedConfiguration": value}] if "advanced" in path else value
         sent = to_shape(request.members[parameter], nested)
-        assert models.problem("ecs", "CreateService", {parameter: sent}) is None
+        assert models.problem("ecs", "CreateService", {"serviceName": "a", parameter: sent}) is None
         strategies.add(value.get("strategy"))
     assert {"ROLLING", "CANARY"} < strategies
 
