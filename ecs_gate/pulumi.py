@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     import pulumi_aws as aws
 
     from ecs_gate.text import Text
+
+
+NOT_PART = t("the service is not part of this update, so its roll-out was not checked")
 
 
 class RolloutFailed(pulumi.RunError):
@@ -79,28 +84,32 @@ def follow(
         page=page,
         region=region or service.region,
     )
-    waiting = _until_ended(outputs, service, expects, given, roll_back)
+    work = partial(_follow, expects=expects, given=given, roll_back=roll_back)
+    waiting = until_ended(outputs, service, work, t("not following any more: ECS goes on"))
     # pulumi.run would do as well, but an interrupt would then lose the stack's outputs.
     pulumi.Output.from_input(waiting)  # type: ignore[arg-type]  # mypy cannot infer its U
 
 
-async def _until_ended(
+async def until_ended(
     outputs: pulumi.Output[dict[str, Any]],
     service: aws.ecs.Service,
-    expects: str,
-    given: dict[str, Any],
-    roll_back: bool,
+    work: Callable[[dict[str, Any], ResourceLog], Awaitable[str]],
+    unwatched: Text,
 ) -> bool:
-    """Follow the roll-out. Return whether the service was part of the update. Raises RolloutFailed."""
+    """Follow the roll-outs of an update. Return whether the service was part of it: only then it has ``outputs``.
+
+    ``work`` gets them, and returns why the update is red; "" where all runs. ``unwatched`` is what a Ctrl-C leaves.
+    Raises RolloutFailed.
+    """
     known, log = await outputs.future(), ResourceLog(service)
-    if not known:  # its outputs exist only then
-        log.warning(t("the service is not part of this update, so its roll-out was not checked"))
+    if not known:
+        log.warning(NOT_PART)
         return False
-    following = asyncio.ensure_future(_follow(known, log, expects, given, roll_back))
+    following = asyncio.ensure_future(work(known, log))
 
     def interrupt() -> None:
         # At once: an engine that ends before the program has shows nothing more of it.
-        log.warning(t("not following any more: ECS goes on"))
+        log.warning(unwatched)
         following.cancel()
 
     # After a Ctrl-C the program gets SIGINT, and is killed five seconds later (pulumi/pulumi#22374).
@@ -108,7 +117,9 @@ async def _until_ended(
     try:
         why = await following
     except asyncio.CancelledError:
-        why = str(t("`pulumi up` was interrupted"))
+        raise RolloutFailed(str(t("`pulumi up` was interrupted"))) from None
+    except RolloutFailed:
+        raise
     except Exception as mistake:
         text = t("it is not known whether the app runs: the roll-out gate itself failed:")
         raise RolloutFailed(f"{text} {type(mistake).__name__}: {mistake}") from mistake

@@ -135,7 +135,7 @@ class Remedies:
 
     def apply(self) -> tuple[str, ...]:
         """Return the commands that apply the program."""
-        return ()
+        return self.case.now.owner.apply
 
     def preview(self) -> tuple[str, ...]:
         """Return the commands that show what applying the program would change."""
@@ -152,7 +152,7 @@ class Remedies:
 
     def rollback(self) -> tuple[str, ...]:
         """Return the commands that end the roll-out under way and go back."""
-        return (stopped_deployment(self.names),)
+        return (self.case.now.owner.rollback(self.names),)
 
     def logs(self, *options: str) -> tuple[str, ...]:  # noqa: ARG002 - AWS's command shows all tasks
         """Return the commands that show the app's log: of tasks that have ended, too, with ``--previous``."""

@@ -96,9 +96,6 @@ class StackRemedies(Remedies):
     def rebuild(self) -> tuple[str, ...]:
         return self.set("imageRevision", self.settings.image.next_revision)
 
-    def apply(self) -> tuple[str, ...]:
-        return (f"pulumi up -s {self.stack}",)
-
     def preview(self) -> tuple[str, ...]:
         return (f"pulumi preview --refresh --diff -s {self.stack}",)
 
@@ -109,10 +106,7 @@ class StackRemedies(Remedies):
         # What ECS never got, `pulumi up` deploys: `retry` would skip deployCommand, and refuses.
         if self.case.not_deployed:
             return self.apply()
-        return (try_again(self.stack, self.names),)
-
-    def rollback(self) -> tuple[str, ...]:
-        return (f"./careapp rollback -s {self.stack}",)
+        return (self.case.now.owner.retry(self.names),)
 
     def logs(self, *options: str) -> tuple[str, ...]:
         chosen = (*options, *(("--worker", self.process) if self.process else ()))

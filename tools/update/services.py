@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -11,23 +10,20 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+import ecs_gate.pulumi
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.aws.session import Session
 from ecs_gate.parts import verdicts
 from ecs_gate.parts.records import Deletion, read_part
-from ecs_gate.pulumi import ResourceLog, RolloutFailed
+from ecs_gate.pulumi import NOT_PART, ResourceLog, RolloutFailed
 from ecs_gate.rollout import gate, say
 from ecs_gate.rollout.look import Expected, Reader
 from ecs_gate.rollout.verdict import End
-from ecs_gate.text import Refused, t
+from ecs_gate.text import Refused
 from ecs_gate.waiting import Changes
 from stack.settings import Settings
 from tools.additions.advice import ADVICE
-from tools.additions.owner import inquiry_of
-
-NOT_PART = t("the service is not part of this update, so its roll-out was not checked")
-
-BROKEN = t("it is not known whether the app runs: the roll-out gate itself failed:")
+from tools.additions.owner import inquiry_of, owner_of
 
 
 async def until_ended(
@@ -38,36 +34,17 @@ async def until_ended(
     workers: Mapping[str, tuple[aws.ecs.Service, pulumi.Output[str]]],
 ) -> bool:
     """Follow the roll-outs. Return whether the service was part of the update: only then it has ``outputs``."""
-    arns = await outputs.future()
-    if not arns:  # The service's own outputs exist only then.
-        pulumi.log.warn(str(NOT_PART), service)
-        return False
-    del arns["service"]
-    log = ResourceLog(service)
-    following = asyncio.ensure_future(follow_all(arns, settings, changes, log, workers))
 
-    def interrupt() -> None:
-        # At once: an engine that ends before the program has shows nothing more of it.
-        log.warning(
-            say.unwatched(
-                f"./careapp status -w -s {settings.stack}",
-                f"./careapp rollback -s {settings.stack}",
-            )
-        )
-        following.cancel()
+    async def work(arns: dict[str, Any], log: ResourceLog) -> str:
+        del arns["service"]
+        await follow_all(arns, settings, changes, log, workers)
+        return ""
 
-    # After a Ctrl-C the program gets SIGINT, and is killed five seconds later (pulumi/pulumi#22374).
-    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupt)
-    try:
-        await following
-        return True
-    except asyncio.CancelledError:
-        raise RolloutFailed(str(t("`pulumi up` was interrupted"))) from None
-    except RolloutFailed:
-        raise
-    except Exception as mistake:
-        why = f"{type(mistake).__name__}: {mistake}"
-        raise RolloutFailed(f"{BROKEN} {why}") from mistake
+    stack = settings.stack
+    unwatched = say.unwatched(
+        f"./careapp status -w -s {stack}", owner_of(settings).rollback(settings.names)
+    )
+    return await ecs_gate.pulumi.until_ended(outputs, service, work, unwatched)
 
 
 async def follow_all(

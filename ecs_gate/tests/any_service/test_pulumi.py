@@ -1,6 +1,7 @@
 """`follow` in a program of Pulumi."""
 
 import asyncio
+from functools import partial
 
 import pulumi
 import pytest
@@ -59,7 +60,8 @@ def ends(monkeypatch):
 
 
 def until_ended(known=KNOWN, roll_back=False):
-    return asyncio.run(gate._until_ended(Outputs(known), None, "200", GIVEN, roll_back))
+    work = partial(gate._follow, expects="200", given=GIVEN, roll_back=roll_back)
+    return asyncio.run(gate.until_ended(Outputs(known), None, work, t("not following any more")))
 
 
 @pytest.mark.parametrize("roll_back", [False, True])
