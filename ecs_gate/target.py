@@ -185,8 +185,8 @@ class Plan:
 
     cpu: int = 0
     """CPU units of a task; 0: not known."""
-    tasks: int = 1
-    """The desired count."""
+    tasks: int | None = None
+    """The desired count; None: not known."""
     most_tasks: int = 0
     """The most tasks that run at once; 0: no more than are desired."""
     other_vcpus: float = 0

@@ -91,7 +91,7 @@ def quota(case: Case) -> Iterator[Finding]:
     """
     quota, definition = case.now.quota.value, case.definition
     cpu = (definition.cpu if definition else case.target.plan.cpu) / CPU_UNITS
-    count = max(case.service.desired if case.service else case.target.plan.tasks, 1)
+    count = max(case.service.desired if case.service else case.target.plan.tasks or 0, 1)
     if quota is None or not cpu:
         return
     percent = case.service.maximum if case.service else MAXIMUM_PERCENT

@@ -76,11 +76,8 @@ def scaled_down(case: Case) -> Iterator[Finding]:
         title=t("The service is set to run no task"),
         why=t("With a desired count of 0 the load balancer has no target: it answers 503."),
         seen=(
-            t(
-                "Desired count 0, running {running}; {declared} are declared.",
-                running=service.running,
-                declared=declared,
-            ),
+            t("Desired count 0, running {running}.", running=service.running),
+            *(() if declared is None else (t("Declared: {count}.", count=declared),)),
         ),
         fixes=(fix,) if declared == 0 else (fix, case.deploy(text)),
     )

@@ -128,10 +128,7 @@ def running_with_a_cause(
         revision=expected.revision,
     )
     if end.view.desired == 0:
-        head = t(
-            "{revision} is deployed, but the desired count is 0, and more are declared",
-            revision=expected.revision,
-        )
+        head = t("{revision} is deployed, but the desired count is 0", revision=expected.revision)
     note = str(advice.completed) if page_worked else ""
     return _block(str(head), diagnosis, note, str(advice.blocked))
 

@@ -139,6 +139,7 @@ def test_doctor_names_the_cause_and_its_cure_in_the_words_of_aws(shop, run, call
         "aws ecs update-service --region eu-west-1 --cluster goods --service web --desired-count 1"
     )
     assert cure in shown
+    assert "Declared:" not in shown  # what the program declares is not known
     code, shown, _ = run("doctor", *NAMED, "--json")
     first = json.loads(shown)["findings"][0]
     assert (code, first["id"], first["fixes"][0]["commands"]) == (1, "scaled-to-zero", [cure])
