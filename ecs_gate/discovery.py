@@ -84,7 +84,8 @@ class _Search:
         name = declared or self._deployed()
         raw = self.session.call("ecs", "describe_task_definition", taskDefinition=name)
         definition = raw["taskDefinition"]
-        container = self._container(definition)
+        balanced = {each.get("containerName", "") for each in self.service.get("loadBalancers", ())}
+        container = ecs.app_container(definition, balanced)
         groups = [*self._groups()]
         self.unseen += _not_looked_at(self.service, definition, container)
         balancer = self._balancer(groups)
@@ -131,14 +132,6 @@ class _Search:
         part = read_part(newest)
         self._missed(t("the service's last deployments"), part)
         return part.value or str(self.service["taskDefinition"])
-
-    def _container(self, definition: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the container that gets the requests; without a load balancer the first that opens a port, or any."""
-        containers: list[Mapping[str, Any]] = definition["containerDefinitions"]
-        balanced = {each.get("containerName") for each in self.service.get("loadBalancers", ())}
-        named = [each for each in containers if each["name"] in balanced]
-        opening = [each for each in containers if each.get("portMappings")]
-        return next(iter((*named, *opening, *containers)))
 
     def _groups(self) -> Iterator[str]:
         """Yield the ARN of the target group, and of the one that alternates with it; others are not looked at."""

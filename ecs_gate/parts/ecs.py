@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -314,16 +314,24 @@ def _container(raw: dict[str, Any]) -> Container:
     return Container(name=raw["name"], exit_code=raw.get("exitCode"), reason=raw.get("reason", ""))
 
 
+def app_container(definition: Mapping[str, Any], names: Collection[str]) -> Mapping[str, Any]:
+    """Return the container of a task definition that is the app: one of ``names``, or the first that opens a port.
+
+    Without either it is the first one.
+    """
+    containers: list[Mapping[str, Any]] = definition["containerDefinitions"]
+    named = [each for each in containers if each["name"] in names]
+    opening = [each for each in containers if each.get("portMappings")]
+    return next(iter((*named, *opening, *containers)))
+
+
 def definition(session: Session, name: str, app: str = "") -> Definition:
     """Return a task definition by ARN, or the newest active one of a family. Raises AwsProblem.
 
-    ``app`` is the name of the container that is the app; without it, it is the first one that opens a port.
+    ``app`` is the name of the container that is the app, as `app_container` takes it.
     """
     raw = session.call("ecs", "describe_task_definition", taskDefinition=name)["taskDefinition"]
-    containers = raw["containerDefinitions"]
-    named = [each for each in containers if each["name"] == app]
-    opening = [each for each in containers if each.get("portMappings")]
-    container = next(iter((*named, *opening, *containers)))
+    container = app_container(raw, {app})
     log = (container.get("logConfiguration") or {}).get("options") or {}
     platform = raw.get("runtimePlatform") or {}
     return Definition(
@@ -343,7 +351,9 @@ def definition(session: Session, name: str, app: str = "") -> Definition:
         container=container["name"],
         stop_timeout=container.get("stopTimeout") or 30,
         health=_health(container.get("healthCheck")),
-        sidecars=tuple(_sidecar(each) for each in containers if each is not container),
+        sidecars=tuple(
+            _sidecar(each) for each in raw["containerDefinitions"] if each is not container
+        ),
         active=raw["status"] == "ACTIVE",
     )
 
