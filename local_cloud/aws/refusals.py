@@ -1,10 +1,12 @@
 """What the smaller services refuse and moto takes: the rows that their own files do not have."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from typing import Any
 
+from local_cloud.aws.forms import Form, keeps
 from local_cloud.aws.hooks import ACCOUNT, Params, Refusals, backend, other_than
 from local_cloud.aws.policy_evaluation import listed, read
 from local_cloud.aws.schedule_expressions import next_time
@@ -27,9 +29,17 @@ def _statements(given: Params) -> Sequence[Params]:
     return listed((read(text) or {}).get("Statement", ()))
 
 
-RECORDS = {
-    "A": r"((25[0-5]|2[0-4]\d|1?\d?\d)(\.|$)){4}",
-    "AAAA": "[0-9A-Fa-f]*:[0-9A-Fa-f:.]+",
+def _version(text: str) -> int:
+    """Return the version of an IP address; 0 for a text that is none."""
+    try:
+        return ip_address(text).version
+    except ValueError:
+        return 0
+
+
+RECORDS: Mapping[str, Form] = {
+    "A": lambda text: _version(text) == 4,
+    "AAAA": lambda text: _version(text) == 6,
     "CAA": r'\d+ \w+ ".*"',
     "CNAME": r"\S+",
     "MX": r"\d+ \S+",
@@ -234,7 +244,7 @@ REFUSALS: Refusals = {
                  each.get("TTL") is not None and bool(_values(each)))), None)),
         ("InvalidChangeBatch", "[Invalid Resource Record: 'FATAL problem: the value is not valid (encountered with "
          "'{}')']", lambda p: next((value for each in _record_sets(p) for value in _values(each)
-                                   if other_than(RECORDS.get(each["Type"], ".*"), value)), None)),
+                                   if not keeps(RECORDS.get(each["Type"], ".*"), value)), None)),
         ("InvalidChangeBatch", "[RRSet of type CNAME with DNS name {} has more than one value]", lambda p: next((
             each["Name"] for each in _record_sets(p) if each["Type"] == "CNAME" and len(_values(each)) > 1), None)),
     ),
