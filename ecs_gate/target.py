@@ -104,7 +104,7 @@ class Page:
     """The host that the load balancer's certificate is for; "": it has none of its own."""
     https: bool = False
     requests: int = 10
-    """How many of a new version must be answered before users' requests go to it, where ECS waits for that."""
+    """How many a new version must answer, before users' requests go to it where ECS waits for that, else at once."""
     rule_priority: int = 0
     """The priority of the rule that leads to the service; 0: not known before there is one."""
     test_header: str = ""

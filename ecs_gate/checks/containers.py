@@ -11,7 +11,13 @@ from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.catalogue import CRASH, START, TASKS_NODE, Facts
 from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.diagnosis.known_causes import LoggedCause, logged_cause, own_lines
-from ecs_gate.diagnosis.log_lines import RAISED, errors, killed_workers, replaced_workers
+from ecs_gate.diagnosis.log_lines import (
+    ENDED,
+    RAISED,
+    errors,
+    killed_workers,
+    replaced_workers,
+)
 from ecs_gate.parts.records import Container, Definition, Sidecar, Task
 from ecs_gate.text import Text, joined, t, verbatim
 
@@ -135,9 +141,11 @@ def killed_at_stop(case: Case) -> Iterator[Finding]:
 
 
 def crash(case: Case) -> Iterator[Finding]:
-    if not case.unsteady:
-        return
+    """Find the container that ended in a task, where tasks are missing or were, a moment ago, and nothing answers."""
     for task in case.failed_tasks:
+        lately = task.ended is not None and case.at - task.ended <= LATELY
+        if not (case.unsteady or (lately and _unanswered(case))):
+            return
         container = _ended(case, task)
         sidecar = _sidecar(case, task, container) if container else None
         if sidecar is not None and container is not None:
@@ -148,26 +156,39 @@ def crash(case: Case) -> Iterator[Finding]:
             return
 
 
+LATELY = timedelta(minutes=10)
+
+
+def _unanswered(case: Case) -> bool:
+    page = case.now.page.value
+    return page is not None and page.unanswered
+
+
 AGAIN_AND_AGAIN = 3
 """How many workers must be replaced before that is no restart of its own."""
 
 
 def workers_end(case: Case) -> Iterator[Finding]:
-    """Find gunicorn's workers that end with code 0 again and again: its main process lives on, and nothing answers."""
-    for task in (*case.failed_tasks, *case.active_tasks) if case.failed_checks else ():
-        started = replaced_workers(case.lines(task))
-        if len(started) < AGAIN_AND_AGAIN:
+    """Find gunicorn's workers that end by themselves again and again: its main process lives on.
+
+    Where nothing fails now, a worker must have ended with an error: of others nothing but their start is known.
+    """
+    failing = bool(case.failed_checks) or _unanswered(case)
+    for task in (*case.failed_tasks, *case.active_tasks):
+        lines = case.lines(task)
+        codes = [found["code"] for each in lines if (found := ENDED.search(each.text))]
+        if len(replaced_workers(lines)) < AGAIN_AND_AGAIN or not (failing or codes):
             continue
         text = t(
-            "Have the app not end its own process while it is imported (sys.exit, raise SystemExit, a script's last "
-            "line), and deploy:"
+            "Have the app not end its own process (sys.exit, os._exit, raise SystemExit, a script's last line), and "
+            "deploy:"
         )
         yield Finding(
             PROCESS_ENDS,
-            title=t("gunicorn's workers end by themselves with code 0, before they answer"),
-            why=t(
-                "gunicorn starts another one each time, which ends as well: no request is answered."
+            title=t(
+                "gunicorn's workers end by themselves with code {code}", code=(codes or ["0"])[-1]
             ),
+            why=t("gunicorn starts another one each time; what it was answering is lost."),
             fixes=(case.deploy(text, *case.remedies.logs("--previous")), *case.retry_if_fixed()),
             evidence=last_lines(case, task),
         )

@@ -10,6 +10,7 @@ from ecs_gate.checks.containers import EXITED
 from ecs_gate.checks.logged import APP_RAISES
 from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.catalogue import (
+    CRASH,
     DATABASE,
     LOG,
     NO_DATA,
@@ -35,7 +36,7 @@ from ecs_gate.parts.task_logs import AWAY, MIGRATED, MIGRATING, REFUSED, UNMIGRA
 from ecs_gate.text import Text, joined, t, verbatim
 
 NO_PAGE = NO_DATA | {
-    *("app-raises", "task-role-cannot-read-secret"),
+    *(CRASH, "app-raises", "task-role-cannot-read-secret"),
     *("no-listener", "no-rule-forwards", "rule-in-the-way", "target-protocol"),
 }
 """Why a visitor gets an error in place of the page."""
@@ -340,7 +341,7 @@ def _fixes(case: Case, page: PageAnswer) -> tuple[Fix, ...]:
             setting=case.remedies.called("smokePath"),
         )
     )
-    if page.by_balancer and page.status not in FAILED_TARGET and not page.leads_to:
+    if page.by_balancer and not page.unanswered and not page.leads_to:
         return (_read_rules(case), other)
     if page.status and page.problem:
         mend = t(
@@ -369,10 +370,6 @@ def _fixes(case: Case, page: PageAnswer) -> tuple[Fix, ...]:
     meant = t("If users should get {status} there, allow it:", status=page.status)
     allowed = case.configure("smokeMatcher", f"{page.matcher},{page.status}", meant)
     return (case.deploy(mend), *((allowed,) if page.status < 400 else ()), other)
-
-
-FAILED_TARGET = (502, 503, 504)
-"""What a load balancer answers itself where the app does not, or not in HTTP (ELB user guide, "Troubleshoot")."""
 
 
 def _read_rules(case: Case) -> Fix:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ecs_gate.parts.task_logs import LogLine
 from ecs_gate.text import Text, joined, t, verbatim
@@ -29,13 +29,23 @@ def killed_workers(lines: Iterable[LogLine]) -> tuple[str, ...]:
     return tuple(workers)
 
 
-def replaced_workers(lines: Iterable[LogLine]) -> tuple[str, ...]:
+BOOTS = "Booting worker with pid"
+MEANT = re.compile(
+    r"WORKER TIMEOUT \(pid:|Autorestarting worker|Handling signal: (?:hup|ttin|usr2)"
+)
+"""Why gunicorn starts a worker beside those of its own start, other than that one has ended by itself."""
+ENDED = re.compile(r"Worker \(pid:\d+\) exited with code (?P<code>\d+)")
+"""What its main process says of a worker's end; of one with code 0 it says nothing (gunicorn/arbiter.py)."""
+STARTED = timedelta(seconds=2)
+"""The time in which it starts its first workers."""
+
+
+def replaced_workers(lines: Sequence[LogLine]) -> tuple[str, ...]:
     """Return the lines of gunicorn's workers that started after another one had ended by itself."""
-    # Of a worker that ended with code 0 the main process says nothing (gunicorn/arbiter.py).
-    texts = [each.text for each in lines]
-    ends = [number for number, text in enumerate(texts) if "Worker exiting (pid" in text]
-    after = texts[ends[0] :] if ends and not any(map(HUNG.search, texts)) else []
-    return tuple(text for text in after if "Booting worker with pid" in text)
+    boots = [each for each in lines if BOOTS in each.text]
+    if any(MEANT.search(each.text) for each in lines):
+        return ()
+    return tuple(each.text for each in boots if each.at - boots[0].at >= STARTED)
 
 
 LOCK_WAIT = "canceling statement due to lock timeout"

@@ -145,6 +145,10 @@ def answer(path: str, status: int | None, problem: str = "") -> Text:
     return t("GET {path} answers {status}.", path=path, status=status)
 
 
+FAILED_TARGET = (502, 503, 504)
+"""What a load balancer answers itself where the app does not, or not in HTTP (ELB user guide, "Troubleshoot")."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PageAnswer:
     """The answer to a request for the page, at the last try and at the end of its redirects.
@@ -192,6 +196,11 @@ class PageAnswer:
             return self.leads_nowhere and not self.login
         broken = self.status == 0 or bool(self.problem) or self.endless
         return broken or not matches(self.status, self.matcher)
+
+    @property
+    def unanswered(self) -> bool:
+        """Return whether the load balancer itself answers, as the app does not, or not in HTTP."""
+        return self.by_balancer and self.status in FAILED_TARGET and not self.leads_to
 
     @property
     def refused(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from ecs_gate.diagnosis.catalogue import LOG, PAGE, TASKS_NODE
+from ecs_gate.diagnosis.catalogue import CRASH, LOG, PAGE, TASKS_NODE
 from ecs_gate.diagnosis.findings import Diagnosis, Finding
 from ecs_gate.facts.elb import breaker_limit
 from ecs_gate.parts.records import Task
@@ -185,9 +185,10 @@ def _page_cause(diagnosis: Diagnosis, *, worked: bool) -> Finding | None:
 
 
 def _is_wrong(cause: Finding) -> bool:
-    """Return whether the version itself is the cause: by the page, or by a line of its log about itself."""
+    """Return whether the version itself is the cause: by the page, its end, or a line of its log about itself."""
     facts = cause.facts
-    return cause.id in WRONG or (facts.subject == LOG and TASKS_NODE in facts.places)
+    by_log = facts.subject == LOG and TASKS_NODE in facts.places
+    return by_log or facts.subject == CRASH or cause.id in WRONG
 
 
 def _by_doctor(

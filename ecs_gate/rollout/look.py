@@ -117,8 +117,8 @@ class Reader:
         """Ask the doctor or the page. Raises AwsProblem, and what the doctor raises.
 
         ECS's alarms count what is requested through the load balancer. So the doctor requests nothing, the app's
-        ``database_path`` is never requested, and ``again``, where the page has answered, the page alone. A 5xx of
-        that is one of the two after which the gate itself lets ECS roll back.
+        ``database_path`` is never requested, and ``again``, where the page has answered, the page alone and once. A 5xx
+        of that is one of the two after which the gate itself lets ECS roll back.
         """
         if question is Question.DOCTOR:
             return Answer(diagnosis=self.diagnose(page=Part()))
@@ -142,7 +142,9 @@ class Reader:
         self, balancer: elb.Balancer, value: str | None, hook: PauseHook | None, again: bool
     ) -> Answer:
         known = self.target.page
-        requests = known.requests if hook else 1
+        requests = (
+            1 if again else known.requests
+        )  # of an app that fails now and then, one may be well
         ask = partial(pages.page, balancer, self.target, database=False)
         before = ask() if hook else self.inquiry.page_before
         headers = {known.test_header: value} if value else {}

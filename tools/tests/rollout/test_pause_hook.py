@@ -1,6 +1,7 @@
 """A version that waits at its pause hook: its page is asked by the test rule, and the hook is answered."""
 
 import asyncio
+import itertools
 import time
 from dataclasses import replace
 
@@ -173,7 +174,7 @@ def test_a_stylesheet_that_the_new_version_lacks_fails_it(by_rule):
     ("looks", "paths", "doctor"),
     [
         ([paused(), paused()], [*["/", "/app.css"] * 11], []),
-        ([BAKES] * 5, [*["/", "/app.css"], *["/"] * 4], []),
+        ([BAKES] * 5, [*["/", "/app.css"] * 10, *["/"] * 4], []),
         ([STARTING, *[FAILS] * 2], [], [Part()] * 2),
     ],
     ids=["at the hook", "in the bake time", "tasks fail"],
@@ -188,6 +189,14 @@ def test_gate_requests_only_what_it_judges(by_rule, looks, paths, doctor):
         new.judge(view=view, at=10.0 * number)
     assert [path for path, _ in by_rule.asked] == paths
     assert (by_rule.probes, asked) == (0, doctor)
+
+
+def test_a_page_that_fails_now_and_then_is_seen_while_users_get_it(by_rule):
+    statuses = itertools.cycle([*[200] * 6, 502])
+    by_rule.pages = {"/": lambda answering: answering.say(next(statuses))}
+    new = New(by_rule)
+    assert new.judge(view=BAKES) is None
+    assert new.judge(view=BAKES, at=3.0).outcome is Outcome.WRONG
 
 
 def test_page_that_hangs_is_wrong_if_the_version_before_answers(by_rule, monkeypatch):

@@ -59,6 +59,10 @@ ENDS = [
     for pid in range(7, 12)
     for line in ("Booting worker with pid: {}", "Worker exiting (pid: {})")
 ]
+EXITS = [
+    each.replace("Worker exiting (pid: ", "Worker (pid:").replace(")", ") exited with code 1.")
+    for each in ENDS
+]
 HUNG = [
     line
     for pid in range(7, 12)
@@ -92,6 +96,9 @@ VARIANTS = {
         main=a.definition(command=("gunicorn", "--log-level", "error", "app:app"))),
     "process-ends: of gunicorn's workers": a.unhealthy(
         "Request timed out", "Target.Timeout", lines=[a.LISTENS, *ENDS]),
+    "process-ends: of gunicorn's workers, by an error": a.stack(logs=a.logs(a=[a.LISTENS, *EXITS])),
+    "nothing: workers that gunicorn replaces after their requests": a.stack(
+        logs=a.logs(a=[a.LISTENS, *EXITS, "Autorestarting worker after current request."])),
     "log-worker-timeout: workers that gunicorn ends": a.unhealthy(
         "Request timed out", "Target.Timeout", lines=[a.LISTENS, *HUNG]),
     "not-listening: errors before the last lines": silent(

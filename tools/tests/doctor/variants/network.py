@@ -11,7 +11,9 @@ from ecs_gate.parts.records import Part
 from ecs_gate.parts.vpc import Acl, AclEntry, Endpoint, Nat, Permission
 from tools.tests import stacks as a
 from tools.tests.doctor.situations import (
+    CRASHED,
     DOORS,
+    EXITED,
     ILL,
     NO_ROUTE,
     OUTSIDE,
@@ -229,6 +231,9 @@ VARIANTS = {
         "it answered itself, by a regular expression": (403, ("regex", ("^/.*$",)))}, by_itself),
     "page-errors: the load balancer itself, by what is not known": by_itself((404, ("regex", ("x",)))),
     "page-errors: the load balancer itself, as no task answers": a.stack(page=a.page(502, by_balancer=True)),
+    "crash: a moment ago, and nothing answers": a.stack(
+        page=a.page(503, by_balancer=True), tasks=(a.task(), a.ended(CRASHED, code=3, stop=EXITED)),
+        logs=a.logs(b=["no more"])),
     "rule-in-the-way: at the page's own path": replace(
         listening(rule(1, ("path-pattern", ("/shop*",))), OURS, DEFAULT),
         page=Part(a.page(403, path="/shop", url="http://careapp-poc-alb.example/shop", by_balancer=True))),
