@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ecs_gate.aws.session import Session
 from ecs_gate.diagnosis.findings import Diagnosis
@@ -66,6 +66,7 @@ def reader_of(
 ) -> Reader:
     """Return what reads the service's roll-out. Raises AwsProblem, NoService and Unfollowed."""
     inquiry, expected = wanted.asked(by_definition=True)
+    inquiry = replace(inquiry, requests=inquiry.target.page.requests)
     return Reader(expected, inquiry, doctor, acts)
 
 

@@ -147,6 +147,8 @@ class Inquiry:
     """An earlier answer of the page, for callers that read often: each request counts as a visit."""
     page_before: PageAnswer | None = None
     """The page before this update."""
+    requests: int = 1
+    """How many requests for the page must be answered: more of a new version, which may fail now and then."""
     gone: Sequence[Deletion] = ()
     """What is judged as if it were deleted."""
     declared: Mapping[str, Any] = field(default_factory=dict)
@@ -321,6 +323,7 @@ class _Reader:
             pages.page,
             balancer,
             self.target,
+            requests=inquiry.requests,
             before=inquiry.page_before,
             database=primary is None or primary.rollout != "IN_PROGRESS",
         )

@@ -76,7 +76,9 @@ async def follow_all(
             mine = Expected(names=settings.names.of_worker(name), definition=deployed[name])
             own = replace(inquiry, workers={name: deployed[name]})
             await _end(Reader(mine, own), ResourceLog(service), changes)
-    reader = replace(reader, inquiry=replace(reader.inquiry, workers=deployed))
+    newest = end.view.deployment
+    often = inquiry.target.page.requests if newest and newest.created >= changes.begun else 1
+    reader = replace(reader, inquiry=replace(reader.inquiry, workers=deployed, requests=often))
     gone = tuple(_pending(changes))
     if why := await gate.causes(reader, log, counts, gone, end.view.desired):
         worked = changes.page_worked

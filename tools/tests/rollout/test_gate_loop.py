@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import time
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pulumi
@@ -188,7 +189,7 @@ WORKERS = {"mail": {}, "off": {"count": 0}, "sms": {}}
 def program(monkeypatch):
     """Runs a program's update with workers; what the gate followed, and which workers the doctor read last."""
 
-    def run(names, failing=()):
+    def run(names, failing=(), view=None):
         read, followed = [], []
         workers = {name: {"command": "sleep 1", **WORKERS[name]} for name in names}
         settings = stacks.choices(workers=json.dumps(workers))
@@ -197,10 +198,10 @@ def program(monkeypatch):
             followed.append(reader.expected.revision)
             bad = reader.expected.names.process in failing
             outcome = Outcome.BECAME_UNHEALTHY if bad else Outcome.RUNS
-            return End(Verdict(outcome=outcome, text=verbatim("so")), Rollout())
+            return End(Verdict(outcome=outcome, text=verbatim("so")), view or Rollout())
 
         async def causes(reader, *_others):
-            read.append(sorted(reader.inquiry.workers))
+            read.append([*sorted(reader.inquiry.workers), reader.inquiry.requests])
             return ""
 
         for name, function in {
@@ -240,8 +241,18 @@ WEB, MAIL, SMS = "careapp-poc:7", "careapp-poc-worker-mail:7", "careapp-poc-work
 
 
 def test_workers_with_tasks_are_followed_after_the_web_service(program):
-    assert program(WORKERS) == ([WEB, MAIL, SMS], [["mail", "off", "sms"]])
-    assert program([]) == ([WEB], [[]])
+    assert program(WORKERS) == ([WEB, MAIL, SMS], [["mail", "off", "sms", 1]])
+    assert program([]) == ([WEB], [[1]])
+
+
+@pytest.mark.parametrize(("minutes", "requests"), [(1, 10), (-1, 1)])
+def test_the_page_of_a_deployment_of_this_update_must_answer_more_than_once(
+    program, minutes, requests
+):
+    created = local_cloud.now() + timedelta(minutes=minutes)
+    service = stacks.service(deployments=(stacks.deployment(created=created),))
+    view = Rollout(expected=stacks.NEW, service=service)
+    assert program([], view=view)[1] == [[requests]]
 
 
 def test_worker_that_fails_makes_the_update_red_at_once(program):

@@ -109,16 +109,17 @@ def test_private_dns_leads_to_an_interface_endpoint_where_hosts_have_names(stack
 
 @pytest.mark.usefixtures("folder")
 def test_the_page_is_asked_for_only_where_a_task_can_answer(stack, monkeypatch):
-    monkeypatch.setattr(page, "page", lambda *asked, before, database: (*asked, before, database))
+    monkeypatch.setattr(page, "page", lambda *asked, **how: (*asked, *how.values()))
     settings = Settings.read("poc", Path())
     assert gather(inquiry_of(settings, stack.session)).page == Part()
     target = [{"Id": "10.0.1.4", "Port": 3000}]
     client("elbv2").register_targets(TargetGroupArn=stack.group, Targets=target)
     try:
         inquiry = inquiry_of(settings, stack.session, url="http://page", page_before="before")
+        inquiry = replace(inquiry, requests=10)
         asked = gather(inquiry)
         assert [each.state for each in asked.targets.value] == ["healthy"]
-        visited = (asked.balancer.value, target_of(settings, "http://page"), "before")
+        visited = (asked.balancer.value, target_of(settings, "http://page"), 10, "before")
         # While ECS deploys, its alarms count each request, and /health/db may answer 500.
         assert (asked.service.value.primary.rollout, asked.page) == (
             "IN_PROGRESS",
