@@ -33,6 +33,9 @@ TASK_CANNOT_START = Facts("task-cannot-start", 70, {TASKS_NODE}, {START}, repeat
 
 ENDS = t("The app ends right after its start")
 
+AGAIN_AND_AGAIN = 3
+"""How many workers must end before that is no passing end of one."""
+
 REMEMBERED = timedelta(hours=1)
 """How long a killed worker is a cause: as long as ECS remembers a stopped task."""
 
@@ -72,7 +75,8 @@ PROGRAM_ERRORS = {
 def memory(case: Case) -> Iterator[Finding]:
     """Find tasks that ran out of memory, and gunicorn's workers that the kernel killed for it.
 
-    Where all is well again, those of the last hour, also of before ECS called the deployment completed.
+    Where all is well again, those of the last hour, also of before ECS called the deployment completed; it comes again
+    at once where so many were killed.
     """
     steady = case.steady
     if case.definition is None or not (steady or case.unsteady):
@@ -84,36 +88,37 @@ def memory(case: Case) -> Iterator[Finding]:
         killed = killed_workers(each for each in lines if since is None or each.at > since)
         if full:
             evidence = (full[0].reason, *last_lines(case, task))
-            yield _out_of_memory(case, case.definition, _exit(task, full[0]), evidence)
+            yield _out_of_memory(case, case.definition, _exit(task, full[0]), evidence, steady)
             return
         if killed:
             seen = t("Task {task}: gunicorn reports {count} worker that was killed.",
 "Task {task}: gunicorn reports {count} workers that were killed.",
                      task=task.short, count=len(killed))  # fmt: skip
-            yield _out_of_memory(case, case.definition, seen, killed[-3:])
+            later = steady and len(killed) < AGAIN_AND_AGAIN
+            yield _out_of_memory(case, case.definition, seen, killed[-3:], later)
             return
 
 
 def _out_of_memory(
-    case: Case, definition: Definition, seen: Text, evidence: tuple[str, ...]
+    case: Case, definition: Definition, seen: Text, evidence: tuple[str, ...], later: bool
 ) -> Finding:
     fix = capacity.more_memory(case, definition.cpu, definition.memory)
     setting = case.remedies.called("taskMemory")
-    later = t(
+    text = t(
         "It ran out of memory only after it had become healthy: under load, or by a leak ({leak}), where more "
         "memory ({setting}) would only delay the next end.",
         leak=case.place("leak"),
         setting=setting,
     )
     return Finding(
-        OUT_OF_MEMORY_LATER if case.steady else OUT_OF_MEMORY,
+        OUT_OF_MEMORY_LATER if later else OUT_OF_MEMORY,
         title=t("The task runs out of memory"),
         why=t(
             "Where the containers need more memory than the task has, the kernel kills the process that uses "
             "most. If it is a container's first, the container ends; a worker's server starts another one."
         ),
         seen=(t("{setting} is {memory} MiB.", setting=setting, memory=definition.memory), seen),
-        fixes=(Fix(later) if case.steady else fix,),
+        fixes=(Fix(text) if later else fix,),
         evidence=evidence,
     )
 
@@ -162,10 +167,6 @@ LATELY = timedelta(minutes=10)
 def _unanswered(case: Case) -> bool:
     page = case.now.page.value
     return page is not None and page.unanswered
-
-
-AGAIN_AND_AGAIN = 3
-"""How many workers must be replaced before that is no restart of its own."""
 
 
 def workers_end(case: Case) -> Iterator[Finding]:

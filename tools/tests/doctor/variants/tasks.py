@@ -45,10 +45,10 @@ def as_json(lines):
     return json.dumps({"message": "x", "traceback": "\n".join(lines)}), "bye"
 
 
-def leaking(deployed, killed):
-    """A worker of gunicorn that was killed in a service that is steady since then."""
+def leaking(deployed, *killed):
+    """Workers of gunicorn that were killed in a service that is steady since then."""
     service = a.service(deployments=(a.deployment(created=a.at(-9999), updated=a.at(deployed)),))
-    lines = (LogLine(a.at(killed), KILLED),)
+    lines = tuple(LogLine(a.at(each), KILLED) for each in killed)
     return a.stack(service=service, logs=replace(a.logs(), lines={"a" * 32: lines}))
 
 
@@ -219,6 +219,7 @@ VARIANTS = {
     "fargate-quota-small, out-of-memory: 8 vCPU": starved(8192, 61440, **LARGE),
     "fargate-quota-small, out-of-memory: the largest task": starved(32768, 249856, **LARGE),
     "out-of-memory-later: a worker": leaking(-500, -60),
+    "out-of-memory: workers, again and again": leaking(-500, -90, -60, -30),
     "out-of-memory-later, tasks-die: a task": a.stack(tasks=(a.task(), DIED)),
     "out-of-memory-later: before the deployment had completed": a.stack(
         tasks=(a.task(), replace(DIED, stopping=a.at(-700), stopped=a.at(-690)))),
