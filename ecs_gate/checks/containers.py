@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -102,8 +103,8 @@ def memory(case: Case) -> Iterator[Finding]:
 def _out_of_memory(
     case: Case, definition: Definition, seen: Text, evidence: tuple[str, ...], later: bool
 ) -> Finding:
-    fix = capacity.more_memory(case, definition.cpu, definition.memory)
     setting = case.remedies.called("taskMemory")
+    more = capacity.more_memory(case, definition.cpu, definition.memory)
     text = t(
         "It ran out of memory only after it had become healthy: under load, or by a leak ({leak}), where more "
         "memory ({setting}) would only delay the next end.",
@@ -118,9 +119,22 @@ def _out_of_memory(
             "most. If it is a container's first, the container ends; a worker's server starts another one."
         ),
         seen=(t("{setting} is {memory} MiB.", setting=setting, memory=definition.memory), seen),
-        fixes=(Fix(text) if later else fix,),
+        fixes=(Fix(text),) if later else (*_as_before(case, definition), more),
         evidence=evidence,
     )
+
+
+def _as_before(case: Case, definition: Definition) -> Iterator[Fix]:
+    """Yield the fix of a version that needs more memory than the one that serves, in a task as large."""
+    for task in case.current_tasks:
+        other = case.definition_of(task)
+        if other and other.arn != definition.arn and other.memory <= definition.memory:
+            text = t(
+                "{revision} runs in as much memory: correct what this version keeps or reads at once, and deploy:",
+                revision=task.revision,
+            )
+            yield case.deploy(text)
+            return
 
 
 def killed_at_stop(case: Case) -> Iterator[Finding]:
@@ -206,7 +220,7 @@ def _ended(case: Case, task: Task) -> Container | None:
     """Return the container that exited first, other than for its memory. ECS does not say which it was."""
     if task.stop_code != EXITED and "Essential container" not in task.reason:
         return None
-    definition = (case.now.definitions.value or {}).get(task.definition)
+    definition = case.definition_of(task)
     spare = {each.name for each in definition.sidecars if not each.essential} if definition else ()
     containers = [
         each
@@ -226,7 +240,7 @@ def _ended(case: Case, task: Task) -> Container | None:
 
 
 def _sidecar(case: Case, task: Task, container: Container) -> Sidecar | None:
-    definition = (case.now.definitions.value or {}).get(task.definition)
+    definition = case.definition_of(task)
     sidecars = definition.sidecars if definition else ()
     return next((each for each in sidecars if each.name == container.name), None)
 
@@ -258,6 +272,15 @@ def _crash(case: Case, task: Task, container: Container) -> Finding:
     lines, healthy = [each.text for each in case.lines(task)], case.serving_texts
     cause, mistake = logged_cause(lines, healthy), case.raised(own_lines(lines, healthy))
     seen = [_exit(task, container, by_gunicorn=any(map(GUNICORN.search, lines)))]
+    if (definition := case.definition_of(task)) and definition.command:
+        ran = verbatim(shlex.join(definition.command))
+        seen.append(
+            t(
+                "It ran {command} ({setting}).",
+                command=ran,
+                setting=case.remedies.called("appCommand"),
+            )
+        )
     if cause:
         seen += [mistake.text] if mistake and cause.known.about == "app" else []
         return logged.of_log(case, cause, tuple(seen), last_lines(case, task, cause))

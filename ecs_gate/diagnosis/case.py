@@ -79,6 +79,9 @@ class Case(Rollout):
     def definition(self) -> Definition | None:
         return (self.now.definitions.value or {}).get(self.expected)
 
+    def definition_of(self, task: Task) -> Definition | None:
+        return (self.now.definitions.value or {}).get(task.definition)
+
     @property
     def health_check(self) -> Check | None:
         return self.now.group.value.check if self.now.group.value else None

@@ -31,7 +31,7 @@ def killed_workers(lines: Iterable[LogLine]) -> tuple[str, ...]:
 
 BOOTS = "Booting worker with pid"
 MEANT = re.compile(
-    r"WORKER TIMEOUT \(pid:|Autorestarting worker|Handling signal: (?:hup|ttin|usr2)"
+    r"WORKER TIMEOUT \(pid:|was sent SIG|Autorestarting worker|Handling signal: (?:hup|ttin|usr2)"
 )
 """Why gunicorn starts a worker beside those of its own start, other than that one has ended by itself."""
 ENDED = re.compile(r"Worker \(pid:\d+\) exited with code (?P<code>\d+)")

@@ -63,6 +63,7 @@ EXITS = [
     each.replace("Worker exiting (pid: ", "Worker (pid:").replace(")", ") exited with code 1.")
     for each in ENDS
 ]
+KILLS = [each.replace("exited with code 1.", "was sent SIGKILL!") for each in EXITS]
 HUNG = [
     line
     for pid in range(7, 12)
@@ -99,6 +100,8 @@ VARIANTS = {
     "process-ends: of gunicorn's workers, by an error": a.stack(logs=a.logs(a=[a.LISTENS, *EXITS])),
     "nothing: workers that gunicorn replaces after their requests": a.stack(
         logs=a.logs(a=[a.LISTENS, *EXITS, "Autorestarting worker after current request."])),
+    "out-of-memory: workers that are killed and replaced": a.unhealthy(
+        "Request timed out", "Target.Timeout", lines=[a.LISTENS, *KILLS]),
     "log-worker-timeout: workers that gunicorn ends": a.unhealthy(
         "Request timed out", "Target.Timeout", lines=[a.LISTENS, *HUNG]),
     "not-listening: errors before the last lines": silent(

@@ -219,6 +219,11 @@ VARIANTS = {
     "fargate-quota-small, out-of-memory: 8 vCPU": starved(8192, 61440, **LARGE),
     "fargate-quota-small, out-of-memory: the largest task": starved(32768, 249856, **LARGE),
     "out-of-memory-later: a worker": leaking(-500, -60),
+    "out-of-memory: the version before runs in as much": a.failing(
+        a.ended(s.CRASHED, code=137, stop=s.EXITED, container=FULL), rolled_back=True,
+        definitions={a.NEW: a.definition(), a.OLD: a.definition(arn=a.OLD)}),
+    "crash: a command in place of the image's": s.crashed(
+        "Error: 'x.py' doesn't exist", main=a.definition(command=("gunicorn", "--config", "x.py"))),
     "out-of-memory: workers, again and again": leaking(-500, -90, -60, -30),
     "out-of-memory-later, tasks-die: a task": a.stack(tasks=(a.task(), DIED)),
     "out-of-memory-later: before the deployment had completed": a.stack(
