@@ -88,7 +88,7 @@ def cure(stage: Stage, draw: Draw, case: Case) -> None:
         refused = [each for each in names(left, said) if not each.acts]
         if refused and "[cause]" not in said and not names(left, text_of(cause)):
             # The engine, AWS or the program itself has refused it by its name.
-            cause = {"id": "up", "title": said.strip()[-300:], "why": "", "fixes": []}
+            cause = {"id": "up", "title": said.strip()[-300:], "why": said, "fixes": []}
         found = f"{cause['id']}: {cause['title']}" if cause else ""
         case.steps.append(f"cause: {found}")
         if not found or found in seen:
