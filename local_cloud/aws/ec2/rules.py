@@ -396,7 +396,8 @@ def elsewhere(names: Iterable[str]) -> str | None:
 
 def _ports(given: Params) -> Any:
     """Return a range of ports that is none."""
-    for each in given.get("IpPermissions") or ():
+    changes = (each["SecurityGroupRule"] for each in given.get("SecurityGroupRules") or ())
+    for each in (*(given.get("IpPermissions") or ()), *changes):
         low, high = (int(each.get(name) or 0) for name in ("FromPort", "ToPort"))
         tcp = str(each.get("IpProtocol")) in ("tcp", "udp", "6", "17")
         if tcp and not 0 <= low <= high <= 65535:
@@ -446,6 +447,7 @@ REFUSALS: Refusals = {
          lambda p: elsewhere([p["GroupId"], *(pair["GroupId"] for each in p.get("IpPermissions") or ()
                                              for pair in each.get("UserIdGroupPairs") or () if pair.get("GroupId"))])),
     ),
+    "ec2 ModifySecurityGroupRules": ((VALUE, "Invalid value for portRange: {}", _ports),),
     "ec2 CreateSecurityGroup": (
         ("InvalidVpcID.NotFound", "The vpc ID '{}' does not exist",
          lambda p: (vpc := p.get("VpcId")) and vpc not in backend("ec2").vpcs and vpc),

@@ -90,6 +90,15 @@ def _change_routes(subject: Subject) -> None:
         subject.call("delete_route", **dict((destination,)))
 
 
+def _remove_table(subject: Subject) -> None:
+    """Delete a route table after all its associations, also those that others made, as the provider does."""
+    # terraform-provider-aws, resourceRouteTableDelete. The table of a deleted subnet has none of it any more.
+    answer = subject.calls("ec2", "describe_route_tables", {"RouteTableIds": [subject.identity]})
+    for each in path("RouteTables[].Associations[].RouteTableAssociationId", answer):
+        subject.calls("ec2", "disassociate_route_table", {"AssociationId": each})
+    subject.call("delete_route_table")
+
+
 ROUTE_TABLE = regular(
     "aws:ec2/routeTable:RouteTable",
     "RouteTableId",
@@ -97,6 +106,7 @@ ROUTE_TABLE = regular(
     settings=(Setting(inputs=("routes",), apply=_change_routes),),
     outputs={"arn": arn("route-table"), "ownerId": "OwnerId", "routes": _in_ec2},
     reads={"routes": _in_ec2},
+    on_delete=_remove_table,
     tag_type="route-table",
 )
 
