@@ -11,6 +11,9 @@ from ecs_gate.text import Refused, Text, t
 from ecs_gate.waiting import Waiting
 from stack.settings import Settings
 from tools.command_line import with_exit_code
+from tools.database.pulumi_state import PulumiStack
+
+UNCHANGED = t("--dry-run: nothing was changed.")
 
 
 @with_exit_code
@@ -20,6 +23,17 @@ def run(stack: str, folder: Path, dry_run: bool) -> int:
     session = Session(settings.region, settings.profile)
     names = settings.names
     deployment = find(session, names)
+    if deployment is None and (again := PulumiStack(names, folder).take_back(dry_run=dry_run)):
+        text = t(
+            "Of a stopped update these are current again, and what had taken their place is deleted by the next one: "
+            "{names}. Put them back into the program as well, then `pulumi up -s {stack}`.",
+            names=", ".join(again),
+            stack=stack,
+        )
+        _print(text)
+        if dry_run:
+            _print(UNCHANGED)
+        return 0
     if deployment is None:
         raise Refused(
             "No deployment of the service {name} is under way: it runs {revision}, and ECS rolls back "
@@ -31,7 +45,7 @@ def run(stack: str, folder: Path, dry_run: bool) -> int:
         )
     _print(t("ECS rolls {revision} back.", revision=deployment.revision))
     if dry_run:
-        _print(t("--dry-run: nothing was changed."))
+        _print(UNCHANGED)
         return 0
     stop(session, deployment)
     _print(runs_now(wait(session, deployment, Waiting.printing(), settings.rollout_minutes)))

@@ -314,6 +314,8 @@ class Deletion:
     kind: str
     name: str
     outputs: Mapping[str, Any]
+    replaced: bool = False
+    """Whether another one has its place in the program's state."""
 
     @property
     def label(self) -> str:

@@ -274,7 +274,10 @@ async def causes_after_deletion(
         "Put it back into the program, as its last version in Git has it, and deploy: {names}.",
         names=names,
     )
-    back = (Fix(text, reader.inquiry.owner.apply),)
+    owner = reader.inquiry.owner
+    # What takes its place has to go first: both would have one name, route or priority.
+    first = (owner.rollback(reader.expected.names),) if any(e.replaced for e in gone) else ()
+    back = (Fix(text, (*first, *owner.apply)),)
     findings = tuple(replace(each, fixes=back if each.fixes else ()) for each in diagnosis.causes)
     return plain(replace(diagnosis, findings=findings, page=None))
 

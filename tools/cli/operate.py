@@ -70,6 +70,9 @@ def retry(stack: str, dry_run: bool, worker: str) -> None:
 def rollback(stack: str, dry_run: bool) -> None:
     """End a deployment that ECS has not completed, and follow it back to the version before.
 
+    Where none is under way, and an update was stopped before it deleted what the page needs, what it had replaced
+    becomes current again in the state.
+
     ECS rolls back only what it still deploys. The page stays available: tasks of the version before
     take over before the others stop. Ctrl-C ends this command, not the rollback.
 

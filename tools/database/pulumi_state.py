@@ -1,4 +1,4 @@
-"""Points the Pulumi state's DB instance at another one of the same name, and brings the stack up to it."""
+"""Changes the Pulumi state: what a restored database and a stopped update leave behind."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from stack.names import StackNames
 from tools.additions.parts import restores
 
 INSTANCE = "aws:rds/instance:Instance"
+TASK_DEFINITION = "aws:ecs/taskDefinition:TaskDefinition"
 
 HARMLESS = frozenset({"same", "update", "refresh", "read"})
 """Steps of a preview that keep a resource."""
@@ -48,6 +50,32 @@ class PulumiStack:
             name: new if value == old else value for name, value in resource["outputs"].items()
         }
         self._pulumi("stack", "import", given=json.dumps(exported))
+
+    def take_back(self, *, dry_run: bool) -> list[str]:
+        """Make current again what an update has replaced and was stopped before it deleted. Return types and names.
+
+        Of a program that declares the old one again Pulumi would create a third one, while the first one still has
+        its name, its route or its priority. What took its place waits to be deleted then, which the next update
+        does. A task definition has no such place. Raises Refused.
+        """
+        exported = self._export()
+        resources = [each for each in exported["deployment"].get("resources", ())]
+        current = {each["urn"] for each in resources if not each.get("delete")}
+        waiting = Counter(each["urn"] for each in resources if each.get("delete"))
+        twins = [
+            each
+            for each in resources
+            if each["type"] != TASK_DEFINITION
+            and each["urn"] in current
+            and waiting[each["urn"]] == 1
+        ]
+        for each in twins:
+            each["delete"] = not each.get("delete")
+        if twins and not dry_run:
+            self._pulumi("stack", "import", given=json.dumps(exported))
+        return sorted(
+            {"{} {}".format(each["type"], each["urn"].rpartition("::")[2]) for each in twins}
+        )
 
     def check_preview(self) -> None:
         """Raise Refused if `pulumi up --refresh` would replace or delete the DB instance."""

@@ -116,4 +116,4 @@ def _pending(changes: Changes) -> Iterator[Deletion]:
         new = changes.created.get(key)
         replaced = new is not None and Deletion(*key, new).identity != old.identity
         if replaced or key not in changes.declared:
-            yield old
+            yield replace(old, replaced=replaced)

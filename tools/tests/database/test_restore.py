@@ -12,7 +12,7 @@ from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.text import Refused, t
 from tools.additions.parts import restores
 from tools.database import copies, queries, restore
-from tools.database.pulumi_state import INSTANCE, PulumiStack
+from tools.database.pulumi_state import INSTANCE, TASK_DEFINITION, PulumiStack
 from tools.database.restore import Instances, Restore, RestoreOptions
 from tools.tests.conftest import NAMES, Terminal, client, instances
 from tools.tests.stacks import choices
@@ -360,6 +360,23 @@ def test_only_the_id_of_the_database_changes_in_the_state(pulumi):
     assert "stack import -s poc --non-interactive\n" in asked
     assert "secrets" not in asked
     assert "db-2" not in asked
+
+
+def test_what_an_update_replaced_before_it_was_stopped_is_current_again(pulumi):
+    """The engine has deleted neither: the page needs the first one."""
+    rule, definition, gone = (
+        {"urn": f"urn:x::{name}", "type": kind}
+        for name, kind in (("page", "rule"), ("app", TASK_DEFINITION), ("old", "rule"))
+    )
+    waiting = [{**each, "delete": True, "id": "first"} for each in (rule, definition, gone)]
+    state = {"deployment": {"resources": [rule, definition, *waiting]}}
+    (pulumi.folder / "stack").write_text(json.dumps(state))
+    assert pulumi.take_back(dry_run=True) == ["rule page"]
+    assert not (pulumi.folder / "imported").exists()
+    assert pulumi.take_back(dry_run=False) == ["rule page"]
+    after = json.loads((pulumi.folder / "imported").read_text())["deployment"]["resources"]
+    flags = [each.get("delete", False) for each in after]
+    assert flags == [True, False, False, True, True]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from ecs_gate.rollout import act, gate
 from ecs_gate.rollout.verdict import End, Outcome, Verdict
 from ecs_gate.text import verbatim
 from tools import retry as retrying
+from tools.database.pulumi_state import PulumiStack
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, REGION, client
 
@@ -164,6 +165,7 @@ def deployment(status, created=2, **more):
 def ecs(calls, stack, monkeypatch):
     """Scripts a deployment's statuses, one a call, the last again and again; returns the calls of the stop."""
     monkeypatch.setattr("ecs_gate.waiting.time.sleep", lambda _: None)
+    monkeypatch.setattr(PulumiStack, "take_back", lambda *_, **__: [])
 
     def script(*statuses, serves=GOOD, on_stop=lambda: None, **more):
         left, stopped = list(statuses), []
@@ -251,6 +253,18 @@ def test_rollback_says_how_it_ended(run, ecs, statuses, more, words, code, stops
     found, shown, complaint = run("rollback", *words)
     assert (found, stopped) == (code, stops)
     assert said in (complaint if code else shown)
+
+
+@pytest.mark.parametrize("words", [[], ["--dry-run"]])
+def test_what_a_stopped_update_has_replaced_comes_back(run, ecs, monkeypatch, words):
+    ecs("SUCCESSFUL", serves=BAD)
+    asked = []
+    taken = lambda _, dry_run: asked.append(dry_run) or ["rule page"]  # noqa: E731
+    monkeypatch.setattr(PulumiStack, "take_back", taken)
+    code, shown, _ = run("rollback", *words)
+    assert (code, asked) == (0, [bool(words)])
+    assert shown.startswith("Of a stopped update these are current again")
+    assert shown.endswith("--dry-run: nothing was changed.\n") is bool(words)
 
 
 def test_rollback_without_a_service_is_refused(run, ecs, monkeypatch):
