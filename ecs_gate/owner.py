@@ -4,37 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ecs_gate.remedies import Remedies, new_deployment, stopped_deployment
 from ecs_gate.text import Text, t
 
 if TYPE_CHECKING:
-    from ecs_gate.aws.session import Session
     from ecs_gate.diagnosis.case import Case
     from ecs_gate.diagnosis.findings import Finding, Unread
-    from ecs_gate.parts.gather import Snapshot
+    from ecs_gate.parts.of_service import PartOf
     from ecs_gate.target import Names
-
-T = TypeVar("T")
 
 Check: TypeAlias = "Callable[[Case], Iterable[Finding]]"
 """A check: a pure function from a case to findings. Its name is shown where it fails itself."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class OwnPart(Generic[T]):
-    """A part of the snapshot that the owner reads: `Snapshot.own` has it by its ``kind``."""
-
-    kind: type[T]
-    what: Text
-    """What a diagnosis calls it."""
-    read: Callable[[Snapshot, Session], T | None]
-    """Reads it, after all other parts. None: there is nothing to read. It may raise AwsProblem."""
-    essential: bool = False
-    """Whether a service is not called healthy without it."""
-    shown: bool = True
-    """Whether it is read for an overview, too, and not only for a diagnosis."""
 
 
 def _unchanged(_: Case, finding: Finding) -> Iterator[Finding]:
@@ -97,7 +79,8 @@ class Owner:
 
     remedies: Callable[[Case], Remedies] = Remedies
     """His cures."""
-    parts: tuple[OwnPart[Any], ...] = ()
+    parts: tuple[PartOf[Any], ...] = ()
+    """What he reads besides."""
     checks: tuple[Check, ...] = ()
     """His checks, which are asked after all others."""
     review: Callable[[Case, Finding], Iterator[Finding]] = _unchanged
