@@ -8,20 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from ecs_gate.aws.session import Session
-from ecs_gate.owner import Check, Owner
+from ecs_gate.owner import Owner
 from ecs_gate.parts import ecs, gather
 from ecs_gate.parts.gather import Inquiry, Snapshot
 from ecs_gate.parts.records import Part, read_part
 from stack import file
 from stack.settings import Settings
-from tools.additions.advice import ADVICE
-from tools.additions.checks import jobs, limits, restores, stages, uploads, workers
-from tools.additions.checks.uploads import UPLOADS
 from tools.additions.parts.jobs import JOBS
 from tools.additions.parts.remains import REMAINS
 from tools.additions.parts.restores import ASIDE
 from tools.additions.parts.settings import OLD_WORKERS, STACK_FILE, StackOwner
-from tools.additions.remedies import StackRemedies, try_again
+from tools.additions.parts.uploads import UPLOADS
+from tools.additions.remedies import ADVICE, StackRemedies, try_again
 from tools.additions.target import target_of
 
 
@@ -29,21 +27,6 @@ def session_of(stack: str, folder: Path) -> Session:
     """Return a session with the region and profile of a stack file. Raises StackError."""
     given = file.read(stack, folder)
     return Session(given.region, given.profile)
-
-
-CHECKS: tuple[Check, ...] = (
-    stages.is_paused,
-    stages.missing,
-    limits.near_limits,
-    restores.interrupted_restore,
-    uploads.bucket,
-    workers.another_count,
-    workers.workers,
-    jobs.schedules,
-    jobs.role,
-    jobs.last_runs,
-)
-"""The checks of what only careapp has."""
 
 
 def inquiry_of(
@@ -88,11 +71,8 @@ def owner_of(settings: Settings, running: Part[list[str]] | None = None) -> Owne
         workers=running or Part(),
         remedies=partial(StackRemedies, settings),
         parts=(OLD_WORKERS, JOBS, UPLOADS, REMAINS, ASIDE, STACK_FILE),
-        checks=CHECKS,
-        review=stages.review,
         apply=(f"pulumi up -s {settings.stack}",),
         retry=partial(try_again, settings.stack),
         rollback=lambda _: f"./careapp rollback -s {settings.stack}",
         advice=ADVICE,
-        describe=stages.described,
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.aws.session import Place
+from ecs_gate.owner import PULUMI, Owner
 from ecs_gate.parts import elb, records
 from ecs_gate.parts.cloudwatch import Measured, Quota
 from ecs_gate.parts.elb import Balancer, Check, Condition, Listener, Rule, Target, TargetGroup
@@ -16,15 +17,17 @@ from ecs_gate.parts.rds import Database
 from ecs_gate.parts.task_inputs import Image, Role, Secret
 from ecs_gate.parts.task_logs import LogLine, Logs
 from ecs_gate.parts.vpc import Group, Nat, Network, Permission, Route, Subnet
+from ecs_gate.remedies import PulumiRemedies
+from ecs_gate.target import App, Plan
 from ecs_gate.text import t
 from stack.file import StackFile
 from stack.settings import Settings
-from tools.additions.checks.uploads import UPLOADS
 from tools.additions.owner import owner_of
 from tools.additions.parts.jobs import JOBS
 from tools.additions.parts.remains import REMAINS
 from tools.additions.parts.restores import ASIDE
 from tools.additions.parts.settings import OLD_WORKERS, STACK_FILE, WRONG_FILE, settings_of
+from tools.additions.parts.uploads import UPLOADS
 from tools.additions.target import target_of
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -339,6 +342,15 @@ def declaring(now, settings):
 def at_url(now, url):
     """The same stack with the output pageUrl."""
     return replace(now, target=replace(now.target, page=replace(now.target.page, url=url)))
+
+
+PULUMI_OWNER = Owner(remedies=PulumiRemedies, advice=PULUMI, apply=("pulumi up",))
+
+
+def of_another_program(now):
+    """The same service, declared by a Pulumi program that is not careapp, which knows nothing of the app."""
+    target = replace(now.target, app=App(), check=None, plan=Plan())
+    return replace(now, target=target, owner=PULUMI_OWNER)
 
 
 def of_another_app(now):

@@ -7,22 +7,10 @@ from collections.abc import Iterator
 from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.catalogue import TASKS_NODE, Facts
 from ecs_gate.diagnosis.findings import Finding
-from ecs_gate.parts import task_inputs
-from ecs_gate.parts.gather import Reading
-from ecs_gate.parts.of_service import PartOf, Whose
-from ecs_gate.parts.task_inputs import Bucket
 from ecs_gate.text import t
 from stack.uploads import VARIABLE
+from tools.additions.parts.uploads import UPLOADS
 
-
-def _bucket(now: Reading) -> Bucket | None:
-    name = now.definition.environment.get(VARIABLE) if now.definition else None
-    return task_inputs.bucket(now.session, name) if name else None
-
-
-UPLOADS = PartOf(
-    what=t("the bucket for the app's files"), read=_bucket, whose=Whose.FIRST, essential=False
-)
 BUCKET_MISSING = Facts("uploads-bucket-missing", 48, {TASKS_NODE}, certain=True)
 
 
