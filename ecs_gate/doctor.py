@@ -46,8 +46,8 @@ def judge(now: Snapshot) -> Diagnosis:
         unfinished=any(each.unfinished for each in (case, *case.workers)),
         page=running.page_answer(case),
         checked=(
-            *(each.what for each, part in now.parts.items() if part.read),
-            *(_worker(name) for name, seen in now.workers.items() if seen.service.read),
+            *(each.what for each, part in now.parts.items() if part.value is not None),
+            *(_worker(name) for name, seen in now.workers.items() if seen.service.value),
         ),
     )
 

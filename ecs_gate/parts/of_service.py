@@ -45,7 +45,7 @@ class Whose(Enum):
     FIRST = "it is of the service with the page alone"
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False)
 class PartOf(Generic[T]):
     """A part of what is read of a service, as an attribute of what has its value.
 
@@ -270,90 +270,70 @@ def _login(now: Reading) -> Provider | None:
 class ServiceParts(ABC):
     """The parts of a service, in the order in which a diagnosis names them."""
 
-    service = PartOf(what=t("the service"), read=_service, whose=Whose.EACH, shown=True)
+    service = PartOf(t("the service"), _service, Whose.EACH, shown=True)
     tasks = PartOf(
-        what=t("the tasks"),
-        read=lambda now: ecs.tasks(now.session, now.names),
-        whose=Whose.EACH,
-        shown=True,
+        t("the tasks"), lambda now: ecs.tasks(now.session, now.names), Whose.EACH, shown=True
     )
     newest = PartOf(
-        what=t("the newest task definition"),
-        read=lambda now: ecs.definition(now.session, now.names.family, now.names.container),
-        whose=Whose.EACH,
+        t("the newest task definition"),
+        lambda now: ecs.definition(now.session, now.names.family, now.names.container),
+        Whose.EACH,
     )
-    definitions = PartOf(what=t("the task definitions"), read=_definitions, whose=Whose.EACH)
-    group = PartOf(what=t("the target group"), read=_group, whose=Whose.FIRST, shown=True)
-    targets = PartOf(
-        what=t("the health of the targets"), read=_targets, whose=Whose.FIRST, shown=True
-    )
+    definitions = PartOf(t("the task definitions"), _definitions, Whose.EACH)
+    group = PartOf(t("the target group"), _group, Whose.FIRST, shown=True)
+    targets = PartOf(t("the health of the targets"), _targets, Whose.FIRST, shown=True)
     balancer = PartOf(
-        what=t("the load balancer"),
-        # For the status without the rules of its listeners.
-        read=lambda now: elb.balancer(now.session, now.names.balancer, now.full),
+        t("the load balancer"),
+        lambda now: elb.balancer(now.session, now.names.balancer, now.full),
         shown=True,
     )
-    page = PartOf(what=PAGE_PART, read=_page, whose=Whose.FIRST, essential=False)
-    rollback_reason = PartOf(
-        what=t("the service's last deployments"), read=_rollback_reason, whose=Whose.EACH
-    )
+    page = PartOf(PAGE_PART, _page, Whose.FIRST, essential=False)
+    rollback_reason = PartOf(t("the service's last deployments"), _rollback_reason, Whose.EACH)
     """Why ECS went back to the service as it was before, of the same revision; empty: it did not."""
-    verdict = PartOf(
-        what=t("what the gate found"), read=_verdict, whose=Whose.EACH, essential=False
-    )
+    verdict = PartOf(t("what the gate found"), _verdict, Whose.EACH, essential=False)
     """As `diagnosis.kept` writes it."""
-    tried = PartOf(
-        what=t("what the gate found before"), read=_tried, whose=Whose.EACH, essential=False
-    )
+    tried = PartOf(t("what the gate found before"), _tried, Whose.EACH, essential=False)
     was_deployed = PartOf(
-        what=t("whether the newest task definition was deployed"),
-        read=_was_deployed,
-        whose=Whose.EACH,
+        t("whether the newest task definition was deployed"), _was_deployed, Whose.EACH
     )
     command_tasks = PartOf(
-        what=t("the tasks of the command before a deployment"),
-        read=_command_tasks,
-        whose=Whose.FIRST,
+        t("the tasks of the command before a deployment"), _command_tasks, Whose.FIRST
     )
     ended_by = PartOf(
-        what=t("the alarms of the last deployment"),
-        read=_ended_by,
-        whose=Whose.FIRST,
-        essential=False,
+        t("the alarms of the last deployment"), _ended_by, Whose.FIRST, essential=False
     )
-    network = PartOf(what=t("security groups and routes"), read=_network)
+    network = PartOf(t("security groups and routes"), _network)
     execution = PartOf(
-        what=t("the execution role"),
-        read=lambda now: _role(now, now.definition.execution_role if now.definition else None),
+        t("the execution role"),
+        lambda now: _role(now, now.definition.execution_role if now.definition else None),
     )
     task_role = PartOf(
-        what=t("the task role"),
-        read=lambda now: _role(now, now.definition.task_role if now.definition else None),
+        t("the task role"),
+        lambda now: _role(now, now.definition.task_role if now.definition else None),
     )
-    image = PartOf(what=t("the image"), read=_image)
-    secrets = PartOf(what=t("the secrets"), read=_secrets)
-    logs = PartOf(what=t("the log"), read=_logs, whose=Whose.EACH)
+    image = PartOf(t("the image"), _image)
+    secrets = PartOf(t("the secrets"), _secrets)
+    logs = PartOf(t("the log"), _logs, Whose.EACH)
     database = PartOf(
-        what=t("the database"),
-        # For the status without its events.
-        read=lambda now: rds.database(now.session, now.names.database, now.full),
+        t("the database"),
+        lambda now: rds.database(now.session, now.names.database, now.full),
         shown=True,
     )
     alarms = PartOf(
-        what=t("the alarms"),
-        read=lambda now: cloudwatch.alarms(now.session, now.names.prefix, now.target.alarms),
+        t("the alarms"),
+        lambda now: cloudwatch.alarms(now.session, now.names.prefix, now.target.alarms),
         essential=False,
         shown=True,
     )
     quota = PartOf(
-        what=t("Fargate's quota of vCPUs"),
-        read=lambda now: cloudwatch.quota(
+        t("Fargate's quota of vCPUs"),
+        lambda now: cloudwatch.quota(
             now.session, now.names, bool(now.running and now.running.spot)
         ),
         essential=False,
     )
-    measured = PartOf(what=t("the metrics"), read=_measured, essential=False)
-    login = PartOf(what=t("the provider of the login"), read=_login, essential=False)
+    measured = PartOf(t("the metrics"), _measured, essential=False)
+    login = PartOf(t("the provider of the login"), _login, essential=False)
     """What the provider says to the load balancer's client, where users log in."""
 
     @abstractmethod

@@ -42,10 +42,6 @@ class Part(Generic[T]):
     def absent(self) -> bool:
         return self.value is None and self.problem is None
 
-    @property
-    def read(self) -> bool:
-        return self.value is not None and self.problem is None
-
 
 def read_part(question: Callable[..., T | None], *arguments: Any) -> Part[T]:
     """Return the answer as a part; a missing resource is an answer too, and every exception a problem of this part."""

@@ -10,7 +10,7 @@ from itertools import islice
 from ecs_gate.aws.session import Session
 from ecs_gate.parts import ecs, task_inputs, task_logs
 from ecs_gate.parts.gather import Reading
-from ecs_gate.parts.of_service import PartOf, Whose
+from ecs_gate.parts.of_service import PartOf
 from ecs_gate.parts.records import Definition, Task, read_existing
 from ecs_gate.parts.task_inputs import Role
 from ecs_gate.text import Text, t
@@ -127,7 +127,7 @@ def _jobs(now: Reading) -> Jobs | None:
     )
 
 
-JOBS = PartOf(what=t("the jobs"), read=_jobs, whose=Whose.FIRST, essential=False)
+JOBS = PartOf(t("the jobs"), _jobs, essential=False)
 
 
 def schedules(

@@ -9,7 +9,7 @@ from typing import Any
 
 from ecs_gate.aws.session import Session
 from ecs_gate.parts.gather import Reading
-from ecs_gate.parts.of_service import PartOf, Whose
+from ecs_gate.parts.of_service import PartOf
 from ecs_gate.text import t
 from stack.names import StackNames
 from stack.settings import Settings
@@ -106,11 +106,4 @@ def _left(now: Reading) -> Remains | None:
     return remains(now.session, settings_of(now)) if all(each.absent for each in main) else None
 
 
-REMAINS = PartOf(
-    what=t("what is left of the stack"),
-    read=_left,
-    whose=Whose.FIRST,
-    essential=False,
-    shown=True,
-    name="remains",
-)
+REMAINS = PartOf(t("what is left of the stack"), _left, essential=False, shown=True, name="remains")

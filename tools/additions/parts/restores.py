@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ecs_gate.aws.session import Session
 from ecs_gate.parts import rds
 from ecs_gate.parts.gather import Reading
-from ecs_gate.parts.of_service import PartOf, Whose
+from ecs_gate.parts.of_service import PartOf
 from ecs_gate.parts.rds import Database
 from ecs_gate.parts.records import read_existing
 from ecs_gate.text import t
@@ -48,4 +48,4 @@ def _aside(now: Reading) -> Aside | None:
     return Aside(left) if left else None
 
 
-ASIDE = PartOf(what=t("the DB instances of a restore"), read=_aside, whose=Whose.FIRST)
+ASIDE = PartOf(t("the DB instances of a restore"), _aside)

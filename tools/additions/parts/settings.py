@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.owner import Check, Owner
 from ecs_gate.parts.gather import Reading, Snapshot
-from ecs_gate.parts.of_service import PartOf, ServiceParts, Whose
+from ecs_gate.parts.of_service import PartOf, ServiceParts
 from ecs_gate.parts.records import Part
 from ecs_gate.text import Text, t
 from stack.settings import Settings
@@ -68,7 +68,7 @@ def _stack_file(now: Reading) -> None:
         raise WRONG_FILE
 
 
-STACK_FILE = PartOf[None](what=t("the stack file"), read=_stack_file, whose=Whose.FIRST)
+STACK_FILE = PartOf[None](t("the stack file"), _stack_file)
 
 
 def _old_workers(now: Reading) -> None:
@@ -77,9 +77,8 @@ def _old_workers(now: Reading) -> None:
 
 
 OLD_WORKERS = PartOf[None](
-    what=t("workers that the stack file has no more"),
-    read=_old_workers,
-    whose=Whose.FIRST,
+    t("workers that the stack file has no more"),
+    _old_workers,
     essential=False,
     shown=True,
     name="oldWorkers",

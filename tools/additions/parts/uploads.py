@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ecs_gate.parts import task_inputs
 from ecs_gate.parts.gather import Reading
-from ecs_gate.parts.of_service import PartOf, Whose
+from ecs_gate.parts.of_service import PartOf
 from ecs_gate.parts.task_inputs import Bucket
 from ecs_gate.text import t
 from stack.uploads import VARIABLE
@@ -15,6 +15,4 @@ def _bucket(now: Reading) -> Bucket | None:
     return task_inputs.bucket(now.session, name) if name else None
 
 
-UPLOADS = PartOf(
-    what=t("the bucket for the app's files"), read=_bucket, whose=Whose.FIRST, essential=False
-)
+UPLOADS = PartOf(t("the bucket for the app's files"), _bucket, essential=False)
