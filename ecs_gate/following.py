@@ -37,6 +37,8 @@ class Wanted:
     minutes: float = 15
     region: str = ""
     profile: str | None = None
+    owner: Owner = field(default_factory=Owner)
+    """What is known of who declares it."""
 
     def asked(self, *, by_definition: bool = False) -> tuple[Inquiry, Expected]:
         """Ask AWS for all else. Return what the doctor is to be asked, and what is expected to run.
@@ -52,7 +54,7 @@ class Wanted:
         found = discover(target, session, self.definition, self.page)
         if by_definition and found.blind is not None:
             raise Unfollowed(found.blind)
-        owner = Owner(unseen=found.unseen, verdicts=False)
+        owner = replace(self.owner, unseen=found.unseen, verdicts=False)
         definition = found.definition if by_definition else None
         inquiry = Inquiry(found.target, session, owner, definition)
         expected = Expected(
@@ -80,4 +82,6 @@ async def follow(reader: Reader, log: say.Log) -> tuple[End, str]:
         return end, why
     # Whoever scales a service to 0 knows of it.
     why = await gate.causes(reader, log, (0,), tasks=end.view.desired)
-    return end, say.running_with_a_cause(end, reader.expected, why) if why else ""
+    return end, say.running_with_a_cause(
+        end, reader.expected, why, reader.inquiry.owner.advice
+    ) if why else ""

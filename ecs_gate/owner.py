@@ -4,48 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ecs_gate.remedies import Remedies, new_deployment, stopped_deployment
 from ecs_gate.text import Text, t
 
 if TYPE_CHECKING:
-    from ecs_gate.aws.session import Session
     from ecs_gate.diagnosis.case import Case
     from ecs_gate.diagnosis.findings import Finding, Unread
-    from ecs_gate.parts.gather import Snapshot
+    from ecs_gate.parts.of_service import PartOf
     from ecs_gate.target import Names
-
-T = TypeVar("T")
 
 Check: TypeAlias = "Callable[[Case], Iterable[Finding]]"
 """A check: a pure function from a case to findings. Its name is shown where it fails itself."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class OwnPart(Generic[T]):
-    """A part of the snapshot that the owner reads: `Snapshot.own` has it by its ``kind``."""
-
-    kind: type[T]
-    what: Text
-    """What a diagnosis calls it."""
-    read: Callable[[Snapshot, Session], T | None]
-    """Reads it, after all other parts. None: there is nothing to read. It may raise AwsProblem."""
-    essential: bool = False
-    """Whether a service is not called healthy without it."""
-    shown: bool = True
-    """Whether it is read for an overview, too, and not only for a diagnosis."""
-
-
-def _unchanged(_: Case, finding: Finding) -> Iterator[Finding]:
-    yield finding
-
-
-def described(case: Case) -> Text:
-    """Return what a diagnosis says first of a service: whether it is there."""
-    if case.now.service.value is not None:
-        return t("the service is there")
-    return t("unknown") if case.now.service.problem else t("there is no service")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +61,47 @@ AWS = Advice(
 )
 """Of a service whose program is not known."""
 
+PULUMI = Advice(
+    deleted=t("What to do: `pulumi up --refresh` creates what is missing."),
+    replaced=t(
+        "What to do: wait for the other deployment, agree on one version, then `pulumi up --refresh` rolls this "
+        "program's version out."
+    ),
+    by_alarm=t(
+        "What to do: remove the cause above, let ECS try again, and have Pulumi compare the service with what this "
+        "stack declares:\n  {command}\n  pulumi up --refresh\nEach `pulumi up` fails until that has worked."
+    ),
+    rolled_back=t(
+        "What to do: remove the cause above, then `pulumi up --refresh`. Pulumi's state has {revision} already: "
+        "without a refresh, an update that makes no new task definition leaves ECS with the version before. Each "
+        "`pulumi up` fails until {revision} runs."
+    ),
+    unhealthy=t(
+        "What to do: remove the cause above, then `pulumi up`. Each one fails until {revision} runs."
+    ),
+    too_late=t(
+        "What to do: remove the cause above, or, if the app only needs longer, let it be followed for longer "
+        "(`minutes`). ECS goes on trying; the next `pulumi up` waits again, and fails until {revision} runs."
+    ),
+    wrong=t(
+        "What to do: correct the app, or take its change back, then `pulumi up`. Each one fails until the program's "
+        "version runs. Where the cause lies outside of the app, remove it, and start a new deployment:\n  {command}"
+    ),
+    failed=t(
+        "What to do: remove the cause above, then `pulumi up`. Where that makes no new task definition, and ECS has "
+        "given up by then, start a new deployment first:\n  {command}\nEach `pulumi up` fails until {revision} runs."
+    ),
+    completed=t(
+        "ECS has completed the deployment, so it was not rolled back. Correct it, or put the earlier version back in "
+        "the program; then `pulumi up`."
+    ),
+    blocked=t("The changes are recorded. Each `pulumi up` fails until the cause is removed."),
+    unread=t(
+        "The changes are recorded. The next `pulumi up` checks again, with or without changes."
+    ),
+)
+"""Of a service that a Pulumi program declares."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Owner:
@@ -97,11 +109,8 @@ class Owner:
 
     remedies: Callable[[Case], Remedies] = Remedies
     """His cures."""
-    parts: tuple[OwnPart[Any], ...] = ()
-    checks: tuple[Check, ...] = ()
-    """His checks, which are asked after all others."""
-    review: Callable[[Case, Finding], Iterator[Finding]] = _unchanged
-    """What he makes of another check's finding: it, another one, or none where he expects what it says."""
+    parts: tuple[PartOf[Any], ...] = ()
+    """What he reads besides."""
     apply: tuple[str, ...] = ()
     """The commands with which his program is applied."""
     retry: Callable[[Names], str] = new_deployment
@@ -110,9 +119,21 @@ class Owner:
     """The command that ends a service's roll-out under way and goes back."""
     advice: Advice = AWS
     """What he is told to do after a roll-out."""
-    describe: Callable[[Case], Text] = described
-    """What a diagnosis says first."""
     unseen: tuple[Unread, ...] = ()
     """What no part of a snapshot reads, though the service has it."""
     verdicts: bool = True
     """Whether the gate keeps what it finds in the service's log group, and reads what it has kept there."""
+
+    def checks(self) -> tuple[Check, ...]:
+        """Return his checks, which are asked after all others."""
+        return ()
+
+    def review(self, case: Case, finding: Finding) -> Iterator[Finding]:  # noqa: ARG002 - nothing more is known
+        """Yield what he makes of another check's finding: it, another one, or none where he expects what it says."""
+        yield finding
+
+    def describe(self, case: Case) -> Text:
+        """Return what a diagnosis says first of a service: whether it is there."""
+        if case.now.service.value is not None:
+            return t("the service is there")
+        return t("unknown") if case.now.service.problem else t("there is no service")

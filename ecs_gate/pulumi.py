@@ -136,6 +136,8 @@ async def _follow(
     from ecs_gate.aws.errors import AwsProblem
     from ecs_gate.discovery import Chosen
     from ecs_gate.following import Wanted, follow, reader_of
+    from ecs_gate.owner import PULUMI, Owner
+    from ecs_gate.remedies import PulumiRemedies
     from ecs_gate.rollout.look import Expected
     from ecs_gate.rollout.say import unconfirmed
     from ecs_gate.target import ServiceNames
@@ -143,7 +145,8 @@ async def _follow(
     names: dict[str, Any] = {
         name: known[name] or "" for name in ("cluster", "service", "definition", "region")
     }
-    wanted = Wanted(page=Chosen(known["page"] or "", expects), **names, **given)
+    owner = Owner(remedies=PulumiRemedies, advice=PULUMI, apply=("pulumi up",))
+    wanted = Wanted(page=Chosen(known["page"] or "", expects), owner=owner, **names, **given)
     try:
         reader = await asyncio.to_thread(reader_of, wanted, acts=roll_back)
         return (await follow(reader, log))[1]
@@ -151,4 +154,6 @@ async def _follow(
         return str(refusal.text)
     except AwsProblem as problem:
         service = ServiceNames(cluster=wanted.cluster, service=wanted.service)
-        return unconfirmed(Expected(names=service, definition=wanted.definition), problem.as_text())
+        return unconfirmed(
+            Expected(names=service, definition=wanted.definition), problem.as_text(), PULUMI
+        )

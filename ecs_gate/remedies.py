@@ -49,6 +49,11 @@ SERVICE_OPTIONS = {
 }
 """Options of `aws ecs update-service`."""
 DECLARED = {
+    "healthPath": t("the path of the target group's health check"),
+    "healthMatcher": t("the matcher of the target group's health check"),
+    "desiredCount": t("the service's desired count"),
+    "healthGracePeriod": t("the service's health check grace period"),
+    "databaseStorageGb": t("the DB instance's storage in GiB"),
     "allowedCidrs": t("the declared ones"),
     "appCommand": t("the container's `command`"),
     "appVariables": PLACES["variable"],
@@ -65,7 +70,7 @@ DECLARED = {
     "taskCpu": t("the task definition's `cpu`"),
     "taskMemory": t("the task definition's `memory`"),
 }
-"""What has no command of its own: it stands in the program that declares the service."""
+"""What a setting is called in the program that declares the service."""
 
 
 def of_service(names: Names) -> str:
@@ -181,3 +186,29 @@ class Remedies:
         return t(
             "Apply the program that declares it once more, so that it restores what is missing:"
         )
+
+
+class PulumiRemedies(Remedies):
+    """The cures of a service that a Pulumi program declares: what is to change stands in the program."""
+
+    options = ""
+    """What follows each command of Pulumi."""
+
+    def set(self, key: str, value: str) -> tuple[str, ...]:  # noqa: ARG002 - it stands in the program
+        return ()
+
+    def preview(self) -> tuple[str, ...]:
+        return (f"pulumi preview --refresh --diff{self.options}",)
+
+    def refresh(self) -> tuple[str, ...]:
+        return (f"pulumi up --refresh{self.options}",)
+
+    def retry(self) -> tuple[str, ...]:
+        # After a rollback the program differs from AWS, and is applied again; else nothing differs that Pulumi sees.
+        return self.refresh() if self.case.rolled_back else super().retry()
+
+    def follow(self) -> tuple[str, ...]:
+        return self.apply()
+
+    def restored(self) -> Text:
+        return t("Let Pulumi restore it:")

@@ -103,7 +103,7 @@ CHECKS: tuple[Check, ...] = (
 def run(case: Case) -> tuple[tuple[Finding, ...], tuple[Unread, ...]]:
     """Return the findings of all checks, the root cause first, and the checks that failed themselves."""
     owner = case.now.owner
-    parts = {check: read_part(_findings, check, case) for check in (*CHECKS, *owner.checks)}
+    parts = {check: read_part(_findings, check, case) for check in (*CHECKS, *owner.checks())}
     all_ = [each for part in parts.values() for each in part.value or ()]
     findings = ranked([each for one in all_ for each in owner.review(case, one)])
     causes = [each for each in findings if each.kind == "cause"]

@@ -19,7 +19,7 @@ from ecs_gate.parts.vpc import Network
 from ecs_gate.remedies import Remedies
 from ecs_gate.screen import short_time
 from ecs_gate.target import Target
-from ecs_gate.text import Text, t
+from ecs_gate.text import Text, joined, t
 
 UNHEALTHY = re.compile(r" is unhealthy in \(target-group .+?\) due to \(reason (?P<why>.+?)\)\.?$")
 
@@ -167,7 +167,12 @@ class Case(Rollout):
 
     @property
     def _retry_commands(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((*self.remedies.retry(), *self.remedies.apply())))
+        return self._and_up(self.remedies.retry(), self.remedies.apply())
+
+    def _and_up(self, before: tuple[str, ...], up: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the commands, and those that apply the program unless they have done so already."""
+        applied = {*before} & {*self.remedies.refresh(), *up}
+        return before if applied else (*before, *up)
 
     @property
     def up_after_change(self) -> tuple[str, ...]:
@@ -200,6 +205,10 @@ class Case(Rollout):
         """
         drifted = self.remedies.has(key, value)
         commands = () if drifted else self.remedies.set(key, value)
+        if not (drifted or commands) and self.remedies.apply():
+            setting = self.remedies.called(key)
+            change = t("set {setting} to {value} in the program:", setting=setting, value=value)
+            text = joined(" ", (text, change))
         if retried and (self.given_up or self.failed_tasks):
             commands = (*commands, *self.remedies.retry())
         if drifted:
@@ -210,7 +219,7 @@ class Case(Rollout):
         """Return the fix that deploys, after the commands that come ``before``."""
         changed = any(map(CHANGES.match, before))
         last = self.up_after_change if changed else self.remedies.apply()
-        return Fix(text, (*before, *last), then=then)
+        return Fix(text, self._and_up(before, last), then=then)
 
     def place(self, what: str) -> Text:
         """Return where the program declares something (`ecs_gate.remedies.PLACES`)."""

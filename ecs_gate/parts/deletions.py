@@ -27,11 +27,11 @@ def without(now: Snapshot, gone: Sequence[Deletion]) -> Snapshot:
             if each.arn not in arns
         )
         left = None if balancer.arn in arns else replace(balancer, listeners=listeners)
-        now = replace(now, balancer=Part(left))
+        now = now.having(Snapshot.balancer, Part(left))
     if network is not None:
-        now = replace(now, network=Part(_network(network, gone)))
+        now = now.having(Snapshot.network, Part(_network(network, gone)))
     if group is not None and group.arn in arns:
-        now = replace(now, group=Part())
+        now = now.having(Snapshot.group, Part())
     return now
 
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from ecs_gate.diagnosis.case import Case
-from ecs_gate.remedies import Remedies
+from ecs_gate.owner import PULUMI
+from ecs_gate.remedies import PulumiRemedies
 from ecs_gate.target import Names
 from ecs_gate.text import Text, t, verbatim
 from stack.container import PASSWORD
 from stack.settings import Settings
+
+if TYPE_CHECKING:
+    from ecs_gate.diagnosis.case import Case
 
 PLACES = {
     "access": verbatim("task_policy, infra/iam.py"),
@@ -57,12 +62,28 @@ def try_again(stack: str, names: Names) -> str:
     return f"./careapp retry {worker}-s {stack}"
 
 
-class StackRemedies(Remedies):
+ADVICE = replace(
+    PULUMI,
+    too_late=t(
+        "What to do: remove the cause above, or, if the app only needs longer, `pulumi config set "
+        "rolloutTimeoutMinutes MINUTES`. ECS goes on trying; the next `pulumi up` waits again, and fails until "
+        "{revision} runs."
+    ),
+    completed=t(
+        "ECS has completed the deployment, so it was not rolled back. Correct it, or put the earlier version back in "
+        "the program, as docs/repair.md#go-back says; then `pulumi up`."
+    ),
+)
+"""What to do after a roll-out of a stack."""
+
+
+class StackRemedies(PulumiRemedies):
     """The cures of a case of this stack."""
 
     def __init__(self, settings: Settings, case: Case) -> None:
         super().__init__(case)
         self.settings, self.stack, self.process = settings, settings.stack, self.names.process
+        self.options = f" -s {self.stack}"
 
     def place(self, what: str) -> Text:
         return PLACES[what]
@@ -96,12 +117,6 @@ class StackRemedies(Remedies):
     def rebuild(self) -> tuple[str, ...]:
         return self.set("imageRevision", self.settings.image.next_revision)
 
-    def preview(self) -> tuple[str, ...]:
-        return (f"pulumi preview --refresh --diff -s {self.stack}",)
-
-    def refresh(self) -> tuple[str, ...]:
-        return (f"pulumi up --refresh -s {self.stack}",)
-
     def retry(self) -> tuple[str, ...]:
         # What ECS never got, `pulumi up` deploys: `retry` would skip deployCommand, and refuses.
         if self.case.not_deployed:
@@ -123,6 +138,3 @@ class StackRemedies(Remedies):
         reachable = self.settings.bastion_enabled or self.settings.service.exec_enabled
         commands = tuple(f'./careapp db psql -s {self.stack} -c "{each}"' for each in statements)
         return commands if reachable else (*bastion, *commands)
-
-    def restored(self) -> Text:
-        return t("Let Pulumi restore it:")

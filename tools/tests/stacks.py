@@ -7,23 +7,27 @@ from pathlib import Path
 
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.aws.session import Place
+from ecs_gate.owner import PULUMI, Owner
 from ecs_gate.parts import elb, records
 from ecs_gate.parts.cloudwatch import Measured, Quota
 from ecs_gate.parts.elb import Balancer, Check, Condition, Listener, Rule, Target, TargetGroup
 from ecs_gate.parts.gather import Snapshot
+from ecs_gate.parts.of_service import PARTS
 from ecs_gate.parts.rds import Database
-from ecs_gate.parts.task_inputs import Bucket, Image, Role, Secret
+from ecs_gate.parts.task_inputs import Image, Role, Secret
 from ecs_gate.parts.task_logs import LogLine, Logs
 from ecs_gate.parts.vpc import Group, Nat, Network, Permission, Route, Subnet
+from ecs_gate.remedies import PulumiRemedies
+from ecs_gate.target import App, Plan
 from ecs_gate.text import t
 from stack.file import StackFile
 from stack.settings import Settings
-from tools.additions.checks import stages
-from tools.additions.owner import OldWorkers, owner_of
-from tools.additions.parts.jobs import Jobs
-from tools.additions.parts.remains import Remains
-from tools.additions.parts.restores import Aside
-from tools.additions.parts.settings import settings_of
+from tools.additions.owner import owner_of
+from tools.additions.parts.jobs import JOBS
+from tools.additions.parts.remains import REMAINS
+from tools.additions.parts.restores import ASIDE
+from tools.additions.parts.settings import OLD_WORKERS, STACK_FILE, WRONG_FILE, settings_of
+from tools.additions.parts.uploads import UPLOADS
 from tools.additions.target import target_of
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -289,18 +293,20 @@ HEALTHY = {
 
 
 OWN = {
-    "jobs": Jobs,
-    "uploads": Bucket,
-    "remains": Remains,
-    "aside": Aside,
-    "old_workers": OldWorkers,
+    "jobs": JOBS,
+    "uploads": UPLOADS,
+    "remains": REMAINS,
+    "aside": ASIDE,
+    "old_workers": OLD_WORKERS,
 }
 """What careapp reads besides."""
 
 
 def parts(values):
     return {
-        name: records.Part(problem=value) if isinstance(value, AwsProblem) else records.Part(value)
+        OWN.get(name) or getattr(Snapshot, name): records.Part(problem=value)
+        if isinstance(value, AwsProblem)
+        else records.Part(value)
         for name, value in values.items()
     }
 
@@ -313,18 +319,19 @@ def stack(settings=None, **changes):
         values |= {"newest": main, "definitions": {main.arn: main}}
     wanted = NEW if values["service"] is not None else None
     settings = settings or choices()
-    own = {
-        kind: one
-        for name, kind in OWN.items()
-        if name in values
-        for one in parts({name: values.pop(name)}).values()
-    }
+    known = parts(values)
     if settings.guessed:
-        own[Settings] = records.Part(problem=stages.WRONG_FILE)
+        known[STACK_FILE] = records.Part(problem=WRONG_FILE)
+    order = [*PARTS, *OWN.values(), STACK_FILE]
     return Snapshot(
         target=target_of(settings), owner=owner_of(settings), place=Place(region=REGION),
-        wanted=wanted, at=NOW, own=own, **parts(values),
+        wanted=wanted, at=NOW, parts={each: known[each] for each in order if each in known},
     )  # fmt: skip
+
+
+def but(now, **changes):
+    """The same stack with other values of some parts."""
+    return replace(now, parts={**now.parts, **parts(changes)})
 
 
 def declaring(now, settings):
@@ -335,6 +342,15 @@ def declaring(now, settings):
 def at_url(now, url):
     """The same stack with the output pageUrl."""
     return replace(now, target=replace(now.target, page=replace(now.target.page, url=url)))
+
+
+PULUMI_OWNER = Owner(remedies=PulumiRemedies, advice=PULUMI, apply=("pulumi up",))
+
+
+def of_another_program(now):
+    """The same service, declared by a Pulumi program that is not careapp, which knows nothing of the app."""
+    target = replace(now.target, app=App(), check=None, plan=Plan())
+    return replace(now, target=target, owner=PULUMI_OWNER)
 
 
 def of_another_app(now):
@@ -367,7 +383,7 @@ def with_worker(now=None, wanted=MAIL, **changes):
     return replace(
         now,
         workers={
-            "mail": now.of_other(settings_of(now).names.of_worker("mail"), wanted, **parts(values))
+            "mail": now.of_other(settings_of(now).names.of_worker("mail"), wanted, parts(values))
         },
     )
 

@@ -27,7 +27,6 @@ from ecs_gate.waiting import Changes
 from stack.settings import Settings
 from tools.additions.owner import inquiry_of
 from tools.additions.target import target_of
-from tools.update import deploy_command
 
 LOOKS = 3
 """Diagnoses before an update goes on, as long as one shows a cause that the one before did not."""
@@ -42,7 +41,11 @@ No call tells whether ECS knows a role. For the role of a task a second try afte
 
 def hooks(settings: Settings, changes: Changes) -> pulumi.ResourceHookBinding:
     """Return the service's hooks: is it there, its page, new tasks, the role that shifts, `deployCommand`."""
-    command = deploy_command.hooks(settings)
+    command: list[pulumi.ResourceHook] = []
+    if settings.service.deploy_command:
+        from tools.update import deploy_command
+
+        command = deploy_command.hooks(settings)
     wait = _wait_for_role() if settings.service.deployment.shifts else []
     page = _request_page(settings, changes) if settings.health.smoke_path else []
     return pulumi.ResourceHookBinding(

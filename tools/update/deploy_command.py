@@ -45,14 +45,12 @@ NO_ROLE = "unable to assume the role"
 
 
 def hooks(settings: Settings) -> list[pulumi.ResourceHook]:
-    """Return the hook of the ECS service that runs the command before it is created or changed, if there is one.
+    """Return the hook of the ECS service that runs the command before it is created or changed.
 
     A hook that raises fails the resource before it is changed, and the engine prints the text without a
     traceback. The state keeps the old task definition, so the next `pulumi up` runs the command again.
     A preview runs no hooks.
     """
-    if not settings.service.deploy_command:
-        return []
 
     async def run_first(given: pulumi.ResourceHookArgs) -> None:
         inputs = given.new_inputs or {}

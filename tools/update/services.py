@@ -22,8 +22,8 @@ from ecs_gate.rollout.verdict import End
 from ecs_gate.text import Refused
 from ecs_gate.waiting import Changes
 from stack.settings import Settings
-from tools.additions.advice import ADVICE
 from tools.additions.owner import inquiry_of, owner_of
+from tools.additions.remedies import ADVICE
 
 
 async def until_ended(

@@ -1,7 +1,6 @@
 """What AWS's answers lead to from the names of a cluster and a service."""
 
 import copy
-from dataclasses import replace
 
 import pytest
 
@@ -10,7 +9,7 @@ from ecs_gate.discovery import Chosen, NoService, discover
 from ecs_gate.doctor import diagnose, judge
 from ecs_gate.owner import Owner
 from ecs_gate.parts.elb import Target as Target_
-from ecs_gate.parts.gather import Inquiry, gather
+from ecs_gate.parts.gather import Inquiry, Snapshot, gather
 from ecs_gate.parts.page import page_before
 from ecs_gate.parts.records import Part, Task
 from ecs_gate.target import Login, Page, ServiceNames, Target
@@ -245,7 +244,7 @@ def test_a_target_group_to_which_nothing_forwards_is_a_cause(shop, session, call
     idle = Target_(address="10.9.0.4", port=8000, state="unused", reason="Target.NotInUse")
     running = Task(arn="arn:task/1", definition=shop.definition, address="10.9.0.4")
     now = gather(Inquiry(found.target, session, Owner(verdicts=False)))
-    now = replace(now, targets=Part((idle,)), tasks=Part((running,)))
+    now = now.having(Snapshot.targets, Part((idle,))).having(Snapshot.tasks, Part((running,)))
     [cause] = judge(now).causes
     assert str(cause.title) == "No load balancer forwards to the target group k8s-a1b2c3"
 

@@ -10,6 +10,8 @@ from ecs_gate import following
 from ecs_gate import pulumi as gate
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.discovery import Chosen, NoService
+from ecs_gate.owner import PULUMI, Owner
+from ecs_gate.remedies import PulumiRemedies
 from ecs_gate.text import t
 
 KNOWN = {
@@ -68,14 +70,16 @@ def until_ended(known=KNOWN, roll_back=False):
 def test_version_that_runs_leaves_the_update_green(logged, ends, roll_back):
     asked = ends("")
     assert until_ended(roll_back=roll_back) is True
-    wanted = following.Wanted(
+    [(wanted, acts)] = asked
+    assert acts is roll_back
+    assert wanted == following.Wanted(
+        owner=Owner(remedies=PulumiRemedies, advice=PULUMI, apply=("pulumi up",)),
         cluster=KNOWN["cluster"],
         service="web",
         definition=KNOWN["definition"],
         page=Chosen("https://shop.example/", "200"),
         region="eu-west-1",
     )
-    assert asked == [(wanted, roll_back)]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from ecs_gate.facts.policy_evaluation import trusts
 from ecs_gate.screen import short_time
 from ecs_gate.text import Text, t
 from stack.jobs import Job
-from tools.additions.parts.jobs import Jobs, Run, Schedule, differences
+from tools.additions.parts.jobs import JOBS, Jobs, Run, Schedule, differences
 from tools.additions.parts.pauses import paused
 from tools.additions.parts.settings import settings_of
 
@@ -39,7 +39,7 @@ ENDED = (143, 137)
 
 def _jobs(case: Case) -> Jobs:
     """Return the jobs; none without the service, with which they come."""
-    return (case.now.of(Jobs).value if case.service else None) or Jobs()
+    return (case.now.of(JOBS).value if case.service else None) or Jobs()
 
 
 def schedules(case: Case) -> Iterator[Finding]:

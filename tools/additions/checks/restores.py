@@ -9,7 +9,7 @@ from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.catalogue import DATABASE_NODE, TO_DATABASE, Facts
 from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.text import t
-from tools.additions.parts.restores import RESTORED, Aside
+from tools.additions.parts.restores import ASIDE, RESTORED
 from tools.additions.parts.settings import settings_of
 
 RESTORE_INTERRUPTED = Facts(
@@ -25,7 +25,7 @@ def interrupted_restore(case: Case) -> Iterator[Finding]:
     settings = settings_of(case)
     database, left = (
         case.now.database.value,
-        aside.instances if (aside := case.now.of(Aside).value) else (),
+        aside.instances if (aside := case.now.of(ASIDE).value) else (),
     )
     if database is not None and RESTORED in database.tags and case.definition is not None:
         # Until it has been given to Pulumi the tasks have the password of the instance before.

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
-from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.checks.rollouts import set_desired_count
 from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.catalogue import TASKS_NODE, WHOLE, Facts
@@ -15,8 +14,8 @@ from ecs_gate.parts.records import Part
 from ecs_gate.screen import zoned_time
 from ecs_gate.text import Text, t
 from tools.additions.parts.pauses import GOING_OFF, RESUME_FIRST, paused
-from tools.additions.parts.remains import Holder, Remains
-from tools.additions.parts.restores import Aside
+from tools.additions.parts.remains import REMAINS, Holder, Remains
+from tools.additions.parts.restores import ASIDE
 from tools.additions.parts.settings import settings_of
 
 STACK_PAUSED = Facts("stack-paused", 0, {WHOLE}, told=True)
@@ -24,12 +23,6 @@ ECS_OFF = Facts("ecs-off", 1, {WHOLE})
 STACK_MISSING = Facts("stack-missing", 1, {WHOLE}, certain=True)
 STACK_LEFT = Facts("stack-left", 1, {WHOLE}, certain=True)
 SCALED_TO_ZERO_BY_SCHEDULE = Facts("scaled-to-zero-by-schedule", 12, {TASKS_NODE})
-
-WRONG_FILE = AwsProblem(
-    "refused",
-    t("Some of its values are wrong: `pulumi up` refuses it, and here these have their defaults."),
-    t("Correct it first."),
-)
 
 NOTHING, FIRST, SECOND, UNKNOWN = "nothing", "stage1", "stage2", "unknown"
 
@@ -66,7 +59,7 @@ def described(case: Case) -> Text:
 
 def left(case: Case) -> Remains | None:
     """Return what is left of a stack whose main parts are gone; None where nothing is."""
-    remains = case.now.of(Remains).value
+    remains = case.now.of(REMAINS).value
     return remains if remains and remains.resources else None
 
 
@@ -186,7 +179,7 @@ def review(case: Case, finding: Finding) -> Iterator[Finding]:
             why = t("ecsEnabled is true in the stack file, and ECS has no such service.")
             yield replace(finding, why=why)
     elif finding.id == "database-missing":
-        if case.now.of(Aside) == Part():
+        if case.now.of(ASIDE) == Part():
             yield replace(finding, fixes=tuple(map(_with_restore, finding.fixes)))
     else:
         yield finding

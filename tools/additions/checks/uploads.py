@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.catalogue import TASKS_NODE, Facts
 from ecs_gate.diagnosis.findings import Finding
-from ecs_gate.parts.task_inputs import Bucket
 from ecs_gate.text import t
 from stack.uploads import VARIABLE
+from tools.additions.parts.uploads import UPLOADS
 
 BUCKET_MISSING = Facts("uploads-bucket-missing", 48, {TASKS_NODE}, certain=True)
 
 
 def bucket(case: Case) -> Iterator[Finding]:
     """Check that the bucket exists."""
-    bucket = case.now.of(Bucket).value
+    bucket = case.now.of(UPLOADS).value
     if bucket is None or bucket.exists:
         return
     yield Finding(

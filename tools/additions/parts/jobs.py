@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from ecs_gate.aws.session import Session
 from ecs_gate.parts import ecs, task_inputs, task_logs
+from ecs_gate.parts.gather import Reading
+from ecs_gate.parts.of_service import PartOf
 from ecs_gate.parts.records import Definition, Task, read_existing
 from ecs_gate.parts.task_inputs import Role
 from ecs_gate.text import Text, t
 from stack.jobs import Job
 from stack.names import StackNames
 from stack.schedule_expressions import next_time
+from tools.additions.parts.settings import settings_of
 
 STREAM_PAGES = 10
 """Pages of log streams that are read: 50 each."""
@@ -103,8 +106,12 @@ class Jobs:
         return next((e for e in mine if schedule and e.definition == schedule.definition), None)
 
 
-def jobs(session: Session, names: StackNames, declared: Sequence[str]) -> Jobs:
-    """Return the declared jobs. Raises AwsProblem."""
+def _jobs(now: Reading) -> Jobs | None:
+    """Read the declared jobs, where there is a service or the stack file asks for one."""
+    settings, session = settings_of(now), now.session
+    names, declared = settings.names, [each.name for each in settings.jobs]
+    if not (declared and (settings.ecs_enabled or now.service.value)):
+        return None
     known = schedules(session, names, declared)
     jobs = Jobs(schedules=known, runs=runs(session, names, declared))
     failed = [last for each in declared if (last := jobs.last(each)) and last.failed]
@@ -118,6 +125,9 @@ def jobs(session: Session, names: StackNames, declared: Sequence[str]) -> Jobs:
             each.definition: ecs.definition(session, each.definition) for each in existing
         },
     )
+
+
+JOBS = PartOf(t("the jobs"), _jobs, essential=False)
 
 
 def schedules(

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
-from ecs_gate.diagnosis.case import Case
 from ecs_gate.parts.rds import Database
 from ecs_gate.text import t
+
+if TYPE_CHECKING:
+    from ecs_gate.diagnosis.case import Case
 
 AT = "careapp:paused-at"
 

@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ecs_gate.aws.session import Session
+from ecs_gate.parts.gather import Reading
+from ecs_gate.parts.of_service import PartOf
+from ecs_gate.text import t
 from stack.names import StackNames
 from stack.settings import Settings
+from tools.additions.parts.settings import settings_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,3 +99,11 @@ def _named(session: Session, names: StackNames) -> Iterator[str]:
     for service, operation, key, name in NAMED:
         found = (str(each[name]) for each in session.all(service, operation, key))
         yield from (f"{service} {each}" for each in found if ours.fullmatch(each))
+
+
+def _left(now: Reading) -> Remains | None:
+    main = (now.service, now.balancer, now.group, now.database)
+    return remains(now.session, settings_of(now)) if all(each.absent for each in main) else None
+
+
+REMAINS = PartOf(t("what is left of the stack"), _left, essential=False, shown=True, name="remains")

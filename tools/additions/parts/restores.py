@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from ecs_gate.aws.session import Session
 from ecs_gate.parts import rds
-from ecs_gate.parts.gather import Snapshot
+from ecs_gate.parts.gather import Reading
+from ecs_gate.parts.of_service import PartOf
 from ecs_gate.parts.rds import Database
 from ecs_gate.parts.records import read_existing
+from ecs_gate.text import t
 
 RESTORED = "careapp:restored"
 """The tag of an instance that a command restored, until Pulumi has it: its source, in words for people."""
@@ -38,9 +40,12 @@ def instances(session: Session, identifier: str) -> tuple[Database, ...]:
     return tuple(each for each in found if each is not None)
 
 
-def aside(now: Snapshot, session: Session) -> Aside | None:
-    """Return what a restore has left where the database does not exist; None where it does. Raises AwsProblem."""
+def _aside(now: Reading) -> Aside | None:
+    """Read what a restore has left where the database does not exist."""
     if not now.database.absent:
         return None
-    left = instances(session, now.names.database)
+    left = instances(now.session, now.names.database)
     return Aside(left) if left else None
+
+
+ASIDE = PartOf(t("the DB instances of a restore"), _aside)

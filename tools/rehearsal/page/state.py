@@ -19,7 +19,7 @@ from ecs_gate.rollout.verdict import shifted
 from ecs_gate.screen import short_time
 from ecs_gate.text import Text, joined, t, verbatim
 from tools.additions.checks import stages
-from tools.additions.parts.jobs import Jobs
+from tools.additions.parts.jobs import JOBS, Jobs
 from tools.additions.parts.pauses import paused
 from tools.additions.parts.settings import settings_of
 from tools.jobs.commands import NO_RUN, run_text
@@ -241,7 +241,7 @@ def database(case: Case) -> dict[str, Any] | None:
 
 def processes(case: Case) -> list[dict[str, str]]:
     """Each worker with its state, and each job with its schedule and its last run."""
-    jobs = case.now.of(Jobs).value or Jobs()
+    jobs = case.now.of(JOBS).value or Jobs()
     rows = [(each.process, worker(each)) for each in case.workers]
     for name, schedule in jobs.schedules.items():
         last = next((run_text(each) for each in jobs.runs if each.job == name), NO_RUN)

@@ -31,7 +31,7 @@ from stack.names import StackNames
 from stack.settings import Settings
 from tools import ROOT
 from tools.additions.owner import inquiry_of, overview
-from tools.additions.parts.jobs import Jobs
+from tools.additions.parts.jobs import JOBS
 from tools.additions.parts.settings import settings_of
 from tools.additions.target import target_of
 from tools.watch import events, logs
@@ -223,7 +223,7 @@ class Watcher:
         for name, worker in now.workers.items():
             yield from events.of_service(worker.service.value, name)
             yield from events.of_tasks(worker.tasks.value or ())
-        yield from events.of_jobs(jobs.runs if (jobs := now.of(Jobs).value) else ())
+        yield from events.of_jobs(jobs.runs if (jobs := now.of(JOBS).value) else ())
 
     def _of_service(self, names: StackNames) -> Iterator[Event]:
         """Yield what is asked for by itself; `./careapp events` says what cannot be read."""

@@ -8,9 +8,11 @@ import pytest
 
 from ecs_gate import checks
 from ecs_gate.diagnosis.case import Case
-from ecs_gate.doctor import PARTS, judge
+from ecs_gate.doctor import judge
 from ecs_gate.parts import cloudwatch
 from ecs_gate.parts.cloudwatch import Quota
+from ecs_gate.parts.gather import Snapshot
+from ecs_gate.parts.of_service import PARTS
 from ecs_gate.parts.records import Alarmed, Part
 from stack import sizes
 from stack.file import StackError
@@ -25,7 +27,7 @@ from tools.tests.doctor.variants.stack import FIVE
 def test_a_healthy_stack_has_no_findings_and_all_of_it_was_checked():
     diagnosis = judge(a.stack())
     assert (diagnosis.findings, diagnosis.unread, diagnosis.healthy) == ((), (), True)
-    unchecked = {name for name, part in PARTS.items() if part not in diagnosis.checked}
+    unchecked = {each.name for each in PARTS if each.what not in diagnosis.checked}
     assert unchecked == {
         *("rollback_reason", "was_deployed", "command_tasks", "ended_by", "login"),
         *("verdict", "tried"),
@@ -49,7 +51,7 @@ def test_what_could_not_be_looked_at_is_no_cause_either(unseen):
     past = a.event("has reached the limit on the number of vCPUs", seconds=-3 * 24 * 3600)
     died = replace(a.ended(CRASHED, code=1), stopping=a.at(-700), stopped=a.at(-690))
     known = a.stack(service=a.service(events=(past,)), tasks=(a.task(), died))
-    diagnosis = judge(replace(known, **{unseen: Part(problem=a.DENIED)}))
+    diagnosis = judge(known.having(getattr(Snapshot, unseen), Part(problem=a.DENIED)))
     assert ([each.id for each in diagnosis.causes], diagnosis.exit_code) == ([], 2)
 
 

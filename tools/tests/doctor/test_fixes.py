@@ -1,6 +1,7 @@
 """What a finding's fixes do: what mends comes first, and what was done by hand or put right needs another try."""
 
 import json
+import re
 import shlex
 
 from ecs_gate.checks.capacity import larger
@@ -10,6 +11,7 @@ from ecs_gate.doctor import judge
 from ecs_gate.facts.fargate import MEMORY_BY_CPU
 from ecs_gate.parts.task_inputs import Role
 from tools.tests import stacks as a
+from tools.tests.doctor.situations import SITUATIONS
 
 SECOND = a.SECRET.replace("rds!db-1", "careapp-poc-keys")
 
@@ -54,6 +56,19 @@ def test_only_what_is_lacking_is_given_and_never_in_the_place_of_what_was_given(
     [found] = judge(second).causes
     assert given(found.fixes[0].commands[0])[0] != name
     assert json.loads(json.dumps(document)) == document
+
+
+def test_pulumi_program_is_changed_itself_and_no_command_of_aws_makes_it_differ():
+    for name, now in SITUATIONS.items():
+        diagnosis = judge(a.of_another_program(now))
+        assert not [each for each in diagnosis.unread if str(each.part).startswith("the check")], (
+            name
+        )
+        fixes = [fix for each in diagnosis.findings for fix in each.fixes]
+        commands = [one for fix in fixes for one in fix.commands]
+        assert not re.search(
+            r"--health-check-(path|grace)|--matcher|\./careapp|config set", str(commands)
+        ), name
 
 
 def test_every_larger_size_is_one_that_fargate_sells():

@@ -3,14 +3,12 @@
 import json
 import os
 import shlex
-from dataclasses import replace
 from random import Random
 
 import pytest
 
 from ecs_gate.diagnosis.known_causes import logged_cause
 from ecs_gate.diagnosis.log_lines import listening, requests
-from ecs_gate.parts.records import Part
 from ecs_gate.parts.task_logs import LogLine
 from tools.tests import stacks as a
 from tools.tests.doctor.logged import BETWEEN_UWSGI, CAUSES, LISTENING, REQUESTS
@@ -100,10 +98,10 @@ def test_a_line_of_the_version_that_serves_names_its_database_alone(name, first)
     """Beside a new version that fails without a word, and a page that was not asked."""
     now = written(True, a.LISTENS, reason=f"{FAILED_WITH}: [503]")
     logs = a.logs(b=[a.LISTENS], c=CAUSES[name].lines)
-    assert findings(replace(now, logs=Part(logs)))[0].id == first
+    assert findings(a.but(now, logs=logs))[0].id == first
 
 
-@pytest.mark.parametrize("seen", [Part(), Part(a.page(404))])
+@pytest.mark.parametrize("seen", [None, a.page(404)])
 @pytest.mark.parametrize("back", [True, False])
 def test_what_the_version_that_serves_said_before_its_page_worked_is_no_cause(seen, back):
     """A new version ends by an error of its own, and the page was not asked, or has its own error."""
@@ -113,8 +111,8 @@ def test_what_the_version_that_serves_said_before_its_page_worked_is_no_cause(se
     if not back:
         old = a.deployment(id="ecs-svc/1", status="ACTIVE", definition=a.OLD)
         new = a.deployment(rollout="IN_PROGRESS", running=0, failed=1)
-        now = replace(now, service=Part(a.service(deployments=(new, old))))
-    assert findings(replace(now, page=seen))[0].id == "crash"
+        now = a.but(now, service=a.service(deployments=(new, old)))
+    assert findings(a.but(now, page=seen))[0].id == "crash"
 
 
 @pytest.mark.parametrize("word", ["user_id", "missing00000"])

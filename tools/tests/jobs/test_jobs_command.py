@@ -11,7 +11,7 @@ from ecs_gate.parts.records import Part
 from stack.settings import Settings
 from tools import single_task
 from tools.additions.owner import inquiry_of
-from tools.additions.parts.jobs import Jobs
+from tools.additions.parts.jobs import JOBS
 from tools.additions.parts.pauses import Pause
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, STACK, client
@@ -244,7 +244,7 @@ def test_events_show_the_runs_of_jobs(run, aws):
 @pytest.fixture
 def gathered(aws, folder, stack):
     """What the doctor reads of the jobs."""
-    return lambda: gather(inquiry_of(Settings.read("poc", folder), stack.session)).of(Jobs)
+    return lambda: gather(inquiry_of(Settings.read("poc", folder), stack.session)).of(JOBS)
 
 
 def test_the_doctor_reads_the_last_lines_of_a_failed_run(aws, gathered, stack, definition):

@@ -99,7 +99,7 @@ def row(
     return Row(looks, outcome, stop, causes, known)
 
 
-RAISES = replace(SITUATIONS["app-raises"], page=SITUATIONS["page-errors"].page)
+RAISES = a.but(SITUATIONS["app-raises"], page=SITUATIONS["page-errors"].page.value)
 NO_DATABASE = a.stack(
     page=SITUATIONS["page-silent"].page.value, database=a.database(status="stopped")
 )

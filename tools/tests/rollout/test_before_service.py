@@ -3,7 +3,6 @@
 import asyncio
 import json
 from contextlib import nullcontext
-from dataclasses import replace
 from types import SimpleNamespace
 from unittest.mock import AsyncMock, Mock
 
@@ -15,7 +14,6 @@ from ecs_gate.diagnosis.screen import plain
 from ecs_gate.doctor import judge
 from ecs_gate.parts import elb
 from ecs_gate.parts.cloudwatch import Measured
-from ecs_gate.parts.records import Part
 from ecs_gate.parts.task_inputs import Image
 from ecs_gate.parts.task_logs import REFUSED
 from ecs_gate.pulumi import RolloutFailed
@@ -216,7 +214,7 @@ def test_update_whose_tasks_could_not_serve_is_stopped_before_it_begins(noted, l
         [REFUSING[""]] * 3,
         [REFUSING["the database did not answer in 0.8 s"]] * 3,
         # Its own tasks hold the connections, and give them back.
-        [replace(REFUSING[FULL], measured=Part(Measured(connections=6)))] * 3,
+        [a.but(REFUSING[FULL], measured=Measured(connections=6))] * 3,
         [undeployed(task_role=a.role(a.TOKEN))],
     ],
 )

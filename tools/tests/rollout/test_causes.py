@@ -12,7 +12,7 @@ from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.diagnosis.screen import plain
 from ecs_gate.doctor import judge
 from ecs_gate.parts.gather import Inquiry
-from ecs_gate.parts.records import Deletion, Part
+from ecs_gate.parts.records import Deletion
 from ecs_gate.rollout import gate as gate_loop
 from ecs_gate.rollout.look import Reader
 from ecs_gate.text import t
@@ -32,7 +32,7 @@ INITIAL = (replace(a.HEALTHY["targets"][0], state="initial", reason="Elb.Initial
 # ECS replaces the only task: no target is healthy, so the doctor requests no page.
 REPLACED, NOT_READ = (a.stack(targets=each, page=None) for each in (INITIAL, UNREACHABLE))
 CLOSED = a.stack(network=a.network(groups=a.groups(db_in=())))
-WITHOUT_DATABASE = replace(SITUATIONS["app-database-away"], page=Part(a.page(503)))
+WITHOUT_DATABASE = a.but(SITUATIONS["app-database-away"], page=a.page(503))
 DIED = [a.ended("Essential container in task exited", name * 32, code=1) for name in "bc"]
 PAUSED = a.stack(
     service=a.service(desired=0, running=0), database=replace(STOPPED, tags=Pause(a.NOW).tags), page=None

@@ -8,8 +8,7 @@ from ecs_gate.rollout import say as words
 from ecs_gate.rollout.verdict import End, Outcome, Verdict
 from ecs_gate.text import verbatim
 from ecs_gate.waiting import timed
-from tools.additions.advice import ADVICE
-from tools.additions.remedies import try_again
+from tools.additions.remedies import ADVICE, try_again
 from tools.tests import said
 from tools.tests.rollout import judge_rows as rows
 from tools.tests.rollout import rollout_answers as aws

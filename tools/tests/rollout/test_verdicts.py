@@ -10,8 +10,8 @@ from ecs_gate.checks import TRIED
 from ecs_gate.diagnosis import kept
 from ecs_gate.doctor import judge
 from ecs_gate.parts import ecs, verdicts
-from ecs_gate.parts.gather import Inquiry
-from ecs_gate.parts.records import Part, read_part
+from ecs_gate.parts.gather import Inquiry, Snapshot
+from ecs_gate.parts.records import read_part
 from ecs_gate.rollout import gate
 from ecs_gate.rollout.look import Reader
 from ecs_gate.rollout.verdict import End, Outcome, Verdict
@@ -99,9 +99,7 @@ def test_cause_that_up_named_is_the_doctor_s_an_hour_later(name):
 def after_another_up(aws, now, status="ROLLBACK_SUCCESSFUL", by_up=True):
     """What is found after one more deployment, of which nothing is kept yet, or by the doctor, of a healthy one."""
     aws.deploy("later", status)
-    return judge(
-        replace(now, tried=read_part(verdicts.before, aws, NAMES, by_up), wanted=now.wanted)
-    )
+    return judge(now.having(Snapshot.tried, read_part(verdicts.before, aws, NAMES, by_up)))
 
 
 @pytest.mark.parametrize("name", KNOWN)
@@ -151,7 +149,7 @@ def test_newest_verdict_is_the_present_one_and_an_old_one_is_none():
 def test_verdict_that_ecs_has_forgotten_is_said_again_and_not_kept_again():
     up(aws := Aws(("a", "ROLLBACK_SUCCESSFUL")), diagnosis("page-errors"))
     first = verdicts.newest(aws, NAMES)
-    again = named(judge(replace(SITUATIONS["page-errors"], tried=Part(first))))
+    again = named(judge(a.but(SITUATIONS["page-errors"], tried=first)))
     for verdict in (first, kept.line(again)):
         up(aws, found := judge(rolled_back(STOPPED, verdict=verdict, tried=first)))
         assert found.causes[0].seen.count(TRIED) == len(aws.streams["gate/a"]) == 1

@@ -13,10 +13,11 @@ from botocore.client import BaseClient
 
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.diagnosis.reachability import has_gateway, private_endpoint
-from ecs_gate.doctor import PARTS, diagnose
+from ecs_gate.doctor import diagnose
 from ecs_gate.parts import ecs, page, task_inputs
 from ecs_gate.parts.cloudwatch import Measured, Minute
-from ecs_gate.parts.gather import _Reader, gather
+from ecs_gate.parts.gather import Snapshot, gather
+from ecs_gate.parts.of_service import PARTS
 from ecs_gate.parts.records import Part
 from ecs_gate.parts.task_inputs import Bucket
 from ecs_gate.parts.vpc import network
@@ -51,8 +52,7 @@ def plain(value):
 def test_what_is_gathered_is_recorded(folder, stack):
     """Ids of the stack are written by their names; Fargate's quota is unknown to an account in memory."""
     now = gather(inquiry_of(Settings.read("poc", folder), stack.session))
-    parts = {each.name: getattr(now, each.name) for each in fields(now)}
-    read = {name: each.value for name, each in parts.items() if isinstance(each, Part)}
+    read = {each.name: now.of(each).value for each in PARTS}
     text = json.dumps(read, default=plain, indent=1, ensure_ascii=False)
     ids = {value: name for name, value in vars(stack).items() if isinstance(value, str)}
     for value in sorted(ids, key=len, reverse=True):
@@ -129,7 +129,7 @@ def test_the_page_is_asked_for_only_where_a_task_can_answer(stack, monkeypatch):
         monkeypatch.setattr(ecs, "service", lambda *_: completed)
         assert gather(inquiry).page == Part((*visited, True))
         before = Part("before")
-        assert gather(inquiry_of(settings, stack.session, page=before)).page is before
+        assert gather(inquiry_of(settings, stack.session, page=before)).page == before
     finally:
         client("elbv2").deregister_targets(TargetGroupArn=stack.group, Targets=target)
 
@@ -236,8 +236,8 @@ def test_the_deploy_role_lets_the_doctor_see_all_that_it_looks_at(stack, folder,
     ],
 )
 def test_a_part_that_fails_is_one_part(stack, folder, monkeypatch, name, wrong, said):
-    monkeypatch.setattr(_Reader, name, property(Mock(side_effect=wrong)))
+    monkeypatch.setattr(getattr(Snapshot, name), "read", Mock(side_effect=wrong))
     diagnosis = diagnose(inquiry_of(Settings.read("poc", folder), stack.session))
     unread = {str(each.part): each.problem.as_text() for each in diagnosis.unread}
-    assert unread[str(PARTS[name])].startswith(said)
-    assert str(PARTS["database"]) in map(str, diagnosis.checked)
+    assert unread[str(getattr(Snapshot, name).what)].startswith(said)
+    assert str(Snapshot.database.what) in map(str, diagnosis.checked)

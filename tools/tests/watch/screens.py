@@ -18,7 +18,7 @@ from ecs_gate.diagnosis.screen import as_dict, plain
 from ecs_gate.doctor import judge
 from ecs_gate.parts import ecs
 from ecs_gate.parts.elb import Rule
-from ecs_gate.parts.records import ContainerHealth, Part, ServiceEvent, Traffic
+from ecs_gate.parts.records import ContainerHealth, ServiceEvent, Traffic
 from ecs_gate.parts.task_inputs import Image
 from ecs_gate.parts.task_logs import LogLine
 from ecs_gate.rollout.say import Reporter
@@ -142,7 +142,7 @@ PATHS = {
     "a roll-out has no task yet": a.stack(service=a.going(), targets=(), tasks=()),
     "a cause": SITUATIONS["task-cannot-reach-database"],
     "unhealthy": SITUATIONS["health-path-missing"],
-    "given up": replace(SITUATIONS["health-path-missing"], service=Part(GIVEN_UP)),
+    "given up": a.but(SITUATIONS["health-path-missing"], service=GIVEN_UP),
     "given up without a task": a.failing(ENDED, service=GIVEN_UP, targets=()),
     "rolled back to the former tasks": a.failing(ENDED, rolled_back=True),
     "not read": a.stack(network=a.DENIED),

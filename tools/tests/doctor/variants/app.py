@@ -7,7 +7,6 @@ from ecs_gate.checks.connections import NEAR
 from ecs_gate.facts.rds import RESERVED_CONNECTIONS, max_connections
 from ecs_gate.parts import task_logs
 from ecs_gate.parts.cloudwatch import Measured, Minute
-from ecs_gate.parts.records import Part
 from ecs_gate.parts.task_inputs import Role, Secret
 from ecs_gate.parts.task_logs import LogLine, Logs
 from tools.tests import stacks as a
@@ -85,7 +84,7 @@ FAILED = "(deployment ecs-svc/2) deployment failed: tasks failed to start."
 def with_events(snapshot, *events):
     """The snapshot with other events of the service, newest first."""
     service = replace(snapshot.service.value, events=events)
-    return replace(snapshot, service=Part(service))
+    return a.but(snapshot, service=service)
 
 
 def failed_before(definition):

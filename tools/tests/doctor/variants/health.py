@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from ecs_gate.parts.records import Part
 from tools.tests import stacks as a
 from tools.tests.doctor.logged import SAID
 from tools.tests.doctor.situations import FAILED_WITH, ILL, SITUATIONS, env, named, rules, trace
@@ -43,7 +42,7 @@ def quiet(grace=60, logs=NO_LINES, main=None, **task):
     return a.failing(a.ended(ILL, code=143, **task), service=service, logs=logs, **parts)
 
 
-FORGOTTEN = replace(given_up(), tasks=Part(()))
+FORGOTTEN = a.but(given_up(), tasks=())
 EARLIER = replace(FORGOTTEN.service.value.events[0], at=a.at(-700))
 ROLLED_BACK = a.failing(a.ended(ILL, code=143), rolled_back=True)
 UNCHECKED = {
@@ -71,8 +70,8 @@ HUNG = [
 ]
 """Workers of gunicorn that end by themselves, and that its main process ends."""
 VARIANTS = {
-    "health-slow: without a check of the container": replace(
-        SITUATIONS["health-slow"], definitions=Part(UNCHECKED)),
+    "health-slow: without a check of the container": a.but(
+        SITUATIONS["health-slow"], definitions=UNCHECKED),
     "task-cannot-reach-database, health-check-drifted, health-errors: a rule keeps it away": answers(
         503, network=rules(db_in=()), group=a.target_group(path="/health/db")),
     "health-path-missing: a setting": answers(404, **HELTH),
@@ -84,10 +83,10 @@ VARIANTS = {
     "roll-out-failed: the matcher takes the answer by now": MATCHER,
     "health-path-missing: given up": given_up("nothing"),
     "health-path-missing: tasks that ECS has forgotten": FORGOTTEN,
-    "roll-out-failed: events of an earlier roll-out": replace(
-        FORGOTTEN, service=Part(replace(FORGOTTEN.service.value, events=(EARLIER,)))),
-    "not-listening: rolled back": replace(
-        ROLLED_BACK, service=Part(replace(ROLLED_BACK.service.value, events=(a.failed_check(),)))),
+    "roll-out-failed: events of an earlier roll-out": a.but(
+        FORGOTTEN, service=replace(FORGOTTEN.service.value, events=(EARLIER,))),
+    "not-listening: rolled back": a.but(
+        ROLLED_BACK, service=replace(ROLLED_BACK.service.value, events=(a.failed_check(),))),
     "not-listening: it answers inside the task": silent(["Booting"]),
     "not-listening: another app": a.of_another_app(quiet()),
     "not-listening: another app, whose earlier version said where it listens": a.of_another_app(

@@ -7,7 +7,6 @@ from pathlib import Path
 import yaml
 
 from ecs_gate.parts.elb import Certificate, Condition, Listener, Rule
-from ecs_gate.parts.records import Part
 from ecs_gate.parts.vpc import Acl, AclEntry, Endpoint, Nat, Permission
 from tools.tests import stacks as a
 from tools.tests.doctor.situations import (
@@ -130,7 +129,7 @@ def by_itself(given):
     """The load balancer answers the page with 403, and a rule with this status and condition is the first."""
     status, condition = given
     now = listening(replace(rule(1, condition), status=status), OURS, DEFAULT)
-    return replace(now, page=Part(a.page(403, by_balancer=True)))
+    return a.but(now, page=a.page(403, by_balancer=True))
 
 
 def described(number, conditions, action="fixed-response", groups=()):
@@ -234,9 +233,9 @@ VARIANTS = {
     "crash: a moment ago, and nothing answers": a.stack(
         page=a.page(503, by_balancer=True), tasks=(a.task(), a.ended(CRASHED, code=3, stop=EXITED)),
         logs=a.logs(b=["no more"])),
-    "rule-in-the-way: at the page's own path": replace(
+    "rule-in-the-way: at the page's own path": a.but(
         listening(rule(1, ("path-pattern", ("/shop*",))), OURS, DEFAULT),
-        page=Part(a.page(403, path="/shop", url="http://careapp-poc-alb.example/shop", by_balancer=True))),
+        page=a.page(403, path="/shop", url="http://careapp-poc-alb.example/shop", by_balancer=True)),
     "no-listener: no listener at all": a.stack(balancer=replace(a.balancer(), listeners=())),
     "rule-in-the-way: in stage 1": a.stage1(balancer=a.entrance(
         rule("7", PAGE, action="redirect"), Rule(priority="default", action="fixed-response"))),

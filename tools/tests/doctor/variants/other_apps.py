@@ -7,7 +7,7 @@ from ecs_gate.parts.task_inputs import Secret
 from tools.additions.parts.settings import settings_of
 from tools.tests import stacks as a
 from tools.tests.doctor.logged import CAUSES, RETRIED
-from tools.tests.doctor.situations import FAILED_WITH, OTHER_SECRET, crashed, env
+from tools.tests.doctor.situations import FAILED_WITH, OTHER_SECRET, SITUATIONS, crashed, env
 from tools.tests.doctor.variants.app import REFUSED, UNTRUSTED
 
 ARN = f"arn:aws:secretsmanager:{a.REGION}:{a.ACCOUNT}:secret:team-b/key-GhIjKl"
@@ -111,6 +111,10 @@ VARIANTS = {
         settings(), logs=a.logs(a=[f"connection failed: {UNTRUSTED}"]), page=a.page(500),
         database=a.database(authority="rds-ca-rsa2048-g1")),
     "log-wrong-password: a page that fails": a.stack(settings(), logs=a.logs(a=[REFUSED]), page=a.page(500)),
+    **{
+        f"{name}: by another program of Pulumi": a.of_another_program(SITUATIONS[name])
+        for name in ("health-path-missing", "health-matcher", "service-missing", "slow-start", "rolled-back")
+    },
     "crash: only webapp demands DB_HOST": crashed(
         main=a.definition(environment={"PORT": "3000"}), settings=settings()),
 }  # fmt: skip

@@ -5,7 +5,6 @@ from dataclasses import replace
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.parts.cloudwatch import Quota
 from ecs_gate.parts.elb import Target
-from ecs_gate.parts.records import Part
 from ecs_gate.text import t
 from tools.additions.parts.pauses import Pause
 from tools.additions.parts.restores import RESTORED, Aside
@@ -169,8 +168,8 @@ VARIANTS = {
     "nothing: a bucket": s.with_bucket(),
     "nothing: a login": s.logs_in(),
     "nothing: a login whose secret may not be read": s.logs_in(replace(s.PROVIDER, error="")),
-    "login-not-asked: its provider does not answer": replace(NOT_ASKED, login=Part(problem=UNREACHABLE)),
-    "login-not-asked: its provider cannot be read": replace(NOT_ASKED, login=Part(problem=NO_PROVIDER)),
+    "login-not-asked: its provider does not answer": a.but(NOT_ASKED, login=UNREACHABLE),
+    "login-not-asked: its provider cannot be read": a.but(NOT_ASKED, login=NO_PROVIDER),
     "nothing: a public page beside a login": a.declaring(NOT_ASKED, PUBLIC),
     "deploy-command-failed: its last lines": s.not_deployed(s.command_task(3), logs=a.logs(b=UPGRADE)),
     "deploy-command-failed: a lock": s.not_deployed(s.command_task(1), settings=BASTION, logs=a.logs(b=[LOCKED])),

@@ -6,7 +6,7 @@ from dataclasses import replace
 from ecs_gate.checks import running
 from ecs_gate.diagnosis import kept
 from ecs_gate.diagnosis.case import Case
-from ecs_gate.parts.records import Alarmed, Part
+from ecs_gate.parts.records import Alarmed
 from ecs_gate.parts.task_inputs import Image, Role, Secret
 from ecs_gate.parts.task_logs import LogLine
 from tools.tests import stacks as a
@@ -170,7 +170,7 @@ VARIANTS = {
     "log-variable-missing: the old version serves on": a.stack(
         **NEW_BESIDE_OLD, logs=a.logs(b=["KeyError: 'DB_HOST'"])),
     "task-cannot-start, rolled-back: to the same revision": BLIND,
-    "nothing: a task of before the last deployment": replace(BLIND, rollback_reason=Part("")),
+    "nothing: a task of before the last deployment": a.but(BLIND, rollback_reason=""),
     "log-module-missing: a traceback in one line of JSON": s.crashed(*as_json(TRACE)),
     "log-module-missing: cut off by later lines": s.crashed(*TRACE, *"abcdefgh"),
     "log-module-missing: a traceback of a library": s.crashed(*TRACE[:3], TRACE[-1]),
