@@ -20,7 +20,7 @@ OPTIONAL = re.compile(r'\?("[^"]+"|\w+)(?:\s+|$)')
 def install() -> None:
     """Sort the events that moto finds, and find optional terms. A second call changes nothing."""
     moto_logs.LogGroup.filter_log_events = _in_order  # type: ignore[method-assign,assignment]
-    moto_logs.LogGroup.to_describe_dict = _with_class  # type: ignore[method-assign]
+    moto_logs.LogGroup.to_describe_dict = _with_class  # type: ignore[method-assign,assignment]
     moto_logs.EventMessageFilter = _Filter  # type: ignore[attr-defined,assignment]
 
 
