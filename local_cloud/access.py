@@ -13,6 +13,12 @@ class Access(NamedTuple):
     key_id: str
     secret: str
 
+    @property
+    def profile(self) -> str:
+        """Return the key as a file of AWS's clients for credentials."""
+        key = f"aws_access_key_id = {self.key_id}\naws_secret_access_key = {self.secret}"
+        return f"[default]\n{key}\n"
+
 
 def new_key() -> tuple[str, str]:
     """Return the id and the secret of a new access key. A page that was written before cannot know them."""

@@ -36,6 +36,8 @@ class Home:
     """The data of the running local cloud: database files, copies of images."""
     facts = _Inside("cloud.json")
     """The file with the running local cloud's process id, ports and settings."""
+    credentials = _Inside("cloud/credentials")
+    """The running local cloud's key, in a file for AWS's clients."""
     log = _Inside("cloud.log")
     lock = _Inside("cloud.lock")
     """The lock file that the local cloud's process holds while it runs."""

@@ -2,14 +2,13 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
 
 from local_cloud.aws.forms import Form, keeps
 from local_cloud.aws.hooks import ACCOUNT, Params, Refusals, backend, other_than
 from local_cloud.aws.policy_evaluation import listed, read
-from local_cloud.aws.schedule_expressions import next_time
+from local_cloud.aws.schedule_expressions import is_schedule
 
 WRONG, LIMIT = "ValidationException", "LimitExceeded"
 TIER = (
@@ -60,14 +59,6 @@ def _without_metric(given: Params) -> bool:
     target = given.get("TargetTrackingScalingPolicyConfiguration")
     named = {"PredefinedMetricSpecification", "CustomizedMetricSpecification"}
     return target is not None and not target.keys() & named
-
-
-def _no_schedule(expression: str | None) -> bool:
-    try:
-        next_time(expression or "rate(1 day)", "UTC", datetime.now(UTC))
-    except (ValueError, OverflowError):
-        return True
-    return False
 
 
 QUERIES = "fields|display|filter|stats|sort|limit|parse|dedup|diff|pattern|unmask|unnest|source|anomaly|filterindex"
@@ -285,7 +276,7 @@ REFUSALS: Refusals = {
     ),
     "events PutRule": (
         (WRONG, "Parameter ScheduleExpression is not valid.", lambda p: (
-            _no_schedule(p.get("ScheduleExpression")) or other_than(RATE, p.get("ScheduleExpression") or None))),
+            (text := p.get("ScheduleExpression")) and (not is_schedule(text) or other_than(RATE, text)))),
     ),
     "scheduler CreateSchedule UpdateSchedule": (
         (WRONG, "MaximumWindowInMinutes cannot be set for a flexible time window with the mode OFF.", lambda p: (

@@ -10,7 +10,7 @@ from typing import Any
 
 from moto.route53.models import ChangeList
 
-from local_cloud.aws.hooks import Params, Refused, backend, before
+from local_cloud.aws.hooks import Params, Refused, backend, before, instead
 
 Key = tuple[str, str, str]
 """A record set's name, type and SetIdentifier."""
@@ -71,6 +71,25 @@ def _change(records: Records, action: str, wanted: Params, zone: str) -> str | N
         return f"{begin} because {conflict} in zone {zone}"
     records[key] = content
     return None
+
+
+@instead("route53", "TestDNSAnswer")
+def answer(params: Params) -> Params:
+    """Return what the zone has of a name and type (API reference, TestDNSAnswer). Of an alias AWS returns addresses."""
+    zone = backend("route53").get_hosted_zone(params["HostedZoneId"])
+    name, kind = _name(params["RecordName"]), params["RecordType"]
+    named = [each for each in zone.rrsets if _name(each.name) == name]
+    found = [each for each in named if each.type == kind]
+    if any(each.alias_target for each in found):
+        raise NotImplementedError
+    return {
+        "Nameserver": zone.delegation_set.name_servers[0],
+        "RecordName": name,
+        "RecordType": kind,
+        "RecordData": [value for each in found for value in each.records],
+        "ResponseCode": "NOERROR" if named else "NXDOMAIN",
+        "Protocol": "UDP",
+    }
 
 
 def _name(name: str) -> str:

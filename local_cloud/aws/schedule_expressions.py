@@ -34,6 +34,15 @@ def next_time(expression: str, zone: str, anchor: datetime) -> Next:
     raise ValueError(expression)
 
 
+def is_schedule(expression: str, zone: str | None = None) -> bool:
+    """Return whether an expression, and a time zone, are known; by default it is UTC."""
+    try:
+        next_time(expression, zone or "UTC", datetime.now(UTC))
+    except (ValueError, LookupError, OSError, OverflowError):
+        return False
+    return True
+
+
 def _cron(text: str, place: ZoneInfo) -> Next:
     """Read six fields. A time that the zone's clocks skip is skipped; of one that they repeat the first is taken."""
     fields = text.split(" ")

@@ -17,6 +17,7 @@ from werkzeug import Request, Response
 
 from local_cloud.access import Access, new_key
 from local_cloud.aws import absent, hooks, signatures
+from local_cloud.machine.sockets import check_free
 from local_cloud.text import t
 
 VERSION = "5.2.5"
@@ -53,6 +54,8 @@ SETTINGS = {
 NEVER = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")
 
 
+HEALTH = ("/_local-cloud/health", "/_localstack/health")
+"""The second one is LocalStack's, which other people's tools wait for."""
 PUBLIC_KEYS = "/public-keys.auth.elb/"
 """The path below which the public key of a load balancer's signature is, by its id."""
 
@@ -81,8 +84,9 @@ def guarded(moto: Any) -> Callable[..., Iterable[bytes]]:
 
 
 def _own(request: Request) -> Response | None:
-    """Return what this local cloud answers without a signature: a public key of its own, or a refusal."""
+    """Return what this local cloud answers without a signature: that it runs, a public key, or a refusal."""
     from local_cloud.aws.elb.login import SIGNER
+    from local_cloud.providers.aws import KINDS
 
     host, origin = request.headers.get("Host", ""), request.headers.get("Origin")
     if (
@@ -91,6 +95,10 @@ def _own(request: Request) -> Response | None:
         or origin not in (None, f"http://{host}")
     ):
         return Response("the local cloud answers its own clients only\n", 403)
+    if request.path in HEALTH:
+        services = dict.fromkeys(sorted({kind.service for kind in KINDS.values()}), "running")
+        text = json.dumps({"services": services, "region": hooks.registry.region})
+        return Response(text, content_type="application/json")
     if request.path.startswith(PUBLIC_KEYS):
         known = request.path == PUBLIC_KEYS + SIGNER.kid
         return Response(SIGNER.public_key * known, 200 if known else 404)
@@ -173,7 +181,8 @@ class Api:
         self._region = region
 
     def start(self, port: int = 0) -> Access:
-        """Start answering, and return where. Port 0 uses any free port."""
+        """Start answering, and return where. Port 0 uses any free port. Raises PortTaken."""
+        check_free(port, "--api-port")
         for name in NEVER:
             os.environ.pop(name, None)
         os.environ.update(SETTINGS | {"AWS_DEFAULT_REGION": self._region})

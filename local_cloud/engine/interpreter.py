@@ -1,10 +1,11 @@
 """The Python of a Pulumi program: that of the virtual environment which its Pulumi.yaml names.
 
-The rules are those of Pulumi's own language host (pulumi/pulumi, sdk/python/toolchain, pip.go and uv.go).
+The rules are those of Pulumi's own language host (pulumi/pulumi, sdk/python/toolchain, pip.go, uv.go and poetry.go).
 """
 
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +16,9 @@ from google.protobuf.json_format import MessageToDict
 from local_cloud.text import Refused
 
 LOCKS = ("uv.lock", "pyproject.toml")
-"""The virtual environment that `toolchain: uv` has without a name is `.venv` beside the nearest of these."""
+"""The virtual environment that a toolchain but pip has without a name is `.venv` beside the nearest of these."""
+INSTALLS = {"uv": "uv sync", "poetry": "poetry install"}
+"""What makes the virtual environment of a toolchain, in the program's folder."""
 
 
 class NoInterpreter(Refused):
@@ -27,7 +30,7 @@ def find(info: Any, environment: Mapping[str, str]) -> Path:
     options = MessageToDict(info.options)
     root = Path(info.root_directory)
     toolchain = str(options.get("toolchain") or "pip").lower()
-    if toolchain not in ("pip", "uv"):
+    if toolchain not in ("pip", *INSTALLS):
         raise NoInterpreter(
             "toolchain: {toolchain} is not supported in the local cloud. Create the virtual "
             "environment with it, and name that in Pulumi.yaml: toolchain: pip, virtualenv: "
@@ -37,7 +40,11 @@ def find(info: Any, environment: Mapping[str, str]) -> Path:
     named = str(options.get("virtualenv") or "")
     if not named and toolchain == "pip":
         return _on_path(environment)
-    folder = root / named if named else _of_uv(Path(info.program_directory)) / ".venv"
+    project = Path(info.program_directory)
+    if toolchain == "poetry":
+        folder = _of_poetry(project, environment)
+    else:
+        folder = root / named if named else _locked(project) / ".venv"
     python = folder / "bin" / "python"
     if python.is_file():
         return python
@@ -45,7 +52,7 @@ def find(info: Any, environment: Mapping[str, str]) -> Path:
     raise NoInterpreter(
         "virtualenv: {folder} is no virtual environment. Make it in the program's folder: {make}",
         folder=str(folder),
-        make="uv sync" if toolchain == "uv" else make,
+        make=INSTALLS.get(toolchain, make),
     )
 
 
@@ -59,7 +66,24 @@ def _on_path(environment: Mapping[str, str]) -> Path:
     )
 
 
-def _of_uv(root: Path) -> Path:
+def _of_poetry(project: Path, environment: Mapping[str, str]) -> Path:
+    """Return the virtual environment that Poetry names, without Poetry the one that it takes first: ``.venv``."""
+    if poetry := shutil.which("poetry", path=environment.get("PATH", "")):
+        named = subprocess.run(
+            [poetry, "env", "info", "--path"],
+            cwd=project,
+            env={**environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if found := named.stdout.strip():
+            return Path(found)
+    return _locked(project) / ".venv"
+
+
+def _locked(root: Path) -> Path:
+    """Return the folder of the nearest lock file, or project file, from a program's folder up."""
     for name in LOCKS:
         for folder in (root, *root.parents):
             if (folder / name).exists():

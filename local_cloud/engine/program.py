@@ -123,6 +123,10 @@ def run(wanted: RunRequest) -> int:
     # time. The engine shows them with --debug only.
     pulumi.log.debug = lambda *_, **__: None
     pulumi.get = checked(pulumi.get, wanted.outputs)  # type: ignore[assignment]
+    lacking: dict[str, None] = {}
+    pulumi.CustomResource.__init__ = noting(  # type: ignore[method-assign]
+        pulumi.CustomResource.__init__, wanted.outputs, lacking
+    )
     pulumi.runtime.set_all_config(wanted.config, list(wanted.secret_keys))
     pulumi.runtime.configure(pulumi.runtime.Settings(**wanted.settings))
     # A failed program leaves Pulumi's futures unobserved, and asyncio would report each of them.
@@ -133,7 +137,7 @@ def run(wanted: RunRequest) -> int:
     loop.set_default_executor(executor)
     try:
         loop.run_until_complete(pulumi.runtime.run_in_stack(lambda: _execute(wanted.program)))
-        return 0
+        return ERROR_SHOWN if lacking else 0
     except pulumi.RunError as problem:
         pulumi.log.error(str(problem))
         return ERROR_SHOWN
@@ -144,6 +148,8 @@ def run(wanted: RunRequest) -> int:
     except KeyboardInterrupt:
         return ERROR_SHOWN  # The engine says that it was cancelled.
     finally:
+        if lacking:
+            pulumi.log.error(f"the local cloud has no stand-in for {', '.join(lacking)}")
         executor.shutdown(wait=True)
         loop.close()
 
@@ -178,6 +184,22 @@ def checked(
         return get(holder, name)
 
     return read
+
+
+def noting(
+    make: Callable[..., None], known: Mapping[str, Any], lacking: dict[str, None]
+) -> Callable[..., None]:
+    """Return the constructor of resources, which notes the types of AWS that are not known.
+
+    A preview goes on with them, so that one run names all that a program needs.
+    """
+
+    def note(resource: Any, t: str, *arguments: Any, **named: Any) -> None:
+        if t.startswith("aws:") and t not in known:
+            lacking[t] = None
+        make(resource, t, *arguments, **named)
+
+    return note
 
 
 def _execute(program: str) -> None:

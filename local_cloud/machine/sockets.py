@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from local_cloud.machine.problems import PROBLEMS
+from local_cloud.text import t
 
 T = TypeVar("T")
 
@@ -84,6 +85,23 @@ def is_free(host: str, port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+class PortTaken(Exception):
+    """The requested port is in use. The text says which and what to do."""
+
+
+def check_free(port: int, option: str) -> None:
+    """Raise PortTaken where nothing can listen on a port of the loopback that an option names."""
+    if not is_free(LOOPBACK, port):
+        raise PortTaken(
+            t(
+                "port {port} on {host} is in use: choose another with {option}, or {option} 0",
+                port=port,
+                host=LOOPBACK,
+                option=option,
+            )
+        )
 
 
 class Forwarder:

@@ -41,6 +41,7 @@ class Options:
     watch_port: int | None = None
     client: str = ""
     """The address of all clients of load balancers; "": any that may reach them."""
+    api_port: int = 0
 
     @property
     def page_port(self) -> int | None:
@@ -136,7 +137,10 @@ def start(home: Home, options: Options) -> RunningCloud:
                 return _wait_until_started(home, child)
         except BaseException:
             child.terminate()
-            child.wait(STOP_LIMIT)
+            try:
+                child.wait(STOP_LIMIT)
+            except subprocess.TimeoutExpired:
+                child.kill()
             home.facts.unlink(missing_ok=True)
             raise
 

@@ -53,8 +53,11 @@ class Cloud:
                 stops.callback(page.stop)
             region = self.options.region
             calls, builder = start_api(
-                region, folder / "images", self.options.docker, stops, mounts=self.options.mounts
+                *(region, folder / "images", self.options.docker, stops),
+                mounts=self.options.mounts,
+                port=self.options.api_port,
             )
+            _write_privately(self.home.credentials, calls.access.profile)
             clock = Clock(self.options.speed)
             plane = DataPlane(
                 folder=folder / "data",
@@ -195,8 +198,12 @@ def _changed(path: Path) -> int:
 
 
 def _write(file: Path, facts: dict[str, Any]) -> None:
-    """Replace the file in one step, so that a reader never reads a part of it."""
+    _write_privately(file, json.dumps(facts, default=str))
+
+
+def _write_privately(file: Path, text: str) -> None:
+    """Replace a file with the key in one step, so that a reader never reads a part of it."""
     half = file.with_suffix(".part")
-    half.touch(mode=0o600)  # the key is in it
-    half.write_text(json.dumps(facts, default=str))
+    half.touch(mode=0o600)
+    half.write_text(text)
     half.replace(file)

@@ -70,6 +70,12 @@ def options(command: click.decorators.FC) -> click.decorators.FC:
             help="Loopback port of the app; 0 takes any. Default: 8080, or any if that is taken.",
         ),
         click.option(
+            "--api-port",
+            type=WholeRange(0, 65535),
+            default=0,
+            help="Loopback port of AWS's API, like 4566. Default: any.",
+        ),
+        click.option(
             "--from",
             "client",
             type=Address(),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ class CloudFlags:
     port: int | None
     watch_port: int | None = None
     client: str = ""
+    api_port: int = 0
 
     def options(self, region: str) -> Options:
         """Decide how tasks run, print the decision and return the local cloud's options."""
@@ -50,6 +52,7 @@ class CloudFlags:
             mounts=not docker and writable is None,
             watch_port=self.watch_port,
             client=self.client,
+            api_port=self.api_port,
         )
 
 
@@ -207,10 +210,20 @@ def cloud_start(flags: CloudFlags, choice: RegionChoice, as_json: bool) -> int:
             endpoint=facts.endpoint,
         )
     )
+    console.print_line(verbatim(f"export {shlex.join(_variables(facts, home))}"))
     shell = starter.current().inside
     console.print_line(t("{shell} runs pulumi, aws and boto3 against it", shell=shell))
     print_page(facts)
     return 0
+
+
+def _variables(facts: client.RunningCloud, home: Home) -> tuple[str, ...]:
+    """Return the variables by which clients of AWS's find a local cloud, and its key in a file."""
+    return (
+        f"AWS_ENDPOINT_URL={facts.endpoint}",
+        f"AWS_DEFAULT_REGION={facts.options.region}",
+        f"AWS_SHARED_CREDENTIALS_FILE={home.credentials}",
+    )
 
 
 def cloud_stop() -> int:

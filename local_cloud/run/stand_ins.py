@@ -16,11 +16,17 @@ from local_cloud.providers.docker_provider import DockerServicer
 
 
 def start_api(
-    region: str, images: Path, docker: bool, stops: ExitStack, *, mounts: bool = True
+    region: str,
+    images: Path,
+    docker: bool,
+    stops: ExitStack,
+    *,
+    mounts: bool = True,
+    port: int = 0,
 ) -> tuple[Calls, Builder]:
-    """Start AWS's API. Return its clients, and the builder of images, which pushes them there."""
+    """Start AWS's API. Return its clients, and the builder of images, which pushes them there. Raises PortTaken."""
     api = Api(region)
-    calls = Calls(api.start())
+    calls = Calls(api.start(port))
     stops.callback(api.stop)
     make_service_role(calls)
     builder = Builder(calls, images, docker=docker, mounts=mounts)

@@ -1,6 +1,7 @@
 """All stacks' declarations by HashiCorp's own provider, once in a local cloud of its own."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,9 +20,10 @@ from local_cloud.paths import ROOT, Home
 from local_cloud.providers.aws import KINDS
 from local_cloud.run import client
 from local_cloud.run.project import local_cloud_environment
+from tests.mistakes.judge import Judge
 from tests.real_provider.declared import STACKS, declare
 from tests.real_provider.terraform import Terraform, TerraformMissing
-from tests.real_provider.translate import Missing, Resource, merged, resources, translate
+from tests.real_provider.translate import Missing, Resource, chosen, merged, resources, translate
 from tests.real_provider.vary import vary
 from tests.support.local_stack import REGION
 from tools.rehearsal.careapp import CAREAPP
@@ -31,16 +33,22 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Life:
-    """What the stacks declared, and what the provider made of it: created, changed in plans, destroyed."""
+    """What the stacks declared, and what the provider made of it: created, changed, destroyed."""
 
     declared: set[str]
     held: set[str]
-    left: dict[str, str]
+    defaults: dict[str, str]
+    """What AWS has chosen for arguments that are not given."""
+    differing: dict[str, str]
+    """What a second plan changes."""
     previewed: dict[str, str]
-    planned: dict[str, str]
+    changed: dict[str, str]
     replaced: dict[str, tuple[bool, bool]]
     """Of each argument, whether another value replaces the resource: by our stand-in, and by the provider."""
-    after: set[str]
+    differing_after: dict[str, str]
+    """What a plan changes after the changes."""
+    remains: list[str]
+    """What the cloud has after the destroy."""
     missing: list[Missing]
 
 
@@ -82,10 +90,10 @@ def declared(name: str, folder: Path) -> Connection:
 
 
 def live(terraform: Terraform, stacks: list[Connection]) -> Life:
-    """Create, plan, plan changes, destroy, in one configuration for all.
+    """Create, plan, change, plan and destroy, in one configuration for all.
 
-    Most of a creation and of a destroy is waiting for RDS. Meanwhile Pulumi changes its own stacks, and other values
-    are looked for; then changes are planned from the state before.
+    Most of a creation and of a change is waiting for RDS. Meanwhile Pulumi changes its own stacks, and other values
+    are looked for and planned.
     """
     schemas, states = terraform.schemas, [each.recv() for each in stacks]
     made = [one for state in states for one in resources(state, schemas)]
@@ -93,29 +101,59 @@ def live(terraform: Terraform, stacks: list[Connection]) -> Life:
     missing = terraform.configure(*first)
     other = terraform.copy("other")
     with ThreadPoolExecutor() as pool:
-        applied = pool.submit(terraform.apply)
+        created = pool.submit(terraform.apply)
         plain = merged(*(translate(state, schemas, refer=False) for state in states))
         varied = vary(other, plain)
         changes = [each.recv() for each in stacks]
-        applied.result()
-        held, left = terraform.held(), terraform.plan()
+        created.result()
+        held, differing = terraform.held(), terraform.differences()
         shutil.copy(terraform.state, other.state)
-        destroyed = pool.submit(terraform.destroy)
-        missing += other.configure(*(translate(state, schemas) for _, state in changes))
-        planned = other.plan("-refresh=false")
+        missing += terraform.configure(*(translate(state, schemas) for _, state in changes))
+        changed = pool.submit(terraform.apply)
         other.configure((varied, []))
         replaced = other.replacing()
-        destroyed.result()
+        changed.result()
+    differing_after = terraform.differences()
+    judge = Judge(Path(), terraform.environment, tuple)
+    delete_databases(judge.client("rds"))
+    terraform.destroy()
     return Life(
         declared={each.address for each in made},
-        held=held,
-        left=left,
+        held={*held},
+        defaults=defaults(held, merged(*first), schemas),
+        differing=differing,
         previewed=previewed(states, changes, schemas),
-        planned=planned,
+        changed=changed.result(),
         replaced=judged(made, replaced, schemas),
-        after=terraform.held(),
+        differing_after=differing_after,
+        remains=judge.left(),
         missing=missing,
     )
+
+
+def delete_databases(rds: Any) -> None:
+    """Delete the databases, which the provider then finds deleted: it would wait a minute more for them."""
+    names = [each["DBInstanceIdentifier"] for each in rds.describe_db_instances()["DBInstances"]]
+    for name in names:
+        rds.delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
+    for name in names:
+        waiter = rds.get_waiter("db_instance_deleted")
+        waiter.wait(DBInstanceIdentifier=name, WaiterConfig={"Delay": 1, "MaxAttempts": 300})
+
+
+OWN = re.compile(r"[.]id |tags_all |careapp|arn:|-[0-9a-f]{8}|\d+[.]\d+[.]\d+[.]\d+")
+"""What each run has otherwise, and what a configuration says."""
+
+
+def defaults(held: dict[str, Json], given: Json, schemas: Json) -> dict[str, str]:
+    """Return what AWS has chosen for arguments that a configuration does not give, by their types."""
+    found: dict[str, set[str]] = {}
+    for address, attributes in held.items():
+        kind, name = address.split(".")
+        for path, value in chosen(attributes, given[kind][name], schemas[kind]["block"]):
+            if value and not OWN.search(f"{path} {value}"):
+                found.setdefault(f"{kind}{path}", set()).add(repr(value))
+    return {path: ", ".join(sorted(values)) for path, values in sorted(found.items())}
 
 
 def judged(

@@ -111,27 +111,37 @@ class Terraform:
             finally:
                 process.terminate()
 
-    def apply(self) -> None:
-        self.run("apply", "-auto-approve", MANY)
+    def apply(self) -> dict[str, str]:
+        """Return what it did: ``create``, ``update``, ``delete`` or ``replace`` for each address."""
+        words = self.run("apply", "-json", "-auto-approve", "-refresh=false", MANY)
+        told = map(json.loads, words.splitlines())
+        changes = [each["change"] for each in told if each["type"] == "planned_change"]
+        return {each["resource"]["addr"]: each["action"] for each in changes}
 
     def destroy(self) -> None:
         self.run("destroy", "-auto-approve", "-refresh=false", MANY)
 
-    def plan(self, *options: str) -> dict[str, str]:
-        """Return what is left to do: ``create``, ``update``, ``delete`` or ``replace`` for each address."""
-        told = map(json.loads, self.run("plan", "-json", MANY, *options).splitlines())
-        changes = [each["change"] for each in told if each["type"] == "planned_change"]
-        return {each["resource"]["addr"]: each["action"] for each in changes}
+    def plan(self, *options: str) -> dict[str, Json]:
+        """Return what a plan changes of each resource, by its address."""
+        self.run("plan", "-out=plan", MANY, *options)
+        told = json.loads(self.run("show", "-json", "plan"))
+        return {each["address"]: each["change"] for each in told["resource_changes"]}
+
+    def differences(self) -> dict[str, str]:
+        """Return what the cloud has otherwise than the configuration: the attribute, and both values."""
+        return {
+            address + path: values
+            for address, change in self.plan().items()
+            if change["actions"] != ["no-op"]
+            for path, values in differing(change["before"], change["after"])
+        }
 
     def replacing(self) -> dict[tuple[str, str], bool]:
         """Return of each argument that a plan changes whether that replaces the resource, by address and name."""
-        self.run("plan", "-refresh=false", "-out=plan", MANY)
-        told = json.loads(self.run("show", "-json", "plan"))
         return {
-            (each["address"], name): name
-            in {path[0] for path in each["change"].get("replace_paths") or ()}
-            for each in told["resource_changes"]
-            for name in changed(each["change"])
+            (address, name): name in {path[0] for path in change.get("replace_paths") or ()}
+            for address, change in self.plan("-refresh=false").items()
+            for name in changed(change)
         }
 
     def invalid(self) -> dict[int, str]:
@@ -147,10 +157,12 @@ class Terraform:
     def state(self) -> Path:
         return self.folder / "terraform.tfstate"
 
-    def held(self) -> set[str]:
-        """Return the addresses in the state."""
-        state = json.loads(self.state.read_text())
-        return {f"{each['type']}.{each['name']}" for each in state["resources"]}
+    def held(self) -> dict[str, Json]:
+        """Return the attributes of the resources in the state, by their addresses."""
+        return {
+            f"{each['type']}.{each['name']}": each["instances"][0]["attributes"]
+            for each in json.loads(self.state.read_text())["resources"]
+        }
 
     def copy(self, name: str) -> Terraform:
         """Return another working directory."""
@@ -186,6 +198,18 @@ def changed(change: Json) -> list[str]:
         for name, value in before.items()
         if is_unknown(unknown.get(name)) or after.get(name, value) != value
     ]
+
+
+def differing(before: Any, after: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield where two values differ, and both; what is known only after the change is None."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for name in {**before, **after}:
+            yield from differing(before.get(name), after.get(name), f"{path}.{name}")
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for index, pair in enumerate(zip(before, after, strict=True)):
+            yield from differing(*pair, f"{path}[{index}]")
+    elif before != after:
+        yield path, f"{before!r} -> {after!r}"
 
 
 def is_unknown(value: Any) -> bool:

@@ -211,3 +211,14 @@ def _texts(value: Any, form: Any, path: str) -> Iterator[tuple[str, str]]:
         for key, one in value.items():
             if (name := snake(key)) in form[1]:
                 yield from _texts(one, form[1][name], f"{path}.{name}")
+
+
+def chosen(held: Json, given: Json, block: Json, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the path and the value of each argument that AWS has chosen: it may be given, and is not."""
+    for name, form in block.get("attributes", {}).items():
+        if form.get("optional") and form.get("computed") and name not in given:
+            yield f"{path}.{name}", held.get(name)
+    for name, form in block.get("block_types", {}).items():
+        bodies = [*given.get(name, ()), *({} for _ in held.get(name) or ())]
+        for inner, body in zip(held.get(name) or (), bodies, strict=False):
+            yield from chosen(inner, body, form["block"], f"{path}.{name}")

@@ -87,8 +87,17 @@ CALLS: Mapping[str, Call] = {
     "ec2/instance.vpcSecurityGroupIds": lambda calls, held, value: calls(
         "ec2", "modify_instance_attribute", {"InstanceId": held.id, "Groups": value}
     ),
+    "rds/instance.manageMasterUserPassword": lambda calls, held, value: calls(
+        "rds",
+        "modify_db_instance",
+        {
+            "DBInstanceIdentifier": held.outputs["identifier"],
+            "ManageMasterUserPassword": value,
+            "MasterUserPassword": "theirs-of-may",
+        },
+    ),
 }
-"""What the stand-ins never change, and so cannot restore."""
+"""What the stand-ins never change as a colleague does, and so cannot restore."""
 ONE_WAY = {"rds/instance.allocatedStorage": "RDS does not take storage back"}
 
 

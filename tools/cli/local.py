@@ -22,7 +22,7 @@ UNTIL = t(
     "--until stage1 leaves stage 2 out.",
     key=ECS,
 )
-CLOUD_OPTIONS = ("tasks", "speed", "port", "client", "watch_port")
+CLOUD_OPTIONS = ("tasks", "speed", "port", "client", "api_port", "watch_port")
 
 careapp.use()  # Before the options are read: what is wrong with one is said in the user's language, too.
 

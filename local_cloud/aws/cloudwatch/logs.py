@@ -11,6 +11,7 @@ from local_cloud.aws.hooks import Params, Refusals
 from local_cloud.clock import Clock
 
 _filter_log_events: Any = moto_logs.LogGroup.filter_log_events
+_described: Any = moto_logs.LogGroup.to_describe_dict
 _MotoFilter: Any = moto_logs.EventMessageFilter  # type: ignore[attr-defined]
 OPTIONAL = re.compile(r'\?("[^"]+"|\w+)(?:\s+|$)')
 """A term of which one is enough (CloudWatch Logs user guide, filter pattern syntax: `?ERROR ?"no route"`)."""
@@ -19,6 +20,7 @@ OPTIONAL = re.compile(r'\?("[^"]+"|\w+)(?:\s+|$)')
 def install() -> None:
     """Sort the events that moto finds, and find optional terms. A second call changes nothing."""
     moto_logs.LogGroup.filter_log_events = _in_order  # type: ignore[method-assign,assignment]
+    moto_logs.LogGroup.to_describe_dict = _with_class  # type: ignore[method-assign,assignment]
     moto_logs.EventMessageFilter = _Filter  # type: ignore[attr-defined,assignment]
 
 
@@ -38,6 +40,18 @@ class _Filter:
         if self._terms:
             return any(each in message for each in self._terms)
         return bool(self._moto.matches(message))
+
+
+def _with_class(group: Any) -> dict[str, Any]:
+    """Describe a log group with its class, which moto does not keep: by default STANDARD (API reference, LogGroup)."""
+    return {**_described(group), "logGroupClass": vars(group).get("class") or "STANDARD"}
+
+
+@hooks.after("logs", "CreateLogGroup")
+def class_is_kept(params: Params) -> None:
+    vars(hooks.backend("logs").groups[params["logGroupName"]])["class"] = params.get(
+        "logGroupClass"
+    )
 
 
 def _in_order(self: Any, *given: Any) -> Any:

@@ -159,21 +159,13 @@ def _alarms(service: Service, deployment: Deployment) -> Mapping[str, Any]:
 def describe_revision(record: Any, deployment: Deployment, at: At) -> dict[str, Any]:
     """Return an item of DescribeServiceRevisions."""
     revision = deployment.revision
-    found = {
+    found = records.of_revision(record, revision) | {
         "serviceRevisionArn": revision_arn(record, deployment),
         "serviceArn": record.arn,
         "clusterArn": record.cluster_arn,
-        "taskDefinition": revision.task_definition,
-        "launchType": record.launch_type,
-        "platformVersion": "1.4.0",
-        "platformFamily": "Linux",
         "loadBalancers": list(revision.load_balancers),
-        "networkConfiguration": revision.network,
         "createdAt": at(deployment.created_at),
     }
-    if revision.providers:
-        found.pop("launchType")
-        found["capacityProviderStrategy"] = list(revision.providers)
     if revision.group:
         rule = shifting.advanced(revision)["productionListenerRule"]
         resolved = {"targetGroupArn": revision.group, "productionListenerRule": rule}

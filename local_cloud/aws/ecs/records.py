@@ -132,29 +132,34 @@ def publish_service(service: Service, record: Any, at: At) -> None:
         record.task_definition = service.primary.revision.task_definition
 
 
+def of_revision(record: Any, revision: Revision) -> dict[str, Any]:
+    """Return what ECS describes alike of a deployment and of its service revision."""
+    chosen: dict[str, Any] = {"launchType": record.launch_type}
+    if revision.providers:
+        chosen = {"capacityProviderStrategy": list(revision.providers)}
+    return {
+        "taskDefinition": revision.task_definition,
+        "networkConfiguration": revision.network,
+        "platformVersion": "1.4.0",
+        "platformFamily": "Linux",
+        **chosen,
+    }
+
+
 def _deployment(service: Service, deployment: Deployment, record: Any, at: At) -> dict[str, Any]:
     mine = [task for task in service.tasks if task.deployment == deployment.id]
-    found = {
+    return of_revision(record, deployment.revision) | {
         "id": deployment.id,
         "status": deployment.status,
-        "taskDefinition": deployment.revision.task_definition,
         "desiredCount": deployment.desired,
         "pendingCount": _pending(mine),
         "runningCount": _running(mine),
         "failedTasks": deployment.failed_tasks,
         "createdAt": at(deployment.created_at),
         "updatedAt": at(deployment.updated_at),
-        "launchType": record.launch_type,
-        "platformVersion": "1.4.0",
-        "platformFamily": "Linux",
-        "networkConfiguration": deployment.revision.network,
         "rolloutState": deployment.rollout,
         "rolloutStateReason": deployment.reason,
     }
-    if deployment.revision.providers:
-        found.pop("launchType")
-        found["capacityProviderStrategy"] = list(deployment.revision.providers)
-    return found
 
 
 def _running(tasks: list[Task]) -> int:

@@ -39,8 +39,7 @@ from local_cloud.clock import Clock
 from local_cloud.machine.authority import Authority
 from local_cloud.machine.namespaces import TaskAddress
 from local_cloud.machine.problems import PROBLEMS
-from local_cloud.machine.sockets import LOOPBACK, Loop, is_free
-from local_cloud.text import t
+from local_cloud.machine.sockets import LOOPBACK, Loop, check_free, is_free
 
 if TYPE_CHECKING:
     from local_cloud.aws.ecs.placement import Placement
@@ -169,10 +168,6 @@ CHANGES = (
 )
 
 
-class PortTaken(Exception):
-    """The requested port is in use. The text says which and what to do."""
-
-
 @dataclass(eq=False)
 class Listening:
     arn: str
@@ -206,14 +201,8 @@ class Balancer:
 
     def start(self, hooking: Hooking) -> None:
         """Check the port and register the hooks. Raises PortTaken."""
-        if self._wanted is not None and not is_free(LOOPBACK, self._wanted):
-            raise PortTaken(
-                t(
-                    "port {port} on {host} is in use: choose another with --port, or --port 0",
-                    port=self._wanted,
-                    host=LOOPBACK,
-                )
-            )
+        if self._wanted is not None:
+            check_free(self._wanted, "--port")
         for action in CHANGES:
             hooking.after("elbv2", action, lambda _: self.changed())
 

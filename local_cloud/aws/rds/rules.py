@@ -277,6 +277,8 @@ REFUSALS: Refusals = {
         (STATE, "Cannot modify a stopped DB Instance", lambda p: _status(p) in GOING_OFF),
         (COMBINATION, "You can't specify MasterUserPassword for an instance with ManageMasterUserPassword enabled.",
          lambda p: p.get("MasterUserPassword") and _managed(p) and p.get("ManageMasterUserPassword") is None),
+        (COMBINATION, "You must specify MasterUserPassword to turn ManageMasterUserPassword off.", lambda p: (
+            p.get("ManageMasterUserPassword") is False and _managed(p) and not p.get("MasterUserPassword"))),
         ("DBInstanceAlreadyExists", "DB instance {} already exists.", lambda p: (
             (name := str(p.get("NewDBInstanceIdentifier") or "").lower()) in backend("rds").databases and name)),
     ),

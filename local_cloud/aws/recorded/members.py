@@ -1,6 +1,7 @@
 """Members that AWS always sends and moto leaves out or has otherwise: a row says where a member's value comes from.
 
-Their source, where no other is named, are AWS's recorded answers (``local_cloud/tests/recordings``).
+Their source, where no other is named, are AWS's recorded answers (``local_cloud/tests/recordings``), and the API
+references' defaults.
 """
 
 import re
@@ -13,7 +14,7 @@ from moto.core.responses import ActionResult
 from moto.core.serialize import AttributePicker, AttributePickerContext
 from moto.ecs.responses import EC2ContainerServiceResponse
 
-from local_cloud.aws.hooks import Params, backend, instead
+from local_cloud.aws.hooks import Params, backend, instead, registry
 from local_cloud.aws.rds.offers import gp3
 from local_cloud.aws.recorded.attributes import required
 
@@ -126,12 +127,17 @@ LICENSES = {"postgres": "postgresql-license"}
 """RDS, CreateDBInstance, LicenseModel."""
 UNPAGED = "GetGroup ListAccountAliases ListGroupPolicies ListGroups ListInstanceProfiles ListSSHPublicKeys"
 MEMBERS: Mapping[str, Value] = {
+    "ec2 Address.NetworkBorderGroup": lambda *_: registry.region,
+    "ec2 Address.PublicIpv4Pool": _or("amazon"),
     "ec2 InstanceNetworkInterface.Association": lambda _, value: value or None,
     "ec2 NetworkInterface.Association": lambda _, value: value or None,
     "ec2 HibernationOptions.Configured": _or(False),
     "ec2 Instance.PublicDnsName": _or(""),
     "ec2 RouteTable.PropagatingVgws": _or([]),  # moto has no propagation
     "ec2 Volume.SnapshotId": _or(""),
+    "ec2 Volume.Throughput": lambda volume, value: (
+        value or (125 if volume.volume_type == "gp3" else None)
+    ),
     "ec2 VolumeAttachment.DeleteOnTermination": _ends_with_instance,
     "ec2 VpcEndpoint.VpcEndpointType": _or("Gateway"),
     "ecs AwsVpcConfiguration.assignPublicIp": _or("DISABLED"),
@@ -140,16 +146,25 @@ MEMBERS: Mapping[str, Value] = {
     "ecs Cluster.runningTasksCount": COUNTS["runningFargateTasksCount"],
     "ecs Cluster.statistics": _or([]),
     "ecs PortMapping.protocol": _or("tcp"),
+    "ecs Service.launchType": lambda service, value: (
+        None if getattr(service, "capacity_provider_strategy", None) else value
+    ),
     "ecs Service.placementConstraints": _or([]),
     "ecs Service.placementStrategy": _or([]),
     "ecs TaskDefinition.requiresAttributes": lambda definition, _: required(definition),
     "elbv2 AuthenticateOidcActionConfig.ClientSecret": lambda *_: None,  # ELB never describes it
+    "elbv2 Listener.SslPolicy": lambda listener, value: (
+        value if listener.protocol in ("HTTPS", "TLS") else None
+    ),
     "iam Policy.PermissionsBoundaryUsageCount": lambda policy, _: sum(
         each.permissions_boundary_arn == policy.arn for each in backend("iam").roles.values()
     ),
+    "rds DBInstance.BackupTarget": _or("region"),
+    "rds DBInstance.DatabaseInsightsMode": _or("standard"),
     "rds DBInstance.Iops": gp3(0),
     "rds DBInstance.KmsKeyId": _key,
     "rds DBInstance.LicenseModel": lambda database, value: LICENSES.get(database.engine, value),
+    "rds DBInstance.NetworkType": _or("IPV4"),
     "rds DBInstance.PendingModifiedValues": _or({}),
     "rds DBInstance.PubliclyAccessible": _is_public,
     "rds DBInstance.StorageThroughput": gp3(1),

@@ -8,7 +8,7 @@ from typing import Any
 from local_cloud.aws import hooks
 from local_cloud.aws.hooks import Params, Refused, backend, before
 from local_cloud.aws.scaling.rules import SERVICE, enforce, refuse_without_target
-from local_cloud.aws.schedule_expressions import each_time, next_time
+from local_cloud.aws.schedule_expressions import each_time, is_schedule, next_time
 
 
 @before(SERVICE, "PutScheduledAction")
@@ -21,12 +21,9 @@ def schedule_is_understood(params: Params) -> None:
     named = tuple(params[name] for name in NAMED)
     known = [each for each in backend(SERVICE).scheduled_actions if _named(each) == named]
     schedule = str(params.get("Schedule") or (known[0].schedule if known else ""))
-    zone = params.get("Timezone") or "UTC"
-    try:
-        next_time(schedule, zone, datetime.now(UTC))
-    except (ValueError, LookupError, OSError, OverflowError):
+    if not is_schedule(schedule, zone := params.get("Timezone")):
         words = f"Invalid schedule {schedule} or time zone {zone}"
-        raise Refused("ValidationException", words) from None
+        raise Refused("ValidationException", words)
 
 
 NAMED = ("ServiceNamespace", "ScheduledActionName", "ResourceId", "ScalableDimension")

@@ -3,14 +3,13 @@
 Where AWS does not document a message, it says the same in the local cloud's words.
 """
 
-from datetime import UTC, datetime
 from typing import Any
 
 from local_cloud.aws import iam
 from local_cloud.aws.cloudwatch.store import STORE
-from local_cloud.aws.hooks import ACCOUNT, Params, Refused, after, backend, before
+from local_cloud.aws.hooks import ACCOUNT, Params, Refusals, after, backend, other_than
 from local_cloud.aws.policy_evaluation import trusts
-from local_cloud.aws.schedule_expressions import next_time
+from local_cloud.aws.schedule_expressions import is_schedule
 
 SERVICE = "scheduler"
 DEFAULT = "default"
@@ -35,53 +34,10 @@ def may_assume(role: str, group: str) -> bool:
     return trust is not None and trusts(trust, PRINCIPAL, context)
 
 
-def _invalid(words: str) -> Refused:
-    return Refused("ValidationException", words)
-
-
-@before(SERVICE, "CreateSchedule")
-@before(SERVICE, "UpdateSchedule")
-def schedule_is_valid(params: Params) -> None:
-    """Refuse a schedule of an unknown group, with an unknown expression or zone, or a role that is not assumable."""
-    group = _group(params.get("GroupName"))
-    expression, zone = params["ScheduleExpression"], params.get("ScheduleExpressionTimezone")
-    try:
-        next_time("rate(1 day)", zone or "UTC", datetime.now(UTC))
-    except (LookupError, ValueError, OSError):
-        raise _invalid(f"The time zone {zone} is not one of the IANA database.") from None
-    try:
-        next_time(expression, "UTC", datetime.now(UTC))
-    except (ValueError, OverflowError):
-        raise _invalid(f"Invalid Schedule Expression {expression}.") from None
-    if not may_assume(params["Target"]["RoleArn"], group):
-        raise _invalid(NOT_ASSUMED)
-    start, end = (params.get(f"{name}Date") for name in ("Start", "End"))
-    if start and end and start >= end:
-        raise _invalid("The StartDate must come before the EndDate.")
-
-
-@before(SERVICE, "CreateSchedule")
-@before(SERVICE, "UpdateSchedule")
-def local_cloud_can_run_it(params: Params) -> None:
-    """Refuse what AWS would do and the local cloud does not."""
-    target, window = params["Target"], params["FlexibleTimeWindow"]["Mode"]
-    lacks = ""
-    if not target["Arn"].startswith(iam.arn("ecs", "cluster/")) or "EcsParameters" not in target:
-        lacks = f"the target {target['Arn']}: it starts only ECS tasks, with EcsParameters"
-    elif window != "OFF":
-        lacks = f"a flexible time window with the mode {window}, only OFF"
-    elif target.get("DeadLetterConfig"):
-        lacks = f"the dead-letter queue {target['DeadLetterConfig'].get('Arn')}: it has no SQS"
-    if lacks:
-        raise _invalid(f"the local cloud does not implement {lacks}")
-
-
-def _group(name: str | None) -> str:
-    """Return the name of a schedule's group. Raises Refused if the group does not exist."""
+def _unknown_group(name: str | None) -> str | None:
+    """Return the name of a schedule's group that does not exist."""
     found = name or DEFAULT
-    if found not in backend(SERVICE).schedule_groups:
-        raise Refused("ResourceNotFoundException", f"Schedule group {found} does not exist.")
-    return found
+    return None if found in backend(SERVICE).schedule_groups else found
 
 
 def _keep(params: Params) -> Any:
@@ -108,23 +64,43 @@ def keep_created(params: Params) -> None:
     schedule.creation_date = schedule.last_modified_date
 
 
-@before(SERVICE, "CreateScheduleGroup")
-def group_once(params: Params) -> None:
-    """Refuse a group that exists; moto would replace it and lose its schedules."""
-    if params["Name"] in backend(SERVICE).schedule_groups:
-        raise Refused("ConflictException", f"Schedule group {params['Name']} already exists.")
+INVALID = "ValidationException"
+NO_GROUP = ("ResourceNotFoundException", "Schedule group {} does not exist.")
+LACKS = "the local cloud does not implement"
 
-
-@before(SERVICE, "ListTagsForResource")
-@before(SERVICE, "TagResource")
-@before(SERVICE, "UntagResource")
-def tagged_group(params: Params) -> None:
-    """Refuse the tags of a group that does not exist; moto keeps tags for any ARN."""
-    _group(str(params["ResourceArn"]).rpartition("/")[2])
-
-
-@before(SERVICE, "DeleteScheduleGroup")
-def group_to_delete(params: Params) -> None:
-    """Refuse to delete a group that does not exist, or the default one. A group's schedules go with it."""
-    if _group(params["Name"]) == DEFAULT:
-        raise _invalid("The default schedule group cannot be deleted.")
+# fmt: off
+REFUSALS: Refusals = {
+    "scheduler CreateSchedule UpdateSchedule": (
+        (*NO_GROUP, lambda p: _unknown_group(p.get("GroupName"))),
+        (INVALID, "The time zone {} is not one of the IANA database.", lambda p: (
+            zone := p.get("ScheduleExpressionTimezone")) and not is_schedule("rate(1 day)", zone) and zone),
+        (INVALID, "Invalid Schedule Expression {}.", lambda p: (
+            not is_schedule(p["ScheduleExpression"]) and p["ScheduleExpression"])),
+        (INVALID, NOT_ASSUMED, lambda p: not may_assume(p["Target"]["RoleArn"], p.get("GroupName") or DEFAULT)),
+        (INVALID, "The StartDate must come before the EndDate.", lambda p: (
+            p.get("StartDate") and p.get("EndDate") and p["StartDate"] >= p["EndDate"])),
+        # What AWS would do and the local cloud does not.
+        (INVALID, f"{LACKS} the target {{}}: it starts only ECS tasks, with EcsParameters", lambda p: (
+            not (p["Target"]["Arn"].startswith(iam.arn("ecs", "cluster/")) and "EcsParameters" in p["Target"])
+            and p["Target"]["Arn"])),
+        (INVALID, f"{LACKS} a flexible time window with the mode {{}}, only OFF",
+         lambda p: other_than("OFF", p["FlexibleTimeWindow"]["Mode"])),
+        (INVALID, f"{LACKS} the dead-letter queue {{}}: it has no SQS",
+         lambda p: (queue := p["Target"].get("DeadLetterConfig")) and queue.get("Arn", "-")),
+    ),
+    # moto would replace it and lose its schedules.
+    "scheduler CreateScheduleGroup": (
+        ("ConflictException", "Schedule group {} already exists.",
+         lambda p: not _unknown_group(p["Name"]) and p["Name"]),
+    ),
+    # moto keeps tags for any ARN.
+    "scheduler ListTagsForResource TagResource UntagResource": (
+        (*NO_GROUP, lambda p: _unknown_group(str(p["ResourceArn"]).rpartition("/")[2])),
+    ),
+    "scheduler DeleteScheduleGroup": (
+        (*NO_GROUP, lambda p: _unknown_group(p["Name"])),
+        (INVALID, "The default schedule group cannot be deleted.", lambda p: p["Name"] == DEFAULT),
+    ),
+}
+# fmt: on
+"""What ``hooks.register`` refuses."""

@@ -69,6 +69,11 @@ def located(inputs: Values, folder: Path) -> Values:
     return {name: placed(value) for name, value in inputs.items()}
 
 
+def _token(request: Any) -> str:
+    """Return the type of a request's resource."""
+    return str(request.urn).split("::")[2].rpartition("$")[2]
+
+
 class UnknownType(Exception):
     """A resource type or function that the stand-in does not have."""
 
@@ -91,6 +96,10 @@ class AwsServicer(Servicer):
         return super().Configure(request, context)
 
     def Check(self, request: Any, context: Any) -> Any:
+        if _token(request) not in KINDS:
+            return pb.CheckResponse(
+                inputs=request.news
+            )  # A preview goes on, and names all such types.
         kind = self._kind(request, context)
         inputs, olds = values(request.news), values(request.olds)
         chosen = dict(kind.defaults)
@@ -134,6 +143,8 @@ class AwsServicer(Servicer):
         )
 
     def Create(self, request: Any, context: Any) -> Any:
+        if request.preview and _token(request) not in KINDS:
+            return pb.CreateResponse(id="", properties=request.properties)
         kind, inputs = self._kind(request, context), values(request.properties)
         if request.preview:
             made = {**dict.fromkeys(kind.outputs, UNKNOWN), **clean(inputs)}
@@ -185,7 +196,7 @@ class AwsServicer(Servicer):
 
     @staticmethod
     def _kind(request: Any, context: Any) -> Kind:
-        token = str(request.urn).split("::")[2].rpartition("$")[2]
+        token = _token(request)
         if token not in KINDS:
             problem = UnknownType(f"the local cloud has no stand-in for {token}")
             fail(context, request.urn, "preparing", problem)

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from local_cloud.aws import hooks
-from local_cloud.aws.elb.balancer import PortTaken
 from local_cloud.building.builder import ImageNotFound
 from local_cloud.clock import Clock
 from local_cloud.cloud.plane import DataPlane
+from local_cloud.machine.sockets import PortTaken
 from local_cloud.tests.dataplane.conftest import own_mounts, own_networks
 from local_cloud.tests.dataplane.stack import alive, until
 

@@ -169,6 +169,7 @@ def test_an_alarm_begins_after_its_periods_and_ends_when_it_is_over(metrics):
 
 def test_a_composite_alarm_follows_others_and_all_have_a_history(metrics, aws):
     metrics.alarm()
+    aws.cloudwatch.put_composite_alarm(AlarmName="always", AlarmRule="TRUE")
     rule = "ALARM(slow) AND NOT (OK(slow) OR FALSE)"
     aws.cloudwatch.put_composite_alarm(AlarmName="both", AlarmRule=rule)
     wrong = {"AlarmName": "wrong", "AlarmRule": "ALARM(none)"}
@@ -177,10 +178,13 @@ def test_a_composite_alarm_follows_others_and_all_have_a_history(metrics, aws):
         metrics.put(minute, Value=3)
         metrics.state(minute)
     found = aws.cloudwatch.describe_alarms(AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
-    assert [each["StateValue"] for each in found] == ["ALARM"]
+    assert {each["AlarmName"]: each["StateValue"] for each in found} == {
+        "always": "ALARM",
+        "both": "ALARM",
+    }
     items = aws.cloudwatch.describe_alarm_history(AlarmName="both")
     assert items[0]["HistorySummary"] == "Alarm updated from OK to ALARM"
-    aws.cloudwatch.delete_alarms(AlarmNames=["both"])
+    aws.cloudwatch.delete_alarms(AlarmNames=["both", "always"])
 
 
 def test_statistics_and_metrics_are_listed(metrics, aws):

@@ -1,6 +1,7 @@
 """Who may call the AWS API: no web page, no client without a key that this local cloud gave."""
 
 import http.client
+import json
 import re
 from urllib.parse import urlsplit
 
@@ -10,7 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from local_cloud.aws import hooks
-from local_cloud.cloud.api import PUBLIC_KEYS
+from local_cloud.cloud.api import HEALTH, PUBLIC_KEYS
 from local_cloud.tests.providers.conftest import REGION, document, unique
 
 CREATE = b"Action=CreateVpc&CidrBlock=10.0.0.0/16&Version=2016-11-15"
@@ -68,6 +69,7 @@ OURS = "the local cloud answers its own clients only"
         ("GET", "/moto-api/data.json", None, {}, OURS),
         ("GET", f"{PUBLIC_KEYS}x", None, {"Origin": "https://page.example"}, OURS),
         ("GET", f"{PUBLIC_KEYS}x", None, {"Origin": "null"}, OURS),
+        ("GET", HEALTH[0], None, {"Host": "rebound.example"}, OURS),
         ("GET", f"{PUBLIC_KEYS}x", None, {"Host": "rebound.example"}, OURS),
         ("GET", f"{PUBLIC_KEYS}x", None, {"Host": ""}, OURS),
         ("OPTIONS", "/", None, {"Origin": "https://page.example"}, OURS),
@@ -82,6 +84,12 @@ def test_a_page_s_request_is_refused_and_changes_nothing(
     assert (status, says in text) == (403, True), text
     assert not [name for name in answered if name.lower().startswith("access-control-")]
     assert (len(aws.ec2.describe_vpcs()), aws.s3.list_buckets()["Buckets"]) == before
+
+
+@pytest.mark.parametrize("path", HEALTH)
+def test_whoever_waits_for_the_api_needs_no_key(ask, path):
+    status, text, _ = ask("GET", path)
+    assert (status, json.loads(text)["services"]["ecs"]) == (200, "running")
 
 
 @pytest.mark.parametrize(

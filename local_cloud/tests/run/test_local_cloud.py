@@ -85,6 +85,14 @@ def test_python_of_uv_is_beside_the_nearest_lock_file(program):
     assert find(info(program, toolchain="uv"), {}) == python
 
 
+def test_python_of_poetry_is_that_which_it_names(program, tmp_path):
+    python = python_in(tmp_path / "cache" / "shop-py3.12")
+    poetry = tmp_path / "poetry"
+    poetry.write_text(f'#!/bin/sh\n[ "$*" = "env info --path" ] && echo {python.parents[1]}\n')
+    poetry.chmod(0o755)
+    assert find(info(program, toolchain="poetry"), {"PATH": str(tmp_path)}) == python
+
+
 def test_python_without_a_virtual_environment_is_that_on_path(program, tmp_path):
     python = tmp_path / "bin" / "python3"
     python.parent.mkdir()
@@ -103,7 +111,8 @@ MISSING = (
     [
         ({"virtualenv": "venv"}, MISSING),
         ({"toolchain": "uv"}, "uv sync"),
-        ({"toolchain": "poetry"}, "toolchain: poetry is not supported"),
+        ({"toolchain": "poetry"}, "poetry install"),
+        ({"toolchain": "conda"}, "toolchain: conda is not supported"),
         ({}, "neither python3 nor python is on PATH"),
     ],
 )

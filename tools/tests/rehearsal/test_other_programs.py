@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -98,6 +99,11 @@ pulumi.export("read", repr(sys.stdin.read()))
 pulumi.export("ofCareapp", stack is not None)
 pulumi.export("word", pulumi.Config().require_secret("word"))
 """
+LACKING = """
+queue = aws.sqs.Queue("orders")
+aws.s3.Bucket("more", tags={"queue": queue.arn})
+aws.lightsail.Instance("old", availability_zone="eu-west-1a", blueprint_id="x", bundle_id=queue.id)
+"""
 
 
 @pytest.fixture
@@ -115,7 +121,11 @@ def shop(tmp_path: Path) -> Iterator[Program]:
 
 def test_program_runs_in_the_local_cloud_with_its_own_python(shop: Program) -> None:
     assert "name the region of the program's stacks" in shop.type("shell", "true", code=1)
-    started = shop.type("start", "--region", "eu-west-1", "--tasks", "process", "--port", "0")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        how = ("--region", "eu-west-1", "--tasks", "process", "--port", "0", "--api-port", port)
+        assert f"port {port} on 127.0.0.1 is in use" in shop.type("start", *how, code=1)
+    started = shop.type("start", *how)
     begin = f"{sys.executable} -P -m local_cloud"
     assert f"{begin} shell runs pulumi" in started
     shop.pulumi("stack", "init", "dev")
@@ -138,6 +148,15 @@ def test_program_runs_in_the_local_cloud_with_its_own_python(shop: Program) -> N
     aws = "import boto3; print([b['Name'] for b in boto3.client('s3').list_buckets()['Buckets']])"
     [bucket] = re.findall(r"goods-\w+", shop.type("shell", sys.executable, "-c", aws))
     assert bucket in shop.pulumi("stack", "export")
+    [line] = re.findall("^export .*", started, re.M)
+    assert f"AWS_ENDPOINT_URL=http://127.0.0.1:{port} " in line
+    without = {name: each for name, each in shop.environment.items() if "AWS" not in name}
+    words = ["sh", "-c", f'{line}; exec "$0" -c "$1"', sys.executable, aws]
+    assert bucket in subprocess.run(words, env=without, stdout=subprocess.PIPE, text=True).stdout
+    (shop.folder / "__main__.py").write_text(MAIN + LACKING)
+    said = shop.pulumi("preview", code=1)
+    assert "no stand-in for aws:sqs/queue:Queue, aws:lightsail/instance:Instance" in said
+    assert "Traceback" not in said
     there = {each.name for each in shop.folder.iterdir()}
     assert there - {"__pycache__"} == {
         "Pulumi.yaml",
