@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, fields, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
@@ -424,7 +424,7 @@ class _Reader:
         balancer, group = self.balancer.result().value, self.group.result().value
         if running is None or balancer is None or group is None:
             return _answered(Part())
-        moment = max([datetime.now(UTC), *(each.at for each in running.events)])
+        moment = max([local_cloud.now(), *(each.at for each in running.events)])
         database = self.names.database
         return self._ask(cloudwatch.measured, database, balancer.arn, group.arn, moment)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from ecs_gate.aws import local_cloud
 from ecs_gate.diagnosis.case import Case
 from ecs_gate.parts.rds import Database
 from ecs_gate.text import t
@@ -32,7 +33,7 @@ class Pause:
 
     @classmethod
     def now(cls) -> Pause:
-        return cls(datetime.now(UTC).replace(microsecond=0))
+        return cls(local_cloud.now().replace(microsecond=0))
 
     @property
     def tags(self) -> dict[str, str]:
