@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from local_cloud.building import dockerfile as reading
 from local_cloud.building import plain
 from local_cloud.building.dockerfile import STOP_SIGNAL, Stage
-from local_cloud.building.files import copy_folder
+from local_cloud.building.files import Context, copy_folder
 from local_cloud.building.layers import Built, Layers
 from local_cloud.calls import Calls
 from local_cloud.machine.roots import within
@@ -91,6 +91,10 @@ class Wanted:
     @property
     def file(self) -> Path:
         return self.dockerfile or self.context / "Dockerfile"
+
+    @property
+    def sent(self) -> Context:
+        return Context(self.context, self.file)
 
     def read(self) -> Stage:
         """Return what the Dockerfile says without Docker. Raises ``DockerfileError``."""
@@ -178,7 +182,7 @@ class Builder:
         # Another command or label makes another image, as with Docker.
         parts = {"Dockerfile": wanted.file.read_text(), "target": wanted.target, **wanted.arguments}
         parts["platform"] = wanted.platform
-        built = self._layers.build(stage, wanted.context, runs=self.mounts, say=say)
+        built = self._layers.build(stage, wanted.sent, runs=self.mounts, say=say)
         root = self._laid_out(built)
         parts["root"] = built.key
         self.left_out = list(map(str, built.notices))

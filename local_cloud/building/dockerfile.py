@@ -168,15 +168,15 @@ UV = Stage(base="python", environment={})
 def read(
     file: Path,
     arguments: Mapping[str, str],
-    context: Path | None = None,
+    folder: Path | None = None,
     target: str = "",
     platform: str = PLATFORM,
 ) -> Stage:
-    """Return the stage ``target`` of ``file`` (empty: the last one), built from the files of ``context``.
+    """Return the stage ``target`` of ``file`` (empty: the last one), built from the files of ``folder``.
 
-    Without a context these are the files beside the Dockerfile. Raises ``DockerfileError``.
+    Without a folder these are the files beside the Dockerfile. Raises ``DockerfileError``.
     """
-    context = context or file.parent
+    context = files.Context(folder or file.parent, file)
     reader, name = _Reader(arguments, platform), f"{file.parent.name}/{file.name}"
     for line in instructions(file):
         reader.take(line)

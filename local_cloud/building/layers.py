@@ -99,7 +99,12 @@ class Layers:
             raise RunFailed("the build was stopped")
 
     def build(
-        self, stage: Stage, context: Path, *, runs: bool = True, say: Callable[[Text], None] = print
+        self,
+        stage: Stage,
+        context: files.Context,
+        *,
+        runs: bool = True,
+        say: Callable[[Text], None] = print,
     ) -> Built:
         """Return the root of a stage. Raises ``RunFailed``. ``say`` is told whose build is waited for.
 
@@ -120,7 +125,7 @@ class Layers:
                 say(t("waiting for the build of {folder}, process {pid}", folder=other, pid=pid))
                 fcntl.flock(held, fcntl.LOCK_EX)
             held.truncate(0)
-            held.write(f"{os.getpid()} {context}")
+            held.write(f"{os.getpid()} {context.folder}")
             held.flush()
             build = _Build(self, folder, context, runs)
             built = build.stage(stage)
@@ -189,7 +194,7 @@ def _delete_oldest(folder: Path) -> None:
 class _Build:
     """One build: the roots of the stages that it needs."""
 
-    def __init__(self, layers: Layers, folder: Path, context: Path, runs: bool) -> None:
+    def __init__(self, layers: Layers, folder: Path, context: files.Context, runs: bool) -> None:
         self.layers, self.folder, self.context, self.runs = layers, folder, context, runs
         self.done: dict[int, Built] = {}
 

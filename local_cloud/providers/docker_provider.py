@@ -13,7 +13,6 @@ from pulumi.runtime.rpc import UNKNOWN
 
 from local_cloud.building.builder import Builder, Wanted
 from local_cloud.building.dockerfile import DockerfileError, left_out
-from local_cloud.building.files import fingerprint
 from local_cloud.providers.servicer import (
     VERSIONS,
     Servicer,
@@ -61,8 +60,7 @@ class DockerServicer(Servicer):
             failures = self._read(self._wanted(inputs))
         if not failures and (wanted := self._wanted(inputs)).file.is_file():
             # A change of it alone builds and pushes again, under the same name (pulumi-docker 4, provider.go, Check).
-            digest = fingerprint(wanted.context, {"Dockerfile": wanted.file.read_text()})
-            request.news["build"]["contextDigest"] = digest
+            request.news["build"]["contextDigest"] = wanted.sent.fingerprint()
         return pb.CheckResponse(inputs=request.news, failures=failures)
 
     def _read(self, wanted: Wanted) -> list[Any]:
