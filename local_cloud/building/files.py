@@ -41,15 +41,14 @@ class Context(NamedTuple):
         patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
         return sorted(exclude_paths(str(self.folder), patterns))
 
-    def sent_files(self) -> Iterator[str]:
-        """Yield the files and links among them."""
-        for name in self.sent():
-            if (self.folder / name).is_symlink() or (self.folder / name).is_file():
-                yield name
+    def files(self) -> list[str]:
+        """Return the files and links among them."""
+        places = {name: self.folder / name for name in self.sent()}
+        return [name for name, place in places.items() if place.is_symlink() or place.is_file()]
 
     def fingerprint(self) -> str:
         """Return a hash of what Docker sends, and of the Dockerfile."""
-        contents = [(name, *content(self.folder / name)) for name in self.sent_files()]
+        contents = [(name, *content(self.folder / name)) for name in self.files()]
         return hashlib.sha256(repr((self.dockerfile.read_text(), contents)).encode()).hexdigest()
 
 
@@ -140,12 +139,12 @@ def put(source: Path, root: Path, target: str, *, shared: bool | None = None) ->
     return [place]
 
 
-def set_mode(mode: str, places: Iterable[Path]) -> None:
-    """Set a mode as chmod reads it, like 755 or u+x. A link has none. Raises ValueError for one that is none."""
+def set_mode(mode: str, places: Iterable[Path]) -> bool:
+    """Set a mode as chmod reads it, like 755 or u+x, and return whether it is one. A link has none."""
     names = "\0".join(str(place) for place in places if not place.is_symlink())
     command = ["xargs", "-0r", "chmod", mode, "--"]
-    if subprocess.run(command, input=names, text=True, capture_output=True, check=False).returncode:
-        raise ValueError(mode)
+    done = subprocess.run(command, input=names, text=True, capture_output=True, check=False)
+    return done.returncode == 0
 
 
 def copy_folder(source: Path, target: Path, *, shared: bool) -> None:
@@ -206,6 +205,14 @@ def own(place: Path) -> None:
     """Give a file of an image to the account that runs tasks."""
     if ids := account():
         os.chown(place, *ids, follow_symlinks=False)
+
+
+def own_folder(place: Path) -> Path:
+    """Make a folder in which that account may write, if it is not there, and return it."""
+    if not place.exists():
+        place.mkdir(parents=True)
+        own(place)
+    return place
 
 
 FORM = 0o1755

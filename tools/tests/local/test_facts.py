@@ -65,7 +65,7 @@ def test_files_that_docker_sends_are_those_that_the_image_s_tag_covers(tmp_path)
         ("Dockerfile", [".dockerignore", *names, "link", "other.dockerignore"]),
         ("other", [".dockerignore", "build/made"]),
     ):
-        sent = sorted(Context(tmp_path, tmp_path / file).sent_files())
+        sent = sorted(Context(tmp_path, tmp_path / file).files())
         assert sent == expected == sorted(image_tag.sent_files(tmp_path, file))
 
 
