@@ -208,10 +208,10 @@ def own(place: Path) -> None:
 
 
 def own_folder(place: Path) -> Path:
-    """Make a folder in which that account may write, if it is not there, and return it."""
+    """Return a folder of that account, which is made if it is not there; a copied cache has lost its owners."""
     if not place.exists():
         place.mkdir(parents=True)
-        own(place)
+    own(place)
     return place
 
 
