@@ -7,9 +7,10 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from ecs_gate.aws.local_cloud import now
 from ecs_gate.text import Text
 from ecs_gate.text.masking import mask, visible
 
@@ -83,11 +84,6 @@ def _printed(look: Callable[[], Sequence[Line]], seconds: float) -> int:
             display([*content, Line("")])
             shown = content
         time.sleep(seconds)
-
-
-def now() -> datetime:
-    """Return the current time of this machine."""
-    return datetime.now(UTC)
 
 
 def short_time(at: datetime, today: datetime | None = None) -> str:

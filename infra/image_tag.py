@@ -27,7 +27,7 @@ def choose_tag(sources: str, last: str) -> str:
     return f"{sources}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
 
 
-def hash_sources(folder: Path, parts: Mapping[str, object]) -> str:
+def hash_sources(folder: Path, dockerfile: str, parts: Mapping[str, object]) -> str:
     """Return the hash of the files in `folder` and of `parts`, the other inputs of the build.
 
     It covers the path, permissions and contents, or the link target, of each file that
@@ -37,14 +37,18 @@ def hash_sources(folder: Path, parts: Mapping[str, object]) -> str:
     digest = hashlib.sha256()
     for name, value in sorted(parts.items()):
         _add(digest, b"part", name.encode(), json.dumps(value, sort_keys=True).encode())
-    for path in sorted(sent_files(folder)):
+    for path in sorted(sent_files(folder, dockerfile)):
         _add(digest, *_described(folder, path))
     return digest.hexdigest()[:LENGTH]
 
 
-def sent_files(folder: Path) -> Iterator[str]:
-    """Yield the paths of files and links, relative to the folder, that Docker sends to its builder."""
-    ignore = folder / ".dockerignore"
+def sent_files(folder: Path, dockerfile: str) -> Iterator[str]:
+    """Yield the paths of files and links, relative to the folder, that Docker sends to its builder.
+
+    The Dockerfile's own .dockerignore comes before the folder's (pulumi-docker 4, provider.go, getIgnorePatterns).
+    """
+    own = folder / f"{dockerfile}.dockerignore"
+    ignore = own if own.is_file() else folder / ".dockerignore"
     lines = ignore.read_text().splitlines() if ignore.is_file() else []
     patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
     for path in exclude_paths(str(folder), patterns):

@@ -49,7 +49,7 @@ class AppImage(Component):
         build, last = self._build(), _last_tag(before, f"{name}-app")
         # .dockerignore may exclude the Dockerfile, which is sent to the builder nevertheless.
         parts = {**build, "revision": image.revision, "content": dockerfile.read_text()}
-        self.tag = choose_tag(hash_sources(image.folder, parts), last)
+        self.tag = choose_tag(hash_sources(image.folder, image.file, parts), last)
         repository = self._repository(name)
         self.repository_url = repository.repository_url
         self.repository_arn = repository.arn

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from bisect import bisect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -70,7 +71,8 @@ class Clock:
         self.start = datetime.now(UTC)
         self._lock = threading.Lock()
         self._held = 0
-        self._passed, self._since = 0.0, time.monotonic()
+        self._turns = [(0.0, time.monotonic())]
+        """Its seconds and this machine's at its start, and whenever its speed changed."""
 
     def monotonic(self) -> float:
         """Return the AWS seconds since the clock was created."""
@@ -80,6 +82,18 @@ class Clock:
     def now(self) -> datetime:
         """Return AWS's current time, in UTC."""
         return self.start + timedelta(seconds=self.monotonic())
+
+    def wall_time(self, moment: datetime) -> datetime:
+        """Return this machine's time when it is ``moment`` in AWS's time. Programs here know only that one."""
+        here = time.monotonic()
+        with self._lock:
+            points = [*self._turns, (self._read(here), here)]
+        passed = (moment - self.start).total_seconds()
+        number = bisect([each for each, _ in points[1:-1]], passed)
+        (before, since), (after, until) = points[number : number + 2]
+        rate = (until - since) / (after - before) if after > before else 0.0
+        seconds = since - points[0][1] + (passed - before) * rate
+        return self.start + timedelta(seconds=seconds)
 
     def wall(self, seconds: float) -> float:
         """Return the wall-clock seconds that ``seconds`` of AWS's time take at the clock's speed."""
@@ -111,9 +125,10 @@ class Clock:
     def _hold(self, change: int) -> None:
         with self._lock:
             now = time.monotonic()
-            self._passed, self._since = self._read(now), now
+            self._turns.append((self._read(now), now))
             self._held += change
 
     def _read(self, now: float) -> float:
         rate = min(self.speed, 1.0) if self._held else self.speed
-        return self._passed + (now - self._since) * rate
+        passed, since = self._turns[-1]
+        return passed + (now - since) * rate

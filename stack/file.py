@@ -99,6 +99,11 @@ def read(stack: str, folder: Path) -> StackFile:
     )
 
 
+def stacks(folder: Path) -> list[str]:
+    """Return the names of the stacks that have a file in the project's folder."""
+    return [each.name.split(".")[1] for each in sorted(folder.glob("Pulumi.*.yaml"))]
+
+
 def project_of(folder: Path) -> str:
     """Return the name of the project in a folder. Raises StackError."""
     file = folder / "Pulumi.yaml"
@@ -158,8 +163,8 @@ def refused(stack: str, problems: Mapping[str, Text]) -> StackError:
 
 
 def _no_file(stack: str, folder: Path) -> Text:
-    stacks = [each.name.split(".")[1] for each in sorted(folder.glob("Pulumi.*.yaml"))]
-    if not stacks:
+    found = stacks(folder)
+    if not found:
         return t(
             "{folder} contains no stack file; run this in the project's folder, "
             "which contains Pulumi.{stack}.yaml.",
@@ -170,7 +175,7 @@ def _no_file(stack: str, folder: Path) -> Text:
         'There is no stack "{stack}": Pulumi.{stack}.yaml does not exist. '
         "Existing stacks: {found}. Choose one with --stack.",
         stack=stack,
-        found=", ".join(stacks),
+        found=", ".join(found),
     )
 
 

@@ -132,14 +132,6 @@ def folder(read: Reader) -> Path:
                 file=dockerfile,
             )
 
-    def ignored() -> None:
-        if read.sources and file.with_name(f"{file.name}.dockerignore").is_file():
-            raise Invalid(
-                "{file}.dockerignore is not read; write it as {folder}/.dockerignore",
-                file=dockerfile,
-                folder=named,
-            )
-
     def known() -> None:
         names = STAGE.findall(file.read_text()) if read.sources and target else [target]
         if target.lower() not in map(str.lower, names):
@@ -152,7 +144,6 @@ def folder(read: Reader) -> Path:
             )
 
     read.check(there, APP_FOLDER, APP_DOCKERFILE)
-    read.check(ignored, APP_DOCKERFILE, APP_FOLDER)
     read.check(known, APP_TARGET, APP_FOLDER, APP_DOCKERFILE)
     return Path(named)
 

@@ -35,7 +35,7 @@ from ecs_gate.text import (
 )
 from ecs_gate.text.masking import mask, mask_data
 from stack import LANGUAGE
-from stack.file import StackError
+from stack.file import StackError, full_key, read, stacks
 from stack.settings import Settings
 from tools import ROOT
 
@@ -217,7 +217,24 @@ def stack_option(command: click.decorators.FC) -> click.decorators.FC:
         default="poc",
         show_default=True,
         help="The stack: poc for Pulumi.poc.yaml.",
+        shell_complete=lambda *begun: [
+            each for each in stacks(Path()) if each.startswith(begun[-1])
+        ],
     )(command)
+
+
+def names_of(setting: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """Return a completion: the names that a setting of the stack file has, like those of the jobs."""
+
+    def complete(context: click.Context, _: click.Parameter, begun: str) -> list[str]:
+        try:
+            given = read(context.params.get("stack") or "poc", Path())
+        except StackError:
+            return []
+        names = given.config.get(full_key(given.project, setting), {})
+        return [each for each in names if each.startswith(begun)]
+
+    return complete
 
 
 class Setting(click.ParamType[tuple[str, str]]):

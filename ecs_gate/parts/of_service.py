@@ -6,10 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
+from ecs_gate.aws import local_cloud
 from ecs_gate.diagnosis.findings import PAGE_PART
 from ecs_gate.parts import cloudwatch, ecs, elb, rds, task_inputs, task_logs, verdicts, vpc
 from ecs_gate.parts import login as logins
@@ -251,7 +251,7 @@ def _measured(now: Reading) -> Measured | None:
     running, balancer, group = now.running, now.balancer.value, now.group.value
     if running is None or balancer is None or group is None:
         return None
-    moment = max([datetime.now(UTC), *(each.at for each in running.events)])
+    moment = max([local_cloud.now(), *(each.at for each in running.events)])
     return cloudwatch.measured(now.session, now.names.database, balancer.arn, group.arn, moment)
 
 

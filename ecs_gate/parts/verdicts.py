@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
+from ecs_gate.aws import local_cloud
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.aws.session import Session
 from ecs_gate.parts import ecs, task_logs
@@ -56,7 +57,7 @@ def before(session: Session, names: Names, by_up: bool) -> str | None:
 def _recent(session: Session, names: Names, row: Mapping[str, Any]) -> list[str]:
     """Return the last two verdicts on a service deployment, the newest first."""
     events = read_existing(task_logs.tail, session, names.log_group, _stream(row), 2) or ()
-    since = datetime.now(UTC) - RECENT
+    since = local_cloud.now() - RECENT
     return [str(e["message"]) for e in reversed(events) if task_logs.at(e["timestamp"]) > since]
 
 
@@ -83,7 +84,7 @@ def keep(session: Session, names: Names, verdict: str) -> None:
     except AwsProblem as problem:
         if problem.code != "ResourceAlreadyExistsException":
             raise
-    event = {"timestamp": int(datetime.now(UTC).timestamp() * 1000), "message": verdict}
+    event = {"timestamp": int(local_cloud.now().timestamp() * 1000), "message": verdict}
     session.call("logs", "put_log_events", **where, logEvents=[event])
 
 

@@ -320,8 +320,8 @@ class Hooking:
         _add("instead", (service, action), handler)
         self._undo.append(lambda: registry.instead.pop((service, action), None) and None)
 
-    def patch(self, owner: type, name: str, value: object) -> None:
-        """Replace an attribute of one of moto's classes."""
+    def patch(self, owner: type | ModuleType, name: str, value: object) -> None:
+        """Replace an attribute of one of moto's classes or modules."""
         original = owner.__dict__[name]
         setattr(owner, name, value)
         self._undo.append(lambda: setattr(owner, name, original))

@@ -128,8 +128,8 @@ def _of_usr() -> list[Path]:
     return [each for each in folders if each.is_dir() and not each.is_symlink()]
 
 
-def make(root: Path, python: Python) -> None:
-    """Make the base in an empty folder."""
+def make(root: Path, python: Python, version: str, alpine: bool) -> None:
+    """Make the base in an empty folder. Another ``version`` than the Python's is a name of it, too."""
     prepare(root)
     (root / PYTHON).write_text("\n".join(map(str, python)))
     for name in ETC_FOLDERS:
@@ -147,21 +147,17 @@ def make(root: Path, python: Python) -> None:
         (root / MACHINE / kind / name).chmod(0o755)
     _lay_python(root / "usr/local", python)
     _unpack_pip(root / "usr/local", python)
-    for place in (root, *root.rglob("*")):
-        files.own(place)
-
-
-def adapt(root: Path, python: Python, version: str, alpine: bool) -> None:
-    """Let another version's folders and programs be this Python's. Alpine's busybox has nc, and a sh like bash."""
-    if alpine:
-        (root / "usr/bin/sh").unlink()
-        (root / "usr/bin/sh").symlink_to("bash")
-        (root / "usr/local/bin/nc").symlink_to(f"/{MACHINE}/nc")
     local, other = root / "usr/local", f"python{version}"
     if version:
         (local / "bin" / other).symlink_to(python.name)
         (local / "lib" / other).symlink_to(python.name)
         (local / "bin" / f"pip{version}").symlink_to("pip3")
+    if alpine:  # Its busybox has nc, and a sh like bash.
+        (root / "usr/bin/sh").unlink()
+        (root / "usr/bin/sh").symlink_to("bash")
+        (local / "bin/nc").symlink_to(f"/{MACHINE}/nc")
+    for place in (root, *root.rglob("*")):
+        files.own(place)
 
 
 def _lay_python(target: Path, python: Python) -> None:

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from local_cloud.building import dockerfile as reading
 from local_cloud.building import plain
 from local_cloud.building.dockerfile import STOP_SIGNAL, Stage
-from local_cloud.building.files import copy_folder
+from local_cloud.building.files import Context, copy_folder
 from local_cloud.building.layers import Built, Layers
 from local_cloud.calls import Calls
 from local_cloud.machine.roots import within
@@ -82,19 +82,15 @@ class Wanted:
     """An image to build: pulumi-docker's ``build`` argument, and the image's name with its tag."""
 
     name: str
-    context: Path
-    dockerfile: Path | None
+    context: Context
     platform: str
     arguments: Mapping[str, str]
     target: str = ""
 
-    @property
-    def file(self) -> Path:
-        return self.dockerfile or self.context / "Dockerfile"
-
     def read(self) -> Stage:
         """Return what the Dockerfile says without Docker. Raises ``DockerfileError``."""
-        return reading.read(self.file, self.arguments, self.context, self.target, self.platform)
+        folder, file = self.context
+        return reading.read(file, self.arguments, folder, self.target, self.platform)
 
 
 class Builder:
@@ -159,8 +155,9 @@ class Builder:
 
         ``say`` is told what is waited for.
         """
-        if not wanted.file.is_file():
-            raise BuildError(t("{file}: no such Dockerfile", file=str(wanted.file)))
+        file = wanted.context.dockerfile
+        if not file.is_file():
+            raise BuildError(t("{file}: no such Dockerfile", file=str(file)))
         image = (
             self._build_with_docker(wanted)
             if self.docker
@@ -176,15 +173,14 @@ class Builder:
     def _build_without_docker(self, wanted: Wanted, say: Callable[[Text], None]) -> LocalImage:
         stage = wanted.read()
         # Another command or label makes another image, as with Docker.
-        parts = {"Dockerfile": wanted.file.read_text(), "target": wanted.target, **wanted.arguments}
-        parts["platform"] = wanted.platform
         built = self._layers.build(stage, wanted.context, runs=self.mounts, say=say)
         root = self._laid_out(built)
-        parts["root"] = built.key
+        parts = (wanted.context.dockerfile.read_text(), wanted.target, wanted.platform, built.key)
+        digest = hashlib.sha256(repr((*parts, sorted(wanted.arguments.items()))).encode())
         self.left_out = list(map(str, built.notices))
         return LocalImage(
             reference=wanted.name,
-            digest=f"sha256:{hashlib.sha256(repr(sorted(parts.items())).encode()).hexdigest()}",
+            digest=f"sha256:{digest.hexdigest()}",
             platform=wanted.platform,
             folder=within(root, str(stage.workdir)),
             environment=dict(stage.environment),
@@ -222,12 +218,12 @@ class Builder:
         command += ["--platform", wanted.platform]
         # An index URL may contain a password, so only the variable's name is an argument.
         command += ["--build-arg", "PIP_INDEX_URL"] if "PIP_INDEX_URL" in os.environ else []
-        command += ["--tag", wanted.name, "--file", str(wanted.file)]
+        command += ["--tag", wanted.name, "--file", str(wanted.context.dockerfile)]
         command += ["--target", wanted.target] if wanted.target else []
         for name, value in wanted.arguments.items():
             command += ["--build-arg", f"{name}={value}"]
         built = subprocess.run(
-            [*command, str(wanted.context)], capture_output=True, text=True, check=False
+            [*command, str(wanted.context.folder)], capture_output=True, text=True, check=False
         )
         if built.returncode:
             last = "\n".join((built.stdout + built.stderr).splitlines()[-20:])
@@ -242,7 +238,7 @@ class Builder:
             reference=identity,
             digest=identity,
             platform=wanted.platform,
-            folder=wanted.context,
+            folder=wanted.context.folder,
             environment={},  # The image has its own variables.
             command=tuple(config.get("Cmd") or ()),
             entry_point=tuple(config.get("Entrypoint") or ()),

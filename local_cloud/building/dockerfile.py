@@ -134,12 +134,9 @@ class Stage:
     @property
     def copies(self) -> list[Copy]:
         """What it copies of the context and of earlier stages, with what its RUN lines mount of them."""
-        found: list[Copy] = []
-        for step in self.steps:
-            mounts = step.mounts if isinstance(step, Run) else ()
-            found += [step] if isinstance(step, Copy) else []
-            found += [mount.copied for mount in mounts if mount.copied]
-        return found
+        runs = [step for step in self.steps if isinstance(step, Run)]
+        mounted = [mount.copied for run in runs for mount in run.mounts if mount.copied]
+        return [*(step for step in self.steps if isinstance(step, Copy)), *mounted]
 
     @property
     def sources(self) -> list[Stage]:
@@ -168,15 +165,14 @@ UV = Stage(base="python", environment={})
 def read(
     file: Path,
     arguments: Mapping[str, str],
-    context: Path | None = None,
+    folder: Path | None = None,
     target: str = "",
     platform: str = PLATFORM,
 ) -> Stage:
-    """Return the stage ``target`` of ``file`` (empty: the last one), built from the files of ``context``.
+    """Return the stage ``target`` of ``file`` (empty: the last one), built from the files of ``folder``.
 
-    Without a context these are the files beside the Dockerfile. Raises ``DockerfileError``.
+    Without a folder these are the files beside the Dockerfile. Raises ``DockerfileError``.
     """
-    context = context or file.parent
     reader, name = _Reader(arguments, platform), f"{file.parent.name}/{file.name}"
     for line in instructions(file):
         reader.take(line)
@@ -184,19 +180,16 @@ def read(
         raise _without_from(name)
     stage = reader.stages.get(target.lower()) if target else reader.stage
     if stage is None:
-        names = ", ".join(reader.stages)
-        rule = t(
+        raise DockerfileError(
             "{file}: no stage is named {name}; there are {names}",
             file=name,
             name=target,
-            names=names,
+            names=", ".join(reader.stages),
         )
-        raise DockerfileError(rule)
-    problems = [stage.foreign] if stage.foreign else []
-    for each in stage.needed:
-        problems += files.missing(context, each.copies)
-    if problems:
-        raise DockerfileError(joined("\n", dict.fromkeys(problems)))
+    copies = [copy for each in stage.needed for copy in each.copies]
+    problems = files.missing(files.Context(folder or file.parent, file), copies)
+    if found := [*filter(None, [stage.foreign]), *problems]:
+        raise DockerfileError(joined("\n", dict.fromkeys(found)))
     return stage
 
 
@@ -215,12 +208,12 @@ def note(place: str, text: str) -> Text:
 
 def _platforms(target: str) -> dict[str, str]:
     """Return the arguments that every Dockerfile has (Dockerfile reference, "Automatic platform ARGs")."""
-    machine, known = os.uname().machine, dict[str, str]()
-    build = f"linux/{PROCESSORS.get(machine, machine)}"
-    for name, platform in (("TARGET", target), ("BUILD", build)):
-        values = (platform, *f"{platform}//".split("/")[:3])
-        parts = ("PLATFORM", "OS", "ARCH", "VARIANT")
-        known |= {f"{name}{part}": value for part, value in zip(parts, values, strict=True)}
+    machine = os.uname().machine
+    platforms = {"TARGET": target, "BUILD": f"linux/{PROCESSORS.get(machine, machine)}"}
+    known = {f"{name}PLATFORM": platform for name, platform in platforms.items()}
+    for name, platform in platforms.items():
+        parts = zip(("OS", "ARCH", "VARIANT"), f"{platform}//".split("/"), strict=False)
+        known |= {f"{name}{part}": value for part, value in parts}
     return known
 
 
@@ -374,7 +367,7 @@ class _Reader:
         """Return a copy from the stage that ``origin`` names; None for another image than uv's, which is left out."""
         if (stage := self.stages.get(origin.lower())) and origin.lower() not in self.names:
             return replace(copy, stage=stage)
-        names = (PurePosixPath(source).name for source in copy.sources)
+        names = [PurePosixPath(source).name for source in copy.sources]
         late = tuple(f"/{MACHINE}/late/{name}" for name in names if name in ("uv", "uvx"))
         if UV_IMAGE.fullmatch(origin) and late:
             return replace(copy, stage=UV, sources=late)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import stat
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from docker.utils import exclude_paths  # type: ignore[import-untyped]
 
@@ -28,25 +27,29 @@ if TYPE_CHECKING:
 WILDCARDS = "*?["
 
 
-def sent(context: Path) -> list[str]:
-    """Return the files, links and folders of a build context that its .dockerignore does not exclude, sorted."""
-    ignore = context / ".dockerignore"
-    lines = ignore.read_text().splitlines() if ignore.is_file() else []
-    patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-    return sorted(exclude_paths(str(context), patterns))
+class Context(NamedTuple):
+    """A build context. The Dockerfile's own .dockerignore comes before the folder's (Docker, "Build context")."""
 
+    folder: Path
+    dockerfile: Path
 
-def sent_files(context: Path) -> Iterator[str]:
-    """Yield the files and links among them."""
-    for name in sent(context):
-        if (context / name).is_symlink() or (context / name).is_file():
-            yield name
+    def sent(self) -> list[str]:
+        """Return the files, links and folders that .dockerignore does not exclude, sorted."""
+        own = self.dockerfile.with_name(f"{self.dockerfile.name}.dockerignore")
+        ignore = own if own.is_file() else self.folder / ".dockerignore"
+        lines = ignore.read_text().splitlines() if ignore.is_file() else []
+        patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+        return sorted(exclude_paths(str(self.folder), patterns))
 
+    def files(self) -> list[str]:
+        """Return the files and links among them."""
+        places = {name: self.folder / name for name in self.sent()}
+        return [name for name, place in places.items() if place.is_symlink() or place.is_file()]
 
-def fingerprint(context: Path, parts: Mapping[str, str]) -> str:
-    """Return a hash of what Docker sends of a build context, and of the build's other ``parts``."""
-    contents = [(name, *content(context / name)) for name in sent_files(context)]
-    return hashlib.sha256(json.dumps([sorted(parts.items()), contents]).encode()).hexdigest()
+    def fingerprint(self) -> str:
+        """Return a hash of what Docker sends, and of the Dockerfile."""
+        contents = [(name, *content(self.folder / name)) for name in self.files()]
+        return hashlib.sha256(repr((self.dockerfile.read_text(), contents)).encode()).hexdigest()
 
 
 def content(file: Path) -> tuple[str | int, str]:
@@ -58,16 +61,16 @@ def content(file: Path) -> tuple[str | int, str]:
     return stat.S_IMODE(file.stat().st_mode), hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def missing(context: Path, copies: Iterable[Copy]) -> list[Text]:
+def missing(context: Context, copies: Iterable[Copy]) -> list[Text]:
     """Return a problem for each source of a COPY that the context does not have."""
-    names, root = sent(context), context.resolve()
+    names, root = context.sent(), context.folder.resolve()
     return [
         t(
             "{place}: {word} {source}: no such file in {folder}/ (or .dockerignore hides it)",
             place=copy.place,
             word=copy.word,
             source=source,
-            folder=context.name,
+            folder=context.folder.name,
         )
         for copy in copies
         if copy.stage is None
@@ -88,21 +91,20 @@ def _matching(names: Iterable[str], source: str) -> Iterator[str]:
             yield name
 
 
-def copied(context: Path, copy: Copy) -> Iterator[tuple[str, Path]]:
+def copied(context: Context, copy: Copy) -> Iterator[tuple[str, Path]]:
     """Yield each file and folder that a COPY takes of the context: its path in the image, and where it is."""
-    context = context.resolve()
-    names = sent(context)
+    folder, names = context.folder.resolve(), context.sent()
     for match in (match for source in copy.sources for match in _matching(names, source)):
-        place = within(context, match)  # A link leads to a file of the context, as in Docker.
+        place = within(folder, match)  # A link leads to a file of the context, as in Docker.
         if not place.is_dir():
             yield copy.target + PurePosixPath(match).name * copy.target.endswith("/"), place
             continue
         yield copy.target.rstrip("/") or "/", place
-        inside = PurePosixPath(place.relative_to(context))
+        inside = PurePosixPath(place.relative_to(folder))
         for name in names:
             if inside in PurePosixPath(name).parents:
                 path = PurePosixPath(name).relative_to(inside)
-                yield str(PurePosixPath(copy.target) / path), context / name
+                yield str(PurePosixPath(copy.target) / path), folder / name
 
 
 def copied_from(root: Path, copy: Copy) -> Iterator[tuple[str, Path]]:
@@ -137,12 +139,12 @@ def put(source: Path, root: Path, target: str, *, shared: bool | None = None) ->
     return [place]
 
 
-def set_mode(mode: str, places: Iterable[Path]) -> None:
-    """Set a mode as chmod reads it, like 755 or u+x. A link has none. Raises ValueError for one that is none."""
+def set_mode(mode: str, places: Iterable[Path]) -> bool:
+    """Set a mode as chmod reads it, like 755 or u+x, and return whether it is one. A link has none."""
     names = "\0".join(str(place) for place in places if not place.is_symlink())
     command = ["xargs", "-0r", "chmod", mode, "--"]
-    if subprocess.run(command, input=names, text=True, capture_output=True, check=False).returncode:
-        raise ValueError(mode)
+    done = subprocess.run(command, input=names, text=True, capture_output=True, check=False)
+    return done.returncode == 0
 
 
 def copy_folder(source: Path, target: Path, *, shared: bool) -> None:
@@ -203,6 +205,14 @@ def own(place: Path) -> None:
     """Give a file of an image to the account that runs tasks."""
     if ids := account():
         os.chown(place, *ids, follow_symlinks=False)
+
+
+def own_folder(place: Path) -> Path:
+    """Return a folder of that account, which is made if it is not there; a copied cache has lost its owners."""
+    if not place.exists():
+        place.mkdir(parents=True)
+    own(place)
+    return place
 
 
 FORM = 0o1755

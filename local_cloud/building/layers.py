@@ -1,6 +1,6 @@
 """Makes the root of an image by running its Dockerfile, without Docker: each RUN by its shell, in that root.
 
-A state of a root is kept by a hash of all that made it: the last one, and those after a long RUN. A build goes on from
+A state of a root is kept by a hash of all that made it: the last one, and those after long work. A build goes on from
 the newest of them. Nothing in a root names its place, so that it can be moved.
 """
 
@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -44,11 +45,8 @@ from local_cloud.machine.roots import MACHINE, Bind, mountable, within
 from local_cloud.paths import cache, cache_refused
 from local_cloud.text import Text, joined, said, t
 
-LONG, LONGEST = 1.0, 10.0
-"""Seconds of work after which the root is kept before files are copied, and before a RUN.
-
-A copy takes less, and files change more often than RUN lines.
-"""
+LONG = 2.0
+"""Seconds of work after which the root is kept. A copy takes less."""
 KEY = 24
 """Characters of a hash in the name of a root."""
 KEPT = 20
@@ -78,7 +76,6 @@ class Layers:
 
     def __init__(self) -> None:
         self._running: set[subprocess.Popen[str]] = set()
-        self._ended: set[subprocess.Popen[str]] = set()
         self._stopped = False
         self._lock = threading.RLock()
 
@@ -90,7 +87,6 @@ class Layers:
     def interrupt(self) -> None:
         """End each RUN that runs, and with it its build."""
         for process in list(self._running):
-            self._ended.add(process)
             process.kill()
 
     def check(self) -> None:
@@ -99,7 +95,12 @@ class Layers:
             raise RunFailed("the build was stopped")
 
     def build(
-        self, stage: Stage, context: Path, *, runs: bool = True, say: Callable[[Text], None] = print
+        self,
+        stage: Stage,
+        context: files.Context,
+        *,
+        runs: bool = True,
+        say: Callable[[Text], None] = print,
     ) -> Built:
         """Return the root of a stage. Raises ``RunFailed``. ``say`` is told whose build is waited for.
 
@@ -120,7 +121,7 @@ class Layers:
                 say(t("waiting for the build of {folder}, process {pid}", folder=other, pid=pid))
                 fcntl.flock(held, fcntl.LOCK_EX)
             held.truncate(0)
-            held.write(f"{os.getpid()} {context}")
+            held.write(f"{os.getpid()} {context.folder}")
             held.flush()
             build = _Build(self, folder, context, runs)
             built = build.stage(stage)
@@ -171,7 +172,7 @@ class Layers:
                 process.kill()
                 process.wait()
                 self._running.discard(process)
-            if process in self._ended:
+            if process.returncode == -signal.SIGKILL:  # A command that is killed ends with 247.
                 raise RunFailed("the build was stopped")
             output.seek(0)
             return process.returncode, output.read()
@@ -189,7 +190,7 @@ def _delete_oldest(folder: Path) -> None:
 class _Build:
     """One build: the roots of the stages that it needs."""
 
-    def __init__(self, layers: Layers, folder: Path, context: Path, runs: bool) -> None:
+    def __init__(self, layers: Layers, folder: Path, context: files.Context, runs: bool) -> None:
         self.layers, self.folder, self.context, self.runs = layers, folder, context, runs
         self.done: dict[int, Built] = {}
 
@@ -212,8 +213,7 @@ class _Build:
                 for done, (step, key) in enumerate(zip(steps, keys[number + 1 :], strict=True), 1):
                     if problem := self._do(step, part, key, shared=not _write(steps[done:])):
                         raise _failed(problem, self._notices(stage, start, keys, part))
-                    took, following = time.monotonic() - kept_at, steps[done : done + 1]
-                    if following and took > (LONG if isinstance(following[0], Copy) else LONGEST):
+                    if steps[done:] and time.monotonic() - kept_at > LONG:
                         with self._part(part) as kept:
                             kept.rename(self._place(key))
                         kept_at = time.monotonic()
@@ -255,21 +255,14 @@ class _Build:
         """Return the base image of a stage. Its Python is found under the name of its version, too."""
         python = base.find_python(stage.version) if self.runs else base.OWN
         given = python.name == f"python{stage.version}"
-        kind = (
-            "" if given or not self.runs else stage.version,
-            "alpine" in stage.base and self.runs,
-        )
-        of = (base.made_of(python), kind, files.account(), self.runs)
+        kind = ("" if given else stage.version, "alpine" in stage.base) if self.runs else None
+        of = (base.made_of(python), kind, files.account())
         key = hashlib.sha256(repr(of).encode()).hexdigest()
         made = self._place(key)
         if not self._kept(key):
-            simple = Stage(base=f"python:{python.version}", environment={})
-            first = self._base(simple).root if any(kind) else None
-            with self._part(first, shared=True) as part:
-                if first:
-                    base.adapt(part, python, *kind)
-                elif self.runs:
-                    base.make(part, python)
+            with self._part() as part:
+                if kind:
+                    base.make(part, python, *kind)
                 else:
                     files.write(part, f"/{MACHINE}/lacks", "")
                 files.make_folder(part, f"/{MACHINE}").chmod(files.FORM)
@@ -286,7 +279,7 @@ class _Build:
         return Built(made, key, [] if given or stage.foreign else [notice])
 
     @contextmanager
-    def _part(self, source: Path | None, *, shared: bool = False) -> Iterator[Path]:
+    def _part(self, source: Path | None = None, *, shared: bool = False) -> Iterator[Path]:
         """Yield a new folder, which may be a copy of another root. It is deleted unless it is renamed."""
         part = Path(tempfile.mkdtemp(prefix=".part-", dir=self.folder))
         part.chmod(0o755)
@@ -318,49 +311,36 @@ class _Build:
 
     def _copy(self, copy: Copy, root: Path, key: str, *, shared: bool) -> None:
         """Copy files. What the stage lacks is left out, where what would have made it was left out, too."""
+        origin = self.stage(copy.stage).root if copy.stage else None
+        placed, lacks = list[Path](), list[str]()
         if copy.text is not None:
-            placed = [files.write(root, copy.target, copy.text)]
-        elif copy.stage:
-            placed = self._copy_from(copy, copy.stage, root, key, shared=shared and not copy.mode)
+            placed.append(files.write(root, copy.target, copy.text))
         elif not copy.sources:
-            placed = [files.make_folder(root, copy.target)]
-        else:
-            placed = []
-            for target, source in files.copied(self.context, copy):
-                if copy.unpacks and source.is_file() and tarfile.is_tarfile(source):
-                    folder = copy.target if copy.target.endswith("/") else target
-                    files.unpack(source, root, folder)
-                else:
-                    placed += files.put(source, root, target)
-        try:
-            if copy.mode:
-                files.set_mode(copy.mode, placed)
-        except ValueError:
-            problem = t("{place}: --chmod={mode} is no mode", place=copy.place, mode=copy.mode)
-            raise DockerfileError(problem) from None
+            placed.append(files.make_folder(root, copy.target))
+        taken = files.copied_from(origin, copy) if origin else files.copied(self.context, copy)
+        for target, source in taken:
+            if origin and not os.path.lexists(source):
+                lacks.append(f"/{source.relative_to(origin)}")
+            elif copy.unpacks and source.is_file() and tarfile.is_tarfile(source):
+                files.unpack(source, root, copy.target if copy.target.endswith("/") else target)
+            else:
+                how = (shared and not copy.mode) if origin else None
+                placed += files.put(source, root, target, shared=how)
+        if copy.stage and lacks:
+            if not (copy.stage.foreign or within(origin or root, f"/{MACHINE}/lacks").exists()):
+                raise DockerfileError(
+                    "{place}: {word} {source}: the stage that it is copied from has no such file",
+                    place=copy.place,
+                    word=copy.word,
+                    source=lacks[0],
+                )
+            _leave_out(root, key, f"COPY --from {' '.join(lacks)}")
+        if copy.mode and not files.set_mode(copy.mode, placed):
+            raise DockerfileError(
+                "{place}: --chmod={mode} is no mode", place=copy.place, mode=copy.mode
+            )
         if copy.owner:
             files.note_owner(root, copy.owner, placed)
-
-    def _copy_from(
-        self, copy: Copy, stage: Stage, root: Path, key: str, *, shared: bool
-    ) -> list[Path]:
-        origin, placed, lacks = self.stage(stage), list[Path](), []
-        for target, source in files.copied_from(origin.root, copy):
-            if source.exists() or source.is_symlink():
-                placed += files.put(source, root, target, shared=shared)
-            else:
-                lacks.append(f"/{source.relative_to(origin.root)}")
-        if lacks and not (stage.foreign or (origin.root / MACHINE / "lacks").exists()):
-            problem = t(
-                "{place}: {word} {source}: the stage that it is copied from has no such file",
-                place=copy.place,
-                word=copy.word,
-                source=lacks[0],
-            )
-            raise DockerfileError(problem)
-        if lacks:
-            _leave_out(root, key, f"COPY --from {' '.join(lacks)}")
-        return placed
 
     def _run(self, run: Run, root: Path, key: str) -> Text | None:
         """Run a RUN, and return what is said if it fails.
@@ -368,13 +348,21 @@ class _Build:
         A program that an earlier one could not install is left out, too.
         """
         _, home = self._account(root, run.user, run.place)
+        given, binds = index.variables(files.own_folder(self.folder / "caches"))
+        environment = {"HOME": home, **given, **run.environment}
+        environment["PATH"] = f"{base.STUBS}:{environment.get('PATH', os.defpath)}:{base.LATE}"
+        files.make_folder(root, run.folder)
         begun = time.time()
-        for _ in range(LAST_LINES):
-            files.write(root, f"/{LEFT_OUT}/now", "")
-            code, output = self._tried(run, root, home)
-            absent = NOT_FOUND.search(output) if code == 127 else None
-            if absent is None or not self._stub(root, absent[1] or absent[2]):
-                break
+        with self._mounts(run) as mounts:
+            everything = [*self._binds(root), *binds, *mounts]
+            for _ in range(LAST_LINES):
+                files.write(root, f"/{LEFT_OUT}/now", "")
+                code, output = self.layers.run(
+                    list(run.words), run.folder, environment, everything, network=run.network
+                )
+                absent = NOT_FOUND.search(output) if code == 127 else None
+                if absent is None or not self._stub(root, absent[1] or absent[2]):
+                    break
         noted = within(root, f"/{LEFT_OUT}/now")
         if noted.is_file() and (text := noted.read_text()):
             _leave_out(root, key, f"RUN {'; '.join(text.splitlines())}")
@@ -422,20 +410,6 @@ class _Build:
             raise DockerfileError(problem)
         return name, "/" if name.isdigit() else f"/home/{name}"
 
-    def _tried(self, run: Run, root: Path, home: str) -> tuple[int, str]:
-        caches = self.folder / "caches"
-        caches.mkdir(exist_ok=True)
-        files.own(caches)
-        given, binds = index.variables(caches)
-        environment = {"HOME": home, **given, **run.environment}
-        environment["PATH"] = f"{base.STUBS}:{environment.get('PATH', os.defpath)}:{base.LATE}"
-        files.make_folder(root, run.folder)
-        with self._mounts(run) as mounts:
-            everything = [*self._binds(root), *binds, *mounts]
-            return self.layers.run(
-                list(run.words), run.folder, environment, everything, network=run.network
-            )
-
     def _stub(self, root: Path, name: str) -> bool:
         """Make a stub for a program, if it may be one of a package that was left out and has none yet."""
         stub = within(root, f"{base.LATE}/{name}")
@@ -465,9 +439,7 @@ class _Build:
                     self._copy(mount.copied, source.parent, "", shared=not mount.writable)
                 elif mount.kind != "tmpfs":
                     continue
-                if not source.exists():
-                    source.mkdir(parents=True)
-                    files.own(source)
+                files.own_folder(source)
                 writable = mount.kind != "bind" or mount.writable
                 binds.append(Bind(source, Path(mount.target), writable=writable))
             yield binds

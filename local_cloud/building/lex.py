@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 
 WORD = r"""(?:[^\s'"{0}]|{0}.?|'[^']*'?|"(?:[^"{0}]|{0}.)*"?)+"""
-NAME = re.compile(r"\d+|[@*#?$!-]|\w+")
+NAME = r"\d+|[@*#?$!-]|\w+"
 
 
 def words(text: str, escape: str = "\\") -> list[str]:
@@ -28,90 +28,78 @@ class _Lexer:
         self.text, self.known, self.escape, self.quotes = text, known, escape, quotes
         self.at = 0
 
-    def peek(self) -> str:
-        """Return the next character, or "" at the end."""
-        return self.text[self.at : self.at + 1]
-
-    def take(self) -> str:
-        self.at += 1
-        return self.text[self.at - 1 : self.at]
+    def take(self, pattern: str = ".") -> str:
+        """Return what stands next if it is of a pattern, and go on behind it; "" for anything else."""
+        found = re.compile(pattern, re.S).match(self.text, self.at)
+        self.at = found.end() if found else self.at
+        return found[0] if found else ""
 
     def until(self, stop: str, *, raw: bool = False, quoted: bool = False) -> str:
         """Return what stands before ``stop``, evaluated. ``raw``: the characters that escape others stay."""
-        made = ""
+        made, marks = "", self.quotes and not quoted
+        escaped = rf'["${re.escape(self.escape)}]' if quoted else ".?"
         while (char := self.take()) != stop:
             if not char:
                 raise ValueError(f"{self.text}: {stop} is missing")
             if char == "$":
-                made += self.variable()
-            elif char == self.escape and (not quoted or self.peek() in ('"', "$", self.escape)):
-                made += char * raw + self.take()
-            elif char == '"' and self.quotes and not quoted:
-                made += self.until('"', raw=raw, quoted=True)
-            elif char == "'" and self.quotes and not quoted:
-                begin = self.at
-                self.at = self.text.index("'", begin) + 1
-                made += self.text[begin : self.at - 1]
-            else:
-                made += char
+                char = self.variable()
+            elif char == self.escape:
+                after = self.take(escaped)
+                char = char * (raw or (quoted and not after)) + after
+            elif char == '"' and marks:
+                char = self.until('"', raw=raw, quoted=True)
+            elif char == "'" and marks:
+                if not (literal := self.take("[^']*'")):
+                    raise ValueError(f"{self.text}: ' is missing")
+                char = literal[:-1]
+            made += char
         return made
-
-    def name(self) -> str:
-        found = NAME.match(self.text, self.at)
-        name = found[0] if found else ""
-        self.at += len(name)
-        return name
 
     def variable(self) -> str:
         """Return what a variable stands for, whose dollar sign has been read."""
-        if self.peek() != "{":
-            name = self.name()
+        if not self.take("{"):
+            name = self.take(NAME)
             return self.known.get(name, "") if name else "$"
-        self.take()
-        name, sign = self.name(), self.take()
-        value = self.known.get(name)
-        if sign == "}" and name:
-            return value or ""
-        if sign == "/" and name:
-            return self.replaced(value or "")
-        unset = value is None
-        if sign == ":":
-            sign, unset = self.take(), not value
-        if not name or sign not in tuple("-+?#%"):
-            raise ValueError(f"{self.text}: ${{{name}{sign} is no substitution")
-        word = self.until("}", raw=sign in "#%")
-        if sign == "?" and unset:
-            raise ValueError(f"{name}: {word or 'is not allowed to be unset'}")
-        if sign in "#%":
-            return _trimmed(value or "", word, sign)
-        if sign == "+":
-            return "" if unset else word
-        return word if unset and sign == "-" else value or ""
-
-    def replaced(self, value: str) -> str:
-        """Return a value in which a pattern is replaced: once, or everywhere after two slashes."""
-        count = 0 if self.peek() == "/" and self.take() else 1
-        pattern, other = self.until("/", raw=True), self.until("}", raw=True)
-        return _regex(pattern).sub(lambda _: other, value, count)
+        name, sign = self.take(NAME), self.take(":?.")
+        value, colon = self.known.get(name), sign[:1] == ":"
+        unset, value = (not value if colon else value is None), value or ""
+        match sign[colon:] if name else "":
+            case "}" if not colon:
+                return value
+            case "/" if not colon:
+                count = 0 if self.take("/") else 1
+                pattern, other = self.until("/", raw=True), self.until("}", raw=True)
+                return re.sub(_regex(pattern), lambda _: other, value, count=count, flags=re.S)
+            case ("#" | "%") as end:
+                return _trimmed(value, self.until("}", raw=True), end)
+            case "-":
+                word = self.until("}")
+                return word if unset else value
+            case "+":
+                word = self.until("}")
+                return "" if unset else word
+            case "?":
+                word = self.until("}")
+                if unset:
+                    raise ValueError(f"{name}: {word or 'is not allowed to be unset'}")
+                return value
+        raise ValueError(f"{self.text}: ${{{name}{sign} is no substitution")
 
 
-def _trimmed(value: str, pattern: str, sign: str) -> str:
+def _trimmed(value: str, pattern: str, end: str) -> str:
     """Return a value without the shortest beginning (``#``) or end (``%``) of a pattern; two signs: the longest."""
-    lengths = range(len(value) + 1)
-    longest, regex = pattern[:1] == sign, _regex(pattern.removeprefix(sign))
-    for length in reversed(lengths) if longest else lengths:
-        cut = length if sign == "#" else len(value) - length
-        parts = value[:cut], value[cut:]
-        if regex.fullmatch(parts[sign == "%"]):
-            return parts[sign == "#"]
-    return value
+    longest = pattern[:1] == end
+    cut = _regex(pattern.removeprefix(end), ".*" if longest else ".*?")
+    kept = f"(.*{'?' if longest else ''})"
+    found = re.fullmatch(f"{cut}(.*)" if end == "#" else kept + cut, value, re.S)
+    return found[1] if found else value
 
 
-def _regex(pattern: str) -> re.Pattern[str]:
+def _regex(pattern: str, star: str = ".*") -> str:
     def translated(found: re.Match[str]) -> str:
         text = found[0]
         if len(text) == 2 and text[1] not in "*?\\}/":
             raise ValueError(f"{pattern}: {text} is no escape")
-        return {"*": ".*", "?": "."}.get(text) or re.escape(text[-1])
+        return {"*": star, "?": "."}.get(text) or re.escape(text[-1])
 
-    return re.compile(re.sub(r"(?s)\\?.", translated, pattern))
+    return re.sub(r"(?s)\\?.", translated, pattern)

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from moto.logs import models as logs
+from moto.rds import models as rds
+
 from local_cloud.aws.ecs.api import EcsApi
 from local_cloud.aws.ecs.network import TaskNetwork
 from local_cloud.aws.ecs.placement import Addresses
@@ -93,7 +96,9 @@ class DataPlane:
         provider = self._provider = IdentityProvider(authority)
         provider.start()
         self._undo.append(provider.stop)
-        databases = self._databases = Databases(folder, authority, self._guardian)
+        databases = self._databases = Databases(folder, authority, self._guardian, self._clock)
+        for module in (logs, rds):  # Those of ECS and CloudWatch are the local cloud's own.
+            self._hooking.patch(module, "utcnow", lambda: self._clock.now().replace(tzinfo=None))
         targets, traffic = Targets(self._clock), Traffic(self._clock)
         network = TaskNetwork(
             self._loop, addresses, databases, self._aws_endpoint, mounts=self._mounts

@@ -136,25 +136,24 @@ READ_ONLY = (
 def refusal(*, mounts: bool = False) -> Text | None:
     """Return why this machine refuses network namespaces, with ``mounts`` mount namespaces, or None. It tries."""
     try:
-        with closing(Namespace([TEST_ADDRESS])) as namespace, namespace.new_socket() as probe:
+        with (
+            closing(Namespace([TEST_ADDRESS])) as namespace,
+            namespace.new_socket() as probe,
+            tempfile.TemporaryDirectory() as folder,
+        ):
             probe.bind((TEST_ADDRESS, 0))
-            with tempfile.TemporaryDirectory() as folder:
-                mounted = _mounted(namespace, Path(folder).resolve()) if mounts else None
-                prefix = namespace.command_prefix(unprivileged_account(), mounted)
-                words = [*prefix, "sh", "-c", READ_ONLY if mounts else "true"]
-                tried = subprocess.run(words, capture_output=True, text=True, check=False)
+            mounted = None
+            if mounts:
+                prepare(root := Path(folder).resolve())
+                root.chmod(0o755)
+                binds = [Bind(root, Path("/"), writable=False), *of_machine(root, ())]
+                mounted = namespace.mount(mountable(binds))
+            prefix = namespace.command_prefix(unprivileged_account(), mounted)
+            words = [*prefix, "sh", "-c", READ_ONLY if mounts else "true"]
+            tried = subprocess.run(words, capture_output=True, text=True, check=False)
     except OSError as error:
         return verbatim(str(error))
     return verbatim(tried.stderr.strip()) if tried.returncode else None
-
-
-def _mounted(namespace: Namespace, root: Path) -> int:
-    """Return a mount namespace with an empty root that is read-only."""
-    root.chmod(0o755)
-    prepare(root)
-    return namespace.mount(
-        mountable([Bind(root, Path("/"), writable=False), *of_machine(root, ())])
-    )
 
 
 def mount_refusal() -> Text | None:

@@ -22,16 +22,9 @@ FOLDERS = (
 )
 FOR_ALL = ("tmp", "var/tmp")
 ETC = (
-    *(
-        "bash.bashrc",
-        "ca-certificates.conf",
-        "debian_version",
-        "host.conf",
-        "ld.so.cache",
-        "ld.so.conf",
-    ),
-    *("localtime", "mime.types", "nsswitch.conf", "os-release", "profile", "protocols", "services"),
-    *("ssl/openssl.cnf", "timezone"),
+    *("bash.bashrc", "ca-certificates.conf", "debian_version", "host.conf", "ld.so.cache"),
+    *("ld.so.conf", "localtime", "mime.types", "nsswitch.conf", "os-release", "profile"),
+    *("protocols", "services", "ssl/openssl.cnf", "timezone"),
 )
 """What an image has of this machine's /etc: nothing that names users, hosts or passwords."""
 DEBIAN = "daemon:x:1 bin:x:2 sys:x:3 games:x:5 man:x:6 mail:x:8 www-data:x:33 nobody:x:65534"

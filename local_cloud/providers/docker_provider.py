@@ -13,7 +13,7 @@ from pulumi.runtime.rpc import UNKNOWN
 
 from local_cloud.building.builder import Builder, Wanted
 from local_cloud.building.dockerfile import DockerfileError, left_out
-from local_cloud.building.files import fingerprint
+from local_cloud.building.files import Context
 from local_cloud.providers.servicer import (
     VERSIONS,
     Servicer,
@@ -59,10 +59,9 @@ class DockerServicer(Servicer):
         ]
         if not (failures or self._builder.docker):
             failures = self._read(self._wanted(inputs))
-        if not failures and (wanted := self._wanted(inputs)).file.is_file():
+        if not failures and (context := self._wanted(inputs).context).dockerfile.is_file():
             # A change of it alone builds and pushes again, under the same name (pulumi-docker 4, provider.go, Check).
-            digest = fingerprint(wanted.context, {"Dockerfile": wanted.file.read_text()})
-            request.news["build"]["contextDigest"] = digest
+            request.news["build"]["contextDigest"] = context.fingerprint()
         return pb.CheckResponse(inputs=request.news, failures=failures)
 
     def _read(self, wanted: Wanted) -> list[Any]:
@@ -134,10 +133,11 @@ class DockerServicer(Servicer):
     def _wanted(self, inputs: Values) -> Wanted:
         """Return the image to build. Its paths are relative to the program's folder."""
         folder, build = self._folder(), inputs["build"]
+        context = folder / build.get("context", ".")
+        file = folder / build["dockerfile"] if build.get("dockerfile") else context / "Dockerfile"
         return Wanted(
             name=inputs["imageName"],
-            context=folder / build.get("context", "."),
-            dockerfile=folder / build["dockerfile"] if build.get("dockerfile") else None,
+            context=Context(context, file),
             platform=build.get("platform", DEFAULT_PLATFORM),
             arguments=build.get("args") or {},
             target=build.get("target") or "",

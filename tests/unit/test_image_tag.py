@@ -139,7 +139,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def before(folder):
-    return hash_sources(folder, PARTS)
+    return hash_sources(folder, "Dockerfile", PARTS)
 
 
 def link(folder, target):
@@ -161,6 +161,9 @@ CHANGES = {
     "a file less": lambda folder: (folder / "app.py").unlink(),
     "the Dockerfile": lambda folder: (folder / "Dockerfile").write_text("FROM other\n"),
     "what is ignored": lambda folder: (folder / ".dockerignore").write_text("*.py\n"),
+    "what is ignored for this Dockerfile": lambda folder: (
+        folder / "Dockerfile.dockerignore"
+    ).write_text("*.py\n"),
     "a file kept by exception": lambda folder: (folder / "keep.log").write_text("kept"),
     "a link": lambda folder: (folder / "link").symlink_to("app.py"),
     "where a link leads": lambda folder: link(folder, "static/style.css"),
@@ -172,11 +175,11 @@ CHANGES = {
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_it_changes_with(folder, before, change):
     change(folder)
-    assert hash_sources(folder, PARTS) != before
+    assert hash_sources(folder, "Dockerfile", PARTS) != before
 
 
 def test_no_part_runs_into_the_next_one(folder, before):
-    assert hash_sources(folder, {"platfor": "mlinux/amd64"}) != before
+    assert hash_sources(folder, "Dockerfile", {"platfor": "mlinux/amd64"}) != before
 
 
 def test_it_is_the_same_wherever_the_folder_lies(folder, before, tmp_path_factory):
@@ -188,6 +191,6 @@ def test_it_is_the_same_wherever_the_folder_lies(folder, before, tmp_path_factor
     os.utime(folder / "app.py", (0, 0))
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "webapp"
     folder.rename(elsewhere)
-    assert hash_sources(elsewhere, PARTS) == before
+    assert hash_sources(elsewhere, "Dockerfile", PARTS) == before
     (elsewhere.parent / "linked").symlink_to(elsewhere)
-    assert hash_sources(elsewhere.parent / "linked", PARTS) == before
+    assert hash_sources(elsewhere.parent / "linked", "Dockerfile", PARTS) == before

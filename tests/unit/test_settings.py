@@ -139,18 +139,6 @@ def test_a_stage_is_one_of_the_dockerfile_s(configured, checkout):
         )
 
 
-def test_a_dockerignore_that_docker_would_read_and_the_tag_would_not_is_refused(
-    configured, checkout
-):
-    folder = checkout / "webapp"
-    (folder / "Dockerfile.prod").write_text("FROM python\n")
-    (folder / "Dockerfile.prod.dockerignore").write_text("*.log\n")
-    with pytest.raises(
-        StackError, match=r"appDockerfile: Dockerfile.prod.dockerignore is not read; write it as we"
-    ):
-        configured(appDockerfile="Dockerfile.prod")
-
-
 def test_settings_of_the_pulumi_commands_on_all_pages_are_settings():
     """Besides keys of other packages and placeholders."""
     commands = [words for page in pages() for words in typed(page, "pulumi") if len(words) > 2]

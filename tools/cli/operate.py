@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from ecs_gate.text import t, text_of
-from tools.command_line import WholeRange, stack_option
+from tools.command_line import WholeRange, names_of, stack_option
 
 
 @click.command()
@@ -48,7 +48,8 @@ def preflight(stack: str, as_json: bool) -> None:
 @click.command()
 @stack_option
 @click.option("--dry-run", is_flag=True, help="Show the changes without making them.")
-@click.option("--worker", default="", help="Of this worker in place of the web service.")
+@click.option("--worker", default="", help="Of this worker in place of the web service.",
+              shell_complete=names_of("workers"))  # fmt: skip
 def retry(stack: str, dry_run: bool, worker: str) -> None:
     """Let ECS retry a roll-out that it has given up, and follow it to the end.
 
@@ -174,7 +175,8 @@ def log_options(command: click.decorators.FC) -> click.decorators.FC:
     help="Only lines that match a filter pattern of CloudWatch Logs: words, or '{ $.level = "
     '"error" }\'.',
 )
-@click.option("--worker", default="", help="Only lines of this worker.")
+@click.option("--worker", default="", help="Only lines of this worker.",
+              shell_complete=names_of("workers"))  # fmt: skip
 def logs(
     stack: str, follow: bool, previous: bool, worker: str, as_json: bool, raw: bool, **query: Any
 ) -> None:
@@ -221,7 +223,7 @@ def jobs(context: click.Context, stack: str, as_json: bool) -> None:
 
 @jobs.command("run")
 @stack_option
-@click.argument("name")
+@click.argument("name", shell_complete=names_of("jobs"))
 def run_job(stack: str, name: str) -> None:
     """Run a job now, as its schedule would: with its task definition and until its timeoutMinutes.
 
@@ -239,7 +241,7 @@ def run_job(stack: str, name: str) -> None:
 @jobs.command("logs")
 @stack_option
 @log_options
-@click.argument("name")
+@click.argument("name", shell_complete=names_of("jobs"))
 def job_log(stack: str, name: str, follow: bool, as_json: bool, raw: bool, **query: Any) -> None:
     """Show the log of a job's runs, with secrets masked where they can be recognised.
 

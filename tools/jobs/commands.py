@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from ecs_gate.aws import local_cloud
 from ecs_gate.aws.session import Session
 from ecs_gate.parts import rds
 from ecs_gate.parts.records import read_existing
@@ -79,10 +80,10 @@ def _row(
 
 
 def _moment(runs: Sequence[Run], schedules: Any) -> datetime:
-    """Return now, or the newest time that AWS tells if that is later: a local cloud's clock runs ahead."""
+    """Return now, or the newest time that AWS tells if that is later: a local cloud writes its time twice a second."""
     times = [each.ended or each.started for each in runs]
     times += [each.changed for each in schedules if each]
-    return max([datetime.now(UTC), *(each for each in times if each)])
+    return max([local_cloud.now(), *(each for each in times if each)])
 
 
 def lines(rows: Sequence[Row], settings: Settings) -> Iterator[Line]:

@@ -101,7 +101,7 @@ def _show(pausable: Pausable, as_json: bool) -> int:
 
 def _automatic_start(database: Database) -> datetime:
     """Return when AWS starts the database: as RDS says, else seven days from now."""
-    return (database.starts or datetime.now(UTC) + DAYS_STOPPED).astimezone(UTC)
+    return (database.starts or local_cloud.now() + DAYS_STOPPED).astimezone(UTC)
 
 
 def _paused(settings: Settings, database: Database) -> Iterator[Line]:

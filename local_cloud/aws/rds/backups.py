@@ -15,6 +15,7 @@ from local_cloud.aws import hooks
 from local_cloud.aws.hooks import Hooking
 from local_cloud.aws.rds import rules
 from local_cloud.aws.rds.postgres import Postgres
+from local_cloud.clock import Clock
 
 KEPT = (
     *("engine", "engine_version", "db_instance_class", "license_model", "port", "db_name"),
@@ -47,8 +48,8 @@ class Origin:
 class Backups:
     """The copies under one folder. An instance's log is archived under its DbiResourceId, which outlives a renaming."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        self._folder, self.clock = folder, clock
         self._bases: dict[str, Base] = {}
         self._numbers = count()
 
@@ -64,7 +65,7 @@ class Backups:
             if snapshot.dbi_resource_id == resource and name not in self._bases:
                 folder = self._folder / f"snapshot-{next(self._numbers)}"
                 server.back_up(folder)
-                self._bases[name] = Base(resource, folder, datetime.now(UTC))
+                self._bases[name] = Base(resource, folder, self.clock.now())
                 with hooks.LOCK:
                     snapshot.status = "available"
 
@@ -93,22 +94,21 @@ class Backups:
         if origin.moment is None:
             target.restore(self._bases[origin.snapshot].folder)
             return
-        base = self._last_before(origin)
+        base = self._last_before(origin.resource, origin.moment)
         if base is None or source is None:
             raise LookupError(f"no copy of {origin.resource} before {origin.moment}")
         # Recovery to a moment ends at the first commit after it, so there must be one.
         source.commit_nothing()
-        target.restore(
-            base.folder, (self.archive(origin.resource), source.data / "pg_wal"), origin.moment
-        )
+        log = (self.archive(origin.resource), source.data / "pg_wal")
+        # The log has this machine's times.
+        target.restore(base.folder, log, self.clock.wall_time(origin.moment))
 
     def earliest(self, resource: str) -> datetime | None:
         """Return the earliest moment to which an instance can be restored."""
         return min((each.finished for each in self._of(resource)), default=None)
 
-    def _last_before(self, origin: Origin) -> Base | None:
-        moment = origin.moment or datetime.now(UTC)
-        found = [each for each in self._of(origin.resource) if each.finished <= moment]
+    def _last_before(self, resource: str, moment: datetime) -> Base | None:
+        found = [each for each in self._of(resource) if each.finished <= moment]
         return max(found, key=lambda each: each.finished, default=None)
 
     def _of(self, resource: str) -> Collection[Base]:
@@ -146,7 +146,7 @@ def apply(
         instance = backend.describe_db_instances(source)[0]
         _check_state(instance.status, "instance", source)
         resource = str(instance.dbi_resource_id)
-        moment = _moment(given, source, backups.earliest(resource))
+        moment = _moment(given, source, backups.earliest(resource), backups.clock.now())
         origin = Origin(resource, moment=moment)
         # moto takes an instance with a source for its read replica.
         asked = {**given, "source_db_instance_identifier": None, "db_instance_identifier": target}
@@ -176,7 +176,7 @@ def _asked(params: hooks.Params, instance: Any) -> bool:
 def _window(instance: Any, backups: Backups) -> dict[str, Any]:
     resource = str(instance.dbi_resource_id)
     earliest = backups.earliest(resource)
-    times = {"EarliestTime": earliest, "LatestTime": datetime.now(UTC)} if earliest else {}
+    times = {"EarliestTime": earliest, "LatestTime": backups.clock.now()} if earliest else {}
     return {
         "DBInstanceIdentifier": instance.db_instance_identifier,
         "DBInstanceArn": instance.db_instance_arn,
@@ -193,9 +193,11 @@ def _check_state(status: str, kind: str, name: str) -> None:
         raise hooks.Refused(f"InvalidDB{kind.capitalize()}State", words)
 
 
-def _moment(given: dict[str, Any], source: str, earliest: datetime | None) -> datetime:
+def _moment(
+    given: dict[str, Any], source: str, earliest: datetime | None, now: datetime
+) -> datetime:
     """Return the moment to restore to. Raises Refused outside of the moments that can be restored."""
-    now, moment = datetime.now(UTC), given.get("restore_time")
+    moment = given.get("restore_time")
     if isinstance(moment, str):
         moment = datetime.fromisoformat(moment)
     if (moment is None) is not bool(given.get("use_latest_restorable_time")):

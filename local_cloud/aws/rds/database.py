@@ -18,6 +18,7 @@ from local_cloud.aws.hooks import Hooking
 from local_cloud.aws.rds import backups, patches, postgres
 from local_cloud.aws.rds.backups import Backups, Origin
 from local_cloud.aws.rds.postgres import Postgres
+from local_cloud.clock import Clock
 from local_cloud.machine.authority import Authority
 from local_cloud.machine.guardian import GROUP, Guardian
 from local_cloud.machine.problems import PROBLEMS
@@ -65,11 +66,13 @@ def read(declared: Mapping[str, str], family: str) -> Parameters:
 class Databases:
     """The DB instances and their servers. One thread carries out slow work in the order of the calls."""
 
-    def __init__(self, folder: Path, authority: Authority, guardian: Guardian) -> None:
+    def __init__(
+        self, folder: Path, authority: Authority, guardian: Guardian, clock: Clock
+    ) -> None:
         self._folder, self._authority, self._guardian = folder, authority, guardian
         self._servers: dict[str, Postgres] = {}
         self._problems: dict[str, str] = {}
-        self._backups = Backups(folder / "database-backups")
+        self._backups = Backups(folder / "database-backups", clock)
         self._work: queue.Queue[Callable[[], None] | None] = queue.Queue()
         self._thread = threading.Thread(target=self._run, name="rehearsal-rds", daemon=True)
 

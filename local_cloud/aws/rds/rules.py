@@ -5,13 +5,14 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from moto.ec2.models.subnets import Subnet
+from moto.rds import models
 from moto.rds.models import DBInstance, DBSubnetGroup, RDSBackend
 
 from local_cloud.aws.ec2.rules import elsewhere
@@ -56,7 +57,8 @@ def save_automated_backup(database: DBInstance) -> None:
     if not database.backup_retention_period:
         return
     database.add_event("DB_INSTANCE_BACKUP_START")
-    now, identifier = datetime.now(UTC), database.db_instance_identifier
+    # AWS's clock (cloud/plane.py).
+    now, identifier = models.utcnow(), database.db_instance_identifier  # type: ignore[attr-defined]
     names = (f"rds:{identifier}-{now + timedelta(minutes=n):%Y-%m-%d-%H-%M}" for n in count())
     free = next(name for name in names if name not in database.backend.database_snapshots)
     database.backend.create_auto_snapshot(identifier, free)

@@ -164,8 +164,9 @@ def test_the_last_stage_has_its_own_configuration_and_the_files_of_the_others(co
     }
     assert (stage.volumes, stage.stop_signal) == (("/tmp",), "SIGQUIT")  # noqa: S108
     copies = [copy for each in stage.needed for copy in each.copies if copy.stage is None]
+    sent = files.Context(context, context / "Dockerfile")
     for copy in copies:
-        for target, source in files.copied(context, copy):
+        for target, source in files.copied(sent, copy):
             files.put(source, tmp_path, target)
     laid = {str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*") if file.is_file()}
     assert {"app/webapp/app/static/site.css", "app/webapp/wsgi.py", "srv/boot.sh"} <= laid
@@ -261,8 +262,9 @@ COPIES = {
 @pytest.mark.parametrize(("text", "expected"), COPIES.items(), ids=list(COPIES))
 def test_copy_takes_files_of_the_context_to_their_paths(context, text, expected):
     *_, copy = read(context, f"FROM python\n{text}\nCMD x").copies
+    sent = files.Context(context, context / "Dockerfile")
     found = {
-        target: str(source.relative_to(context)) for target, source in files.copied(context, copy)
+        target: str(source.relative_to(context)) for target, source in files.copied(sent, copy)
     }
     assert expected.items() <= found.items()
     assert "site.css" not in str(found) or "site.css" in str(expected) or text == "COPY app /srv"

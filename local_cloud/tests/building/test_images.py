@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from local_cloud.building import base, dockerfile, index, layers
+from local_cloud.building.files import Context
 from local_cloud.building.layers import Built, Layers, RunFailed
 from local_cloud.machine.roots import Bind
 from local_cloud.tests.dataplane.conftest import own_mounts
@@ -69,9 +70,14 @@ def context(tmp_path):
     return folder
 
 
+def sent(context: Path) -> Context:
+    return Context(context, context / "Dockerfile")
+
+
 def built(context: Path, text: str, maker: Layers | None = None) -> Built:
     (context / "Dockerfile").write_text(text)
-    return (maker or Layers()).build(dockerfile.read(context / "Dockerfile", {}), context)
+    stage = dockerfile.read(context / "Dockerfile", {})
+    return (maker or Layers()).build(stage, sent(context))
 
 
 def said(image: Built, command: str) -> str:
@@ -470,7 +476,7 @@ def test_a_file_that_the_user_cannot_read_on_aws_is_said(context):
     for text in (OWNERS, f"{OWNERS}USER root\n"):
         (context / "Dockerfile").write_text(APP + text + CMD)
         stage = dockerfile.read(context / "Dockerfile", {})
-        Layers().build(stage, context, say=lambda warning: warnings.append(str(warning)))
+        Layers().build(stage, sent(context), say=lambda text: warnings.append(str(text)))
     assert sorted(warnings) == [
         f"{file} belongs to {owner}: on AWS app cannot read it, here it can"
         for file, owner in (("/app/closed", "root"), ("/app/secret", "web"))
@@ -553,7 +559,7 @@ def test_a_build_that_waits_says_for_whom(context):
         fcntl.flock(held, fcntl.LOCK_EX)
         print("17 /their/app", end="", file=held, flush=True)
         told = {"say": lambda text: said.append(str(text))}
-        thread = threading.Thread(target=maker.build, args=(stage, context), kwargs=told)
+        thread = threading.Thread(target=maker.build, args=(stage, sent(context)), kwargs=told)
         thread.start()
         until(lambda: said, 20)
         assert (said, thread.is_alive()) == (
@@ -562,7 +568,7 @@ def test_a_build_that_waits_says_for_whom(context):
         )
     thread.join(60)
     assert (folder / "lock").read_text() == f"{os.getpid()} {context}"
-    maker.build(stage, context, **told)
+    maker.build(stage, sent(context), **told)
     assert len(said) == 1
 
 

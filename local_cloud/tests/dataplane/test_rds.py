@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -186,7 +186,7 @@ def test_stopped_instance_has_no_server_and_a_started_one_its_data(stack):
 
 @pytest.fixture(scope="module")
 def backups(stack):
-    """A table with one row, a snapshot, and a second row; ``ids`` has the moment between them."""
+    """A table with one row, a snapshot, and a second row; ``ids`` has the moment between them, by AWS's clock."""
     with stack.connect() as connection:
         connection.execute("CREATE TABLE notes (text text)")
         connection.execute("INSERT INTO notes VALUES ('first')")
@@ -194,7 +194,7 @@ def backups(stack):
     stack.until_database("available")
     # With some time before and after it: commits have timestamps of microseconds.
     time.sleep(0.05)
-    stack.ids["one row"] = datetime.now(UTC)
+    stack.ids["one row"] = stack.clock.now()
     time.sleep(0.05)
     with stack.connect() as connection:
         connection.execute("INSERT INTO notes VALUES ('second')")
@@ -284,10 +284,15 @@ def test_restore_is_refused_outside_of_the_window_of_the_backups(backups):
 
     [window] = windows(backups.instance()["DbiResourceId"])
     assert window["EarliestTime"] < backups.ids["one row"] < window["LatestTime"]
+    # All times that RDS says are of that clock, which an ECS event has, too.
+    latest = backups.instance()["LatestRestorableTime"]
+    assert abs(latest - backups.clock.now()) < timedelta(minutes=2)
+    taken = backups.rds.describe_db_snapshots(DBSnapshotIdentifier="one-row")["DBSnapshots"][0]
+    assert window["EarliestTime"] < taken["SnapshotCreateTime"] < backups.ids["one row"]
     assert windows("db-OTHER") == []
     restore = backups.rds.restore_db_instance_to_point_in_time
     names = {"SourceDBInstanceIdentifier": DATABASE, "TargetDBInstanceIdentifier": COPY}
-    now, hour = datetime.now(UTC), timedelta(hours=1)
+    now, hour = backups.clock.now(), timedelta(hours=1)
     for when in (window["EarliestTime"] - timedelta(seconds=1), now - hour, now + hour):
         refused = refusal(restore, **names, RestoreTime=when)
         assert "can be restored to a time from" in refused.message

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -44,6 +44,23 @@ def test_clock_slower_than_the_wall_is_not_faster_at_aws_s_pace():
     with clock.at_aws_pace():
         time.sleep(0.1)
         assert clock.monotonic() < 0.1
+
+
+def test_a_moment_of_the_clock_is_found_on_this_machine_s():
+    clock, seen = Clock(1000), []
+
+    def look() -> None:
+        time.sleep(0.02)
+        seen.append((datetime.now(UTC), clock.now(), datetime.now(UTC)))
+
+    for _ in range(3):
+        with clock.at_aws_pace():
+            look()
+        look()
+    assert clock.now() - datetime.now(UTC) > timedelta(seconds=50)
+    a_little = timedelta(seconds=0.01)
+    for before, moment, after in seen:
+        assert before - a_little < clock.wall_time(moment) < after + a_little
 
 
 @pytest.fixture

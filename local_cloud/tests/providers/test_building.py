@@ -17,6 +17,7 @@ from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provid
 from local_cloud.building import base, docker_engine
 from local_cloud.building.builder import Builder, BuildError, ImageNotFound, Wanted
 from local_cloud.building.dockerfile import RunFailed
+from local_cloud.building.files import Context
 from local_cloud.providers.docker_provider import DockerServicer
 from local_cloud.tests.building.test_images import write_wheel
 from local_cloud.tests.dataplane.conftest import own_mounts
@@ -47,8 +48,9 @@ URN = "urn:pulumi:poc::careapp::docker:index/image:Image::app"
 needs_mounts = pytest.mark.skipif(not own_mounts(), reason="this machine refuses mount namespaces")
 
 
-def wanted(context, tag, **change):
-    asked = {"dockerfile": None, "platform": "linux/amd64", "arguments": {}, **change}
+def wanted(folder, tag, dockerfile=None, **change):
+    asked = {"platform": "linux/amd64", "arguments": {}, **change}
+    context = Context(folder, dockerfile or folder / "Dockerfile")
     return Wanted(name=f"{REGISTRY}/{REPOSITORY}:{tag}", context=context, **asked)
 
 
@@ -185,9 +187,8 @@ def test_an_engine_builds_any_dockerfile_and_the_image_says_what_it_runs(
     calls("ecr", "create_repository", {"repositoryName": "held/node"})
     name = f"{REGISTRY}/held/node:one"
     builder = Builder(calls, tmp_path / "images", docker=True)
-    builder.build(
-        Wanted(name=name, context=tmp_path, dockerfile=None, platform="linux/amd64", arguments={})
-    )
+    context = Context(tmp_path, tmp_path / "Dockerfile")
+    builder.build(Wanted(name=name, context=context, platform="linux/amd64", arguments={}))
     image = builder.find(name)
     assert (image.entry_point, image.command) == (("node",), ("server.js",))
     assert (image.user, image.docker, image.reference) == ("node", True, "sha256:0123")

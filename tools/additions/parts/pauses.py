@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from ecs_gate.aws import local_cloud
 from ecs_gate.parts.rds import Database
 from ecs_gate.text import t
 
@@ -35,7 +36,7 @@ class Pause:
 
     @classmethod
     def now(cls) -> Pause:
-        return cls(datetime.now(UTC).replace(microsecond=0))
+        return cls(local_cloud.now().replace(microsecond=0))
 
     @property
     def tags(self) -> dict[str, str]:

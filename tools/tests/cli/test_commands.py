@@ -10,11 +10,13 @@ import click
 import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
+from click.shell_completion import ShellComplete
 
 from ecs_gate.aws.session import Session
 from ecs_gate.text import Refused, t
 from stack.file import StackError
 from tools import command_line
+from tools.cli import main
 from tools.tests.conftest import client
 
 
@@ -71,6 +73,7 @@ def test_every_error_has_its_exit_code(ran, how):
 PRINTS = """
 import sys, click
 from tools import command_line
+from tools.cli import main
 from tools.command_line import exit_code_of, print_json
 from ecs_gate.screen import Line, display
 show = {"screen": lambda: display([Line("a"), Line("b")]), "json": lambda: print_json({"a": 1})}
@@ -200,3 +203,26 @@ def test_pages_are_all_read(session):
 def test_a_session_takes_the_environment_s_region_where_the_stack_file_has_none(monkeypatch):
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     assert (Session(None).region, Session("us-east-1").region) == ("eu-west-1", "us-east-1")
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("status -s ", ["poc", "prod"]),
+        ("logs -s pr", ["prod"]),
+        ("jobs run -s poc n", ["nightly"]),
+        ("jobs logs ", ["nightly", "weekly"]),
+        ("retry --worker ", ["mail"]),
+        ("logs -s prod --worker ", []),
+        ("logs -s none --worker ", []),
+    ],
+)
+def test_completion_knows_stacks_jobs_and_workers(typed, completed, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "Pulumi.yaml").write_text("name: site\n")
+    (tmp_path / "Pulumi.prod.yaml").write_text("config: {}\n")
+    maps = {"jobs": {"nightly": {}, "weekly": {}}, "site:workers": {"mail": {"command": "x"}}}
+    (tmp_path / "Pulumi.poc.yaml").write_text(json.dumps({"config": maps}))
+    words = typed.split(" ")
+    asked = ShellComplete(main, {}, "./careapp", "_").get_completions(words[:-1], words[-1])
+    assert [each.value for each in asked] == completed

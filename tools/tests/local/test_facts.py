@@ -16,7 +16,7 @@ from local_cloud.aws import hooks, quotas, schedule_expressions
 from local_cloud.aws.ecs import definitions, launch_rate, start_checks
 from local_cloud.building import dockerfile
 from local_cloud.building.dockerfile import Run
-from local_cloud.building.files import sent_files
+from local_cloud.building.files import Context
 from local_cloud.paths import ROOT
 from local_cloud.providers import servicer
 from stack import image, service, sizes
@@ -60,9 +60,13 @@ def test_files_that_docker_sends_are_those_that_the_image_s_tag_covers(tmp_path)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
     (tmp_path / "link").symlink_to("nowhere")
-    sent = sorted(sent_files(tmp_path))
-    assert sent == [".dockerignore", *names, "link"]
-    assert sent == sorted(image_tag.sent_files(tmp_path))
+    (tmp_path / "other.dockerignore").write_text("*\n!build\n")
+    for file, expected in (
+        ("Dockerfile", [".dockerignore", *names, "link", "other.dockerignore"]),
+        ("other", [".dockerignore", "build/made"]),
+    ):
+        sent = sorted(Context(tmp_path, tmp_path / file).files())
+        assert sent == expected == sorted(image_tag.sent_files(tmp_path, file))
 
 
 @pytest.mark.parametrize(
