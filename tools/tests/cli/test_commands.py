@@ -175,7 +175,7 @@ def test_without_credentials_a_local_cloud_that_runs_is_named(run, monkeypatch, 
         fcntl.flock(held, fcntl.LOCK_EX)
         code, _, complaint = run("doctor", "-s", "poc")
         assert (code, complaint.endswith(told)) == (2, True)
-        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+        monkeypatch.setenv("LOCAL_CLOUD_FACTS", "cloud.json")
         assert told not in run("doctor", "-s", "poc")[2], "one that is talked to already"
 
 
