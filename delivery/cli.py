@@ -14,16 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import boto3
 import click
-from botocore.exceptions import BotoCoreError, ClientError
 
 from ecs_gate.aws.session import Session
 from ecs_gate.text import Refused
 from ecs_gate.text.masking import Lines, mask, mask_lines
 from stack.file import project_of
 from stack.settings import Settings
-from tools.command_line import exit_code_of
+from tools.database.pulumi_state import output_of
 from tools.pause.steps import stopped_database
 
 NO_CHANGES_EXPECTED = "no changes were expected"
@@ -58,17 +56,11 @@ def login(region: str | None) -> None:
     The token is stored in Docker's configuration and is valid for twelve hours. It is not in Pulumi's
     state.
 
-    Exit code 0: logged in. 1: refused by AWS, or docker not found. Any other: that of docker.
+    Exit code 0: logged in. 1: docker not found. 2: refused by AWS. Any other: that of docker.
     """
     if not shutil.which("docker"):
         raise click.ClickException("docker is not on PATH. It builds and pushes the image.")
-    try:
-        region = region or boto3.Session().region_name
-        if not region:
-            raise click.ClickException("No region: pass --region, or set AWS_DEFAULT_REGION.")
-        answer = boto3.client("ecr", region_name=region).get_authorization_token()
-    except (BotoCoreError, ClientError) as problem:
-        raise click.ClickException(f"ECR returned no token: {problem}") from None
+    answer = Session(region).call("ecr", "get_authorization_token")
     [credentials] = answer["authorizationData"]
     user, _, token = base64.b64decode(credentials["authorizationToken"]).decode().partition(":")
     host = urlsplit(credentials["proxyEndpoint"]).netloc
@@ -144,25 +136,19 @@ def destroyable(stack: str) -> None:
 
     Exit code 0: a destroy can go on. 1: the database is stopped. 2: AWS could not be read.
     """
-    sys.exit(exit_code_of(lambda: _destroyable(stack)))
-
-
-def _destroyable(stack: str) -> int:
     settings = Settings.read(stack, Path())
     stopped = stopped_database(Session(settings.region, settings.profile), settings)
     if stopped:
         add_to_summary(f"### {stack} is paused\n\n{stopped}")
         raise Refused(stopped)
-    return 0
 
 
 def resources(stack: str) -> int | None:
     """Return the number of the stack's resources, or None when it has no state."""
     if stack not in stacks():
         return None
-    command = ["pulumi", "stack", "export", "--stack", stack, "--non-interactive"]
-    deployment = json.loads(subprocess.check_output(command, text=True))["deployment"]
-    found = deployment.get("resources") or []
+    exported = json.loads(output_of("stack", "export", "--stack", stack))
+    found = exported["deployment"].get("resources") or []
     return len([each for each in found if each["type"] != "pulumi:pulumi:Stack"])
 
 
@@ -185,9 +171,8 @@ def _in_bucket(bucket: str) -> Iterator[str]:
 
     S3 is read and not Pulumi, which writes to an empty bucket; the roles of these steps do not allow that.
     """
-    pages = boto3.client("s3").get_paginator("list_objects_v2")
     states = STATES.format(project=project_of(Path()))
-    for page in pages.paginate(Bucket=bucket, Prefix=states):
+    for page in Session(None).pages("s3", "list_objects_v2", Bucket=bucket, Prefix=states):
         for each in page.get("Contents", []):
             # A stack that was removed leaves `.json.bak`.
             if each["Key"].endswith(".json"):
@@ -196,8 +181,7 @@ def _in_bucket(bucket: str) -> Iterator[str]:
 
 def _in_backend() -> Iterator[str]:
     """Yield the stacks of a backend other than S3, such as the local cloud's folder."""
-    command = ["pulumi", "stack", "ls", "--json", "--non-interactive"]
-    yield from (each["name"] for each in json.loads(subprocess.check_output(command, text=True)))
+    yield from (each["name"] for each in json.loads(output_of("stack", "ls", "--json")))
 
 
 def pulumi(*words: str) -> tuple[int, str]:

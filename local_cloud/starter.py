@@ -63,10 +63,8 @@ class Starter:
     """Which of its own commands read the local cloud, for the shell's first line."""
     names: object = None
     """How the program's page is reached, for the shell's second line."""
-    variables: Callable[[Path], Mapping[str, str]] = nothing
-    """Return the variables of everything that uses the local cloud, from the path of its facts."""
     program_variables: Callable[[float], Mapping[str, str]] = nothing
-    """Return further variables of the program alone, from the speed of the local cloud's clock."""
+    """Return variables of the program alone, from the speed of the local cloud's clock."""
     beside: Callable[[int | None], Beside] | None = None
     """Return what runs beside the local cloud, from the port that the user chose. Raises OSError."""
     translate: Callable[[str], str] = str

@@ -1,8 +1,9 @@
-"""Writes the records of what the program declares and says: `python -m tests.recorded`. Read their diff.
+"""Writes the records of what the program declares and says: `python -m tests.recorded [KEY…]`. Read their diff.
 
 `poc.yaml` has the resources of stage 2 by their components, with inputs and options; `prod.yaml` has what is otherwise
 in prod, `settings.yaml` what another value of each setting changes, and `together.yaml` what several change in poc (a
-new case is a `set:` there). `refused.yaml` has refused stack files and what is said of them.
+new case is a `set:` there). `refused.yaml` has refused stack files and what is said of them. With settings it writes
+what is said of their other values alone: a minute instead of several.
 """
 
 import json
@@ -10,7 +11,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -110,25 +111,43 @@ def prod_as_poc() -> dict[str, Any]:
     return dict(json.loads(named))
 
 
+def of_each(keys: Iterable[str]) -> dict[str, Any]:
+    """Return what another value of each of these settings changes in prod."""
+    every = dict.fromkeys(variants("prod")[key] for key in keys)
+    for each in every:
+        begun("prod", *each)
+    prod = resources(declared("prod"))
+    return {" ".join(each): changes(prod, resources(shown("prod", *each))) for each in every}
+
+
+def shown(*run: str) -> dict[str, Any]:
+    """Return what a run declares, and say on standard error that it has ended."""
+    found = declared(*run)
+    print("declared:", *run, file=sys.stderr)
+    return found
+
+
+def renewed(*keys: str) -> str:
+    """Return `settings.yaml` with these settings as they are now."""
+    record = yaml.load((FOLDER / "settings.yaml").read_text(), yaml.CSafeLoader) | of_each(keys)
+    order = [" ".join(each) for each in variants("prod").values()]
+    return text({name: record[name] for name in order if name in record})
+
+
 def records() -> dict[str, str]:
     """Return every record by the name of its file."""
-    every = variants("prod")
-    runs = [("poc",), ("prod",), *(("prod", *each) for each in every.values())]
-    for run in [*runs, *map(run_of, together().values())]:
+    for run in [("poc",), ("prod",), *map(run_of, together().values())]:
         begun(*run)
-    poc, prod = (resources(declared(stack)) for stack in ("poc", "prod"))
-    of_each = {
-        " ".join(each): changes(prod, resources(declared("prod", *each)))
-        for each in dict.fromkeys(every.values())
-    }
+    settings = of_each(variants("prod"))
+    poc = resources(declared("poc"))
     of_several = {
-        name: {"set": each} | changes(poc, resources(declared(*run_of(each))))
+        name: {"set": each} | changes(poc, resources(shown(*run_of(each))))
         for name, each in together().items()
     }
     return {
         "poc.yaml": text(poc),
         "prod.yaml": text(changes(poc, prod_as_poc())),
-        "settings.yaml": text(of_each),
+        "settings.yaml": text(settings),
         "together.yaml": text(of_several),
     }
 
@@ -152,15 +171,18 @@ def text(record: Any) -> str:
     )
 
 
-def main(*, engine: bool) -> None:
-    """Write the records; with `engine` those of its tests instead, which run for minutes."""
-    if engine:
-        words = [sys.executable, "-m", "pytest", "tests/engine", "-q", "-k", "what_is_recorded"]
-        sys.exit(subprocess.run(words, env=os.environ | {"RECORD": "1"}, check=False).returncode)
+def main(*words: str) -> None:
+    """Write the records; with `engine` those of its tests instead, with settings only what is said of them."""
+    if words == ("engine",):
+        command = [sys.executable, "-m", "pytest", "tests/engine", "-q", "-k", "what_is_recorded"]
+        sys.exit(subprocess.run(command, env=os.environ | {"RECORD": "1"}, check=False).returncode)
+    if words:
+        (FOLDER / "settings.yaml").write_text(renewed(*words))
+        return
     for name, record in records().items():
         (FOLDER / name).write_text(record)
     refusals.FILE.write_text(text(list(refusals.renewed())))
 
 
 if __name__ == "__main__":
-    main(engine="engine" in sys.argv[1:])
+    main(*sys.argv[1:])

@@ -11,10 +11,10 @@ import shlex
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache, partial, wraps
+from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ParamSpec
+from typing import Any
 
 import click
 
@@ -29,7 +29,6 @@ from ecs_gate.text import (
     in_language,
     language,
     t,
-    text_of,
     translated,
     verbatim,
 )
@@ -38,8 +37,6 @@ from stack import LANGUAGE
 from stack.file import StackError, full_key, read, stacks
 from stack.settings import Settings
 from tools import ROOT
-
-P = ParamSpec("P")
 
 ECS = "ecsEnabled"
 """The setting by which the stages differ."""
@@ -165,6 +162,14 @@ def translate_help(command: click.Command) -> None:
             translate_help(each)
 
 
+class Program(click.Group):
+    """Commands of which each ends with an exit code and one sentence where AWS, a refusal or Ctrl-C ends it."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        command = super().invoke
+        sys.exit(exit_code_of(lambda: command(ctx) or 0))
+
+
 def _run(command: click.Command) -> Any:
     try:
         command.main(prog_name="./careapp", complete_var="_CAREAPP_COMPLETE", standalone_mode=False)
@@ -177,10 +182,7 @@ def _run(command: click.Command) -> Any:
     except click.ClickException as problem:
         print_error(verbatim(problem.format_message()))
         return problem.exit_code
-    except Refused as problem:
-        print_error(text_of(problem))
-        return problem.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except click.Abort:
         return INTERRUPTED
 
 
@@ -263,25 +265,25 @@ NO_ACCESS = ("credentials", "expired")
 
 
 def exit_code_of(work: Callable[[], int], interrupted: Text | None = None) -> int:
-    """Run a command and return its exit code. Errors of AWS and refusals are printed.
+    """Run a command and return its exit code. Errors of AWS and refusals are printed on standard error.
 
     ``interrupted`` is printed after Ctrl-C.
     """
     try:
         return work()
     except AwsProblem as problem:
-        print(f"careapp: {problem.as_text()}", file=sys.stderr)
+        print_error(verbatim(problem.as_text()))
         if problem.kind in NO_ACCESS and is_cloud_running() and not local_cloud.is_used():
             command = f"./careapp shell ./careapp {shlex.join(sys.argv[1:])}"
             print(
                 f"  {t('A local cloud runs here: {command}', command=command)!s}", file=sys.stderr
             )
     except Refused as refusal:
-        print(f"careapp: {refusal.text!s}", file=sys.stderr)
+        print_error(refusal.text)
         return refusal.exit_code
     except KeyboardInterrupt:
         if interrupted:
-            print(f"careapp: {interrupted!s}", file=sys.stderr)
+            print_error(interrupted)
         return INTERRUPTED
     except BrokenPipeError:
         return BROKEN_PIPE
@@ -302,16 +304,6 @@ def is_cloud_running() -> bool:
     except BlockingIOError:
         return True
     return False
-
-
-def with_exit_code(command: Callable[P, int]) -> Callable[P, int]:
-    """Have a command return its exit code, too, where AWS, a refusal or Ctrl-C ends it, as ``exit_code_of`` does."""
-
-    @wraps(command)
-    def run(*given: P.args, **named: P.kwargs) -> int:
-        return exit_code_of(partial(command, *given, **named))
-
-    return run
 
 
 def settings_to_look(stack: str, folder: Path) -> Settings:

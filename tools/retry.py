@@ -19,7 +19,7 @@ from ecs_gate.text import Refused, Text, t
 from stack.names import StackNames
 from stack.settings import Settings
 from tools.additions.owner import inquiry_of
-from tools.command_line import FAILED, INTERRUPTED, with_exit_code
+from tools.command_line import FAILED, INTERRUPTED
 
 PARAMETERS = {
     "healthPath": ("path", "HealthCheckPath"),
@@ -148,7 +148,6 @@ class Screen:
     lasting = warning = moment
 
 
-@with_exit_code
 def run(stack: str, folder: Path, dry_run: bool, worker: str) -> int:
     """Deploy again and follow. Return 0: it runs, 1: it does not, 2: AWS could not be read."""
     settings = Settings.read(stack, folder)

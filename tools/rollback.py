@@ -10,13 +10,11 @@ from ecs_gate.rollout.say import runs_now
 from ecs_gate.text import Refused, Text, t
 from ecs_gate.waiting import Waiting
 from stack.settings import Settings
-from tools.command_line import with_exit_code
 from tools.database.pulumi_state import PulumiStack
 
 UNCHANGED = t("--dry-run: nothing was changed.")
 
 
-@with_exit_code
 def run(stack: str, folder: Path, dry_run: bool) -> int:
     """Roll back and follow. Return 0: the version before runs, 1: it does not, 2: AWS could not be read."""
     settings = Settings.read(stack, folder)

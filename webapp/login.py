@@ -44,7 +44,9 @@ def user(load_balancer: str | None) -> str | None:
 @lru_cache(maxsize=8)
 def public_key(region: str, kid: str) -> bytes:
     """Return a load balancer's public key, in PEM (ELB user guide, "User claims encoding"). Raises OSError."""
-    local = os.environ.get("AWS_ENDPOINT_URL")  # the local cloud's
+    local = os.environ.get("AWS_ENDPOINT_URL", "")
+    if not local.startswith(("http://127.", "http://169.254.")):
+        local = ""  # It is no local cloud's, and has no such keys.
     base = f"https://public-keys.auth.elb.{region}.amazonaws.com"
     url = f"{local}/public-keys.auth.elb/{kid}" if local else f"{base}/{kid}"
     with urllib.request.urlopen(url, timeout=SECONDS) as answer:  # noqa: S310 - one of the two above

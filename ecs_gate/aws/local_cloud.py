@@ -15,8 +15,8 @@ FACTS = "LOCAL_CLOUD_FACTS"
 
 
 def is_used() -> bool:
-    """Return whether this process calls a local cloud."""
-    return bool(os.environ.get("AWS_ENDPOINT_URL"))
+    """Return whether this process calls a local cloud. AWS_ENDPOINT_URL alone may lead anywhere."""
+    return bool(facts_file())
 
 
 def facts_file() -> str:

@@ -58,6 +58,7 @@ class Session:
     def _made(self, service: str) -> Any:
         import botocore.session
         from botocore.config import Config
+        from botocore.exceptions import NoRegionError
 
         config = Config(
             connect_timeout=CONNECT_SECONDS,
@@ -68,7 +69,10 @@ class Session:
         with self._translated_errors(service):
             if self._boto is None:
                 self._boto = botocore.session.Session(profile=self._profile())
-            client = self._boto.create_client(service, self.region or None, config=config)
+            region = self.region or self._boto.get_config_variable("region")
+            if region == "":  # that of an empty AWS_DEFAULT_REGION
+                raise NoRegionError
+            client = self._boto.create_client(service, region, config=config)
         self.region = self.region or client.meta.region_name
         return client
 

@@ -3,7 +3,6 @@
 import shutil
 import tempfile
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from moto.logs import models as logs
@@ -159,7 +158,7 @@ class DataPlane:
         """End every process, close every listener and delete the files. A second call changes nothing."""
         self._hooking.remove()
         while self._undo:
-            with suppress(Exception):
+            with PROBLEMS.caught("ending the data plane"):
                 self._undo.pop()()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)

@@ -10,6 +10,8 @@ import threading
 from pathlib import Path
 
 GROUP, CONTAINER, FOLDER = "group", "container", "folder"
+ENGINE_SECONDS = 30.0
+"""How long the Docker engine may take for an answer."""
 
 
 class Guardian:
@@ -77,9 +79,18 @@ def end(kind: str, what: str) -> None:
 
 def remove_container(name: str) -> None:
     """Remove a container of the Docker engine and its anonymous volumes, if the engine answers."""
-    with contextlib.suppress(OSError):
-        command = ["docker", "rm", "--force", "--volumes", name]
-        subprocess.run(command, capture_output=True, check=False)
+    docker("rm", "--force", "--volumes", name)
+
+
+def docker(*words: str) -> str:
+    """Return what a command of the Docker engine's prints; "" where the engine does not answer in time."""
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        command = ["docker", *words]
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=ENGINE_SECONDS, check=False
+        )
+        return done.stdout.strip()
+    return ""
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from difflib import unified_diff
 from pathlib import Path
 
 from tests.documents.console import consoles
@@ -34,12 +35,9 @@ def differences(english: Page, japanese: Page) -> list[str]:
 
 
 def _unequal(what: str, one: list[str], other: list[str]) -> Iterator[str]:
-    for number, (left, right) in enumerate(zip(one, other, strict=False), 1):
-        if left != right:
-            yield f"{what} {number}: {left!r} is {right!r} in Japanese"
-            return
-    if len(one) != len(other):
-        yield f"{what}: {len(one)} and {len(other)} in Japanese"
+    for line in [*unified_diff(one, other, n=0, lineterm="")][2:]:
+        if line[0] in "-+":
+            yield f"{what}, only in {'English' if line[0] == '-' else 'Japanese'}: {line[1:]}"
 
 
 def _outline(page: Page) -> list[str]:

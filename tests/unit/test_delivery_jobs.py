@@ -2,6 +2,7 @@
 
 import json
 
+import boto3
 import pytest
 from click.testing import CliRunner
 from moto import mock_aws
@@ -17,7 +18,7 @@ DOWN = {"deployment": {"resources": [{"type": "pulumi:pulumi:Stack"}]}}
 
 
 def s3():
-    return delivery.boto3.client("s3")
+    return boto3.client("s3")
 
 
 def make_bucket():
@@ -62,6 +63,14 @@ def job(monkeypatch, tmp_path):
         yield Job()
 
 
+def typed(monkeypatch, capsys, words):
+    """Exit code and standard error of `./careapp delivery WORDS`."""
+    monkeypatch.setattr(command_line.sys, "argv", ["./careapp", "delivery", *words])
+    with pytest.raises(SystemExit) as ended:
+        command_line.run(main)
+    return ended.value.code, capsys.readouterr().err
+
+
 def test_docker_is_logged_in_by_standard_input_and_never_by_an_argument(job, tmp_path):
     job.on_path("docker", f'echo "$@" > {tmp_path}/words; cat > {tmp_path}/given')
     assert job.run("login").exit_code == 0
@@ -71,35 +80,51 @@ def test_docker_is_logged_in_by_standard_input_and_never_by_an_argument(job, tmp
     assert (tmp_path / "given").read_text() == "123456789012-auth-token"
 
 
-NO_REGION = "No region: pass --region, or set AWS_DEFAULT_REGION.\n"
+NO_REGION = "careapp: No AWS region. Set it: "
 
 
 @pytest.mark.parametrize(
     ("variables", "code", "said"),
     [
-        ({"PATH": ""}, 1, "docker is not on PATH"),
-        ({"AWS_DEFAULT_REGION": None}, 1, NO_REGION),
-        ({"AWS_DEFAULT_REGION": ""}, 1, NO_REGION),
+        ({"PATH": ""}, 1, "careapp: docker is not on PATH"),
+        ({"AWS_DEFAULT_REGION": None}, 2, NO_REGION),
+        ({"AWS_DEFAULT_REGION": ""}, 2, NO_REGION),
         (
             {"AWS_ACCESS_KEY_ID": None, "AWS_EC2_METADATA_DISABLED": "true"},
-            1,
-            "ECR returned no token: Unable to locate credentials\n",
+            2,
+            "careapp: There are no usable AWS credentials.",
         ),
         ({}, 3, ""),  # Docker itself refuses it.
     ],
 )
-def test_a_login_that_fails_is_red_and_one_line(job, monkeypatch, variables, code, said):
+def test_a_login_that_fails_is_red_and_one_line(job, monkeypatch, capsys, variables, code, said):
     job.on_path("docker", "exit 3")
     for name, value in variables.items():
         if value is None:
             monkeypatch.delenv(name)
         else:
             monkeypatch.setenv(name, value)
-    done = job.run("login")
-    assert (done.exit_code, done.output.startswith(f"Error: {said}" if said else "")) == (
-        code,
-        True,
-    )
+    ended, shown = typed(monkeypatch, capsys, ["login"])
+    assert (ended, shown.startswith(said), shown.count("\n")) == (code, True, int(bool(said)))
+
+
+@pytest.mark.parametrize("step", ["drift", "preview"])
+@pytest.mark.parametrize(
+    ("backend", "code", "said"),
+    [
+        ("s3://careapp-nowhere", 2, "careapp: s3 ListObjectsV2: The specified bucket does not exist"),
+        (f"s3://{BUCKET}", 1, "careapp: `pulumi stack export --stack poc --non-interactive` failed: no key"),
+        ("file:///x", 1, "careapp: `pulumi stack ls --json --non-interactive` failed: no key"),
+    ],
+)  # fmt: skip
+def test_a_state_that_cannot_be_read_is_red_and_one_line(
+    job, monkeypatch, capsys, step, backend, code, said
+):
+    job.deployed()
+    job.on_path("pulumi", "echo no key >&2; exit 5")
+    monkeypatch.setenv("PULUMI_BACKEND_URL", backend)
+    ended, shown = typed(monkeypatch, capsys, [step, "--stack", "poc"])
+    assert (ended, shown.startswith(said), shown.count("\n")) == (code, True, 1)
 
 
 def test_a_stack_that_was_never_deployed_is_not_asked_of_pulumi(job):
@@ -192,14 +217,6 @@ def test_a_stack_that_was_removed_has_no_state(job):
     assert list(delivery.stacks()) == ["poc", "prod"]
 
 
-def typed(monkeypatch, capsys, words):
-    """Exit code and standard error of `./careapp delivery WORDS`."""
-    monkeypatch.setattr(command_line.sys, "argv", ["./careapp", "delivery", *words])
-    with pytest.raises(SystemExit) as ended:
-        command_line.run(main)
-    return ended.value.code, capsys.readouterr().err
-
-
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("step", ["drift", "preview"])
 def test_a_step_without_its_variable_says_who_sets_it(job, monkeypatch, capsys, step):
@@ -238,7 +255,7 @@ def test_a_paused_stack_that_keeps_a_snapshot_is_not_destroyed(
     keys = "aws:region: ap-northeast-1, careapp:protect: 'false'"
     text = f"config: {{{keys}, careapp:databaseFinalSnapshot: {snapshot!r}}}"
     (folder / "Pulumi.poc.yaml").write_text(text)
-    rds, name = delivery.boto3.client("rds"), {"DBInstanceIdentifier": "careapp-poc"}
+    rds, name = boto3.client("rds"), {"DBInstanceIdentifier": "careapp-poc"}
     if status != "gone":
         login = {"MasterUsername": "postgres", "MasterUserPassword": "long-enough-1"}
         kind = {"DBInstanceClass": "db.t4g.micro", "Engine": "postgres", "AllocatedStorage": 20}

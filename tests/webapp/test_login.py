@@ -90,7 +90,9 @@ def test_the_key_comes_from_its_region_or_from_the_local_cloud(monkeypatch):
     monkeypatch.setattr(urllib.request, "urlopen", opened)
     for endpoint, base in (
         ("", "https://public-keys.auth.elb.eu-west-1.amazonaws.com"),
+        ("https://endpoint.example.com", "https://public-keys.auth.elb.eu-west-1.amazonaws.com"),
         ("http://127.0.0.1:1", "http://127.0.0.1:1/public-keys.auth.elb"),
+        ("http://169.254.170.2:1", "http://169.254.170.2:1/public-keys.auth.elb"),
     ):
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
         login.public_key.cache_clear()

@@ -11,7 +11,7 @@ import click
 
 from ecs_gate.text import verbatim
 from tools.cli.git import git
-from tools.command_line import translate_help
+from tools.command_line import Program, translate_help
 
 ROOT = Path(__file__).parents[2]
 MODULES = {
@@ -67,7 +67,7 @@ def version(context: click.Context, _option: click.Parameter, asked: bool) -> No
     context.exit()
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--version", "-V", is_flag=True, is_eager=True, expose_value=False, callback=version,
               help="Show version and commit.")  # fmt: skip
 def main() -> None:

@@ -9,10 +9,9 @@ from ecs_gate.diagnosis.screen import as_dict, lines
 from ecs_gate.doctor import diagnose
 from ecs_gate.screen import display
 from tools.additions.owner import inquiry_of
-from tools.command_line import print_json, raise_if_blind, settings_to_look, with_exit_code
+from tools.command_line import print_json, raise_if_blind, settings_to_look
 
 
-@with_exit_code
 def run(stack: str, folder: Path, as_json: bool) -> int:
     """Diagnose a stack, print the diagnosis and return its exit code."""
     settings = settings_to_look(stack, folder)

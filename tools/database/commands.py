@@ -24,7 +24,7 @@ from ecs_gate.text import Refused, t, verbatim
 from ecs_gate.text.masking import mask
 from stack.file import names_of
 from tools.additions.owner import session_of
-from tools.command_line import FAILED, print_json, with_exit_code
+from tools.command_line import FAILED, print_json
 from tools.database import queries
 from tools.database.queries import LOOPBACK, CheckResult, Login, QueryResult
 from tools.database.tunnel import JumpHost, Tunnel, find, open_tunnel
@@ -139,7 +139,6 @@ def _open(stack: str, folder: Path, port: int = 0) -> Iterator[tuple[Login, Tunn
             raise silent(session, jump_host, database, str(silence)) from None
 
 
-@with_exit_code
 def check(stack: str, folder: Path, as_json: bool, rounds: int) -> int:
     """Connect, print version, TLS and latency, and return the exit code."""
     with _open(stack, folder) as (who, tunnel):
@@ -151,7 +150,6 @@ def check(stack: str, folder: Path, as_json: bool, rounds: int) -> int:
     return 0
 
 
-@with_exit_code
 def psql(stack: str, folder: Path, question: str | None, arguments: list[str]) -> int:
     """Run psql and return its exit code. Without psql a single statement still runs."""
     program = shutil.which("psql")
@@ -186,7 +184,6 @@ def _run(command: list[str], who: Login, tunnel: Tunnel) -> int:
     return run_in_front(command, {**os.environ, **who.variables(tunnel.port)})
 
 
-@with_exit_code
 def keep_tunnel_open(stack: str, folder: Path, port: int, as_json: bool) -> int:
     """Keep a tunnel open until Ctrl-C; return 1 when Session Manager closes it."""
     with _open(stack, folder, port) as (who, tunnel):

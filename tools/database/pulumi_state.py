@@ -134,17 +134,22 @@ class PulumiStack:
         return exported
 
     def _pulumi(self, *words: str, given: str | None = None) -> str:
-        """Run pulumi and return its output. Raises Refused with its errors."""
-        if shutil.which("pulumi") is None:
-            raise Refused("pulumi is not on PATH, and the swap needs it.")
-        command = ["pulumi", *words, "-s", self.names.stack, "--non-interactive"]
+        return output_of(*words, "-s", self.names.stack, folder=self.folder, given=given)
+
+
+def output_of(*words: str, folder: Path | None = None, given: str | None = None) -> str:
+    """Run pulumi and return its output. Raises Refused with its errors."""
+    command = ["pulumi", *words, "--non-interactive"]
+    try:
         done = subprocess.run(
-            command, cwd=self.folder, input=given, capture_output=True, text=True, check=False
+            command, cwd=folder, input=given, capture_output=True, text=True, check=False
         )
-        if done.returncode:
-            raise Refused(
-                "`{command}` failed: {words}",
-                command=" ".join(command),
-                words=verbatim((done.stderr or done.stdout).strip()),
-            )
-        return done.stdout
+    except FileNotFoundError:
+        raise Refused("pulumi is not on PATH.") from None
+    if done.returncode:
+        raise Refused(
+            "`{command}` failed: {words}",
+            command=" ".join(command),
+            words=verbatim((done.stderr or done.stdout).strip()),
+        )
+    return done.stdout

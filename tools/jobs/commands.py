@@ -25,7 +25,7 @@ from tools import run_task, single_task
 from tools.additions.parts import jobs as known
 from tools.additions.parts.jobs import Run, Schedule
 from tools.additions.parts.pauses import pause_of
-from tools.command_line import print_json, settings_to_look, with_exit_code
+from tools.command_line import print_json, settings_to_look
 from tools.watch import logs
 from tools.watch.logs import LogQuery, LogScreen
 
@@ -183,7 +183,6 @@ def _job_dict(row: Row) -> dict[str, Any]:
     }
 
 
-@with_exit_code
 def show(stack: str, folder: Path, as_json: bool) -> int:
     """Print the jobs; return 0, or 1 where one is not as declared or its last run failed."""
     settings = settings_to_look(stack, folder)
@@ -232,7 +231,6 @@ def run(stack: str, folder: Path, name: str) -> int:
     return run_task.run_planned(stack, folder, plan)
 
 
-@with_exit_code
 def show_log(
     stack: str, folder: Path, name: str, screen: LogScreen, query: LogQuery, is_following: bool
 ) -> int:

@@ -32,7 +32,7 @@ from stack.names import StackNames
 from stack.settings import Settings
 from tools.additions.checks import limits, stages
 from tools.additions.owner import inquiry_of, session_of
-from tools.command_line import print_json, raise_if_blind, with_exit_code
+from tools.command_line import print_json, raise_if_blind
 from tools.preflight.account import ITEMS as ITEMS_OF_ACCOUNT
 from tools.preflight.account import Account
 
@@ -255,7 +255,6 @@ def as_dict(preflight: Preflight) -> dict[str, Any]:
     return {"ready": preflight.exit_code == 0, "items": items, **body.as_dict(preflight.diagnosis)}
 
 
-@with_exit_code
 def run(stack: str, folder: Path, as_json: bool) -> int:
     """Check a stack or an empty account, print the list and return the exit code."""
     preflight = check(names_of(stack, folder), session_of(stack, folder), folder)

@@ -21,7 +21,7 @@ from local_cloud.engine.program import FORKS, PRELOADED
 from local_cloud.run.options import NumberRange
 from stack.file import StackError, StackFile, full_key, project_of, read
 from tools import ROOT
-from tools.command_line import ECS, Setting, TranslatedOption, exit_code_of
+from tools.command_line import ECS, Setting, TranslatedOption
 from tools.cost.bill import Assumptions
 from tools.cost.graph import Graph
 from tools.cost.prices import PriceBook, api_session
@@ -159,19 +159,15 @@ def cost(
     """
     careapp.use()
     given = {name: value for name, value in assumed.items() if value is not None}
-
-    def work() -> int:
-        folder = Path() if Path("Pulumi.yaml").exists() else ROOT
-        changed = {full_key(project_of(folder), key): text for key, text in settings}
-        files = sorted(each.name.split(".")[1] for each in folder.glob("Pulumi.*.yaml"))
-        which = stacks or tuple(files[:1] if settings else files) or ("poc",)
-        session = api_session(read(which[0], folder).profile) if live else None
-        with terminations_raise(), Progress().phase(str(t("listing the resources"))):
-            comparison = compare(which, folder, changed, replace(Assumptions(), **given), session)
-        if as_json:
-            print(json.dumps(as_dict(comparison), ensure_ascii=False, indent=2))
-        else:
-            display(lines(comparison))
-        return int(any(each.bill.unpriced or each.left.unpriced for each in comparison.columns))
-
-    sys.exit(exit_code_of(work))
+    folder = Path() if Path("Pulumi.yaml").exists() else ROOT
+    changed = {full_key(project_of(folder), key): text for key, text in settings}
+    files = sorted(each.name.split(".")[1] for each in folder.glob("Pulumi.*.yaml"))
+    which = stacks or tuple(files[:1] if settings else files) or ("poc",)
+    session = api_session(read(which[0], folder).profile) if live else None
+    with terminations_raise(), Progress().phase(str(t("listing the resources"))):
+        comparison = compare(which, folder, changed, replace(Assumptions(), **given), session)
+    if as_json:
+        print(json.dumps(as_dict(comparison), ensure_ascii=False, indent=2))
+    else:
+        display(lines(comparison))
+    sys.exit(int(any(each.bill.unpriced or each.left.unpriced for each in comparison.columns)))

@@ -29,7 +29,6 @@ from tools.command_line import (
     print_json,
     raise_if_blind,
     settings_to_look,
-    with_exit_code,
 )
 from tools.watch.logs import LogQuery, Search, masked
 
@@ -257,7 +256,6 @@ def as_dicts(timeline: Timeline) -> dict[str, Any]:
     }
 
 
-@with_exit_code
 def run(stack: str, folder: Path, as_json: bool, since: timedelta | None, log: bool) -> int:
     """Print the timeline; return 0, or 2 when a part of it could not be read."""
     settings = settings_to_look(stack, folder)

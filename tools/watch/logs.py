@@ -28,7 +28,6 @@ from stack.file import names_of
 from stack.names import StackNames
 from stack.settings import Settings
 from tools.additions.owner import session_of
-from tools.command_line import with_exit_code
 
 SPANS = (
     *(timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1)),
@@ -330,7 +329,6 @@ def _read(text: str) -> object:
     return content if isinstance(content, dict) else text
 
 
-@with_exit_code
 def run(
     stack: str,
     folder: Path,

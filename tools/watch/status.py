@@ -19,7 +19,7 @@ from tools.additions.checks import stages
 from tools.additions.owner import overview, session_of
 from tools.additions.parts.pauses import RESUME_FIRST, paused
 from tools.additions.parts.settings import settings_of
-from tools.command_line import print_json, raise_if_blind, settings_to_look, with_exit_code
+from tools.command_line import print_json, raise_if_blind, settings_to_look
 
 STOPPED_SHOWN = 3
 
@@ -287,7 +287,6 @@ def plain(value: object) -> Any:
     return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
 
 
-@with_exit_code
 def run(stack: str, folder: Path, as_json: bool, watch: bool) -> int:
     """Print the status once, or again every two seconds; return its exit code."""
     session = session_of(stack, folder)

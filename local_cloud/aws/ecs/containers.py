@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from local_cloud.aws.ecs.plans import Plan
-from local_cloud.machine.guardian import CONTAINER, GROUP, Guardian, remove_container
+from local_cloud.machine.guardian import CONTAINER, GROUP, Guardian, docker, remove_container
 from local_cloud.machine.namespaces import Namespace
 from local_cloud.machine.processes import (
     PROC,
@@ -281,13 +281,10 @@ class DockerContainer:
 
     def _inspect(self, what: str) -> str:
         """Return a part of the engine's record of the container; "" when it has none."""
-        command = ["docker", "inspect", "--format", what, self.name]
-        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+        return docker("inspect", "--format", what, self.name)
 
     def signal(self, number: int) -> None:
-        subprocess.run(
-            ["docker", "kill", "--signal", str(number), self.name], capture_output=True, check=False
-        )
+        docker("kill", "--signal", str(number), self.name)
 
     def check(self, argv: Sequence[str], timeout: float) -> int | None:
         try:

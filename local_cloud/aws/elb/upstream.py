@@ -218,10 +218,8 @@ class Upstream:
         except (OSError, h11.RemoteProtocolError, h11.LocalProtocolError):
             raise NoAnswer from None
         finally:
-            if not sending.done():
-                sending.cancel()
-            with suppress(BaseException):
-                await sending
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
             if wire.http.our_state is not h11.IDLE:
                 wire.close()
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from local_cloud.aws.ecs.containers import DockerContainer, ProcessGroup
 from local_cloud.aws.ecs.plans import add_authority, plan, trust_mounts
 from local_cloud.aws.ecs.runner import as_on_aws, command_of
 from local_cloud.building.builder import LocalImage
+from local_cloud.machine import guardian
 from local_cloud.machine.authority import Authority
 from local_cloud.machine.guardian import Guardian
 from local_cloud.tests.dataplane.conftest import RDS_BUNDLE, make_image
@@ -93,6 +95,15 @@ def test_docker_gets_limits_as_arguments_and_values_by_its_environment(tmp_path,
     assert "DB_PASSWORD=hush" in (tmp_path / "env").read_text().splitlines()
     removed = "rm --force --volumes careapp-rehearsal-1\n"
     assert (tmp_path / "later").read_text() == removed
+
+
+def test_engine_that_does_not_answer_is_not_waited_for(engine, monkeypatch):
+    engine("#!/bin/sh\nexec sleep 60\n")
+    monkeypatch.setattr(guardian, "ENGINE_SECONDS", 0.1)
+    begun = time.monotonic()
+    assert guardian.docker("inspect", "careapp-rehearsal-1") == ""
+    guardian.remove_container("careapp-rehearsal-1")
+    assert time.monotonic() - begun < 30
 
 
 ALL = "0.0.0.0"  # noqa: S104 - only a text

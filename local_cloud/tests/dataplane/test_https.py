@@ -6,15 +6,17 @@ import json
 import socket
 import ssl
 import urllib.request
+from contextlib import aclosing
 from urllib.parse import urlsplit
 
 import h11
 import pytest
 
 from local_cloud.aws import acm, hooks
+from local_cloud.aws.elb import upstream as upstreams
 from local_cloud.aws.elb.listener import lowest_tls
 from local_cloud.aws.elb.targets import Target
-from local_cloud.aws.elb.upstream import NoTls, Pool, Upstream
+from local_cloud.aws.elb.upstream import NoTls, Pool, Upstream, Wire
 from local_cloud.machine.authority import Authority
 from local_cloud.machine.namespaces import TaskAddress
 from local_cloud.tests.dataplane.declarations import DECLARED
@@ -177,6 +179,38 @@ def asked(context: ssl.SSLContext | None, answer: bytes = ANSWER) -> list[str]:
             server.close()
 
     return asyncio.run(one())
+
+
+def test_exchange_that_is_cancelled_while_its_body_ends_is_cancelled(monkeypatch):
+    """The target has answered; the rest of the request, which nobody reads, takes its time to stop."""
+    ending = asyncio.Event()
+
+    async def send(*_):
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ending.set()
+            await asyncio.sleep(0.05)
+
+    async def read(events):
+        async with aclosing(events):
+            return [event async for event in events]
+
+    async def one():
+        ours, theirs = socket.socketpair()
+        theirs.sendall(ANSWER)
+        wire = Wire(*await asyncio.open_connection(sock=ours), False)
+        wire.http.send(REQUEST)
+        upstream = Upstream(Pool(2), Target("group", "10.0.0.1", 3000, 0), None)
+        exchange = asyncio.ensure_future(read(upstream._once(None, wire, REQUEST, None, 5)))
+        await ending.wait()
+        exchange.cancel()
+        await asyncio.wait([exchange])
+        theirs.close()
+        return exchange.cancelled()
+
+    monkeypatch.setattr(upstreams, "_send", send)
+    assert asyncio.run(one())
 
 
 def test_certificate_of_a_target_is_not_verified(tmp_path):

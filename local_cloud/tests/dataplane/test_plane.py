@@ -56,6 +56,16 @@ def test_port_that_is_taken_is_named_and_nothing_is_left(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_clean_up_that_fails_is_logged_and_ends_no_other(tmp_path, caplog):
+    stopped, ended = plane(tmp_path, None), []
+    stopped._undo += [lambda: ended.append("first"), lambda: 1 / 0]
+    stopped.stop()
+    assert (ended, [each.exc_info[0] for each in caplog.records]) == (
+        ["first"],
+        [ZeroDivisionError],
+    )
+
+
 def test_plane_starts_again_after_it_was_stopped_twice(tmp_path):
     before = hooked()
     for _ in range(2):

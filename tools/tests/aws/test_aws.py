@@ -184,7 +184,7 @@ def test_command_gets_the_options_that_it_lacks(place, command, completed):
 
 
 def test_profile_of_the_stack_file_is_named_but_not_to_the_local_cloud(monkeypatch):
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://endpoint.example.com")
     assert Session("eu-west-1", "work").place == WORK
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("LOCAL_CLOUD_FACTS", "cloud.json")
     assert Session("eu-west-1", "work").place == Place(region="eu-west-1")

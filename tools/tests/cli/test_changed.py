@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from local_cloud.paths import ROOT
+from tools.cli import tests
 from tools.cli.changed import shown, touched, using
 from tools.cli.tests import test as command
 
@@ -83,3 +84,11 @@ def test_what_git_cannot_say_is_no_empty_answer(tmp_path, monkeypatch):
 def test_changed_takes_neither_all_nor_a_folder(words):
     done = CliRunner().invoke(command, ["--changed", *words])
     assert (done.exit_code, "--changed chooses the tests" in done.output) == (2, True)
+
+
+def test_folders_without_a_quick_test_are_not_begun(monkeypatch, capsys):
+    files = ["tests/engine/test_stages.py", "tests/unit/test_names.py"]
+    monkeypatch.setattr(tests, "using", lambda *_: {key: ["stack/names.py"] for key in files})
+    monkeypatch.setattr(tests, "run_in_front", lambda words, *_: files[0] in words)
+    assert tests.of_changes(()) == {"tests/unit": False}
+    assert capsys.readouterr().out == "tests/unit/test_names.py: stack/names.py\n"

@@ -29,12 +29,12 @@ ENDS = {
     "broken": (Broken(t("cause")), 1, "careapp: cause\n"),
     "click": (click.ClickException("cause"), 1, "careapp: cause\n"),
     "stack": (StackError(t("cause")), 2, "careapp: cause\n"),
-    "ctrl-c": (KeyboardInterrupt(), 130, "\n"),
+    "ctrl-c": (KeyboardInterrupt(), 130, ""),
     "own": (SystemExit(7), 7, ""),
 }
 
 
-@click.group()
+@click.group(cls=command_line.Program)
 def program():
     """Show it."""
 
@@ -73,14 +73,16 @@ def test_every_error_has_its_exit_code(ran, how):
 PRINTS = """
 import sys, click
 from tools import command_line
-from tools.cli import main
-from tools.command_line import exit_code_of, print_json
+from tools.command_line import print_json
 from ecs_gate.screen import Line, display
 show = {"screen": lambda: display([Line("a"), Line("b")]), "json": lambda: print_json({"a": 1})}
-@click.command()
+@click.group(cls=command_line.Program)
+def program():
+    pass
+@program.command()
 @click.argument("how")
-def program(how):
-    sys.exit(exit_code_of(lambda: show[how]() or 0))
+def end(how):
+    show[how]()
 command_line.run(program)
 """
 
@@ -90,7 +92,7 @@ def test_output_that_is_not_read_is_exit_code_141(how, monkeypatch):
     monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     reading, writing = os.pipe()
     os.close(reading)
-    words = [sys.executable, "-c", PRINTS, how]
+    words = [sys.executable, "-c", PRINTS, "end", how]
     done = subprocess.run(words, stdout=writing, stderr=subprocess.PIPE, check=False)
     os.close(writing)
     assert (done.returncode, done.stderr) == (141, b"")
@@ -175,7 +177,7 @@ def test_without_credentials_a_local_cloud_that_runs_is_named(run, monkeypatch, 
         fcntl.flock(held, fcntl.LOCK_EX)
         code, _, complaint = run("doctor", "-s", "poc")
         assert (code, complaint.endswith(told)) == (2, True)
-        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+        monkeypatch.setenv("LOCAL_CLOUD_FACTS", "cloud.json")
         assert told not in run("doctor", "-s", "poc")[2], "one that is talked to already"
 
 

@@ -59,7 +59,7 @@ def asked(monkeypatch):
         return {"PriceList": products.get((params["ServiceCode"], filters["usagetype"]), [])}
 
     monkeypatch.setattr(BaseClient, "_make_api_call", answer)
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.delenv("LOCAL_CLOUD_FACTS", raising=False)
     return asked
 
 
@@ -90,6 +90,6 @@ def test_a_live_price_takes_precedence_and_is_asked_for_once(asked, region, key,
 def test_a_price_that_nobody_has_is_none_and_the_local_cloud_has_none(monkeypatch):
     with pytest.raises(NoPrice, match="nat-hour; --live asks AWS"):
         PriceBook("eu-west-2").price("nat-hour")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("LOCAL_CLOUD_FACTS", "cloud.json")
     with pytest.raises(AwsProblem, match="does not know AWS's prices"):
         api_session(None)
