@@ -209,5 +209,5 @@ def local_cloud_environment(access: Access, facts: Path) -> dict[str, str]:
         "AWS_REGION": access.region,
         "AWS_DEFAULT_REGION": access.region,
         "AWS_PAGER": "",
-        **starter.current().variables(facts),
+        "LOCAL_CLOUD_FACTS": str(facts),
     }

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ecs_gate.aws import local_cloud
 from ecs_gate.text import t, translated, verbatim
 from ecs_gate.text.masking import mask
 from local_cloud import starter
@@ -17,9 +16,6 @@ from local_cloud.run.client import CloudError
 from local_cloud.run.shell import RegionChoice
 from stack.file import Reader, read, refused
 from tools import ROOT
-
-GATE_POLL = "0.1"
-"""Wall-clock seconds between two reads of the roll-out gate. The 3 s for AWS would be too long here."""
 
 
 def page(port: int | None) -> starter.Beside:
@@ -46,11 +42,6 @@ CAREAPP = starter.Starter(
         "curl and Python reach the page by its pageUrl; a browser finds it at the address that "
         "./careapp cloud status prints."
     ),
-    variables=lambda facts: {local_cloud.FACTS: str(facts)},
-    program_variables=lambda speed: {
-        "LOCAL_CLOUD_SPEED": str(speed),
-        "LOCAL_CLOUD_POLL_SECONDS": GATE_POLL,
-    },
     beside=page,
     translate=translated,
     mask=mask,
