@@ -24,11 +24,6 @@ class Beside(Protocol):
         """End it."""
 
 
-def nothing(_: object) -> Mapping[str, str]:
-    """Return no variables."""
-    return {}
-
-
 @dataclass(frozen=True, kw_only=True)
 class Starter:
     """What the local cloud knows of the program that starts it. One process has one starter."""
@@ -63,8 +58,6 @@ class Starter:
     """Which of its own commands read the local cloud, for the shell's first line."""
     names: object = None
     """How the program's page is reached, for the shell's second line."""
-    program_variables: Callable[[float], Mapping[str, str]] = nothing
-    """Return variables of the program alone, from the speed of the local cloud's clock."""
     beside: Callable[[int | None], Beside] | None = None
     """Return what runs beside the local cloud, from the port that the user chose. Raises OSError."""
     translate: Callable[[str], str] = str

@@ -6,69 +6,50 @@ import pulumi_docker as docker
 
 from ecs_gate.pulumi import follow
 
-PORT = 8000
-config = pulumi.Config()
-network = aws.ec2.get_vpc(default=True)
-subnets = aws.ec2.get_subnets(filters=[{"name": "vpc-id", "values": [network.id]}]).ids
+PORT, EVERYWHERE = 8000, ["0.0.0.0/0"]
+vpc = aws.ec2.get_vpc(default=True)
+subnets = aws.ec2.get_subnets(filters=[{"name": "vpc-id", "values": [vpc.id]}]).ids
 
 
 def group(name: str, port: int, **sources: pulumi.Input[object]) -> aws.ec2.SecurityGroup:
     """Return a security group that takes TCP on one port from these sources."""
     taken = {"protocol": "tcp", "from_port": port, "to_port": port, **sources}
-    given = {"protocol": "-1", "from_port": 0, "to_port": 0, "cidr_blocks": ["0.0.0.0/0"]}
-    return aws.ec2.SecurityGroup(name, vpc_id=network.id, ingress=[taken], egress=[given])
+    given = {"protocol": "-1", "from_port": 0, "to_port": 0, "cidr_blocks": EVERYWHERE}
+    return aws.ec2.SecurityGroup(name, vpc_id=vpc.id, ingress=[taken], egress=[given])
 
 
-def role(name: str, *arns: pulumi.Input[str]) -> aws.iam.Role:
-    """Return a role of ECS's tasks that may read these secrets."""
-    trust = {"Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    read = {"Action": "secretsmanager:GetSecretValue", "Resource": list(arns)}
-    made = aws.iam.Role(name, assume_role_policy=policy(trust))
-    if arns:
-        aws.iam.RolePolicy(name, role=made.name, policy=policy(read))
-    return made
-
-
-def policy(statement: dict[str, object]) -> pulumi.Output[str]:
+def policy(**statement: pulumi.Input[object]) -> pulumi.Output[str]:
+    """Return the policy that allows this."""
     allowed = {"Effect": "Allow", **statement}
     return pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": [allowed]})
 
 
-web = group("web", 80, cidr_blocks=["0.0.0.0/0"])
+web = group("web", 80, cidr_blocks=EVERYWHERE)
 tasks = group("tasks", PORT, security_groups=[web.id])
 data = group("data", 5432, security_groups=[tasks.id])
 
-places = aws.rds.SubnetGroup("data", subnet_ids=subnets)
 database = aws.rds.Instance(
     "data",
     engine="postgres",
-    engine_version="17",
     instance_class="db.t4g.micro",
     allocated_storage=20,
     db_name="shop",
     username="shop",
     manage_master_user_password=True,
-    db_subnet_group_name=places.name,
+    db_subnet_group_name=aws.rds.SubnetGroup("data", subnet_ids=subnets).name,
     vpc_security_group_ids=[data.id],
     skip_final_snapshot=True,
 )
-password = database.master_user_secrets[0].secret_arn
-signing = aws.secretsmanager.Secret("signing", recovery_window_in_days=0)
-aws.secretsmanager.SecretVersion(
-    "signing", secret_id=signing.id, secret_string=config.require_secret("signingKey")
-)
+secret = database.master_user_secrets[0].secret_arn
 
 repository = aws.ecr.Repository("shop", force_delete=True)
 login = aws.ecr.get_authorization_token_output(registry_id=repository.registry_id)
+password = pulumi.Output.secret(login.password)
 image = docker.Image(
     "shop",
-    image_name=pulumi.Output.concat(repository.repository_url, ":", config.require("version")),
+    image_name=repository.repository_url,
     build={"context": "app", "platform": "linux/amd64"},
-    registry={
-        "server": repository.repository_url,
-        "username": login.user_name,
-        "password": pulumi.Output.secret(login.password),
-    },
+    registry={"server": login.proxy_endpoint, "username": login.user_name, "password": password},
 )
 
 balancer = aws.lb.LoadBalancer("shop", security_groups=[web.id], subnets=subnets)
@@ -77,38 +58,34 @@ targets = aws.lb.TargetGroup(
     port=PORT,
     protocol="HTTP",
     target_type="ip",
-    vpc_id=network.id,
+    vpc_id=vpc.id,
+    health_check={"path": "/up", "interval": 10},
     deregistration_delay=10,
-    health_check={"path": "/up", "interval": 10, "timeout": 5, "unhealthy_threshold": 2},
 )
-forward = aws.lb.Listener(
-    "shop",
-    load_balancer_arn=balancer.arn,
-    port=80,
-    default_actions=[{"type": "forward", "target_group_arn": targets.arn}],
+forward = {"type": "forward", "target_group_arn": targets.arn}
+listener = aws.lb.Listener(
+    "shop", load_balancer_arn=balancer.arn, port=80, default_actions=[forward]
 )
 
-execution = role("execution", password, signing.arn)
-pull = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
-attached = aws.iam.RolePolicyAttachment("pull", role=execution.name, policy_arn=pull)
+ecs = policy(Principal={"Service": "ecs-tasks.amazonaws.com"}, Action="sts:AssumeRole")
+role = aws.iam.Role("shop", assume_role_policy=ecs)
+read = policy(Action="secretsmanager:GetSecretValue", Resource=secret)
+reads = aws.iam.RolePolicy("read", role=role.name, policy=read)
+pull = aws.iam.ManagedPolicy.AMAZON_ECS_TASK_EXECUTION_ROLE_POLICY
+pulls = aws.iam.RolePolicyAttachment("pull", role=role.name, policy_arn=pull)
+
 logs = aws.cloudwatch.LogGroup("shop", retention_in_days=7)
 container = {
     "name": "web",
     "image": image.repo_digest,
     "portMappings": [{"containerPort": PORT}],
-    "environment": [
-        {"name": "DATABASE_HOST", "value": database.address},
-        {"name": "PORT", "value": str(PORT)},
-    ],
-    "secrets": [
-        {"name": "DATABASE_PASSWORD", "valueFrom": pulumi.Output.concat(password, ":password::")},
-        {"name": "SIGNING_KEY", "valueFrom": signing.arn},
-    ],
+    "environment": [{"name": "DB_HOST", "value": database.address}],
+    "secrets": [{"name": "DB_PASSWORD", "valueFrom": pulumi.Output.concat(secret, ":password::")}],
     "logConfiguration": {
         "logDriver": "awslogs",
         "options": {
             "awslogs-group": logs.name,
-            "awslogs-region": aws.get_region().region,
+            "awslogs-region": logs.region,
             "awslogs-stream-prefix": "web",
         },
     },
@@ -120,26 +97,21 @@ definition = aws.ecs.TaskDefinition(
     memory="512",
     network_mode="awsvpc",
     requires_compatibilities=["FARGATE"],
-    execution_role_arn=execution.arn,
-    task_role_arn=role("app").arn,
+    execution_role_arn=role.arn,
     container_definitions=pulumi.Output.json_dumps([container]),
 )
+network = {"subnets": subnets, "security_groups": [tasks.id], "assign_public_ip": True}
+behind = {"target_group_arn": targets.arn, "container_name": "web", "container_port": PORT}
 service = aws.ecs.Service(
     "shop",
     cluster=aws.ecs.Cluster("shop").arn,
     task_definition=definition.arn,
     launch_type="FARGATE",
     desired_count=1,
+    network_configuration=network,
+    load_balancers=[behind],
     deployment_circuit_breaker={"enable": True, "rollback": True},
-    network_configuration={
-        "assign_public_ip": True,
-        "subnets": subnets,
-        "security_groups": [tasks.id],
-    },
-    load_balancers=[
-        {"target_group_arn": targets.arn, "container_name": "web", "container_port": PORT}
-    ],
-    opts=pulumi.ResourceOptions(depends_on=[forward, attached]),
+    opts=pulumi.ResourceOptions(depends_on=[listener, reads, pulls]),
 )
 
 url = pulumi.Output.concat("http://", balancer.dns_name)

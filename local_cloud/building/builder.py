@@ -73,6 +73,15 @@ NOT_FOUND = ("ImageNotFoundException", "RepositoryNotFoundException")
 CLOSE_SECONDS = 10.0
 
 
+def repository_and_tag(name: str) -> tuple[str, str]:
+    """Return what stands before an image's tag, and the tag: `latest` without one, as for Docker and ECS.
+
+    The part behind the last colon is no tag where it has a slash: then it is a port of the registry.
+    """
+    repository, colon, tag = name.rpartition(":")
+    return (repository, tag) if colon and "/" not in tag else (name, "latest")
+
+
 class BuildError(Exception):
     """The image cannot be built. The message has the builder's last lines."""
 
@@ -109,7 +118,9 @@ class Builder:
     def find(self, reference: str) -> LocalImage:
         """Return the image with a tag or digest. Raises ``ImageNotFound``, also if it was deleted from ECR."""
         with self._lock:
-            image = self._images.get(reference)
+            image = self._images.get(
+                reference if "@" in reference else ":".join(repository_and_tag(reference))
+            )
         if image is None:
             raise ImageNotFound(reference)
         try:
@@ -126,7 +137,7 @@ class Builder:
         repository, _, digest = rest.partition("@")
         which = {"imageDigest": digest}
         if not digest:
-            repository, _, tag = rest.rpartition(":")
+            repository, tag = repository_and_tag(rest)
             which = {"imageTag": tag}
         params = {"repositoryName": repository, "imageIds": [which]}
         [found] = self._calls("ecr", "describe_images", params)["imageDetails"]
@@ -164,9 +175,9 @@ class Builder:
             else self._build_without_docker(wanted, say)
         )
         digest = self._push(wanted, image)
-        repository = wanted.name.rpartition(":")[0]
+        repository, tag = repository_and_tag(wanted.name)
         with self._lock:
-            for reference in (wanted.name, f"{repository}@{digest}"):
+            for reference in (f"{repository}:{tag}", f"{repository}@{digest}"):
                 self._images[reference] = image
         return digest
 
@@ -255,7 +266,7 @@ class Builder:
         provider/image.go, dockerBuild; "tag invalid" is the registry's code TAG_INVALID).
         """
         host, _, rest = wanted.name.partition("/")
-        repository, _, tag = rest.rpartition(":")
+        repository, tag = repository_and_tag(rest)
         manifest = json.dumps(
             {
                 "schemaVersion": 2,

@@ -11,7 +11,7 @@ from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 from pulumi.runtime.proto import provider_pb2 as pb
 from pulumi.runtime.rpc import UNKNOWN
 
-from local_cloud.building.builder import Builder, Wanted
+from local_cloud.building.builder import Builder, Wanted, repository_and_tag
 from local_cloud.building.dockerfile import DockerfileError, left_out
 from local_cloud.building.files import Context
 from local_cloud.providers.servicer import (
@@ -123,7 +123,7 @@ class DockerServicer(Servicer):
             digest = self._builder.build(self._wanted(inputs), partial(self._warn, request.urn))
         if self._builder.left_out:
             self._warn(request.urn, left_out(self._builder.left_out))
-        repository = inputs["imageName"].rpartition(":")[0]
+        repository, _ = repository_and_tag(inputs["imageName"])
         return {
             **shown,
             "baseImageName": inputs["imageName"],

@@ -24,6 +24,9 @@ from local_cloud.text import said, t
 
 log = logging.getLogger("local_cloud.run.cloud")
 
+POLL_SECONDS = "0.1"
+"""Seconds of this machine between two reads of a program that waits for AWS: those for AWS's own pace are too long."""
+
 
 class AlreadyRunning(Exception):
     """Another local cloud runs in this folder."""
@@ -76,8 +79,12 @@ class Cloud:
             variables["SSL_CERT_FILE"] = plane.shell["SSL_CERT_FILE"]
             if page:
                 page.start(self.home.folder, region, variables)
-            more = started.program_variables(self.options.speed)
-            hosts = start_hosts(calls, builder, {**variables, **more}, stops)
+            # A program that waits for AWS reads them: ecs_gate does.
+            pace = {
+                "LOCAL_CLOUD_SPEED": str(self.options.speed),
+                "LOCAL_CLOUD_POLL_SECONDS": POLL_SECONDS,
+            }
+            hosts = start_hosts(calls, builder, {**variables, **pace}, stops)
             self.describe: Callable[[], dict[str, object]] = lambda: {
                 **plane.describe(),
                 "left_out": builder.left_out,

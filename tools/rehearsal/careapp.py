@@ -17,9 +17,6 @@ from local_cloud.run.shell import RegionChoice
 from stack.file import Reader, read, refused
 from tools import ROOT
 
-GATE_POLL = "0.1"
-"""Wall-clock seconds between two reads of the roll-out gate. The 3 s for AWS would be too long here."""
-
 
 def page(port: int | None) -> starter.Beside:
     """Return the rehearsal's page, which listens before anything else is up. Raises PortTaken."""
@@ -45,10 +42,6 @@ CAREAPP = starter.Starter(
         "curl and Python reach the page by its pageUrl; a browser finds it at the address that "
         "./careapp cloud status prints."
     ),
-    program_variables=lambda speed: {
-        "LOCAL_CLOUD_SPEED": str(speed),
-        "LOCAL_CLOUD_POLL_SECONDS": GATE_POLL,
-    },
     beside=page,
     translate=translated,
     mask=mask,

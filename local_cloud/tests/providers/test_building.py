@@ -72,6 +72,14 @@ def test_an_image_is_found_by_its_tag_and_by_its_digest(built):
     assert builder.find(tag).command == ("true",)
 
 
+def test_an_image_without_a_tag_is_the_latest(built, source):
+    builder, *_ = built
+    plain = replace(wanted(source, ""), name=f"{REGISTRY}/{REPOSITORY}")
+    digest = builder.build(plain)
+    for end in ("", ":latest", f"@{digest}"):
+        assert builder.find(plain.name + end).command == ("true",)
+
+
 def test_a_log_names_the_image_s_files_as_in_its_containers(built):
     builder, tag, _ = built
     image = builder.find(tag)

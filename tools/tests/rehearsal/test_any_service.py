@@ -1,0 +1,185 @@
+"""The program of examples/any_service as a stranger installs it: it goes up, has fifteen mistakes, and goes down."""
+
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+from rich.console import Console
+from rich.text import Text
+
+from local_cloud.calls import Calls
+from local_cloud.paths import ROOT
+from local_cloud.run.client import RunningCloud
+from tests.support.program import UP, Program, stopped
+
+PACKAGES = sysconfig.get_path("purelib")
+MISTAKES = yaml.safe_load(Path(__file__).with_name("any_service.yaml").read_text())
+PICTURED = "log-no-tls"
+"""The mistake whose red `pulumi up` is drawn with RECORD=1."""
+PICTURE = ROOT / "ecs_gate" / "red.svg"
+ENDED = re.compile(r"^  pulumi:pulumi:Stack \(.*?(?=^ {0,2}\S)", re.M | re.S)
+"""What the engine prints at the end of a red update, without ECS's events."""
+SEPARATOR = re.compile(r"^\s*(?:\d+\.|-) \[", re.M)
+"""What each finding begins with on the doctor's screen."""
+COMMAND = re.compile(r"^ +((?:aws|ecs-gate|pulumi) .+)$", re.M)
+
+
+class Shop(Program):
+    """The program, its stack, and the mistakes that are made in it."""
+
+    def resources(self) -> dict[str, dict[str, str]]:
+        """Return the outputs of the stack's resources, by the last words of their types."""
+        held = json.loads(self.pulumi("stack", "export"))["deployment"]["resources"]
+        return {
+            each["type"].rpartition(":")[2]: each.get("outputs") or {}
+            for each in held
+            if not each.get("delete")  # After a red update the revision before stands there, too.
+        }
+
+    def typed(self, command: str) -> str:
+        """Type a command in the local cloud's shell, and return what it prints on standard output."""
+        yes = " ".join(("", *UP[1:])) if command.startswith("pulumi up") else ""
+        return self.type("shell", "--", "sh", "-c", f"{command}{yes} 2>{self.folder}/../stderr")
+
+    @contextmanager
+    def mistaken(self, mistake: dict[str, str]) -> Iterator[None]:
+        """Make a mistake, and correct it in the program if it stands there."""
+        if "typed" in mistake:
+            self.typed(mistake["typed"].format_map(self.resources()))
+            yield
+            return
+        file = self.folder / mistake["file"]
+        right = file.read_text()
+        assert right.count(mistake["old"]) == 1
+        file.write_text(right.replace(mistake["old"], mistake["new"]))
+        try:
+            yield
+        finally:
+            file.write_text(right)
+
+    def findings(self) -> list[dict[str, str]]:
+        """Return what `ecs-gate wait` finds of the version that the program declares."""
+        made = self.resources()
+        names = f"--cluster {made['Cluster']['name']} --service {made['Service']['name']}"
+        known = f"--page http://{made['LoadBalancer']['dnsName']} --task-definition {made['TaskDefinition']['arn']}"
+        found = json.loads(self.typed(f"! ecs-gate wait {names} {known} --json"))
+        return list(found["diagnosis"]["findings"])
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """A copy of the example with what it requires, in the local cloud's wheel without careapp; it is up.
+
+    Pulumi's packages are those of this project; what that does not have is installed, so that the program runs with
+    no other Python.
+    """
+    folder = tmp_path_factory.mktemp("any")
+    (folder / "ecs_gate").symlink_to(ROOT / "ecs_gate")
+    shutil.copytree(ROOT / "examples" / "any_service", folder / "examples" / "shop")
+    home = folder / "examples" / "shop"
+    program = Shop(home, home / "venv", installed(folder))
+    (program.make_venv() / "shared.pth").write_text(PACKAGES)
+    pip = (sys.executable, "-m", "pip", "--python", program.venv / "bin" / "python")
+    subprocess.run(
+        [*pip, "install", "-q", "-r", "requirements.txt"], cwd=program.folder, check=True
+    )
+    program.environment["PATH"] = f"{program.venv / 'bin'}:{program.environment['PATH']}"
+    options = ("--region", "eu-west-1", "--tasks", "process", "--port", "0")
+    program.type("shell", *options, "--", "pulumi", "stack", "init", "dev")
+    yield from stopped(program)
+
+
+def installed(folder: Path) -> tuple[str]:
+    """Return the command of the local cloud's wheel, in a virtual environment with what its lock names."""
+    subprocess.run([sys.executable, "-m", "venv", folder / "cloud"], check=True)
+    pip = [folder / "cloud" / "bin" / "python", "-m", "pip", "install", "-q"]
+    locked = ("--require-hashes", "-r", ROOT / "local_cloud" / "requirements-local-cloud.txt")
+    subprocess.run([*pip, *locked], check=True)
+    subprocess.run([*pip, "--no-deps", ROOT / "local_cloud"], check=True)
+    return (str(folder / "cloud" / "bin" / "local-cloud"),)
+
+
+LISTS = {
+    "ec2": "addresses internet_gateways network_interfaces route_tables security_group_rules "
+    "security_groups subnets volumes vpcs",
+    "ecr": "repositories",
+    "elbv2": "load_balancers target_groups",
+    "logs": "log_groups",
+    "ssm": "parameters",
+}
+"""What AWS's API describes; the rest is listed below."""
+OTHERS = (("ecs", "list_task_definitions"), ("iam", "list_roles"), ("s3", "list_buckets"),
+          ("secretsmanager", "list_secrets"))  # fmt: skip
+
+
+def held(facts: RunningCloud) -> dict[str, object]:
+    """What AWS's API lists of the account, without what AWS keeps: terminated instances, inactive clusters."""
+    calls = Calls(facts.access)
+    names = [(service, f"describe_{each}") for service in LISTS for each in LISTS[service].split()]
+    found = {f"{service} {name}": calls(service, name, {}) for service, name in (*names, *OTHERS)}
+    found["policies"] = calls("iam", "list_policies", {"Scope": "Local"})
+    arns = calls("ecs", "list_clusters", {})["clusterArns"]
+    clusters = calls("ecs", "describe_clusters", {"clusters": arns})["clusters"]
+    found["clusters"] = {"active": [each for each in clusters if each["status"] == "ACTIVE"]}
+    running = {"Filters": [{"Name": "instance-state-name", "Values": ["running", "stopped"]}]}
+    found["instances"] = calls("ec2", "describe_instances", running)
+    for each in found.values():
+        each.pop("ResponseMetadata", None)
+    return found
+
+
+@pytest.fixture(scope="module")
+def before(shop: Shop) -> dict[str, object]:
+    """What the account has before the program; then it goes up."""
+    there = held(shop.facts)
+    shop.pulumi(*UP)
+    return there
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda each: each["mistake"])
+def test_mistake_is_red_at_once_with_its_cause_first_and_goes_as_it_says(
+    shop: Shop, before: dict[str, object], mistake: dict[str, str]
+) -> None:
+    assert shop.page() == (200, "<h1>0 orders</h1>")
+    with shop.mistaken(mistake):
+        red = shop.pulumi(*UP, code=1)
+        findings = [each for each in shop.findings() if each["title"] in red]
+    first = min(findings, key=lambda each: red.index(each["title"]), default={"id": red})
+    assert first["id"] == mistake["cause"]
+    if os.environ.get("RECORD") and mistake["cause"] == PICTURED:
+        draw(red)
+    for command in commands(red, first["title"]):
+        shop.typed(command)
+    shop.pulumi(*UP, "--refresh")
+
+
+def draw(red: str) -> None:
+    """Draw the end of a red `pulumi up` for the README of ecs-gate."""
+    screen = Console(record=True, width=110, file=io.StringIO())
+    screen.print(Text(f"$ pulumi up\n…\nDiagnostics:\n{ENDED.search(red)[0].rstrip()}"))
+    drawn = screen.export_svg(title="ecs-gate", clear=False)
+    # GitHub loads no font for a picture.
+    PICTURE.write_text(re.sub(r"@font-face {.*?}\s*", "", drawn, flags=re.S))
+
+
+def commands(red: str, title: str) -> list[str]:
+    """Return the commands of a finding's first fix, as they are printed."""
+    body = SEPARATOR.split(red.partition(title)[2])[0]
+    _, *fixes = re.split(r"^ +Do: ", body, flags=re.M)
+    return COMMAND.findall(fixes[0]) if fixes else []
+
+
+def test_program_goes_down_and_nothing_is_left(shop: Shop, before: dict[str, object]) -> None:
+    assert shop.page() == (200, "<h1>0 orders</h1>")
+    shop.pulumi("destroy", "--yes", "--skip-preview")
+    assert held(shop.facts) == before
