@@ -10,7 +10,6 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from ecs_gate.aws import local_cloud
-from ecs_gate.diagnosis.findings import PAGE_PART
 from ecs_gate.parts import cloudwatch, ecs, elb, rds, task_inputs, task_logs, verdicts, vpc
 from ecs_gate.parts import login as logins
 from ecs_gate.parts import page as pages
@@ -288,7 +287,7 @@ class ServiceParts(ABC):
         lambda now: elb.balancer(now.session, now.names.balancer, now.full),
         shown=True,
     )
-    page = PartOf(PAGE_PART, _page, Whose.FIRST, essential=False)
+    page = PartOf(t("the page"), _page, Whose.FIRST, essential=False)
     rollback_reason = PartOf(t("the service's last deployments"), _rollback_reason, Whose.EACH)
     """Why ECS went back to the service as it was before, of the same revision; empty: it did not."""
     verdict = PartOf(t("what the gate found"), _verdict, Whose.EACH, essential=False)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ecs_gate.aws.session import Session
-from ecs_gate.owner import Owner
+from ecs_gate.owner import Check, Owner
 from ecs_gate.parts import ecs, gather
 from ecs_gate.parts.gather import Inquiry, Snapshot
 from ecs_gate.parts.records import Part, read_part
+from ecs_gate.text import Text
 from stack import file
 from stack.settings import Settings
 from tools.additions.parts.jobs import JOBS
@@ -21,6 +22,10 @@ from tools.additions.parts.settings import OLD_WORKERS, STACK_FILE, StackOwner
 from tools.additions.parts.uploads import UPLOADS
 from tools.additions.remedies import ADVICE, StackRemedies, try_again
 from tools.additions.target import target_of
+
+if TYPE_CHECKING:
+    from ecs_gate.diagnosis.case import Case
+    from ecs_gate.diagnosis.findings import Finding
 
 
 def session_of(stack: str, folder: Path) -> Session:
@@ -64,9 +69,28 @@ def overview(settings: Settings, session: Session) -> Snapshot:
     return gather.overview(inquiry_of(settings, session))
 
 
+class _Owner(StackOwner):
+    """What careapp adds. Its checks are loaded when a diagnosis asks for them."""
+
+    def checks(self) -> tuple[Check, ...]:
+        from tools.additions import checks
+
+        return checks.CHECKS
+
+    def review(self, case: Case, finding: Finding) -> Iterator[Finding]:
+        from tools.additions.checks import stages
+
+        return stages.review(case, finding)
+
+    def describe(self, case: Case) -> Text:
+        from tools.additions.checks import stages
+
+        return stages.described(case)
+
+
 def owner_of(settings: Settings, running: Part[list[str]] | None = None) -> Owner:
     """Return what careapp adds to the diagnosis of a stack."""
-    return StackOwner(
+    return _Owner(
         settings=settings,
         workers=running or Part(),
         remedies=partial(StackRemedies, settings),

@@ -2,45 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ecs_gate.aws.errors import AwsProblem
-from ecs_gate.owner import Check, Owner
+from ecs_gate.owner import Owner
 from ecs_gate.parts.gather import Reading, Snapshot
 from ecs_gate.parts.of_service import PartOf, ServiceParts
 from ecs_gate.parts.records import Part
-from ecs_gate.text import Text, t
+from ecs_gate.text import t
 from stack.settings import Settings
 
 if TYPE_CHECKING:
     from ecs_gate.diagnosis.case import Case
-    from ecs_gate.diagnosis.findings import Finding
 
 
 @dataclass(frozen=True, kw_only=True)
 class StackOwner(Owner):
-    """What careapp adds, and the settings that it does so by. Its checks are loaded when a diagnosis asks for them."""
+    """What careapp adds, and the settings that it does so by."""
 
     settings: Settings
     workers: Part[list[str]] = field(default_factory=Part)
     """The names of the workers that run, where they were read."""
-
-    def checks(self) -> tuple[Check, ...]:
-        from tools.additions import checks
-
-        return checks.CHECKS
-
-    def review(self, case: Case, finding: Finding) -> Iterator[Finding]:
-        from tools.additions.checks import stages
-
-        return stages.review(case, finding)
-
-    def describe(self, case: Case) -> Text:
-        from tools.additions.checks import stages
-
-        return stages.described(case)
 
 
 def stack_owner(seen: Case | Snapshot | Reading) -> StackOwner:
