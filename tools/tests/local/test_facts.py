@@ -52,7 +52,11 @@ def functions(module):
 @pytest.mark.parametrize(
     ("copy", "original", "names"),
     [
-        (schedule_expressions, stacks_expressions, ("next_time", "_cron", "following", "each_time")),
+        (
+            schedule_expressions,
+            stacks_expressions,
+            ("next_time", "_cron", "following", "each_time"),
+        ),
         (local_signals, signals, ("terminations_raise", "interrupts_wait", "deliver")),
     ],
     ids=["expressions", "signals"],
