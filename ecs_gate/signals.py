@@ -1,4 +1,4 @@
-"""Handles signals for commands that hold a resource open or wait for another program."""
+"""Handles signals for commands that hold a resource open or wait for another program. The local cloud has a copy."""
 
 from __future__ import annotations
 

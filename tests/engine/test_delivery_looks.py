@@ -43,7 +43,7 @@ def is_the_steps(request):
     """Whether delivery/ asks if there is a state; it asks nothing else."""
     lists = "list-type" in parse_qs(request["QUERY_STRING"])
     of_state = request["PATH_INFO"].strip("/") == POC.bucket
-    return request.get("HTTP_USER_AGENT", "").startswith("Boto3") and lists and of_state
+    return request.get("HTTP_USER_AGENT", "").startswith("Botocore") and lists and of_state
 
 
 @dataclass

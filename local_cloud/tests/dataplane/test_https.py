@@ -183,9 +183,11 @@ def asked(context: ssl.SSLContext | None, answer: bytes = ANSWER) -> list[str]:
 
 def test_exchange_that_is_cancelled_while_its_body_ends_is_cancelled(monkeypatch):
     """The target has answered; the rest of the request, which nobody reads, takes its time to stop."""
+    ours, theirs = socket.socketpair()
     ending = asyncio.Event()
 
     async def send(*_):
+        theirs.sendall(ANSWER)
         try:
             await asyncio.sleep(60)
         finally:
@@ -197,8 +199,6 @@ def test_exchange_that_is_cancelled_while_its_body_ends_is_cancelled(monkeypatch
             return [event async for event in events]
 
     async def one():
-        ours, theirs = socket.socketpair()
-        theirs.sendall(ANSWER)
         wire = Wire(*await asyncio.open_connection(sock=ours), False)
         wire.http.send(REQUEST)
         upstream = Upstream(Pool(2), Target("group", "10.0.0.1", 3000, 0), None)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ecs_gate import signals
 from ecs_gate.aws.session import Session
 from ecs_gate.facts import elb as aws_rules
 from ecs_gate.parts import cloudwatch
@@ -17,6 +18,7 @@ from local_cloud.aws.ecs import definitions, launch_rate, start_checks
 from local_cloud.building import dockerfile
 from local_cloud.building.dockerfile import Run
 from local_cloud.building.files import Context
+from local_cloud.machine import signals as local_signals
 from local_cloud.paths import ROOT
 from local_cloud.providers import servicer
 from stack import image, service, sizes
@@ -47,9 +49,22 @@ def functions(module):
     return {name: ast.unparse(each) for name, each in found.items()}
 
 
-def test_schedule_expressions_are_the_same():
+@pytest.mark.parametrize(
+    ("copy", "original", "names"),
+    [
+        (
+            schedule_expressions,
+            stacks_expressions,
+            ("next_time", "_cron", "following", "each_time"),
+        ),
+        (local_signals, signals, ("terminations_raise", "interrupts_wait", "deliver")),
+    ],
+    ids=["expressions", "signals"],
+)
+def test_what_the_local_cloud_has_a_copy_of_is_the_same(copy, original, names):
     """So the tests of one are those of both."""
-    assert functions(stacks_expressions) == functions(schedule_expressions) != {}
+    ours, theirs = functions(original), functions(copy)
+    assert [ours[each] for each in names] == [theirs[each] for each in names]
 
 
 def test_files_that_docker_sends_are_those_that_the_image_s_tag_covers(tmp_path):
