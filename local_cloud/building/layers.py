@@ -29,6 +29,7 @@ from local_cloud import starter
 from local_cloud.building import base, files, index, plain
 from local_cloud.building.dockerfile import (
     LAST_LINES,
+    UV,
     Copy,
     DockerfileError,
     LeftOut,
@@ -276,7 +277,8 @@ class _Build:
             version=python.version,
             way=t("Install that one with pyenv or uv") if self.runs else starter.current().python,
         )
-        return Built(made, key, [] if given or stage.foreign else [notice])
+        silent = given or stage.foreign or stage is UV
+        return Built(made, key, [] if silent else [notice])
 
     @contextmanager
     def _part(self, source: Path | None = None, *, shared: bool = False) -> Iterator[Path]:
