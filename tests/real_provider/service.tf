@@ -10,6 +10,7 @@ variable "release" {
 
 # What a mistake changes.
 variable "command" {
+  type    = list(string)
   default = ["gunicorn", "--bind", "0.0.0.0:8000", "shop:app"]
 }
 variable "path" {
@@ -22,6 +23,7 @@ variable "public" {
   default = true
 }
 variable "secrets" {
+  type    = list(map(string))
   default = []
 }
 

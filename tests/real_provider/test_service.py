@@ -79,7 +79,8 @@ class Service:
     def findings(self, cloud: Program) -> list[dict[str, str]]:
         """Return what `ecs-gate wait` finds of the task definition that Terraform has registered."""
         state = json.loads(self.terraform.state.read_text())
-        [definition] = [e for e in state["resources"] if e["type"] == "aws_ecs_task_definition"]
+        kind = ("managed", "aws_ecs_task_definition")  # The module reads it as data, too.
+        [definition] = [e for e in state["resources"] if (e["mode"], e["type"]) == kind]
         arn = definition["instances"][0]["attributes"]["arn"]
         wait = f"! ecs-gate wait {NAMES} --task-definition {arn} --json 2>/dev/null"
         found = json.loads(cloud.type("shell", "--", "sh", "-c", wait))
@@ -114,7 +115,7 @@ def configuration() -> str:
     """Return service.tf; with the modules of a folder where there is one."""
     text = Path(__file__).with_name("service.tf").read_text()
     if folder := os.environ.get(VARIABLE):
-        text = re.sub(r'"(terraform-aws-modules/\w+)/aws(?://)?', rf'"{folder}/\1/', text)
+        text = re.sub(r'"(terraform-aws-modules/\w+)/aws', rf'"{folder}/\1', text)
         text = re.sub(r"^  version = .*\n", "", text, flags=re.M)
     return text
 
