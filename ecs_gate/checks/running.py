@@ -278,9 +278,12 @@ def page_fails(case: Case) -> Iterator[Finding]:
         return
     lines = _lines_of_failure(case, page.path)
     mistake = case.raised(each.text for each in lines)
+    title = _title(case, page)
+    if mistake and page.status == 500:
+        title = joined(": ", (title, mistake.text))
     yield Finding(
         {0: PAGE_SILENT, UNAVAILABLE: PAGE_UNAVAILABLE}.get(page.status, PAGE_ERRORS),
-        title=_title(case, page),
+        title=title,
         why=t(
             "The health check uses {check} only, so the targets are healthy; users get an error.",
             check=case.health_check.path if case.health_check else "-",

@@ -91,6 +91,13 @@ def test_the_pages_of_scale_have_the_numbers_of_settings_limits_and_prices(name,
     assert written == scale.page(template), "run `python -m tests.documents`"
 
 
+def test_the_gate_s_readme_has_the_block_that_terraform_applies():
+    service = (ROOT / "tests" / "real_provider" / "service.tf").read_text()
+    _, start, block = service.partition('resource "terraform_data"')
+    assert start
+    assert f"{start}{block}" in (ROOT / "ecs_gate" / "README.md").read_text()
+
+
 def test_every_command_is_in_the_readme():
     said = " ".join(README.spans)
     missing = [name for name in main.commands if not re.search(rf"\b{name}\b", said)]
