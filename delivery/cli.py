@@ -21,8 +21,8 @@ from ecs_gate.text import Refused
 from ecs_gate.text.masking import Lines, mask, mask_lines
 from stack.file import project_of
 from stack.settings import Settings
-from tools.database.pulumi_state import output_of
 from tools.pause.steps import stopped_database
+from tools.pulumi_state import output_of
 
 NO_CHANGES_EXPECTED = "no changes were expected"
 """The beginning of the engine's error after `--expect-no-changes`."""

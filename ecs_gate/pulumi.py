@@ -136,8 +136,8 @@ async def _follow(
     from ecs_gate.aws.errors import AwsProblem
     from ecs_gate.discovery import Chosen
     from ecs_gate.following import Wanted, follow, reader_of
-    from ecs_gate.owner import PULUMI, Owner
-    from ecs_gate.remedies import PulumiRemedies
+    from ecs_gate.owner import Owner
+    from ecs_gate.pulumi_remedies import PULUMI, PulumiRemedies
     from ecs_gate.rollout.look import Expected
     from ecs_gate.rollout.say import unconfirmed
     from ecs_gate.target import ServiceNames

@@ -186,29 +186,3 @@ class Remedies:
         return t(
             "Apply the program that declares it once more, so that it restores what is missing:"
         )
-
-
-class PulumiRemedies(Remedies):
-    """The cures of a service that a Pulumi program declares: what is to change stands in the program."""
-
-    options = ""
-    """What follows each command of Pulumi."""
-
-    def set(self, key: str, value: str) -> tuple[str, ...]:  # noqa: ARG002 - it stands in the program
-        return ()
-
-    def preview(self) -> tuple[str, ...]:
-        return (f"pulumi preview --refresh --diff{self.options}",)
-
-    def refresh(self) -> tuple[str, ...]:
-        return (f"pulumi up --refresh{self.options}",)
-
-    def retry(self) -> tuple[str, ...]:
-        # After a rollback the program differs from AWS, and is applied again; else nothing differs that Pulumi sees.
-        return self.refresh() if self.case.rolled_back else super().retry()
-
-    def follow(self) -> tuple[str, ...]:
-        return self.apply()
-
-    def restored(self) -> Text:
-        return t("Let Pulumi restore it:")

@@ -10,7 +10,7 @@ from ecs_gate.rollout.say import runs_now
 from ecs_gate.text import Refused, Text, t
 from ecs_gate.waiting import Waiting
 from stack.settings import Settings
-from tools.database.pulumi_state import PulumiStack
+from tools.pulumi_state import PulumiStack
 
 UNCHANGED = t("--dry-run: nothing was changed.")
 

@@ -15,7 +15,7 @@ from tests.catalogues import GATE, messages
 CAREAPP = re.compile(
     r"(?i)careapp|stack file|pulumi config|infra/|webapp|docs/[\w-]+\.md|deploy ?command\b"
 )
-OF_PULUMI = {"pulumi.py", "waiting.py", "deletions.py"}
+OF_PULUMI = {"pulumi.py", "pulumi_remedies.py", "waiting.py", "deletions.py"}
 FILES = [
     each
     for each in sorted((ROOT / "ecs_gate").rglob("*.py"))

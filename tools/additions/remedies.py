@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ecs_gate.owner import PULUMI
-from ecs_gate.remedies import PulumiRemedies
+from ecs_gate.pulumi_remedies import PULUMI, PulumiRemedies
 from ecs_gate.target import Names
 from ecs_gate.text import Text, t, verbatim
 from stack.container import PASSWORD

@@ -24,7 +24,7 @@ from tools.additions.parts import restores
 from tools.command_line import exit_code_of
 from tools.database import copies, queries
 from tools.database.copies import Source
-from tools.database.pulumi_state import PulumiStack
+from tools.pulumi_state import PulumiStack
 
 NOT_AGREED = 1
 

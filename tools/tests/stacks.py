@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.aws.session import Place
-from ecs_gate.owner import PULUMI, Owner
+from ecs_gate.owner import Owner
 from ecs_gate.parts import elb, records
 from ecs_gate.parts.cloudwatch import Measured, Quota
 from ecs_gate.parts.elb import Balancer, Check, Condition, Listener, Rule, Target, TargetGroup
@@ -17,7 +17,7 @@ from ecs_gate.parts.rds import Database
 from ecs_gate.parts.task_inputs import Image, Role, Secret
 from ecs_gate.parts.task_logs import LogLine, Logs
 from ecs_gate.parts.vpc import Group, Nat, Network, Permission, Route, Subnet
-from ecs_gate.remedies import PulumiRemedies
+from ecs_gate.pulumi_remedies import PULUMI, PulumiRemedies
 from ecs_gate.target import App, Plan
 from ecs_gate.text import t
 from stack.file import StackFile

@@ -10,8 +10,8 @@ from ecs_gate import following
 from ecs_gate import pulumi as gate
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.discovery import Chosen, NoService
-from ecs_gate.owner import PULUMI, Owner
-from ecs_gate.remedies import PulumiRemedies
+from ecs_gate.owner import Owner
+from ecs_gate.pulumi_remedies import PULUMI, PulumiRemedies
 from ecs_gate.text import t
 
 KNOWN = {

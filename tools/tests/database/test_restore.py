@@ -12,8 +12,8 @@ from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.text import Refused, t
 from tools.additions.parts import restores
 from tools.database import copies, queries, restore
-from tools.database.pulumi_state import INSTANCE, TASK_DEFINITION, PulumiStack
 from tools.database.restore import Instances, Restore, RestoreOptions
+from tools.pulumi_state import INSTANCE, TASK_DEFINITION, PulumiStack
 from tools.tests.conftest import NAMES, Terminal, client, instances
 from tools.tests.stacks import choices
 

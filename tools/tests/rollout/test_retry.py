@@ -10,7 +10,7 @@ from ecs_gate.rollout import act, gate
 from ecs_gate.rollout.verdict import End, Outcome, Verdict
 from ecs_gate.text import verbatim
 from tools import retry as retrying
-from tools.database.pulumi_state import PulumiStack
+from tools.pulumi_state import PulumiStack
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, REGION, client
 
