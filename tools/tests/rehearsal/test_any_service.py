@@ -94,7 +94,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         [*pip, "install", "-q", "-r", "requirements.txt"], cwd=program.folder, check=True
     )
     program.environment["PATH"] = f"{program.venv / 'bin'}:{program.environment['PATH']}"
-    options = ("--region", "eu-west-1", "--tasks", "process", "--port", "0")
+    options = ("--region", "eu-west-1", "--tasks", "process", "--port", "0", "--speed", "60")
     program.type("shell", *options, "--", "pulumi", "stack", "init", "dev")
     yield from stopped(program)
 
