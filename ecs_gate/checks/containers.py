@@ -355,7 +355,7 @@ def unexplained(case: Case) -> Iterator[Finding]:
     reasons = case.stop_reasons(
         r"^(CannotPull|CannotStart|CannotCreate|ResourceInit|Timeout|Task failed to)"
     )
-    never = [each for each in case.failed_tasks if each.stop_code == "TaskFailedToStart"]
+    never = [e for e in case.failed_tasks if case.unsteady and e.stop_code == "TaskFailedToStart"]
     reasons = reasons or tuple(dict.fromkeys(each.reason for each in never if each.reason))
     cause = logged_cause(reasons)
     if cause and cause.known.about == "system":

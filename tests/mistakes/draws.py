@@ -347,7 +347,7 @@ def wrong_image(random: Random, stack: str) -> Mistake:
     new = random.choice(("", without if len(words) > 2 else "", other.rstrip() + "\n"))
     what = f"{file}: {line.strip()[:50]!r} is {new.strip()[:50]!r}"
     # What a file, a module or a command that is not there comes from is known to who has changed the image.
-    shown = "~Dockerfile|image|not? exist|no such file|no module|not found|permission|command|cannot be found"
+    shown = "~Dockerfile|image|n[o']t? exist|no such file|no module|not found|permission|command|cannot be found"
     said = [word.strip('[]",\n') for word in words[1:3]]
     names = (shown, *(word for word in said if len(word) > 3))
     return Mistake("image", what, names, files={file: text.replace(line, new, 1)})

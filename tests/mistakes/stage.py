@@ -38,7 +38,7 @@ OF_APP = {
         **{"appVariables.GREETING": "hello"},
     },
 }
-CHANGES = re.compile(r"aws (?!\S+ (get|describe|list)-)|pulumi config |\./careapp (db|retry)")
+CHANGES = re.compile(r"aws (?!\S+ (get|describe|list)-)|pulumi config |\./careapp db")
 """Commands that change something themselves; what has none of them asks for an edit."""
 
 

@@ -104,6 +104,7 @@ def cure(stage: Stage, draw: Draw, case: Case) -> None:
                 left.remove(wrong[0])
                 correct(stage, wrong[0], left)
                 case.steps.append(f"corrected: {wrong[0].what}")
+                seen.clear()  # of two mistakes the other one may show in the same way
             last = typed(stage, commands, case)
             said = diagnostics(last.said)
             if not last.code and stage.judge.look().well:

@@ -252,6 +252,8 @@ VARIANTS = {
             StringEquals=("aws:SourceAccount", a.ACCOUNT), ArnLike=("aws:SourceArn", f"{a.ECS}:*"),
             IpAddress=("aws:SourceIp", "10.0.0.0/8")))),
     "task-cannot-start: a reason with an ARN": s.never_started(NOT_ASSUMED),
+    "tasks-die: that did not start, and one runs since": a.stack(
+        tasks=(a.task(), a.ended("CannotStartContainerError: something new", stop="TaskFailedToStart"))),
     "execution-role-cannot-pull: no token": a.stack(execution=bare(a.PULL, a.WRITE, a.READ)),
     "execution-role-cannot-secret: a boundary": a.stack(
         execution=bare(a.TOKEN, a.PULL, a.WRITE, a.READ, boundary=a.policy(a.TOKEN, a.PULL, a.WRITE))),
