@@ -491,7 +491,7 @@ def naming(text: str, image: Built) -> str:
 
 def test_the_oldest_images_are_deleted(context, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(layers.base, "make", lambda root, _: (root / "usr").mkdir())
+    monkeypatch.setattr(layers.base, "make", lambda root, *_: (root / "usr").mkdir())
     monkeypatch.setattr(layers, "KEPT", 2)
     texts = [
         f"FROM python\nCOPY {name} /\n{CMD}" for name in ("one*.whl", "two*.whl", ".", "*.whl")
