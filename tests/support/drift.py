@@ -55,6 +55,8 @@ OTHERS: Mapping[str, Callable[[Any], Any]] = {
     "rds/instance.performanceInsightsRetentionPeriod": lambda _: 31,
     "rds/parameterGroup.parameters": lambda value: [{**value[0], "value": "0"}, *value[1:]],
     "scheduler/schedule.scheduleExpression": lambda _: "rate(3 hours)",
+    "vpc/securityGroupEgressRule.fromPort": lambda value: value - 1,
+    "vpc/securityGroupIngressRule.fromPort": lambda value: value - 1,
     "appautoscaling/scheduledAction.schedule": lambda _: "cron(1 1 ? * MON *)",
 }
 FIXED = {
