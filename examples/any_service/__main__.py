@@ -68,7 +68,7 @@ listener = aws.lb.Listener(
 )
 
 ecs = policy(Principal={"Service": "ecs-tasks.amazonaws.com"}, Action="sts:AssumeRole")
-role = aws.iam.Role("shop", assume_role_policy=ecs)
+role = aws.iam.Role("shop", assume_role_policy=ecs, force_detach_policies=True)
 read = policy(Action="secretsmanager:GetSecretValue", Resource=secret)
 reads = aws.iam.RolePolicy("read", role=role.name, policy=read)
 pull = aws.iam.ManagedPolicy.AMAZON_ECS_TASK_EXECUTION_ROLE_POLICY

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from local_cloud.tests.dataplane.stack import until
-from tools.tests.rehearsal.test_other_programs import REGION, Program, held, stopped
+from tests.support.program import Program, stopped
+from tools.tests.rehearsal.test_any_service import held
 
 pytestmark = pytest.mark.slow
 
+REGION = "ap-northeast-1"
 MAIN = """\
 import pulumi
 
