@@ -12,7 +12,7 @@ from ecs_gate.diagnosis.known_causes import KNOWN
 from ecs_gate.diagnosis.request_path import CONNECTIONS, NODES, request_path, target_of
 from ecs_gate.doctor import judge
 from ecs_gate.parts.elb import Target
-from tools.additions import owner
+from tools.additions import checks as own
 from tools.preflight import account
 from tools.tests import stacks as a
 from tools.tests.doctor.situations import SITUATIONS
@@ -25,7 +25,7 @@ def declared(module):
 
 ACCOUNT = declared(account)
 OF_LOG = {each.facts for each in KNOWN}
-MODULES = [each for each in (*vars(checks).values(), *vars(owner).values()) if ismodule(each)]
+MODULES = [each for each in (*vars(checks).values(), *vars(own).values()) if ismodule(each)]
 OF_CHECKS = set.union(*map(declared, MODULES))
 ALL = {*ACCOUNT, *OF_LOG, *OF_CHECKS, *permissions.LACKING.values()}
 BY_ID = {each.id: each for each in sorted(ALL, key=lambda each: each.id)}
