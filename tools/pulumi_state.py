@@ -59,7 +59,7 @@ class PulumiStack:
         does. A task definition has no such place. Raises Refused.
         """
         exported = self._export()
-        resources = [each for each in exported["deployment"].get("resources", ())]
+        resources = exported["deployment"].get("resources", ())
         current = {each["urn"] for each in resources if not each.get("delete")}
         waiting = Counter(each["urn"] for each in resources if each.get("delete"))
         twins = [

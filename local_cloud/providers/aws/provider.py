@@ -96,10 +96,9 @@ class AwsServicer(Servicer):
         return super().Configure(request, context)
 
     def Check(self, request: Any, context: Any) -> Any:
+        # A preview goes on, and names all such types.
         if _token(request) not in KINDS:
-            return pb.CheckResponse(
-                inputs=request.news
-            )  # A preview goes on, and names all such types.
+            return pb.CheckResponse(inputs=request.news)
         kind = self._kind(request, context)
         inputs, olds = values(request.news), values(request.olds)
         chosen = dict(kind.defaults)
