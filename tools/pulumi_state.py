@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from ecs_gate.parts.records import Deletion
 from ecs_gate.signals import run_in_front
 from ecs_gate.text import Refused, verbatim
 from stack.names import StackNames
@@ -73,9 +74,8 @@ class PulumiStack:
             each["delete"] = not each.get("delete")
         if twins and not dry_run:
             self._pulumi("stack", "import", given=json.dumps(exported))
-        return sorted(
-            {"{} {}".format(each["type"], each["urn"].rpartition("::")[2]) for each in twins}
-        )
+        found = (Deletion(each["type"], each["urn"].rpartition("::")[2], {}) for each in twins)
+        return sorted({each.label for each in found})
 
     def check_preview(self) -> None:
         """Raise Refused if `pulumi up --refresh` would replace or delete the DB instance."""

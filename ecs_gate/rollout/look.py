@@ -142,9 +142,8 @@ class Reader:
         self, balancer: elb.Balancer, value: str | None, hook: PauseHook | None, again: bool
     ) -> Answer:
         known = self.target.page
-        requests = (
-            1 if again else known.requests
-        )  # of an app that fails now and then, one may be well
+        # Of an app that fails now and then, one may be well.
+        requests = 1 if again else known.requests
         ask = partial(pages.page, balancer, self.target, database=False)
         before = ask() if hook else self.inquiry.page_before
         headers = {known.test_header: value} if value else {}
