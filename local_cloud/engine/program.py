@@ -31,7 +31,7 @@ SHUT_DOWN = "resource monitor shut down"
 
 FORKS = multiprocessing.get_context("forkserver")
 PRELOADED = "local_cloud.engine.preloaded"
-FORKS.set_forkserver_preload([PRELOADED])
+FORKS.set_forkserver_preload([PRELOADED, f"{PRELOADED}_calls"])
 COLLECTING = threading.Lock()
 """A start collects the exit codes of all ended processes. If two threads collect one, the second gets 255."""
 

@@ -7,5 +7,5 @@ from tools.command_line import run
 
 if __name__ == "__main__":
     # The garbage collector would take 0.2 s to scan botocore's models, which are never freed.
-    gc.set_threshold(200_000, 50, 50)
+    gc.set_threshold(500_000)
     run(main)
