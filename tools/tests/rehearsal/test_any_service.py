@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -73,10 +74,14 @@ class Shop(Program):
     def findings(self) -> list[dict[str, str]]:
         """Return what `ecs-gate wait` finds of the version that the program declares."""
         made = self.resources()
-        names = f"--cluster {made['Cluster']['name']} --service {made['Service']['name']}"
-        known = f"--page http://{made['LoadBalancer']['dnsName']} --task-definition {made['TaskDefinition']['arn']}"
-        found = json.loads(self.typed(f"! ecs-gate wait {names} {known} --json"))
+        page = f"--page http://{made['LoadBalancer']['dnsName']}"
+        found = self.red(made, f"{page} --task-definition {made['TaskDefinition']['arn']}")
         return list(found["diagnosis"]["findings"])
+
+    def red(self, made: dict[str, dict[str, str]], options: str) -> Any:
+        """Return what a red `ecs-gate wait` prints of the service."""
+        names = f"--cluster {made['Cluster']['name']} --service {made['Service']['name']}"
+        return json.loads(self.typed(f"! ecs-gate wait {names} {options} --json"))
 
 
 @pytest.fixture(scope="module")
@@ -180,6 +185,34 @@ def commands(red: str, title: str) -> list[str]:
     body = SEPARATOR.split(red.partition(title)[2])[0]
     _, *fixes = re.split(r"^ +Do: ", body, flags=re.M)
     return COMMAND.findall(fixes[0]) if fixes else []
+
+
+TAKEN = ("family", "cpu", "memory", "networkMode", "requiresCompatibilities", "executionRoleArn")
+"""What another revision of the program's task definition has, too."""
+
+
+def test_version_that_nothing_would_end_is_taken_back_where_the_gate_is_told_to(
+    shop: Shop, before: dict[str, object]
+) -> None:
+    """A pipeline deploys it without Pulumi, and without ECS's circuit breaker."""
+    made, call = shop.resources(), Calls(shop.facts.access)
+    right = made["TaskDefinition"]["arn"]
+    declared = call("ecs", "describe_task_definition", {"taskDefinition": right})["taskDefinition"]
+    [container] = declared["containerDefinitions"]
+    [password] = container["secrets"]
+    password["valueFrom"] = password["valueFrom"].replace(":password:", ":passwd:")
+    given = {name: declared[name] for name in TAKEN} | {"containerDefinitions": [container]}
+    wrong = call("ecs", "register_task_definition", given)["taskDefinition"]["taskDefinitionArn"]
+    names = {"cluster": made["Cluster"]["name"], "service": made["Service"]["name"]}
+    off = {"deploymentCircuitBreaker": {"enable": False, "rollback": False}}
+    call("ecs", "update_service", names | {"taskDefinition": wrong, "deploymentConfiguration": off})
+    ended = shop.red(made, "--roll-back")
+    call("ecs", "deregister_task_definition", {"taskDefinition": wrong})
+    first = ended["diagnosis"]["findings"][0]["id"]
+    assert (ended["outcome"], first) == ("certain", "secret-key-missing")
+    back, runs = (each.rpartition("/")[2] for each in (wrong, right))
+    assert f"ECS was told to roll {back} back: {runs} runs: 1 of 1 tasks." in ended["text"]
+    assert shop.page() == (200, "<h1>0 orders</h1>")
 
 
 def test_program_goes_down_and_nothing_is_left(shop: Shop, before: dict[str, object]) -> None:
