@@ -107,7 +107,8 @@ def run(case: Case) -> tuple[tuple[Finding, ...], tuple[Unread, ...]]:
     all_ = [each for part in parts.values() for each in part.value or ()]
     findings = ranked([each for one in all_ for each in owner.review(case, one)])
     causes = [each for each in findings if each.kind == "cause"]
-    shown = [each.at(case.now.place) for one in findings for each in _shown(one, causes)]
+    left = (case.worded(each) for one in findings for each in _shown(one, causes))
+    shown = [each.at(case.now.place) for each in left]
     failed = (
         Unread(t("the check {name}", name=_name(check)), part.problem)
         for check, part in parts.items()

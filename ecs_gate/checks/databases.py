@@ -134,8 +134,7 @@ def _corrected(
     if not wrong or definition is None:
         return
     correction = t(
-        "Set {values} ({place}), and deploy:",
-        place=case.place("container"),
+        "Set {values} ({container}), and deploy:",
         values=", ".join(f"{name}={right}" for name, (_, right) in wrong.items()),
     )
     seen = tuple(

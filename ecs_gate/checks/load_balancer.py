@@ -13,7 +13,7 @@ from ecs_gate.diagnosis.reachability import default_route
 from ecs_gate.parts import elb
 from ecs_gate.parts.elb import Balancer, Listener, PageRequest, Rule, TargetGroup
 from ecs_gate.parts.vpc import Network
-from ecs_gate.text import Text, t
+from ecs_gate.text import t
 
 NO_LISTENER = Facts("no-listener", 30, {INTERNET}, certain=True, outside=True)
 BALANCER_CUT_OFF = Facts("balancer-cut-off", 31, {BALANCER_NODE}, certain=True, outside=True)
@@ -28,6 +28,8 @@ SERVICE_NOT_ATTACHED = Facts("service-not-attached", 32, {FORWARD}, certain=True
 TARGET_GROUP_MISSING = Facts("target-group-missing", 32, {FORWARD}, certain=True, outside=True)
 TARGET_PROTOCOL = Facts("target-protocol", 57, {FORWARD}, certain=True)
 HEALTH_CHECK_DRIFTED = Facts("health-check-drifted", 61, {FORWARD})
+
+IN_PUBLIC_SUBNETS = t("Give the load balancer the public subnets ({load_balancer}), and deploy:")
 
 
 def listener(case: Case) -> Iterator[Finding]:
@@ -54,8 +56,7 @@ def listener(case: Case) -> Iterator[Finding]:
         if not ports
         else case.correct_program(
             t(
-                "Set the port of the page's listener ({place}) to {port}, and deploy:",
-                place=case.place("listeners"),
+                "Set the port of the page's listener ({listeners}) to {port}, and deploy:",
                 port=port,
             )
         ),
@@ -169,10 +170,7 @@ def unused(case: Case) -> Iterator[Finding]:
             "ECS waits for healthy targets, and ELB checks only those that a listener or rule leads to."
         ),
         fixes=case.correct_program(
-            t(
-                "Let a listener or a rule forward to it ({place}), and deploy:",
-                place=case.place("listeners"),
-            )
+            t("Let a listener or a rule forward to it ({listeners}), and deploy:")
         ),
         evidence=tuple(dict.fromkeys(each.description or each.reason for each in idle)),
     )
@@ -200,10 +198,7 @@ def certificate(case: Case) -> Iterator[Finding]:
 def _certified(case: Case, arn: str) -> Fix:
     if case.target.page.domain:
         return case.refresh(t("Restore the record that ACM validates the domain by:"))
-    text = t(
-        "Import a new one under its ARN, or set another one ({setting}), and deploy:",
-        setting=case.remedies.called("certificateArn"),
-    )
+    text = t("Import a new one under its ARN, or set another one ({certificateArn}), and deploy:")
     return case.deploy(text, f"aws acm describe-certificate --certificate-arn {arn}")
 
 
@@ -228,10 +223,7 @@ def target_group(case: Case) -> Iterator[Finding]:
             why=t("The load balancer has no registered task."),
             seen=(t("The service has no target group, or another than {name}.", name=group.name),),
             fixes=case.correct_program(
-                t(
-                    "Set this target group on the service ({place}), and deploy:",
-                    place=case.place("service"),
-                )
+                t("Set this target group on the service ({service}), and deploy:")
             ),
         )
 
@@ -295,9 +287,8 @@ def protocol(case: Case) -> Iterator[Finding]:
         ),
         fixes=case.correct_program(
             t(
-                "Set the protocol HTTP on the target group, which is replaced, and on its health check ({place}), and "
-                "deploy:",
-                place=case.place("load balancer"),
+                "Set the protocol HTTP on the target group, which is replaced, and on its health check "
+                "({load_balancer}), and deploy:"
             )
         ),
     )
@@ -326,9 +317,7 @@ def declared_port(case: Case) -> Iterator[Finding]:
                 variable=variable or "-",
             ),
         ),
-        fixes=case.correct_program(
-            t("Use one port for all of them ({place}), and deploy:", place=case.place("container"))
-        ),
+        fixes=case.correct_program(t("Use one port for all of them ({container}), and deploy:")),
         evidence=tuple(each.words for each in case.failed_checks[:3]),
     )
 
@@ -384,15 +373,8 @@ def zones(case: Case) -> Iterator[Finding]:
             )
             for each in lost
         ),
-        fixes=(*case.correct_program(_in_public_subnets(case)), *case.then_retry()),
+        fixes=(*case.correct_program(IN_PUBLIC_SUBNETS), *case.then_retry()),
         evidence=tuple(dict.fromkeys(told)),
-    )
-
-
-def _in_public_subnets(case: Case) -> Text:
-    return t(
-        "Give the load balancer the public subnets ({place}), and deploy:",
-        place=case.place("load balancer"),
     )
 
 
@@ -415,7 +397,7 @@ def _cut_off(case: Case, network: Network, lost: list[str]) -> Finding:
             )
             for each in lost
         ),
-        fixes=case.correct_program(_in_public_subnets(case))
+        fixes=case.correct_program(IN_PUBLIC_SUBNETS)
         if misplaced
         else case.own_tables(lost) or (case.restore(),),
     )

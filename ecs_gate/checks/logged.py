@@ -168,12 +168,12 @@ def fix(case: Case, cause: LoggedCause) -> Fix:
         return _of_database(case, cause, case.now.database.value)
     if cause.known.id == "variable-missing":
         return _set_variable(case, cause)
-    text = cause.fix(case.remedies)
+    text = cause.fix
     return case.refresh(text) if cause.known.drifts else case.deploy(text)
 
 
 def _of_database(case: Case, cause: LoggedCause, database: Database | None) -> Fix:
-    known, text = cause.known, cause.fix(case.remedies)
+    known, text = cause.known, cause.fix
     if known.id == databases.FULL and database:
         # RDS keeps slots for rds_superuser, so for its master user, which is the app's, too: it has taken them (AWS
         # re:Post, "FATAL: remaining connection slots are reserved for non replicate superuser connections").
@@ -240,7 +240,7 @@ def _other_password(case: Case, cause: LoggedCause) -> Fix:
     """
     database, user = case.now.database.value, cause.what
     if database is None or not user:
-        return Fix(cause.fix(case.remedies))
+        return Fix(cause.fix)
     if user != database.user:
         text = t(
             "Set the password of {user} to the one in the app's secret; psql asks for it:",
@@ -296,7 +296,8 @@ def _set_variable(case: Case, cause: LoggedCause) -> Fix:
     ]
     if name in {*given.made, *given.variables, *given.secrets, *given.passwords}:
         text = t(
-            "Set {name} again ({place}), and deploy:", name=name, place=case.place("container")
+            "Set {name} again ({container}), and deploy:",
+            name=name,
         )
         return case.deploy(text)
     if values := _address_part(name):
@@ -307,7 +308,7 @@ def _set_variable(case: Case, cause: LoggedCause) -> Fix:
         text = t("{name} was a secret of an earlier version; set it again, and deploy:", name=name)
         return case.deploy(text, *secret)
     if not names_a_secret(name):
-        return case.deploy(cause.fix(case.remedies))
+        return case.deploy(cause.fix)
     text = t(
         "{name} is a secret by its name: store it in Secrets Manager, give its ARN, which the first command prints, to "
         "the app ({setting}), and deploy:",

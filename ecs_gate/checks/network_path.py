@@ -185,7 +185,6 @@ def _lets_more_in(
 
     Those are made first: to revoke a rule before would shut clients out.
     """
-    setting = case.remedies.called("allowedCidrs")
     fix = case.refresh(
         t("Restore the missing rules; those that were declared for other clients are deleted:")
     )
@@ -194,16 +193,15 @@ def _lets_more_in(
             _rule_command("revoke", "ingress", each.group, _ports_of(each.rule), each.peer)
             for each in wider
         )
-        fix = Fix(t("Delete what is not among {setting}:", setting=setting), tuple(revoked))
+        fix = Fix(t("Delete what is not among {allowedCidrs}:"), tuple(revoked))
     return Finding(
         BALANCER_LETS_MORE_IN,
         kind="warning",
-        title=t("The load balancer lets more clients in than {setting}", setting=setting),
+        title=t("The load balancer lets more clients in than {allowedCidrs}"),
         why=t("Rules of security groups add up, and a program leaves one that it has not made."),
         seen=tuple(
             t(
-                "Security group {own} has an inbound rule from {peer} ({ports}); {setting}: {allowed}.",
-                setting=setting,
+                "Security group {own} has an inbound rule from {peer} ({ports}); {allowedCidrs}: {allowed}.",
                 own=verbatim(_label(network, each.group)),
                 ports=_ports_of(each.rule),
                 peer=each.peer,

@@ -70,12 +70,7 @@ def vpc_dns(case: Case) -> Iterator[Finding]:
         ),
         seen=(t("The VPC's attribute enableDnsSupport is false."),),
         fixes=(
-            *case.correct_program(
-                t(
-                    "Turn DNS support on for the VPC ({place}), and deploy:",
-                    place=case.place("network"),
-                )
-            ),
+            *case.correct_program(t("Turn DNS support on for the VPC ({network}), and deploy:")),
             *case.then_retry(),
         ),
         evidence=case.stop_reasons(NO_CONNECTION),

@@ -225,8 +225,6 @@ def _given(case: Case, role: str, lacks: Sequence[Lack]) -> tuple[Fix, ...]:
         "{resource} is not the service's own: use that ({container}), or, if it is intended, allow it ({access}); then "
         "deploy:",
         resource=", ".join(others),
-        container=case.place("container"),
-        access=case.place("access"),
     )
     fix = case.deploy(text, then=bool(granted))
     return (*granted, fix)
@@ -263,10 +261,7 @@ def _missing(case: Case, definition: Definition) -> Finding:
     named = definition.execution_role
     # Where none is named, another try of the same task definition would fail, too.
     corrected = case.correct_program(
-        t(
-            "Name the execution role in the task definition ({place}), and deploy:",
-            place=case.place("task"),
-        ),
+        t("Name the execution role in the task definition ({task}), and deploy:"),
         drifts=False,
     )
     return Finding(
@@ -291,10 +286,7 @@ def _not_assumed(
     refused = case.stop_reasons(rf"unable to assume the role '\S*{re.escape(name)}'")
     if trust.verdict or (trust.verdict is None and not refused):
         return None
-    text = t(
-        "Or correct the trust policy where the program declares it ({place}), and deploy:",
-        place=case.place("trust"),
-    )
+    text = t("Or correct the trust policy where the program declares it ({trust}), and deploy:")
     declared = (case.deploy(text),) if trust.conditions else ()
     return Finding(
         facts if trust.verdict is False else replace(facts, certain=False),

@@ -11,23 +11,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ecs_gate.diagnosis.catalogue import DATABASE, LOG, NO_DATABASE, NO_PASSWORD, TASKS_NODE, Facts
-from ecs_gate.remedies import PLACES, Remedies
 from ecs_gate.text import Text, t
-
-CALLED = {
-    "architecture": "cpuArchitecture",
-    "instance_class": "databaseInstanceClass",
-    "memory": "taskMemory",
-    "variables": "appVariables",
-}
-"""The settings of fixes, by their keys for `Remedies.called`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
     """A cause that a log line identifies, or a line with the one before it where the pattern has a line's end.
 
-    Its ``fix`` may name places and settings: ecs_gate.remedies.PLACES, and CALLED.
     ``about`` is app, database or system. A ``vague`` one counts only where the log names no other. One that
     ``passes`` may end by waiting. What ``drifts`` may have been changed outside the program.
     """
@@ -62,8 +52,8 @@ class Known:
 
 
 DATABASE_URL = t(
-    "Set it ({variables}; {secret}), or make the app build it from DB_HOST, DB_PORT, DB_NAME, DB_USER and DB_PASSWORD, "
-    "where its task has them, and deploy."
+    "Set it ({appVariables}; {secret}), or make the app build it from DB_HOST, DB_PORT, DB_NAME, DB_USER and "
+    "DB_PASSWORD, where its task has them, and deploy."
 )
 
 ENDPOINT = t(
@@ -128,7 +118,7 @@ KNOWN = (
         r"exec format error",
         t("The image is built for another processor than the task runs on"),
         t("The processor cannot run the program in the image."),
-        t("Correct {architecture}, or build the image for it, and deploy."),
+        t("Correct {cpuArchitecture}, or build the image for it, and deploy."),
         about="system",
         explained_by={"image-architecture"},
     ),
@@ -226,7 +216,7 @@ KNOWN = (
         t("Celery cannot reach its broker {what}"),
         t("No broker answers there; the worker tries again and again."),
         t(
-            "Set the URL of a broker that the tasks can reach ({variables}; with a password, {secret}), and deploy."
+            "Set the URL of a broker that the tasks can reach ({appVariables}; with a password, {secret}), and deploy."
         ),
         passes=True,  # A broker may come later.
     ),
@@ -238,8 +228,8 @@ KNOWN = (
         t("The app asks for a host that its tasks do not find: {what}"),
         t("No DNS name is that; a service of a compose file has its name in that network alone."),
         t(
-            "Set the address of a service that the tasks can reach ({variables}; {secret}), or make the app do without "
-            "it, and deploy."
+            "Set the address of a service that the tasks can reach ({appVariables}; {secret}), or make the app do "
+            "without it, and deploy."
         ),
     ),
     REFUSED_BY_AWS,
@@ -257,7 +247,7 @@ KNOWN = (
         t("S3 answers in a bucket's region alone; addresses signed for another region fail."),
         t(
             "Make the app's client for AWS_REGION as ECS sets it, without an AWS_REGION or AWS_DEFAULT_REGION of its "
-            "own ({variables}), and deploy:"
+            "own ({appVariables}), and deploy:"
         ),
     ),
     Known(
@@ -527,7 +517,7 @@ KNOWN = (
         t(
             "psql gets no connection now either. Restart the database, which ends all sessions and loses no data that "
             "was committed; then list who takes the connections, and have the app close what it opens, run fewer "
-            "tasks, or set {instance_class} to a larger one:"
+            "tasks, or set {databaseInstanceClass} to a larger one:"
         ),
         about="database",
         passes=True,
@@ -556,7 +546,7 @@ KNOWN = (
         ),
         t(
             "List what runs in the database, and end what has run for more than 10 s if nobody needs it; where it "
-            "is load, set {instance_class} to a larger one:"
+            "is load, set {databaseInstanceClass} to a larger one:"
         ),
         about="database",
         passes=True,
@@ -575,7 +565,7 @@ KNOWN = (
         r"MemoryError",
         t("The app runs out of memory"),
         t("The kernel kills a process that uses more memory than the task has."),
-        t("Give the task more memory ({memory})."),
+        t("Give the task more memory ({taskMemory})."),
         about="system",
         passes=True,
     ),
@@ -590,8 +580,8 @@ KNOWN = (
             "another worker."
         ),
         t(
-            "Set PYTHONFAULTHANDLER to 1 ({variables}), with which Python logs the line that was running, correct that "
-            "(os.abort, or a package in C), and deploy."
+            "Set PYTHONFAULTHANDLER to 1 ({appVariables}), with which Python logs the line that was running, correct "
+            "that (os.abort, or a package in C), and deploy."
         ),
         passes=True,
     ),
@@ -626,12 +616,10 @@ class LoggedCause:
         """Return the cause's title, with what the line names."""
         return self._filled(self.known.title)
 
-    def fix(self, remedies: Remedies) -> Text:
-        """Return the cause's fix, with what the line names and the owner's places and settings."""
-        settings = {name: remedies.called(key) for name, key in CALLED.items()}
-        return self._filled(self.known.fix).filled(
-            **settings, **{e: remedies.place(e) for e in PLACES}
-        )
+    @property
+    def fix(self) -> Text:
+        """Return the cause's fix, with what the line names."""
+        return self._filled(self.known.fix)
 
     def _filled(self, text: Text) -> Text:
         return text.filled(**{**self.named, "what": self.what or "-"})
