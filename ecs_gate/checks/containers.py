@@ -161,13 +161,15 @@ def crash(case: Case) -> Iterator[Finding]:
         lately = task.ended is not None and case.at - task.ended <= LATELY
         if not (case.unsteady or (lately and _unanswered(case))):
             return
-        container = _ended(case, task)
-        sidecar = _sidecar(case, task, container) if container else None
-        if sidecar is not None and container is not None:
-            yield _sidecar_exited(case, task, container, sidecar)
-            return
-        if container is not None:
-            yield _crash(case, task, container)
+        if container := _ended(case, task):
+            definition = case.definition_of(task)
+            sidecars = definition.sidecars if definition else ()
+            mine = [each for each in sidecars if each.name == container.name]
+            yield (
+                _sidecar_exited(case, task, container, mine[0])
+                if mine
+                else _crash(case, task, container)
+            )
             return
 
 
@@ -233,12 +235,6 @@ def _ended(case: Case, task: Task) -> Container | None:
     return next(
         (each for each in containers if each.exit_code), containers[0] if containers else None
     )
-
-
-def _sidecar(case: Case, task: Task, container: Container) -> Sidecar | None:
-    definition = case.definition_of(task)
-    sidecars = definition.sidecars if definition else ()
-    return next((each for each in sidecars if each.name == container.name), None)
 
 
 def _sidecar_exited(case: Case, task: Task, container: Container, sidecar: Sidecar) -> Finding:

@@ -79,7 +79,9 @@ def forwarding(case: Case) -> Iterator[Finding]:
     mine = case.target.page.rule_priority
     if case.service is None:
         before = [each for each in rules if not each.default and int(each.priority) <= mine]
-        first = next((each for each in before if _is_in_the_way(each, mine, request, group)), None)
+        others = (each for each in before if group.arn not in each.groups)
+        taken = (e for e in others if int(e.priority) == mine or elb.fitting(e, request))
+        first = next(taken, None)
     else:
         first = elb.answering(listener, request, group.arn, answered) if listener else None
     if first is not None and group.arn in first.groups:
@@ -89,11 +91,6 @@ def forwarding(case: Case) -> Iterator[Finding]:
     ours = [each for each in rules if group.arn in each.groups]
     if case.service and all(elb.fitting(each, request) is False for each in ours):
         yield _none_forwards(case, balancer, listener, request.path, group)
-
-
-def _is_in_the_way(rule: Rule, mine: int, request: PageRequest, group: TargetGroup) -> bool:
-    taken = int(rule.priority) == mine
-    return group.arn not in rule.groups and (taken or bool(elb.fitting(rule, request)))
 
 
 def _request(case: Case, balancer: Balancer) -> PageRequest:
@@ -403,20 +400,15 @@ def _cut_off(case: Case, network: Network, lost: list[str]) -> Finding:
     )
 
 
-def is_there(case: Case) -> bool:
-    """Return whether there is a service, or a part of what stands before and behind it."""
-    now = case.now
-    return any(
-        each.value is not None for each in (now.service, now.balancer, now.group, now.database)
-    )
-
-
 def _missing(case: Case) -> Iterator[Finding]:
-    if case.now.balancer.problem or not (case.now.names.balancer and is_there(case)):
+    now = case.now
+    # A service, or a part of what stands before and behind it.
+    there = any(part.value is not None for part in (now.service, now.group, now.database))
+    if now.balancer.problem or not (now.names.balancer and there):
         return
     yield Finding(
         BALANCER_MISSING,
-        title=t("The load balancer {name} does not exist", name=case.now.names.balancer),
+        title=t("The load balancer {name} does not exist", name=now.names.balancer),
         why=t("Nothing answers at the page's address."),
         seen=(t("Elastic Load Balancing has no load balancer of that name."),),
         fixes=(case.restore(),),

@@ -187,7 +187,10 @@ def _of_database(case: Case, cause: LoggedCause, database: Database | None) -> F
         return connections.end_transactions(case, text)
     if known.id == "wrong-password":
         return _other_password(case, cause)
-    if known.id.startswith("certificate") and database and _is_out_of_time(case, cause, database):
+    # libpq leaves out that it has expired, or is not valid yet, and RDS tells.
+    until = database.certified_until if database else None
+    ended = known.id == "certificate-time" or (until is not None and until <= case.at)
+    if known.id.startswith("certificate") and database and ended:
         command = (
             f"aws rds modify-db-instance --db-instance-identifier {database.id} "
             f"--ca-certificate-identifier {database.authority or 'rds-ca-rsa2048-g1'} "
@@ -204,12 +207,6 @@ def _of_database(case: Case, cause: LoggedCause, database: Database | None) -> F
         declared = case.target.plan.variables
         return case.deploy(text, *case.remedies.connect(_with_host(declared, cause.what)))
     return case.deploy(text) if not known.passes else Fix(text)
-
-
-def _is_out_of_time(case: Case, cause: LoggedCause, database: Database) -> bool:
-    """Return whether the certificate has expired, or is not valid yet: libpq leaves out which, and RDS tells."""
-    until = database.certified_until
-    return cause.known.id == "certificate-time" or (until is not None and until <= case.at)
 
 
 OF_HOST = ("database-elsewhere", "host-unknown")

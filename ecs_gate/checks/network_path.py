@@ -110,7 +110,8 @@ def balancer_to_task(case: Case) -> Iterator[Finding]:
     service, balancer = case.service, case.now.balancer.value
     if service is None or case.network is None or balancer is None or service.port is None:
         return
-    for port in sorted({service.port, _check_port(case, service.port)}):
+    checked = case.health_check.port if case.health_check else ""
+    for port in sorted({service.port, int(checked) if checked.isdigit() else service.port}):
         finding = Finding(
             BALANCER_CANNOT_REACH_TASK,
             title=t("The load balancer cannot reach the tasks on port {port}", port=port),
@@ -118,11 +119,6 @@ def balancer_to_task(case: Case) -> Iterator[Finding]:
             evidence=tuple(each.words for each in case.failed_checks if each.kind == "timeout"),
         )
         yield from blocked(case, balancer, [service], port, WIDE, finding)
-
-
-def _check_port(case: Case, traffic: int) -> int:
-    port = case.health_check.port if case.health_check else "traffic-port"
-    return int(port) if port.isdigit() else traffic
 
 
 def task_to_database(case: Case) -> Iterator[Finding]:
@@ -221,12 +217,12 @@ def _ports_of(rule: Permission) -> str:
 
 def lacking(network: Network, source: Side, target: Side, port: int) -> dict[Text, str]:
     """Return the missing rules between two sides: by the sentence about each the command that adds it."""
-    return {
-        missing_rule(each, network, source, target, port): _authorize(
-            each, (target if each.direction == "egress" else source).groups[0], port
-        )
-        for each in missing_rules(network, source, target, port)
-    }
+    ports, commands = f"IpProtocol=tcp,FromPort={port},ToPort={port}", dict[Text, str]()
+    for rule in missing_rules(network, source, target, port):
+        peer = (target if rule.direction == "egress" else source).groups[0]
+        command = _rule_command("authorize", rule.direction, rule.group, ports, peer)
+        commands[missing_rule(rule, network, source, target, port)] = command
+    return commands
 
 
 def missing_rule(
@@ -260,11 +256,6 @@ def _named(network: Network, side: Side) -> str:
 def _label(network: Network, group: str) -> str:
     known = network.groups.get(group)
     return f"{group} ({known.name})" if known else group
-
-
-def _authorize(rule: MissingRule, peer: str, port: int) -> str:
-    ports = f"IpProtocol=tcp,FromPort={port},ToPort={port}"
-    return _rule_command("authorize", rule.direction, rule.group, ports, peer)
 
 
 def _rule_command(verb: str, direction: str, group: str, ports: str, peer: str) -> str:

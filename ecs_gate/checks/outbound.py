@@ -132,6 +132,8 @@ def _routes(
         yield _acls_deny(case, network, denials)
     if cut_off or not (subnets or service):
         seen = [_no_internet(each, network) for each in cut_off]
+        restored = case.refresh(t("Restore the gateways and routes that are declared:"))
+        own = case.own_tables([each.subnet for each in cut_off])
         yield Finding(
             TASK_CANNOT_REACH_AWS,
             title=t("The tasks' subnets have no route to the internet"),
@@ -141,7 +143,7 @@ def _routes(
                 *_not_by_endpoint(network, beyond),
             ),
             fixes=(
-                *(_gateway(case, network, subnets, beyond) or _route_fixes(case, cut_off)),
+                *(_gateway(case, network, subnets, beyond) or own or (restored,)),
                 *case.then_retry(),
             ),
             evidence=case.stop_reasons(NO_CONNECTION),
@@ -217,11 +219,6 @@ def _no_internet(cut_off: NoInternet, network: Network) -> Text:
         "public address, and assignPublicIp is DISABLED.",
         **values,
     )
-
-
-def _route_fixes(case: Case, cut_off: tuple[NoInternet, ...]) -> tuple[Fix, ...]:
-    text = t("Restore the gateways and routes that are declared:")
-    return case.own_tables([each.subnet for each in cut_off]) or (case.refresh(text),)
 
 
 def _https(case: Case, service: Service, network: Network) -> Iterator[Finding]:
