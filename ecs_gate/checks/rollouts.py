@@ -24,6 +24,7 @@ from ecs_gate.diagnosis.known_causes import logged_cause
 from ecs_gate.diagnosis.log_lines import Raised
 from ecs_gate.parts.records import PauseHook
 from ecs_gate.parts.rollout import FAILED_DEPLOYMENT
+from ecs_gate.remedies import of_service
 from ecs_gate.screen import zoned_time
 from ecs_gate.text import Text, joined, t
 
@@ -85,11 +86,7 @@ def scaled_down(case: Case) -> Iterator[Finding]:
 
 def set_desired_count(case: Case, count: str) -> str:
     """Return the command that gives the service another desired count."""
-    names = case.now.names
-    return (
-        f"aws ecs update-service --cluster {names.cluster} --service {names.service} "
-        f"--desired-count {count}"
-    )
+    return f"aws ecs update-service {of_service(case.now.names)} --desired-count {count}"
 
 
 def draining(case: Case) -> Iterator[Finding]:
