@@ -143,7 +143,7 @@ def of_log(
     return Finding(
         cause.known.facts,
         title=cause.title,
-        why=ANOTHER_HOST if _is_another_host(case, cause) else cause.known.why,
+        why=ANOTHER_HOST if _is_another_host(case, cause) else Text(cause.known.why),
         seen=(*seen, *_measured(case, cause)),
         fixes=(fix(case, cause), *again),
         evidence=evidence,
