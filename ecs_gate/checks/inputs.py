@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ecs_gate.checks import databases
 from ecs_gate.diagnosis.case import Case
-from ecs_gate.diagnosis.catalogue import IMAGE, LOGS, SECRETS, START, Facts
+from ecs_gate.diagnosis.catalogue import IMAGE, LOGS, SECRETS, AtStart
 from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.facts.fargate import PLATFORMS
 from ecs_gate.facts.secrets import secret_arn, secret_key
@@ -15,11 +15,11 @@ from ecs_gate.parts.records import Definition
 from ecs_gate.parts.task_inputs import Secret
 from ecs_gate.text import Text, t
 
-LOG_GROUP_MISSING = Facts("log-group-missing", 26, {LOGS}, subject=START, certain=True)
-SECRET_KEY_MISSING = Facts("secret-key-missing", 26, {SECRETS}, subject=START, certain=True)
-SECRET_MISSING = Facts("secret-missing", 26, {SECRETS}, subject=START, certain=True)
-IMAGE_ARCHITECTURE = Facts("image-architecture", 28, {IMAGE}, subject=START, certain=True)
-IMAGE_MISSING = Facts("image-missing", 28, {IMAGE}, subject=START, certain=True)
+LOG_GROUP_MISSING = AtStart("log-group-missing", 26, {LOGS})
+SECRET_KEY_MISSING = AtStart("secret-key-missing", 26, {SECRETS})
+SECRET_MISSING = AtStart("secret-missing", 26, {SECRETS})
+IMAGE_ARCHITECTURE = AtStart("image-architecture", 28, {IMAGE})
+IMAGE_MISSING = AtStart("image-missing", 28, {IMAGE})
 
 WRONG_PLATFORM = r"(?i)matching platform|does not match the (specified|current) platform"
 

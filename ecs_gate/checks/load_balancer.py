@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from ecs_gate.checks import health_checks
 from ecs_gate.diagnosis.case import Case
-from ecs_gate.diagnosis.catalogue import BALANCER_NODE, FORWARD, INTERNET, Facts
+from ecs_gate.diagnosis.catalogue import BALANCER_NODE, FORWARD, INTERNET, Facts, Outside
 from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.diagnosis.reachability import default_route
 from ecs_gate.parts import elb
@@ -15,17 +15,17 @@ from ecs_gate.parts.elb import Balancer, Listener, PageRequest, Rule, TargetGrou
 from ecs_gate.parts.vpc import Network
 from ecs_gate.text import t
 
-NO_LISTENER = Facts("no-listener", 30, {INTERNET}, certain=True, outside=True)
-BALANCER_CUT_OFF = Facts("balancer-cut-off", 31, {BALANCER_NODE}, certain=True, outside=True)
-BALANCER_MISSING = Facts("balancer-missing", 31, {BALANCER_NODE}, certain=True, outside=True)
-BALANCER_NOT_IN_ZONE = Facts("balancer-not-in-zone", 31, {FORWARD}, certain=True, outside=True)
+NO_LISTENER = Outside("no-listener", 30, {INTERNET})
+BALANCER_CUT_OFF = Outside("balancer-cut-off", 31, {BALANCER_NODE})
+BALANCER_MISSING = Outside("balancer-missing", 31, {BALANCER_NODE})
+BALANCER_NOT_IN_ZONE = Outside("balancer-not-in-zone", 31, {FORWARD})
 # A load balancer may be provisioning, a certificate in validation.
 BALANCER_NOT_ACTIVE = Facts("balancer-not-active", 31, {BALANCER_NODE}, outside=True)
 CERTIFICATE_NOT_VALID = Facts("certificate-not-valid", 31, {INTERNET}, outside=True)
-NO_RULE_FORWARDS = Facts("no-rule-forwards", 32, {FORWARD}, certain=True, outside=True)
-RULE_IN_THE_WAY = Facts("rule-in-the-way", 32, {FORWARD}, certain=True, outside=True)
+NO_RULE_FORWARDS = Outside("no-rule-forwards", 32, {FORWARD})
+RULE_IN_THE_WAY = Outside("rule-in-the-way", 32, {FORWARD})
 SERVICE_NOT_ATTACHED = Facts("service-not-attached", 32, {FORWARD}, certain=True)
-TARGET_GROUP_MISSING = Facts("target-group-missing", 32, {FORWARD}, certain=True, outside=True)
+TARGET_GROUP_MISSING = Outside("target-group-missing", 32, {FORWARD})
 TARGET_PROTOCOL = Facts("target-protocol", 57, {FORWARD}, certain=True)
 HEALTH_CHECK_DRIFTED = Facts("health-check-drifted", 61, {FORWARD})
 

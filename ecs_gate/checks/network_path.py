@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ecs_gate.diagnosis import catalogue
 from ecs_gate.diagnosis.case import Case
-from ecs_gate.diagnosis.catalogue import DATABASE, FORWARD, TO_DATABASE, Facts
+from ecs_gate.diagnosis.catalogue import DATABASE, FORWARD, TO_DATABASE, Facts, Outside
 from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.diagnosis.reachability import (
     CLIENTS,
@@ -33,17 +33,15 @@ from ecs_gate.parts.records import Service
 from ecs_gate.parts.vpc import Endpoint, Network, Permission
 from ecs_gate.text import Text, t, verbatim
 
-BALANCER_CANNOT_REACH_TASK = Facts(
-    "balancer-cannot-reach-task", 30, {FORWARD}, certain=True, outside=True
-)
-BALANCER_LETS_NOBODY_IN = Facts(
-    "balancer-lets-nobody-in", 31, {catalogue.INTERNET}, {"no-listener"}, certain=True, outside=True
+BALANCER_CANNOT_REACH_TASK = Outside("balancer-cannot-reach-task", 30, {FORWARD})
+BALANCER_LETS_NOBODY_IN = Outside(
+    "balancer-lets-nobody-in", 31, {catalogue.INTERNET}, {"no-listener"}
 )
 INTERNET_CANNOT_REACH_BALANCER = Facts(
     "internet-cannot-reach-balancer", 34, {catalogue.INTERNET}, outside=True
 )
-TASK_CANNOT_REACH_DATABASE = Facts(
-    "task-cannot-reach-database", 42, {DATABASE}, subject=TO_DATABASE, certain=True, outside=True
+TASK_CANNOT_REACH_DATABASE = Outside(
+    "task-cannot-reach-database", 42, {DATABASE}, subject=TO_DATABASE
 )
 
 BALANCER_LETS_MORE_IN = Facts("balancer-lets-more-in", 34, {catalogue.INTERNET})

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from ecs_gate.checks import network_path
 from ecs_gate.checks.inputs import no_secret
 from ecs_gate.diagnosis.case import Case
-from ecs_gate.diagnosis.catalogue import DATABASE, IMAGE, LOGS, SECRETS, START, Facts
+from ecs_gate.diagnosis.catalogue import DATABASE, IMAGE, LOGS, SECRETS, START, AtStart, Facts
 from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.diagnosis.reachability import (
     ANYWHERE,
@@ -27,17 +27,11 @@ from ecs_gate.parts.records import Service
 from ecs_gate.parts.vpc import Network
 from ecs_gate.text import Text, t
 
-VPC_WITHOUT_DNS = Facts(
-    "vpc-without-dns", 19, {DATABASE, IMAGE, SECRETS, LOGS}, subject=START, certain=True
-)
+VPC_WITHOUT_DNS = AtStart("vpc-without-dns", 19, {DATABASE, IMAGE, SECRETS, LOGS})
 # A NAT gateway may be pending.
 TASK_CANNOT_REACH_AWS = Facts("task-cannot-reach-aws", 20, {IMAGE, SECRETS, LOGS}, subject=START)
-TASK_CANNOT_REACH_ENDPOINT = Facts(
-    "task-cannot-reach-endpoint", 21, {IMAGE, SECRETS, LOGS}, subject=START, certain=True
-)
-TASK_HTTPS_CLOSED = Facts(
-    "task-https-closed", 22, {IMAGE, SECRETS, LOGS}, subject=START, certain=True
-)
+TASK_CANNOT_REACH_ENDPOINT = AtStart("task-cannot-reach-endpoint", 21, {IMAGE, SECRETS, LOGS})
+TASK_HTTPS_CLOSED = AtStart("task-https-closed", 22, {IMAGE, SECRETS, LOGS})
 
 NEEDED = ("ecr.api", "ecr.dkr", "logs", "secretsmanager")
 """What Fargate needs before a container starts."""

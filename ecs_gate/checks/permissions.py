@@ -11,7 +11,7 @@ from shlex import quote
 
 from ecs_gate.checks.databases import other_secrets
 from ecs_gate.diagnosis.case import Case
-from ecs_gate.diagnosis.catalogue import IMAGE, LOGS, SECRETS, START, TASKS_NODE, Facts
+from ecs_gate.diagnosis.catalogue import IMAGE, LOGS, SECRETS, TASKS_NODE, AtStart, Facts
 from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.facts.policy_evaluation import (
     ALLOWED,
@@ -28,20 +28,14 @@ from ecs_gate.parts.records import Definition
 from ecs_gate.parts.task_inputs import Role
 from ecs_gate.text import Text, t
 
-EXECUTION_ROLE_MISSING = Facts(
-    "execution-role-missing", 24, {IMAGE, SECRETS, LOGS}, subject=START, certain=True
-)
-EXECUTION_ROLE_NOT_TRUSTED = Facts(
-    "execution-role-not-trusted", 24, {IMAGE, SECRETS, LOGS}, subject=START, certain=True
-)
-TASK_ROLE_NOT_TRUSTED = Facts(
-    "task-role-not-trusted", 24, {TASKS_NODE}, subject=START, certain=True
-)
+EXECUTION_ROLE_MISSING = AtStart("execution-role-missing", 24, {IMAGE, SECRETS, LOGS})
+EXECUTION_ROLE_NOT_TRUSTED = AtStart("execution-role-not-trusted", 24, {IMAGE, SECRETS, LOGS})
+TASK_ROLE_NOT_TRUSTED = AtStart("task-role-not-trusted", 24, {TASKS_NODE})
 LACKING = {
     # After what does not exist: no role may write a log group that is missing.
-    "log": Facts("execution-role-cannot-log", 27, {LOGS}, subject=START, certain=True),
-    "secret": Facts("execution-role-cannot-secret", 27, {SECRETS}, subject=START, certain=True),
-    "pull": Facts("execution-role-cannot-pull", 29, {IMAGE}, subject=START, certain=True),
+    "log": AtStart("execution-role-cannot-log", 27, {LOGS}),
+    "secret": AtStart("execution-role-cannot-secret", 27, {SECRETS}),
+    "pull": AtStart("execution-role-cannot-pull", 29, {IMAGE}),
 }
 """By what the execution role is needed for."""
 TITLES = {
@@ -51,8 +45,8 @@ TITLES = {
 }
 # The execution role reads the password for the next task all the same.
 TASK_ROLE_CANNOT_READ_SECRET = Facts("task-role-cannot-read-secret", 42, {SECRETS}, outside=True)
-REPOSITORY_DENIES = Facts("repository-denies", 29, {IMAGE}, subject=START, certain=True)
-CANNOT_DECRYPT = Facts("execution-role-cannot-decrypt", 27, {SECRETS}, subject=START, certain=True)
+REPOSITORY_DENIES = AtStart("repository-denies", 29, {IMAGE})
+CANNOT_DECRYPT = AtStart("execution-role-cannot-decrypt", 27, {SECRETS})
 
 PULL = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability")
 
