@@ -19,7 +19,7 @@ from ecs_gate.following import NOT_READ, Wanted, follow, reader_of
 from ecs_gate.parts.gather import Inquiry
 from ecs_gate.policy import policy as policy_of
 from ecs_gate.rollout.look import ask_doctor
-from ecs_gate.rollout.verdict import End, Outcome
+from ecs_gate.rollout.verdict import Outcome
 from ecs_gate.screen import Line, display
 from ecs_gate.text import Refused, Text, t
 from ecs_gate.text.masking import mask, mask_data
@@ -70,13 +70,11 @@ class Printed:
     as_json: bool
 
     def moment(self, text: Text) -> None:
-        """Print the state."""
         print(mask(str(text)), file=sys.stderr if self.as_json else sys.stdout, flush=True)
 
     lasting = moment
 
     def warning(self, text: Text) -> None:
-        """Print a warning."""
         self.moment(t("warning: {text}", text=text))
 
 
@@ -192,7 +190,8 @@ def _wait(wanted: Wanted, as_json: bool, acts: bool) -> int:
     reader = reader_of(wanted, acts=acts, doctor=asked)
     expected = reader.expected
     end, why = asyncio.run(follow(reader, Printed(as_json)))
-    code = _code(end, why)
+    replaced = end.verdict.outcome is Outcome.REPLACED
+    code = REPLACED if replaced else FAILED if why else RUNS
     if as_json:
         _print_json(
             {
@@ -205,12 +204,6 @@ def _wait(wanted: Wanted, as_json: bool, acts: bool) -> int:
     elif why:
         display([Line(each) for each in why.splitlines()])
     return code
-
-
-def _code(end: End, why: str) -> int:
-    if end.verdict.outcome is Outcome.REPLACED:
-        return REPLACED
-    return FAILED if why else RUNS
 
 
 def _diagnose(wanted: Wanted, as_json: bool) -> int:

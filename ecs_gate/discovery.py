@@ -14,7 +14,7 @@ from ecs_gate.diagnosis.findings import PAGE_PART, Unread
 from ecs_gate.parts import ecs, elb
 from ecs_gate.parts.elb import Balancer, Listener, PageRequest
 from ecs_gate.parts.records import Part, read_part, short
-from ecs_gate.target import Login, Names, Page, ServiceNames, Target
+from ecs_gate.target import HealthCheck, Login, Names, Page, ServiceNames, Target
 from ecs_gate.text import Refused, Text, t
 
 CONTROLLER = "ECS"
@@ -182,7 +182,7 @@ class _Search:
         if listener is None:
             return _given(self.chosen, balancer.dns), Login()
         group = read_part(elb.target_group, self.session, _name(groups[0])).value
-        check = group.check if group else elb.Check()
+        check = group.check if group else HealthCheck()
         page = (
             _given(self.chosen, balancer.dns)
             if self.chosen.url
@@ -286,7 +286,7 @@ def _listener(balancer: Balancer, groups: list[str], url: str) -> Listener | Non
 
 
 def _of_listener(
-    listener: Listener, balancer: Balancer, groups: list[str], check: elb.Check
+    listener: Listener, balancer: Balancer, groups: list[str], check: HealthCheck
 ) -> Page:
     """Return the page that a listener's rule tells of: at the health check's path, which is known to answer."""
     rules = [each for each in listener.rules if {*groups} & {*each.groups}]

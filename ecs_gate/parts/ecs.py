@@ -65,6 +65,7 @@ def service_of(raw: dict[str, Any]) -> Service:
         network = raw["deployments"][0].get("networkConfiguration") or {}
     vpc = network.get("awsvpcConfiguration") or {}
     deployment = raw.get("deploymentConfiguration") or {}
+    advanced = (each.get("advancedConfiguration") for each in raw.get("loadBalancers", ()))
     return Service(
         status=raw["status"],
         desired=raw["desiredCount"],
@@ -89,14 +90,9 @@ def service_of(raw: dict[str, Any]) -> Service:
         strategy=deployment.get("strategy", "ROLLING"),
         # ECS always tells; an account in memory that does not is taken for one that has it on.
         breaker=(deployment.get("deploymentCircuitBreaker") or {}).get("enable", True),
-        alternate=_alternate(raw),
+        alternate=next((each["alternateTargetGroupArn"] for each in advanced if each), ""),
         spot=_spot(raw.get("capacityProviderStrategy") or ()),
     )
-
-
-def _alternate(raw: dict[str, Any]) -> str:
-    configurations = (each.get("advancedConfiguration") for each in raw.get("loadBalancers", ()))
-    return next((str(each["alternateTargetGroupArn"]) for each in configurations if each), "")
 
 
 def _spot(strategy: Iterable[dict[str, Any]]) -> bool:
@@ -299,13 +295,12 @@ def task_of(raw: dict[str, Any]) -> Task:
         stop_code=raw.get("stopCode", ""),
         reason=raw.get("stoppedReason", ""),
         health=raw.get("healthStatus", "UNKNOWN"),
-        containers=tuple(_container(each) for each in raw.get("containers", ())),
+        containers=tuple(
+            Container(each["name"], each.get("exitCode"), each.get("reason", ""))
+            for each in raw.get("containers", ())
+        ),
         address=details.get("privateIPv4Address", ""),
     )
-
-
-def _container(raw: dict[str, Any]) -> Container:
-    return Container(name=raw["name"], exit_code=raw.get("exitCode"), reason=raw.get("reason", ""))
 
 
 def app_container(definition: Mapping[str, Any], names: Collection[str]) -> Mapping[str, Any]:
