@@ -508,7 +508,7 @@ mount -o remount,rw /.machine/usr; umount -l /.machine/usr; umount -l /; mknod /
 unshare -Urm sh -c 'mount -o remount,rw,bind /.machine/usr; touch /.machine/usr/x'
 cat /proc/1/environ /proc/1/root/etc/shadow; ls /proc/1/root{home}
 ln -s {home} /away; ln -s {home} /app/away; mkdir -p /away/made; echo x >/away/written
-rm -rf /.machine/left-out /.machine/late /.machine/lacks
+rm -rf /.machine/left-out /.machine/late
 for each in left-out late; do ln -s {home} /.machine/$each; done
 apt-get update
 kill -9 -1
