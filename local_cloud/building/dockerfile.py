@@ -365,12 +365,13 @@ class _Reader:
 
     def taken(self, line: Instruction, copy: Copy, origin: str) -> Copy | None:
         """Return a copy from the stage that ``origin`` names; None for another image than uv's, which is left out."""
-        if (stage := self.stages.get(origin.lower())) and origin.lower() not in self.names:
-            return replace(copy, stage=stage)
+        stage = self.stages.get(origin.lower())
         names = [PurePosixPath(source).name for source in copy.sources]
         late = tuple(f"/{MACHINE}/late/{name}" for name in names if name in ("uv", "uvx"))
-        if UV_IMAGE.fullmatch(origin) and late:
+        if late and UV_IMAGE.fullmatch(stage.base if stage and stage.foreign else origin):
             return replace(copy, stage=UV, sources=late)
+        if stage and origin.lower() not in self.names:
+            return replace(copy, stage=stage)
         if not set("/:") & set(origin) and get_close_matches(origin.lower(), self.stages):
             rule = t("no earlier stage is named {name}", name=origin)
             raise DockerfileError(line.problem(rule))
