@@ -268,13 +268,18 @@ class _Build:
                 files.make_folder(part, f"/{MACHINE}").chmod(files.FORM)
                 part.rename(made)
         os.utime(made)
+        way = starter.current().python
+        if self.runs and stage.version:
+            way = t("Install that one with pyenv or uv")
+        elif self.runs:
+            way = t("Name the version in FROM, as python:3.12-slim")
         notice = t(
             "{place}: {image} is run by this machine's Python {version}. {way}, or use a Docker engine "
             "(--tasks docker), if it needs its own",
             place=stage.place,
             image=stage.base,
             version=python.version,
-            way=t("Install that one with pyenv or uv") if self.runs else starter.current().python,
+            way=way,
         )
         silent = given or stage.foreign or stage is UV
         return Built(made, key, [] if silent else [notice])
