@@ -29,7 +29,6 @@ from local_cloud import starter
 from local_cloud.building import base, files, index, plain
 from local_cloud.building.dockerfile import (
     LAST_LINES,
-    UV,
     Copy,
     DockerfileError,
     LeftOut,
@@ -281,8 +280,7 @@ class _Build:
             version=python.version,
             way=way,
         )
-        silent = given or stage.foreign or stage is UV
-        return Built(made, key, [] if silent else [notice])
+        return Built(made, key, [] if given or stage.foreign else [notice])
 
     @contextmanager
     def _part(self, source: Path | None = None, *, shared: bool = False) -> Iterator[Path]:
