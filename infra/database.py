@@ -57,10 +57,6 @@ class Database(Component):
 
     port = PORT
     username = USER
-    db_name: str
-    address: pulumi.Output[str]
-    secret_arn: pulumi.Output[str]
-    security_group_id: pulumi.Output[str]
 
     def __init__(self, name: str, settings: Settings, network: Network) -> None:
         super().__init__(name, settings)
@@ -78,7 +74,7 @@ class Database(Component):
         self.address = self.instance.address
         self.secret_arn = self.instance.master_user_secrets.apply(secret_arn_of)
         self.security_group_id = group.id
-        self.register_outputs({"address": self.address, "secret_arn": self.secret_arn})
+        self.register_outputs({})
 
     def _instance(self, name: str, group: aws.ec2.SecurityGroup) -> aws.rds.Instance:
         settings, protect = self.settings.database, self.settings.protect
@@ -111,9 +107,7 @@ class Database(Component):
             **self._monitoring(name),
             **_deletion(subnets, settings, protect),
             tags=self.tags,
-            opts=pulumi.ResourceOptions(
-                parent=self, protect=protect, delete_before_replace=True, depends_on=logs
-            ),
+            opts=self.options(protect=protect, delete_before_replace=True, depends_on=logs),
         )
 
     def _monitoring(self, name: str) -> dict[str, Any]:
@@ -150,9 +144,7 @@ class Database(Component):
                 name=f"/aws/rds/instance/{name}/{log}",
                 retention_in_days=database.log_days,
                 tags=self.tags,
-                opts=pulumi.ResourceOptions(
-                    parent=self, protect=protect, delete_before_replace=True
-                ),
+                opts=self.options(protect=protect, delete_before_replace=True),
             )
             for log in (LOGS if database.monitoring else ())
         ]
@@ -176,15 +168,15 @@ class Database(Component):
                 # The default from PostgreSQL 15 on. RDS reports the apply method "pending-reboot"
                 # whatever was sent; any other would be a change on every `up`
                 # (terraform-provider-aws issue 39252).
-                aws.rds.ParameterGroupParameterArgs(
-                    name="rds.force_ssl", value="1", apply_method="pending-reboot"
-                ),
+                {"name": "rds.force_ssl", "value": "1", "apply_method": "pending-reboot"},
                 # Milliseconds. By default PostgreSQL does not notice that the client of a statement is gone, so that
                 # of a task that was stopped goes on, and keeps or waits for its locks (RDS user guide, "Dead
                 # connection handling in PostgreSQL").
-                aws.rds.ParameterGroupParameterArgs(
-                    name="client_connection_check_interval", value="10000", apply_method="immediate"
-                ),
+                {
+                    "name": "client_connection_check_interval",
+                    "value": "10000",
+                    "apply_method": "immediate",
+                },
             ],
             tags=self.tags,
             opts=self.child,
@@ -192,12 +184,12 @@ class Database(Component):
 
 
 def _storage_performance(storage_gb: int) -> dict[str, Any]:
-    """Return the IOPS and throughput that gp3 includes from 400 GiB on (RDS user guide, "gp3 storage").
-
-    Below 400 GiB RDS refuses both arguments. Without them the provider would send the old values when
-    the storage grows past 400 GiB, and RDS refuses those (terraform-provider-aws issue 28382).
-    """
-    return {"iops": 12000, "storage_throughput": 500} if storage_gb >= STRIPED_GB else {}
+    """Return the IOPS and MiB/s that the price of striped gp3 storage includes (RDS user guide, "gp3 storage")."""
+    if storage_gb < STRIPED_GB:
+        return {}  # RDS refuses both arguments.
+    # Without them the provider sends the values of before where storage grows to this size, and RDS refuses those
+    # (terraform-provider-aws issue 28382).
+    return {"iops": 12000, "storage_throughput": 500}
 
 
 def secret_arn_of(secrets: Sequence[InstanceMasterUserSecret]) -> str:

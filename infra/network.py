@@ -36,13 +36,6 @@ class Network(Component):
     gateway they therefore run in the public subnets.
     """
 
-    vpc: awsx.ec2.Vpc
-    vpc_id: pulumi.Output[str]
-    public_subnet_ids: pulumi.Output[Sequence[str]]
-    database_subnet_ids: pulumi.Output[Sequence[str]]
-    task_subnet_ids: pulumi.Output[Sequence[str]]
-    task_route_table_ids: pulumi.Output[list[str]]
-    tasks_are_public: bool
     routes: pulumi.Output[list[pulumi.Resource]]
     """The resources that awsx creates last; all its others are dependencies of these.
 
@@ -56,7 +49,7 @@ class Network(Component):
             protect_subnets(settings),
             InternetGatewayFirst().order,
         ]
-        opts = pulumi.ResourceOptions(parent=self, transforms=transforms)
+        opts = self.options(transforms=transforms)
         self.vpc = _vpc(name, settings, zones, opts)
         self.vpc_id = self.vpc.vpc_id
         self.public_subnet_ids = self.vpc.public_subnet_ids
@@ -72,7 +65,7 @@ class Network(Component):
         self._close_default_group(name)
         if settings.logs.traffic:
             FlowLogs(name, settings, self.vpc_id, self.child)
-        self.register_outputs({"vpc_id": self.vpc_id, "task_subnet_ids": self.task_subnet_ids})
+        self.register_outputs({})
 
     def _task_route_tables(self) -> pulumi.Output[list[str]]:
         """Return the route tables of the tasks' subnets, in a fixed order; awsx makes one for each subnet."""

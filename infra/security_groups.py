@@ -81,8 +81,6 @@ class TaskAccess(Component):
     is deleted, and the tasks of both deployments stay reachable.
     """
 
-    security_group_id: pulumi.Output[str]
-
     def __init__(
         self,
         name: str,
@@ -108,4 +106,4 @@ class TaskAccess(Component):
         rules.connect("app", task, "database", rds, database.port)
         rules.allow_https("app", task)
         self.security_group_id = task
-        self.register_outputs({"security_group_id": self.security_group_id})
+        self.register_outputs({})
