@@ -67,7 +67,7 @@ def has_no_action(alarm: Checked) -> bool:
 
 def forgets(log_group: Checked) -> bool:
     # 0, or no value, keeps them for ever.
-    return 0 < value(log_group, "retentionInDays", 0) < 365
+    return bool(0 < value(log_group, "retentionInDays", 0) < 365)
 
 
 @InStack
