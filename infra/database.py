@@ -13,7 +13,7 @@ from pulumi_aws.rds.outputs import InstanceMasterUserSecret
 from ecs_gate.text import t
 from infra.component import Component
 from infra.iam import role
-from infra.network import Network
+from infra.network import Network, security_group
 from stack.database import DatabaseSettings
 from stack.settings import Settings
 from stack.statements import Policy, trusted
@@ -61,15 +61,8 @@ class Database(Component):
     def __init__(self, name: str, settings: Settings, network: Network) -> None:
         super().__init__(name, settings)
         self.network, self.db_name = network, settings.names.database_name
-        group = aws.ec2.SecurityGroup(
-            f"{name}-database",
-            description="The database; tasks are let in one by one",
-            vpc_id=network.vpc_id,
-            # A rule added outside Pulumi would make EC2 refuse to delete the group.
-            revoke_rules_on_delete=True,
-            tags={**self.tags, "Name": f"{name}-database"},
-            opts=self.child,
-        )
+        text = "The database; tasks are let in one by one"
+        group = security_group(f"{name}-database", text, network, self)
         self.instance = self._instance(name, group)
         self.address = self.instance.address
         self.secret_arn = self.instance.master_user_secrets.apply(secret_arn_of)

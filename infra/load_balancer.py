@@ -11,7 +11,7 @@ from ecs_gate.facts.clients import EVERYONE
 from infra import listeners
 from infra.component import Component
 from infra.logs import AccessLogs
-from infra.network import Network
+from infra.network import Network, security_group
 from stack.load_balancer import IDLE_SECONDS
 from stack.settings import Settings
 
@@ -62,16 +62,9 @@ class LoadBalancer(Component):
         self.register_outputs({})
 
     def _security_group(self, name: str) -> aws.ec2.SecurityGroup:
-        group = aws.ec2.SecurityGroup(
-            f"{name}-alb",
-            description="The load balancer",
-            vpc_id=self.network.vpc_id,
-            # A rule added outside Pulumi would make EC2 refuse to delete the group.
-            revoke_rules_on_delete=True,
-            tags={**self.tags, "Name": f"{name}-alb"},
-            # EC2 cannot change a description: a stack that has another one keeps its group.
-            opts=self.options(ignore_changes=["description"]),
-        )
+        # EC2 cannot change a description: a stack that has another one keeps its group.
+        kept = {"ignore_changes": ["description"]}
+        group = security_group(f"{name}-alb", "The load balancer", self.network, self, **kept)
         for protocol, port in self.settings.https.ports.items():
             for network in map(str, self.settings.allowed.networks):
                 self._allow(name, group, protocol, port, network, cidr_ipv4=network)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -85,6 +86,21 @@ class Network(Component):
             tags={**self.tags, "Name": f"{name}-default-closed"},
             opts=self.child,
         )
+
+
+def security_group(
+    name: str, description: str, network: Network, component: Component, **more: Any
+) -> aws.ec2.SecurityGroup:
+    """Create a security group of a component, without rules; ``more`` are further options."""
+    return aws.ec2.SecurityGroup(
+        name,
+        description=description,
+        vpc_id=network.vpc_id,
+        # A rule added outside Pulumi would make EC2 refuse to delete the group.
+        revoke_rules_on_delete=True,
+        tags={**component.tags, "Name": name},
+        opts=component.options(**more),
+    )
 
 
 def no_public_ips(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
