@@ -66,7 +66,7 @@ class Alarm:
     expression: str = ""
     period: int = MINUTE
     periods: int = 5
-    missing_data: MissingData = "missing"
+    missing_data: MissingData = "notBreaching"
 
     def inputs(self) -> dict[str, Any]:
         """Return the arguments of `aws.cloudwatch.MetricAlarm` without name and actions."""
@@ -113,15 +113,16 @@ class Alarm:
 def database(identifier: pulumi.Input[str], settings: DatabaseSettings) -> tuple[Alarm, ...]:
     """Return the database's alarms. CPU and memory have 15 minutes, for backups and migrations."""
     rds = source("AWS/RDS", DBInstanceIdentifier=identifier)
+    alarm = partial(Alarm, missing_data="missing")
     return (
-        Alarm(
+        alarm(
             name="database-cpu",
             description="The database has used more than 90 % of its CPU for 15 minutes",
             metrics={"one": rds("CPUUtilization", "Average")},
             limit=90,
             periods=15,
         ),
-        Alarm(
+        alarm(
             name="database-memory",
             description="The database is low on memory; set a larger databaseInstanceClass",
             metrics={"one": rds("FreeableMemory", "Average")},
@@ -129,14 +130,14 @@ def database(identifier: pulumi.Input[str], settings: DatabaseSettings) -> tuple
             over=False,
             periods=15,
         ),
-        Alarm(
+        alarm(
             name="database-storage",
             description="The database is low on storage; raise databaseStorageGb by 10 % or more",
             metrics={"one": rds("FreeStorageSpace", "Minimum")},
             limit=free_storage(settings.storage_gb),
             over=False,
         ),
-        Alarm(
+        alarm(
             name="database-connections",
             description="The number of open connections is near the limit, above which new ones are refused",
             metrics={"one": rds("DatabaseConnections", "Maximum")},
@@ -169,14 +170,12 @@ def page(balancer: pulumi.Input[str], groups: Groups) -> tuple[Alarm, ...]:
             metrics={"one": alb("HTTPCode_ELB_5XX_Count", "Sum")},
             limit=5,
             periods=2,
-            missing_data="notBreaching",
         ),
         Alarm(
             name="page-latency",
             description="5 % of the requests take longer than a second",
             metrics={"one": alb("TargetResponseTime", "p95")},
             limit=1,
-            missing_data="notBreaching",
         ),
         Alarm(
             name="app-errors",
@@ -189,7 +188,6 @@ def page(balancer: pulumi.Input[str], groups: Groups) -> tuple[Alarm, ...]:
             limit=5,
             period=5 * MINUTE,
             periods=1,
-            missing_data="notBreaching",
         ),
         _unhealthy(balancer, groups),
     )
@@ -205,7 +203,6 @@ def _unhealthy(balancer: pulumi.Input[str], groups: Groups) -> Alarm:
         metrics=dict(zip(names, hosts, strict=True)),
         expression=" + ".join(f"FILL({name}, 0)" for name in names) if len(names) > 1 else "",
         limit=0,
-        missing_data="notBreaching",
     )
 
 
@@ -232,10 +229,9 @@ def _deployment(targets: Source, ending: str, settings: MonitoringSettings) -> I
     no such metrics: that is the health check's subject.
     """
     requests = targets("RequestCount", "Sum")
-    common: dict[str, Any] = {"periods": 2, "missing_data": "notBreaching"}
     if settings.error_percent:
         yield Alarm(
-            **common,
+            periods=2,
             name=f"{ERRORS}{ending}",
             description="ECS rolls a deployment back: too many responses are errors",
             metrics={
@@ -247,7 +243,7 @@ def _deployment(targets: Source, ending: str, settings: MonitoringSettings) -> I
         )
     if settings.latency:
         yield Alarm(
-            **common,
+            periods=2,
             name=f"{DEPLOYMENT}-latency{ending}",
             description="ECS rolls a deployment back: the slowest 5 % of the responses take too long",
             metrics={"latency": targets("TargetResponseTime", "p95"), "requests": requests},
@@ -270,14 +266,12 @@ def service(balancer: pulumi.Input[str], groups: Groups, settings: Settings) -> 
             metrics={"one": ecs("CPUUtilization", "Average")},
             limit=85,
             periods=10,
-            missing_data="notBreaching",
         ),
         Alarm(
             name="service-memory",
             description="The tasks are near their memory limit, where ECS kills them; raise taskMemory",
             metrics={"one": ecs("MemoryUtilization", "Maximum")},
             limit=task_memory(settings.service.memory),
-            missing_data="notBreaching",
         ),
         _running(_running_tasks(ecs, balancer, groups), settings.service),
     )
@@ -327,7 +321,6 @@ def jobs(group: str) -> tuple[Alarm, ...]:
             metrics={"one": scheduler("InvocationDroppedCount", "Sum")},
             limit=0,
             periods=1,
-            missing_data="notBreaching",
         ),
     )
 

@@ -11,7 +11,7 @@ from infra import buckets
 from infra.component import Component
 from infra.iam import role_arn
 from stack.settings import Settings
-from stack.statements import Policy, allow, of, policy, trusted, without_tls
+from stack.statements import Policy, allow, let, of, policy, trusted, without_tls
 
 DELIVERY = "logdelivery.elasticloadbalancing.amazonaws.com"
 """ELB's log delivery service in every region (Application Load Balancers guide, "Enable access logs")."""
@@ -46,12 +46,7 @@ class AccessLogs(Component):
 
 def access_logs_policy(bucket_arn: str, account: str) -> Policy:
     """Return the bucket policy: ELB may write below this account's prefix, and all access requires TLS."""
-    write: Policy = {
-        "Effect": "Allow",
-        "Principal": {"Service": DELIVERY},
-        "Action": "s3:PutObject",
-        "Resource": f"{bucket_arn}/AWSLogs/{account}/*",
-    }
+    write = let(DELIVERY, "s3:PutObject", f"{bucket_arn}/AWSLogs/{account}/*")
     return policy(write, without_tls([bucket_arn, f"{bucket_arn}/*"], "s3:*"))
 
 

@@ -12,7 +12,7 @@ import pulumi_aws as aws
 from infra.component import Component
 from stack.names import CONTAINER
 from stack.settings import Settings
-from stack.statements import Policy, policy, without_tls
+from stack.statements import Policy, let, policy, without_tls
 
 DELETION_WINDOW_DAYS = 7
 """The shortest waiting period of KMS before it deletes a key. A key costs nothing in it."""
@@ -90,12 +90,7 @@ def key_policy(account: str, deployer: str) -> Policy:
         "Action": [f"kms:{action}" for action in ADMINISTRATION],
         "Resource": "*",
     }
-    use: Policy = {
-        "Effect": "Allow",
-        "Principal": {"Service": list(PUBLISHERS)},
-        "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
-        "Resource": "*",
-    }
+    use = let(PUBLISHERS, ["kms:Decrypt", "kms:GenerateDataKey*"], "*")
     return policy(administration, use)
 
 
@@ -104,23 +99,15 @@ def topic_policy(topic: str, account: str, region: str, name: str) -> Policy:
 
     EventBridge supports no condition here (its User Guide, "Amazon SNS permissions").
     """
-    alarms: Policy = {
-        "Effect": "Allow",
-        "Principal": {"Service": "cloudwatch.amazonaws.com"},
-        "Action": "sns:Publish",
-        "Resource": topic,
-        "Condition": {
-            "StringEquals": {"aws:SourceAccount": account},
-            "ArnLike": {"aws:SourceArn": f"arn:aws:cloudwatch:{region}:{account}:alarm:{name}-*"},
-        },
+    own = {
+        "StringEquals": {"aws:SourceAccount": account},
+        "ArnLike": {"aws:SourceArn": f"arn:aws:cloudwatch:{region}:{account}:alarm:{name}-*"},
     }
-    events: Policy = {
-        "Effect": "Allow",
-        "Principal": {"Service": "events.amazonaws.com"},
-        "Action": "sns:Publish",
-        "Resource": topic,
-    }
-    return policy(alarms, events, without_tls(topic, "sns:Publish"))
+    return policy(
+        let("cloudwatch.amazonaws.com", "sns:Publish", topic, own),
+        let("events.amazonaws.com", "sns:Publish", topic),
+        without_tls(topic, "sns:Publish"),
+    )
 
 
 FAILED = "SERVICE_DEPLOYMENT_FAILED"
