@@ -30,6 +30,7 @@ from tools.command_line import (
     settings_to_look,
 )
 from tools.watch.logs import LogQuery, Search, masked
+from tools.watch.status import plain
 
 KINDS = ("deployment", "task", "service", "target", "scaling", "job", "database", "log")
 
@@ -257,16 +258,7 @@ def lines(timeline: Timeline) -> Iterator[Line]:
 def as_dicts(timeline: Timeline) -> dict[str, Any]:
     """Return the timeline for scripts."""
     return {
-        "events": [
-            {
-                "at": each.at.isoformat(),
-                "kind": each.kind,
-                "who": each.who,
-                "text": str(each.text),
-                "bad": each.bad,
-            }
-            for each in timeline.events
-        ],
+        "events": plain(timeline.events),
         "problems": [each.as_text() for each in timeline.problems],
     }
 

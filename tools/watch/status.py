@@ -278,8 +278,8 @@ def as_dict(now: Snapshot) -> dict[str, Any]:
 
 
 def plain(value: object) -> Any:
-    """Return records as dictionaries and lists; times as ISO 8601."""
-    if is_dataclass(value):
+    """Return records as dictionaries and lists; texts in the current language, times as ISO 8601."""
+    if is_dataclass(value) and not isinstance(value, Text):
         return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, (list, tuple)):
         return [plain(each) for each in value]

@@ -3,7 +3,7 @@
 import re
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import rmtree
@@ -86,6 +86,8 @@ SHORTEST_STOP = 5.0
 class _Run:
     placement: Placement
     folder: Path
+    beginning: threading.RLock = field(default_factory=threading.RLock)
+    """Held while the containers begin: what ends them waits for those that are on their way."""
     over: threading.Event = field(default_factory=threading.Event)
     parts: list[tuple[ContainerState, Plan, Running, threading.Thread]] = field(
         default_factory=list
@@ -109,22 +111,37 @@ class Runner:
         self.on_exit: Callable[[str], None] = lambda _: None
         self.on_health: Callable[[str], None] = lambda _: None
 
-    def start(self, placement: Placement) -> None:
-        """Check, pull, resolve secrets and start the containers. Raises CannotStart with ECS's stopped reason."""
+    def take(self, placement: Placement) -> None:
+        """Know of a task that ``start`` is to start: from now on ``end`` ends it, however far it has come."""
         folder = self._folder / f"task-{placement.task}"
-        run = _Run(placement, folder)
+        self._runs[placement.task] = _Run(placement, folder)
+
+    def start(self, placement: Placement) -> None:
+        """Check, pull, resolve secrets and start the containers. Raises CannotStart with ECS's stopped reason.
+
+        A task that was ended since it was taken starts none.
+        """
+        run = self._runs.get(placement.task)
+        if run is None:
+            return
         definitions = placement.definition.container_definitions
         placement.containers = [ContainerState.declared(each) for each in definitions]
-        plans = prepare(placement, folder, self._images, self._authority)
-        self._runs[placement.task] = run
+        with run.beginning:
+            self._begin_all(run, definitions)
+        starts.follow(self._clock, run.over, list(_starting(run)))
+
+    def _begin_all(self, run: _Run, definitions: Sequence[Mapping[str, Any]]) -> None:
+        placement = run.placement
+        plans = prepare(placement, run.folder, self._images, self._authority)
         for state, each, definition in zip(placement.containers, plans, definitions, strict=True):
+            if run.over.is_set():
+                return
             try:
                 self._begin(run, state, each, definition)
             except CannotRun as problem:
                 state.reason = str(problem)
                 self.end(placement.task)
                 raise CannotStart(str(problem)) from None
-        starts.follow(self._clock, run.over, list(_starting(run)))
 
     def roots(self, task: str) -> list[int]:
         """Return the first process of each container of a running task, if it is known."""
@@ -138,9 +155,11 @@ class Runner:
         if run is None:
             return
         run.over.set()
-        for _, each, running, _ in run.parts:
+        with run.beginning:
+            parts = list(run.parts)
+        for _, each, running, _ in parts:
             running.signal(stop_signal(each.image.stop_signal))
-        for _, each, running, thread in run.parts:
+        for _, each, running, thread in parts:
             wall = self._clock.wall(each.stop_timeout)
             thread.join(max(wall, min(each.stop_timeout, SHORTEST_STOP)))
             if thread.is_alive():

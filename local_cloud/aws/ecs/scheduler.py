@@ -191,6 +191,7 @@ class TaskWork:
             case ecs_state.Attach(task=task):
                 self._attach(managed, task)
             case ecs_state.Launch() if placement is not None:
+                self._runner.take(placement)
                 self._pool.submit(self._guarded, self._launch, managed, placement)
             case ecs_state.Kill(task=task):
                 self._pool.submit(self._guarded, self._kill, managed, task)

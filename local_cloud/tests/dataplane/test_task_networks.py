@@ -2,12 +2,14 @@
 
 import os
 import signal
+import time
 from contextlib import closing
 from pathlib import Path
+from threading import Event
 
 import pytest
 
-from local_cloud.aws.ecs import starts
+from local_cloud.aws.ecs import runner, starts
 from local_cloud.machine import namespaces
 from local_cloud.machine.roots import Bind
 from local_cloud.tests.dataplane.conftest import at_speed, own_networks, run_as_nobody
@@ -53,6 +55,28 @@ def test_tasks_without_namespaces_listen_on_the_addresses_in_bind_host(shared):
     definition = shared.task_definition(environment=LOOPBACK)
     shared.service(definition, serviceName="bound", healthCheckGracePeriodSeconds=600)
     assert shared.until_unhealthy() == FAILED
+
+
+@pytest.mark.slow
+def test_task_that_is_stopped_while_its_image_is_pulled_starts_nothing(shared, monkeypatch):
+    pulling, pulled, prepare = Event(), Event(), runner.prepare
+
+    def slowly(*arguments):
+        pulling.set()
+        pulled.wait(60)
+        return prepare(*arguments)
+
+    monkeypatch.setattr(runner, "prepare", slowly)
+    shared.service(shared.task_definition(), serviceName="pulled")
+    assert pulling.wait(60)
+    [task] = shared.tasks(service="pulled")
+    shared.stop_task(task["taskArn"])
+    monkeypatch.setattr(runner, "prepare", prepare)
+    shared.until(lambda: shared.task(task["taskArn"])["lastStatus"] != "PENDING")
+    pulled.set()
+    shared.until_task(task["taskArn"], "STOPPED")
+    time.sleep(2)  # A container that starts after all would say so by then.
+    assert shared.lines(task["taskArn"]) == []
 
 
 UNPRIVILEGED = """
