@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from ecs_gate.checks import health_checks
+from ecs_gate.checks import unanswered_checks
 from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.catalogue import BALANCER_NODE, FORWARD, INTERNET, Facts, Outside
 from ecs_gate.diagnosis.findings import Finding, Fix
@@ -300,7 +300,7 @@ def declared_port(case: Case) -> Iterator[Finding]:
     if service.port in definition.ports and variable in (None, str(service.port)):
         return
     yield Finding(
-        health_checks.PORT_MISMATCH,
+        unanswered_checks.PORT_MISMATCH,
         title=t("The task definition and the load balancer use different ports"),
         why=t(
             "No process listens on the port that the load balancer connects to: the connection is refused."

@@ -12,7 +12,7 @@ from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.diagnosis.reachability import (
     ANYWHERE,
     HTTPS,
-    LINUX,
+    TASK_PORTS,
     AclDenial,
     NoInternet,
     Side,
@@ -98,7 +98,7 @@ def task_to_aws(case: Case) -> Iterator[Finding]:
         service,
         [each for each in doors.values() if each],
         HTTPS,
-        LINUX,
+        TASK_PORTS,
         Finding(
             TASK_CANNOT_REACH_ENDPOINT,
             title=t("A VPC endpoint refuses the tasks"),

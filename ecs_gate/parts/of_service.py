@@ -166,7 +166,7 @@ def _verdict(now: Reading) -> str | None:
 
 
 def _tried(now: Reading) -> str | None:
-    """Read what the gate found before that: its cures may have been tried."""
+    """Read what the gate found of the roll-out before the newest one: its cures may have been tried."""
     by_up = now.inquiry.by_up or now.wanted is not None
     if not now.owner.verdicts or now.running is None or not (by_up or _given_up(now)):
         return None

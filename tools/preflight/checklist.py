@@ -10,9 +10,9 @@ from typing import Any
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.aws.session import Session
 from ecs_gate.checks import (
+    answered_checks,
     capacity,
     databases,
-    health,
     inputs,
     load_balancer,
     network_path,
@@ -80,7 +80,7 @@ ITEMS = (
     Item(t("The target group speaks the app's protocol"), (load_balancer.protocol,), ("group",)),
     Item(
         t("The health check is the declared one"),
-        (load_balancer.health_check_drift, health.codes),
+        (load_balancer.health_check_drift, answered_checks.codes),
         ("group",),
     ),
     Item(
