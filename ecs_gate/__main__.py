@@ -37,30 +37,21 @@ Exit codes:
 """
 
 
-class Numbers(click.ParamType[str]):
-    """Status codes, as ELB writes a matcher."""
-
-    name = "CODES"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the codes. Raises click.BadParameter."""
-        spans = [each.strip().split("-") for each in str(value).split(",")]
-        if not all(each.isdigit() for span in spans for each in span):
-            self.fail(f"{value!r} is no list of status codes like 200-299 or 200,301", param, ctx)
-        return str(value)
+def codes(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """Return status codes, as ELB writes a matcher. Raises click.BadParameter."""
+    spans = [] if value is None else [each.strip().split("-") for each in value.split(",")]
+    if not all(each.isdigit() for span in spans for each in span):
+        raise click.BadParameter(f"{value!r} is no list of status codes like 200-299 or 200,301")
+    return value
 
 
-class Url(click.ParamType[str]):
-    """A page's URL."""
-
-    name = "URL"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the URL. Raises click.BadParameter."""
-        scheme, there, rest = str(value).partition("://")
-        if scheme not in ("http", "https") or not there or not rest.partition("/")[0]:
-            self.fail(f"{value!r} is no URL like https://shop.example/", param, ctx)
-        return str(value)
+def page_url(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """Return a page's URL. Raises click.BadParameter."""
+    scheme, there, rest = (value or "").partition("://")
+    well = scheme in ("http", "https") and there and rest.partition("/")[0]
+    if value is not None and not well:
+        raise click.BadParameter(f"{value!r} is no URL like https://shop.example/")
+    return value
 
 
 @dataclass(frozen=True)
@@ -96,12 +87,14 @@ def service_options(command: click.decorators.FC) -> click.decorators.FC:
         click.option("--service", required=True, metavar="NAME", help="The ECS service."),
         click.option(
             *("--page", "url"),
-            type=Url(),
+            callback=page_url,
+            metavar="URL",
             help="The page that users open; without it, the health check's path through the load balancer is.",
         ),
         click.option(
             "--expects",
-            type=Numbers(),
+            callback=codes,
+            metavar="CODES",
             help="The status codes of a page that works, with --page; 200-299 if not given.",
         ),
         click.option("--region", help="The AWS region; else that of the environment or profile."),

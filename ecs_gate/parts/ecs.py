@@ -39,17 +39,21 @@ TASKS_AT_ONCE = 100
 
 def service(session: Session, names: Names) -> Service | None:
     """Return the service, or None. Raises AwsProblem, also of kind "missing" without the cluster."""
-    answer = session.call(
-        "ecs", "describe_services", cluster=names.cluster, services=[names.service]
-    )
-    services = [each for each in answer["services"] if each["status"] != "INACTIVE"]
-    if not services:
+    raw = described_service(session, names)
+    if raw is None:
         return None
-    known = service_of(services[0])
+    known = service_of(raw)
     primary = known.primary
     if known.strategy == "ROLLING" or primary is None or primary.rollout != "IN_PROGRESS":
         return known
     return replace(known, traffic=_traffic(session, names))
+
+
+def described_service(session: Session, names: Names) -> dict[str, Any] | None:
+    """Return DescribeServices' item, or None. Raises AwsProblem, also of kind "missing" without the cluster."""
+    known = [names.service]
+    answer = session.call("ecs", "describe_services", cluster=names.cluster, services=known)
+    return next((each for each in answer["services"] if each["status"] != "INACTIVE"), None)
 
 
 def services(session: Session, cluster: str) -> list[str]:
@@ -321,7 +325,7 @@ def definition(session: Session, name: str, app: str = "") -> Definition:
     """
     raw = session.call("ecs", "describe_task_definition", taskDefinition=name)["taskDefinition"]
     container = app_container(raw, {app})
-    log = (container.get("logConfiguration") or {}).get("options") or {}
+    log = log_options(container)
     platform = raw.get("runtimePlatform") or {}
     return Definition(
         arn=raw["taskDefinitionArn"],
@@ -347,8 +351,13 @@ def definition(session: Session, name: str, app: str = "") -> Definition:
     )
 
 
+def log_options(container: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the options of a container's log driver."""
+    return (container.get("logConfiguration") or {}).get("options") or {}
+
+
 def _sidecar(raw: dict[str, Any]) -> Sidecar:
-    log = (raw.get("logConfiguration") or {}).get("options") or {}
+    log = log_options(raw)
     return Sidecar(
         name=raw["name"],
         essential=raw.get("essential", True),
