@@ -183,10 +183,11 @@ def tick_account(account: Account) -> Preflight:
         findings += missing
         kinds = {each.kind for each in missing}
         items.append(Ticked(item.text, BAD if "cause" in kinds else WARNED if kinds else GOOD))
+    case = Case.of(account.now)
     diagnosis = Diagnosis(
         names=account.now.names.prefix,
-        stage=stages.described(Case.of(account.now)),
-        findings=tuple(each.at(account.now.place) for each in ranked(findings)),
+        stage=stages.described(case),
+        findings=tuple(case.worded(each).at(account.now.place) for each in ranked(findings)),
         unread=tuple(unseen),
     )
     return Preflight(tuple(items), diagnosis, stage=1)
