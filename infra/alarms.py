@@ -206,7 +206,7 @@ def _unhealthy(balancer: pulumi.Input[str], groups: Groups) -> Alarm:
     )
 
 
-ENOUGH = 20 + 6
+TELLING_REQUESTS = 20 + 6
 """Requests a minute below which the deployment alarms are OK: 20 of users, for a few do not tell a bad version, and the
 six of the roll-out gate, which requests the page every ten seconds (ecs_gate/rollout/judge.py)."""
 
@@ -238,7 +238,7 @@ def _deployment(targets: Source, ending: str, settings: MonitoringSettings) -> I
                 "errors": targets("HTTPCode_Target_5XX_Count", "Sum"),
                 "requests": requests,
             },
-            expression=f"IF(requests >= {ENOUGH}, 100 * FILL(errors, 0) / requests, 0)",
+            expression=f"IF(requests >= {TELLING_REQUESTS}, 100 * FILL(errors, 0) / requests, 0)",
             limit=settings.error_percent,
         )
     if settings.latency:
@@ -247,7 +247,7 @@ def _deployment(targets: Source, ending: str, settings: MonitoringSettings) -> I
             name=f"{DEPLOYMENT}-latency{ending}",
             description="ECS rolls a deployment back: the slowest 5 % of the responses take too long",
             metrics={"latency": targets("TargetResponseTime", "p95"), "requests": requests},
-            expression=f"IF(requests >= {ENOUGH}, latency, 0)",
+            expression=f"IF(requests >= {TELLING_REQUESTS}, latency, 0)",
             limit=settings.latency,
         )
 

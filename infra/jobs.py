@@ -20,8 +20,8 @@ SCHEDULER, TASKS = "scheduler.amazonaws.com", "ecs-tasks.amazonaws.com"
 KILL_SECONDS = 30
 """Between the SIGTERM and the SIGKILL of coreutils' `timeout`."""
 RETRIES, OLDEST_SECONDS = 3, 600
-"""Of a call that AWS refuses, such as for a quota. A later start would run into the next one; EventBridge Scheduler's
-own defaults are 185 retries in a day (API reference, RetryPolicy)."""
+"""Retries of a call that AWS refuses, such as for a quota, and their time. A later start would run into the next one;
+EventBridge Scheduler's own defaults are 185 retries in a day (API reference, RetryPolicy)."""
 
 
 class Jobs(Component):
