@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,7 +14,6 @@ from ecs_gate.aws import local_cloud
 from ecs_gate.aws.session import Session
 from ecs_gate.parts import rds
 from ecs_gate.parts.records import read_existing
-from ecs_gate.parts.stack_secrets import learn_aloud
 from ecs_gate.screen import Line, dated_time, display
 from ecs_gate.text import Refused, Text, joined, t
 from ecs_gate.waiting import duration
@@ -237,8 +235,4 @@ def show_log(
     """Print log lines of a job and return 0."""
     settings = Settings.read(stack, folder)
     streams = settings.names.job_streams(declared(settings, name).name)
-    session = Session(settings.region, settings.profile)
-    find = logs.follow if is_following else logs.read
-    lines = find(session, settings.names, replace(query, streams=streams))
-    display(screen.lines(lines, partial(learn_aloud, session, settings.names)))
-    return 0
+    return logs.run(stack, folder, screen, replace(query, streams=streams), is_following)

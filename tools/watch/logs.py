@@ -337,8 +337,8 @@ def run(
     screen: LogScreen,
     query: LogQuery,
     is_following: bool,
-    last: bool,
-    worker: str,
+    last: bool = False,
+    worker: str = "",
 ) -> int:
     """Print log lines, of the task that stopped last or of all tasks, and return 0. ``worker``: only of its tasks."""
     session, names = session_of(stack, folder), names_of(stack, folder)
