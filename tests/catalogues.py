@@ -6,7 +6,12 @@ A message without Japanese is shown in English: neither fails a test, so that a 
 
 ecs_gate/ has a catalogue of its own, and careapp has one of what it says beside that.
 
+<<<<<<< HEAD
+Messages stand in calls of ``t``, ``Invalid`` and REFUSALS, in fields of ROWS, in the help of commands and in the
+settings.
+=======
 Messages stand in calls of ``t``, ``Invalid`` and REFUSALS, in the help of commands, in templates and in the settings.
+>>>>>>> leantools
 """
 
 import ast
@@ -28,6 +33,8 @@ from stack import LOCALE
 from stack.settings import KEYS
 
 MARKS = {"t", "Invalid"}
+ROWS = dict.fromkeys(("Known", "replace"), ("title", "why", "fix"))
+"""Records, and what copies one with other fields, whose fields of these names are messages."""
 REFUSALS = {
     *("Refused", "StackError", "Missing", "NoPrice", "RehearsalFailed", "FaultError", "DevFailed"),
     *("CloudError", "EngineError", "NoInterpreter", "NoSuchProgram", "PostgresFailed"),
@@ -78,6 +85,11 @@ def marked(tree: ast.AST, file: str, names: Collection[str]) -> Iterator[tuple[i
             elif name in MARKS:
                 where = f"{file}:{node.lineno}"
                 raise ValueError(f"{where}: t() takes a literal, or no catalogue can know it")
+        elif isinstance(node, ast.Call) and name in ROWS:
+            fields = [each for each in node.keywords if each.arg in ROWS[name]]
+            for value in (each.value for each in fields):
+                if isinstance(value, ast.Constant):
+                    yield value.lineno, str(value.value)
 
 
 def helps(tree: ast.AST) -> Iterator[tuple[int, str]]:

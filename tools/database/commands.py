@@ -20,7 +20,6 @@ from ecs_gate.diagnosis.reachability import Side, addresses
 from ecs_gate.parts import vpc
 from ecs_gate.parts.rds import Database
 from ecs_gate.screen import Line, display
-from ecs_gate.signals import run_in_front, terminations_raise
 from ecs_gate.text import Refused, t, verbatim
 from ecs_gate.text.masking import mask
 from stack.file import names_of
@@ -29,6 +28,7 @@ from tools.command_line import FAILED, print_json
 from tools.database import queries
 from tools.database.queries import LOOPBACK, Login, QueryResult
 from tools.database.tunnel import JumpHost, Tunnel, find, open_tunnel
+from tools.signals import run_in_front, terminations_raise
 
 
 def checked(result: Mapping[str, Any]) -> Iterator[Line]:

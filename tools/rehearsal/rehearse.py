@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ecs_gate.signals import terminations_raise
 from ecs_gate.text import Text, t, text_of
 from local_cloud import console
 from local_cloud.engine.find import find_or_get
@@ -30,6 +29,7 @@ from tools.rehearsal.careapp import hold_folder
 from tools.rehearsal.faults import FAULTS, Fault, FaultError
 from tools.rehearsal.fixes import changes
 from tools.rehearsal.stages import Rehearsal, RehearsalFailed, Report
+from tools.signals import terminations_raise
 
 
 def print_stages(report: Report) -> None:

@@ -13,7 +13,6 @@ from typing import Any
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.aws.session import Session
 from ecs_gate.parts import ecs, rds
-from ecs_gate.parts.ecs import Activity
 from ecs_gate.parts.rds import Database
 from ecs_gate.parts.records import Deployment, Part, Service, Task, read_part
 from ecs_gate.parts.stack_secrets import learn_aloud
@@ -47,6 +46,11 @@ ALARM = re.compile(r"monitor alarm \S+ in state ALARM triggered")
 TASK = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{24}\b")
 
 LOG_LINES = 1000
+
+NEWEST_ACTIVITIES = 50
+"""DescribeScalingActivities answers no more on one page (botocore). AWS keeps those of six weeks."""
+FAILED_ACTIVITIES = ("Failed", "Unfulfilled")
+"""Values of StatusCode (botocore, ScalingActivity)."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ def timeline(
     with ThreadPoolExecutor(4) as pool:
         service = [pool.submit(read_part, ecs.service, session, each) for each in services]
         tasks = [pool.submit(read_part, ecs.tasks, session, each) for each in services]
-        scaled = pool.submit(read_part, ecs.scaling_activities, session, names)
+        scaled = pool.submit(read_part, of_scaling, session, names)
         database = pool.submit(read_part, rds.database, session, names.database)
         runs = pool.submit(read_part, job_runs.runs, session, names, jobs)
     futures: list[Future[Any]] = [*service, *tasks, scaled, database, runs]
@@ -94,7 +98,7 @@ def timeline(
     for each, seen, started in zip(services, service, tasks, strict=True):
         events += of_service(seen.result().value, each.process)
         events += of_tasks(started.result().value or ())
-    events += of_scaling(scaled.result().value or ())
+    events += scaled.result().value or ()
     events += of_jobs(runs.result().value or ())
     events += of_database(database.result().value)
     if log:
@@ -173,13 +177,22 @@ def _ended(task: Task) -> Text:
     return t("stopped; exit codes: {codes}", codes=", ".join(codes) or "-")
 
 
-def of_scaling(activities: Iterable[Activity]) -> Iterator[Event]:
-    """Yield the scaling activities."""
-    for activity in activities:
-        cause = ALARM.sub("alarm of", activity.cause)
-        yield Event(
-            activity.at, "scaling", "", verbatim(f"{activity.text} ({cause})"), activity.failed
-        )
+def of_scaling(session: Session, names: StackNames) -> list[Event]:
+    """Return what Application Auto Scaling did to the desired count, and why, the newest of it. Raises AwsProblem."""
+    answer = session.call(
+        "application-autoscaling",
+        "describe_scaling_activities",
+        ServiceNamespace="ecs",
+        ScalableDimension="ecs:service:DesiredCount",
+        ResourceId=f"service/{names.cluster}/{names.service}",
+        MaxResults=NEWEST_ACTIVITIES,
+    )
+    events = []
+    for raw in answer["ScalingActivities"]:
+        failed, cause = raw["StatusCode"] in FAILED_ACTIVITIES, ALARM.sub("alarm of", raw["Cause"])
+        text = verbatim(f"{raw['StatusMessage'] if failed else raw['Description']} ({cause})")
+        events.append(Event(raw["StartTime"], "scaling", "", text, failed))
+    return events
 
 
 def of_jobs(runs: Iterable[Run]) -> Iterator[Event]:

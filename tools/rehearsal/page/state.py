@@ -12,7 +12,6 @@ from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.catalogue import JOB
 from ecs_gate.diagnosis.findings import Diagnosis
 from ecs_gate.diagnosis.log_lines import parsed
-from ecs_gate.diagnosis.request_path import request_path, target_of
 from ecs_gate.parts.elb import Condition, Rule
 from ecs_gate.parts.records import Deployment, Service, Task
 from ecs_gate.rollout.verdict import shifted
@@ -23,6 +22,7 @@ from tools.additions.parts.jobs import JOBS, Jobs
 from tools.additions.parts.pauses import paused
 from tools.additions.parts.settings import settings_of
 from tools.jobs.commands import NO_RUN, run_text
+from tools.rehearsal.page.request_path import request_path, target_of
 from tools.rehearsal.page.watching import Moment, Work
 from tools.watch.events import LABELS, Event, short
 from tools.watch.status import plain, worker
