@@ -114,4 +114,4 @@ def restore(**options: Any) -> None:
     """
     from tools.database import restore
 
-    sys.exit(restore.restore(restore.RestoreOptions(folder=Path(), **options)))
+    sys.exit(restore.restore(folder=Path(), **options))
