@@ -47,7 +47,7 @@ class Bastion(Component):
         self.register_outputs({})
 
     def _profile(self) -> pulumi.Output[str]:
-        profile_role = role(self.role, json.dumps(EC2), self.tags, self.child)
+        profile_role = role(self.role, EC2, self.tags, self.child)
         aws.iam.RolePolicy(
             self.role, role=profile_role.name, policy=json.dumps(bastion_policy()), opts=self.child
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pulumi
 import pulumi_aws as aws
 
@@ -46,20 +44,14 @@ class Jobs(Component):
 
     def _role(self, name: str, group: aws.scheduler.ScheduleGroup) -> pulumi.Output[str]:
         account, web = aws.get_caller_identity_output().account_id, self.web
-        trust = pulumi.Output.all(account, group.arn).apply(
-            lambda known: json.dumps(
-                trusted(
-                    SCHEDULER,
-                    {"StringEquals": {"aws:SourceAccount": known[0], "aws:SourceArn": known[1]}},
-                )
-            )
-        )
+        own = {"aws:SourceAccount": account, "aws:SourceArn": group.arn}
         roles = [web.task.roles.execution_arn, web.task.roles.task_arn]
         allowed = pulumi.Output.all(account, web.cluster_arn, *roles).apply(
-            lambda known: json.dumps(
-                run_policy(self.settings.region, self.settings.names, known[0], known[1], known[2:])
+            lambda known: run_policy(
+                self.settings.region, self.settings.names, known[0], known[1], known[2:]
             )
         )
+        trust = trusted(SCHEDULER, {"StringEquals": own})
         return role_arn(f"{name}-jobs", trust, allowed, self.tags, self.child)
 
     def _schedule(
