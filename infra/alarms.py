@@ -180,11 +180,7 @@ def page(balancer: pulumi.Input[str], groups: Groups) -> tuple[Alarm, ...]:
         Alarm(
             name="app-errors",
             description="More than 5 % of the app's responses are errors, of at least 20 in five minutes",
-            metrics={
-                "errors": targets("HTTPCode_Target_5XX_Count", "Sum"),
-                "requests": targets("RequestCount", "Sum"),
-            },
-            expression="IF(requests >= 20, 100 * FILL(errors, 0) / requests, 0)",
+            **_share_of_errors(targets, 20),
             limit=5,
             period=5 * MINUTE,
             periods=1,
@@ -214,42 +210,41 @@ six of the roll-out gate, which requests the page every ten seconds (ecs_gate/ro
 def deployment(
     balancer: pulumi.Input[str], groups: Groups, settings: MonitoringSettings
 ) -> Iterator[Alarm]:
-    """Yield the alarms that ECS watches during a deployment: those of each target group.
+    """Yield the alarms that ECS watches during a deployment: those on the responses of each target group's tasks.
 
-    Of two target groups each has its own: in the sum, the old version would hide the errors of a canary.
+    Of two target groups each has its own: in the sum, the old version would hide the errors of a canary. Two minutes
+    in a row, so that they end well within the bake time. A task that answers nothing has no such metrics: that is the
+    health check's subject.
     """
     for group, ending in zip(groups, ("", "-2"), strict=False):
-        yield from _deployment(_targets(balancer, group), ending, settings)
+        targets = _targets(balancer, group)
+        requests = targets("RequestCount", "Sum")
+        if settings.error_percent:
+            yield Alarm(
+                name=f"{ERRORS}{ending}",
+                description="ECS rolls a deployment back: too many responses are errors",
+                **_share_of_errors(targets, TELLING_REQUESTS),
+                limit=settings.error_percent,
+                periods=2,
+            )
+        if settings.latency:
+            yield Alarm(
+                name=f"{DEPLOYMENT}-latency{ending}",
+                description="ECS rolls a deployment back: the slowest 5 % of the responses take too long",
+                metrics={"latency": targets("TargetResponseTime", "p95"), "requests": requests},
+                expression=f"IF(requests >= {TELLING_REQUESTS}, latency, 0)",
+                limit=settings.latency,
+                periods=2,
+            )
 
 
-def _deployment(targets: Source, ending: str, settings: MonitoringSettings) -> Iterator[Alarm]:
-    """Yield the alarms on the responses of a target group's tasks.
-
-    Two minutes in a row, so that they end well within the bake time. A task that answers nothing has
-    no such metrics: that is the health check's subject.
-    """
-    requests = targets("RequestCount", "Sum")
-    if settings.error_percent:
-        yield Alarm(
-            periods=2,
-            name=f"{ERRORS}{ending}",
-            description="ECS rolls a deployment back: too many responses are errors",
-            metrics={
-                "errors": targets("HTTPCode_Target_5XX_Count", "Sum"),
-                "requests": requests,
-            },
-            expression=f"IF(requests >= {TELLING_REQUESTS}, 100 * FILL(errors, 0) / requests, 0)",
-            limit=settings.error_percent,
-        )
-    if settings.latency:
-        yield Alarm(
-            periods=2,
-            name=f"{DEPLOYMENT}-latency{ending}",
-            description="ECS rolls a deployment back: the slowest 5 % of the responses take too long",
-            metrics={"latency": targets("TargetResponseTime", "p95"), "requests": requests},
-            expression=f"IF(requests >= {TELLING_REQUESTS}, latency, 0)",
-            limit=settings.latency,
-        )
+def _share_of_errors(targets: Source, least: int) -> dict[str, Any]:
+    """Return metrics and expression of the responses that are errors, in percent of ``least`` or more."""
+    errors, requests = targets("HTTPCode_Target_5XX_Count", "Sum"), targets("RequestCount", "Sum")
+    return {
+        "metrics": {"errors": errors, "requests": requests},
+        "expression": f"IF(requests >= {least}, 100 * FILL(errors, 0) / requests, 0)",
+    }
 
 
 def service(balancer: pulumi.Input[str], groups: Groups, settings: Settings) -> tuple[Alarm, ...]:

@@ -32,8 +32,6 @@ from tools.command_line import (
 from tools.watch.logs import LogQuery, Search, masked
 from tools.watch.status import plain
 
-KINDS = ("deployment", "task", "service", "target", "scaling", "job", "database", "log")
-
 ABOUT_TARGETS = re.compile(r"is unhealthy in|registered \d+ targets|deregistered \d+ targets")
 
 SUBJECT = re.compile(r"^\(service [^)]+\) ")
@@ -55,7 +53,7 @@ FAILED_ACTIVITIES = ("Failed", "Unfulfilled")
 
 @dataclass(frozen=True)
 class Event:
-    """One event. ``kind`` is one of KINDS, ``who`` the short id of a task or deployment."""
+    """One event. ``kind`` is one of LABELS, ``who`` the short id of a task or deployment."""
 
     at: datetime
     kind: str
