@@ -10,6 +10,7 @@ from typing import Any, Literal
 import pulumi
 import pulumi_aws as aws
 
+from infra.component import Component
 from stack.database import DatabaseSettings, connections, free_memory, free_storage
 from stack.monitoring import MonitoringSettings
 from stack.names import DEPLOYMENT, PAGE_ERRORS, RUNNING
@@ -321,13 +322,12 @@ def jobs(group: str) -> tuple[Alarm, ...]:
 
 
 def create(
+    component: Component,
     prefix: str,
     watched: Iterable[Alarm],
     topic_arn: pulumi.Input[str] | None,
-    tags: Mapping[str, str],
-    opts: pulumi.ResourceOptions,
 ) -> list[aws.cloudwatch.MetricAlarm]:
-    """Create the alarms, each of which notifies the topic, if there is one, of ALARM and of OK."""
+    """Create the alarms of a component, each of which notifies the topic, if there is one, of ALARM and of OK."""
     actions = [topic_arn] if topic_arn else []
     return [
         aws.cloudwatch.MetricAlarm(
@@ -337,8 +337,8 @@ def create(
             alarm_actions=actions,
             ok_actions=actions,
             insufficient_data_actions=actions if alarm.missing_data == "notify" else [],
-            tags=dict(tags),
-            opts=opts,
+            tags=component.tags,
+            opts=component.child,
         )
         for alarm in watched
     ]

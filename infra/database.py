@@ -104,7 +104,7 @@ class Database(Component):
         own = {"StringEquals": {"aws:SourceAccount": account}}
         # Enhanced Monitoring may assume the role for this account's databases.
         trust = trusted("monitoring.rds.amazonaws.com", own)
-        monitoring_role = role(f"{name}-database-monitoring", trust, self.tags, self.child)
+        monitoring_role = role(self, f"{name}-database-monitoring", trust)
         attached = aws.iam.RolePolicyAttachment(
             f"{name}-database-monitoring",
             role=monitoring_role.name,

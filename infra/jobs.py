@@ -52,7 +52,7 @@ class Jobs(Component):
             )
         )
         trust = trusted(SCHEDULER, {"StringEquals": own})
-        return role_arn(f"{name}-jobs", trust, allowed, self.tags, self.child)
+        return role_arn(self, f"{name}-jobs", trust, allowed)
 
     def _schedule(
         self, job: Job, group: aws.scheduler.ScheduleGroup, may_run: pulumi.Output[str]

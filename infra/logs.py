@@ -77,9 +77,7 @@ class FlowLogs(Component):
             log_destination_type="cloud-watch-logs",
             log_destination=group.arn,
             # EC2 does not test the role when it creates the flow log; the ARN is known after the policy.
-            iam_role_arn=role_arn(
-                f"{name}-flow", trust, group.arn.apply(flow_logs_policy), self.tags, self.child
-            ),
+            iam_role_arn=role_arn(self, f"{name}-flow", trust, group.arn.apply(flow_logs_policy)),
             tags={**self.tags, "Name": f"{name}-flow"},
             opts=self.child,
         )

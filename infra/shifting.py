@@ -121,7 +121,7 @@ class Shifting(Component):
             lambda arns: shifting_policy(arns[2:], arns[:2])
         )
         # ECS must not use the role before it has its policy.
-        self.role_arn = role_arn(f"{name}-shifting", ECS, allowed, self.tags, self.child)
+        self.role_arn = role_arn(self, f"{name}-shifting", ECS, allowed)
         self.register_outputs({})
 
     def _rule(self, name: str, *, test: bool = False) -> aws.lb.ListenerRule:
