@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pulumi
@@ -12,20 +11,19 @@ import pulumi_aws as aws
 from infra.component import Component
 from infra.database import Database
 from infra.load_balancer import LoadBalancer
-from infra.network import Network
+from infra.network import Network, security_group
 from stack.settings import Settings
 
 ANYWHERE = "0.0.0.0/0"
 HTTPS = 443
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class SecurityGroupRules:
-    """Creates rules whose names begin with `prefix` and end with their port."""
+    """Creates rules of a component, whose names begin with `prefix` and end with their port."""
 
     prefix: str
-    opts: pulumi.ResourceOptions
-    tags: Mapping[str, str] = field(default_factory=dict)
+    component: Component
 
     def connect(
         self,
@@ -66,8 +64,8 @@ class SecurityGroupRules:
             "ip_protocol": "tcp",
             "from_port": port,
             "to_port": port,
-            "tags": dict(self.tags),
-            "opts": self.opts,
+            "tags": self.component.tags,
+            "opts": self.component.child,
         }
 
 
@@ -81,8 +79,6 @@ class TaskAccess(Component):
     is deleted, and the tasks of both deployments stay reachable.
     """
 
-    security_group_id: pulumi.Output[str]
-
     def __init__(
         self,
         name: str,
@@ -93,19 +89,11 @@ class TaskAccess(Component):
         opts: pulumi.ResourceOptions,
     ) -> None:
         super().__init__(name, settings, opts)
-        task = aws.ec2.SecurityGroup(
-            f"{name}-app",
-            description="Tasks of the app",
-            vpc_id=network.vpc_id,
-            # A rule added outside Pulumi would make EC2 refuse to delete the group.
-            revoke_rules_on_delete=True,
-            tags={**self.tags, "Name": f"{name}-app"},
-            opts=self.child,
-        ).id
-        rules = SecurityGroupRules(prefix=name, opts=self.child, tags=self.tags)
+        task = security_group(f"{name}-app", "Tasks of the app", network, self).id
+        rules = SecurityGroupRules(name, self)
         port, rds = settings.service.port, database.security_group_id
         rules.connect("alb", balancer.security_group_id, "app", task, port)
         rules.connect("app", task, "database", rds, database.port)
         rules.allow_https("app", task)
         self.security_group_id = task
-        self.register_outputs({"security_group_id": self.security_group_id})
+        self.register_outputs({})

@@ -6,13 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from ecs_gate.checks import (
+    answered_checks,
     assets,
     capacity,
     connections,
     containers,
     databases,
-    health,
-    health_checks,
     inputs,
     load_balancer,
     logged,
@@ -23,10 +22,10 @@ from ecs_gate.checks import (
     registration,
     rollouts,
     running,
+    unanswered_checks,
 )
-from ecs_gate.diagnosis import kept
 from ecs_gate.diagnosis.case import Case
-from ecs_gate.diagnosis.findings import Finding, Fix, Unread, ranked
+from ecs_gate.diagnosis.findings import Finding, Fix, Unread, as_line, from_line, ranked
 from ecs_gate.owner import Check
 from ecs_gate.parts.records import read_part
 from ecs_gate.text import t
@@ -90,11 +89,11 @@ CHECKS: tuple[Check, ...] = (
     running.migrations,
     running.failed_requests,
     containers.unexplained,
-    health.codes,
-    health.timeouts,
+    answered_checks.codes,
+    answered_checks.timeouts,
     running.page_fails,
     assets.fail,
-    health_checks.refused,
+    unanswered_checks.refused,
     rollouts.deploy_command,
     *ROLL_OUT,
 )
@@ -103,34 +102,29 @@ CHECKS: tuple[Check, ...] = (
 def run(case: Case) -> tuple[tuple[Finding, ...], tuple[Unread, ...]]:
     """Return the findings of all checks, the root cause first, and the checks that failed themselves."""
     owner = case.now.owner
-    parts = {check: read_part(_findings, check, case) for check in (*CHECKS, *owner.checks())}
+    parts = {
+        check: read_part(lambda check=check: [*check(case)]) for check in (*CHECKS, *owner.checks())
+    }
     all_ = [each for part in parts.values() for each in part.value or ()]
     findings = ranked([each for one in all_ for each in owner.review(case, one)])
     causes = [each for each in findings if each.kind == "cause"]
-    shown = [each.at(case.now.place) for one in findings for each in _shown(one, causes)]
+    left = (case.worded(each) for one in findings for each in _shown(one, causes))
+    shown = [each.at(case.now.place) for each in left]
     failed = (
-        Unread(t("the check {name}", name=_name(check)), part.problem)
+        Unread(t("the check {name}", name=getattr(check, "func", check).__name__), part.problem)
         for check, part in parts.items()
         if part.problem
     )
     return ranked([_tried(each, case) for each in shown]), tuple(failed)
 
 
-def _name(check: Check) -> str:
-    return str(getattr(check, "func", check).__name__)
-
-
-def _findings(check: Check, case: Case) -> list[Finding]:
-    return [*check(case)]
-
-
 def _tried(finding: Finding, case: Case) -> Finding:
     """Return a cause with what is left to do, where the deployment before ended for it and proposed the same."""
     if finding.kind != "cause" or not finding.fixes or TRIED in finding.seen:
         return finding
-    now = kept.finding(kept.line(finding), finding.facts)
+    now = from_line(as_line(finding), finding.facts)
     for verdict in (each.now.tried.value or "" for each in (case, *case.workers)):
-        before = kept.finding(verdict, finding.facts)
+        before = from_line(verdict, finding.facts)
         if not (now and before and now.fixes[0] in before.fixes):
             continue
         # Of what ECS has forgotten the end of the roll-out stands before the title.

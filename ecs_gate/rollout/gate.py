@@ -12,14 +12,14 @@ from functools import partial
 from ecs_gate.aws import local_cloud
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.aws.pace import Pace
-from ecs_gate.diagnosis import kept
 from ecs_gate.diagnosis.catalogue import OUTCOME
-from ecs_gate.diagnosis.findings import PAGE_PART, Diagnosis, Fix
+from ecs_gate.diagnosis.findings import PAGE_PART, Diagnosis, Fix, as_line
 from ecs_gate.diagnosis.screen import plain
 from ecs_gate.parts import ecs, verdicts
 from ecs_gate.parts import page as pages
 from ecs_gate.parts.elb import answer
 from ecs_gate.parts.records import Deletion, PauseHook, read_part, short
+from ecs_gate.remedies import new_deployment
 from ecs_gate.rollout import say
 from ecs_gate.rollout.act import go_on, undo
 from ecs_gate.rollout.judge import WARM_UP_SECONDS, asks, judge_rollout, reasons
@@ -186,10 +186,7 @@ def _dead(reader: Reader) -> Text | None:
     now = service.primary.definition if service and service.primary else reader.expected.definition
     if worked is None or worked in (now, reader.expected.definition):
         return None
-    command = (
-        f"aws ecs update-service --cluster {names.cluster} --service {names.service} "
-        f"--task-definition {short(worked)} --force-new-deployment"
-    )
+    command = new_deployment(names, short(worked))
     return t(
         "ECS went back to {now}, which fails as well: {answer} {worked} is the last version of which the gate was "
         "sure. This deploys it, until the program has a better one:\n  {command}",
@@ -224,7 +221,7 @@ async def _keep(diagnosis: Diagnosis, reader: Reader, log: Log) -> None:
     if first is None or first.facts.subject == OUTCOME:  # the verdict of an earlier roll-out
         return
     try:
-        await asyncio.to_thread(verdicts.keep, session, names, kept.line(first))
+        await asyncio.to_thread(verdicts.keep, session, names, as_line(first))
     except AwsProblem as problem:
         log.lasting(
             t(

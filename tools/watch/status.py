@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from ecs_gate.diagnosis.case import Case
 from ecs_gate.parts.gather import Snapshot
 from ecs_gate.parts.records import Deployment, Part, Service, Task
 from ecs_gate.rollout.verdict import shifted
-from ecs_gate.screen import Line, display, redraw, short_time, zoned_time
+from ecs_gate.screen import Line, display, short_time, uses_colour, zoned_time
 from ecs_gate.text import Text, t
 from tools.additions.checks import stages
 from tools.additions.owner import overview, session_of
@@ -55,7 +56,7 @@ def lines(now: Snapshot) -> Iterator[Line]:
 
 
 def _unread(now: Snapshot) -> Iterator[Line]:
-    for text in dict.fromkeys(each.as_text() for each in now.problems().values()):
+    for text in dict.fromkeys(problem.as_text() for problem in now.problems().values()):
         yield Line(f"  {t('Not read:')!s} {text}", "yellow")
 
 
@@ -64,10 +65,10 @@ def _nothing(case: Case) -> Iterator[Line]:
     stack = settings_of(case).stack
     if remains := stages.left(case):
         yield _row(t("Left"), ", ".join(remains.resources), "yellow")
-        for each in remains.holders:
-            yield Line(f"    {stages.holds(each)!s}", "yellow")
-            if each.command:
-                yield Line(f"    {case.now.place.complete(each.command)}")
+        for holder in remains.holders:
+            yield Line(f"    {stages.holds(holder)!s}", "yellow")
+            if holder.command:
+                yield Line(f"    {case.now.place.complete(holder.command)}")
         yield Line(f"  {t('End it: pulumi destroy -s {stack}', stack=stack)!s}")
     yield Line(f"  {t('Create it: pulumi up -s {stack}', stack=stack)!s}")
 
@@ -116,28 +117,30 @@ def _service(case: Case, service: Service) -> Iterator[Line]:
         command = f"{back} -s {settings_of(case).stack}"
         text = t("ECS's circuit breaker does not end such a deployment: {command}", command=command)
         yield Line(f"    {text!s}", "yellow")
-    for each in service.deployments:
-        yield Line(f"    {_deployment(each, case.now.at)!s}", ROLLOUTS.get(each.rollout, ""))
-        if each.rollout == "FAILED" and each.reason:
-            yield Line(f"      {each.reason}", "dim")
+    for deployment in service.deployments:
+        yield Line(
+            f"    {_deployment(deployment, case.now.at)!s}", ROLLOUTS.get(deployment.rollout, "")
+        )
+        if deployment.rollout == "FAILED" and deployment.reason:
+            yield Line(f"      {deployment.reason}", "dim")
 
 
-def _deployment(each: Deployment, now: datetime) -> Text:
+def _deployment(deployment: Deployment, now: datetime) -> Text:
     return t(
         "{status} {revision}: {rollout}, {running} of {desired} running, {failed} failed, since "
         "{time}",
-        status=each.status,
-        revision=each.revision,
-        rollout=each.rollout or "-",
-        running=each.running,
-        desired=each.desired,
-        failed=each.failed,
-        time=short_time(each.updated, now),
+        status=deployment.status,
+        revision=deployment.revision,
+        rollout=deployment.rollout or "-",
+        running=deployment.running,
+        desired=deployment.desired,
+        failed=deployment.failed,
+        time=short_time(deployment.updated, now),
     )
 
 
 def _tasks(case: Case) -> Iterator[Line]:
-    targets = {each.address: each for each in case.targets}
+    targets = {target_.address: target_ for target_ in case.targets}
     for task in case.current_tasks:
         target = targets.get(task.address)
         state = target.state if target else "-"
@@ -151,7 +154,7 @@ def _tasks(case: Case) -> Iterator[Line]:
             address=task.address or "-",
         )
         yield _row(t("Task"), str(text), STATES.get(state, ""))
-    ended = [each for each in case.tasks if each.over][:STOPPED_SHOWN]
+    ended = [target_ for target_ in case.tasks if target_.over][:STOPPED_SHOWN]
     for task in ended:
         yield _row(t("Stopped"), _ended(task, case.now.at), "dim")
 
@@ -189,7 +192,9 @@ def _well(case: Case) -> bool:
 
 
 def _ended(task: Task, now: datetime) -> str:
-    codes = [str(each.exit_code) for each in task.containers if each.exit_code is not None]
+    codes = [
+        str(container.exit_code) for container in task.containers if container.exit_code is not None
+    ]
     moment = f"{short_time(task.stopped, now)} " if task.stopped else ""
     code = f" [{', '.join(codes)}]" if codes else ""
     return f"{moment}{task.short} {task.reason or task.status}{code}"
@@ -210,14 +215,14 @@ def _alarms(now: Snapshot) -> Iterator[Line]:
     alarms = now.alarms.value
     if alarms is None:
         return
-    in_alarm = [each for each in alarms if each.state == "ALARM"]
+    in_alarm = [alarm for alarm in alarms if alarm.state == "ALARM"]
     if not alarms:
         yield _row(t("Alarms"), str(t("none")))
         return
     text = t("{count} of {all} in ALARM", count=len(in_alarm), all=len(alarms))
     yield _row(t("Alarms"), str(text), "bold red" if in_alarm else "")
-    for each in in_alarm:
-        yield Line(f"    {each.name}: {each.reason}", "red")
+    for alarm in in_alarm:
+        yield Line(f"    {alarm.name}: {alarm.reason}", "red")
 
 
 def exit_code(now: Snapshot) -> int:
@@ -277,14 +282,40 @@ def as_dict(now: Snapshot) -> dict[str, Any]:
 
 
 def plain(value: object) -> Any:
-    """Return records as dictionaries and lists; times as ISO 8601."""
-    if is_dataclass(value):
+    """Return records as dictionaries and lists; texts in the current language, times as ISO 8601."""
+    if is_dataclass(value) and not isinstance(value, Text):
         return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, (list, tuple)):
         return [plain(each) for each in value]
     if isinstance(value, datetime):
         return value.isoformat()
     return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
+
+
+def _redraw(look: Callable[[], Sequence[Line]], seconds: float) -> int:
+    """Redraw the lines of ``look`` every few seconds until Ctrl-C; without a terminal print only changes."""
+    if not uses_colour():
+        return _print_changes(look, seconds)
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text as Rich
+
+    console = Console(highlight=False, markup=False)
+    with Live(console=console, auto_refresh=False, screen=False) as live:
+        while True:
+            screen = Rich("\n").join(Rich(each.text, style=each.style) for each in look())
+            live.update(screen, refresh=True)
+            time.sleep(seconds)
+
+
+def _print_changes(look: Callable[[], Sequence[Line]], seconds: float) -> int:
+    shown: Sequence[Line] = ()
+    while True:
+        content = look()
+        if content != shown:
+            display([*content, Line("")])
+            shown = content
+        time.sleep(seconds)
 
 
 def run(stack: str, folder: Path, as_json: bool, watch: bool) -> int:
@@ -295,7 +326,7 @@ def run(stack: str, folder: Path, as_json: bool, watch: bool) -> int:
         return overview(settings_to_look(stack, folder), session)
 
     if watch:
-        redraw(lambda: list(lines(read())), 2.0)
+        _redraw(lambda: list(lines(read())), 2.0)
     now = read()
     raise_if_blind(now.problems().values())
     if as_json:

@@ -13,8 +13,8 @@ from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.catalogue import CRASH, FORWARD, LOG, TASKS_NODE, Facts
 from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.diagnosis.log_lines import Listening, errors, listening
-from ecs_gate.parts.elb import Check
 from ecs_gate.parts.records import ContainerHealth, Definition, Task
+from ecs_gate.target import HealthCheck
 from ecs_gate.text import Text, t
 
 NO_ANSWER = {
@@ -153,7 +153,7 @@ def _everywhere(case: Case, variables: list[str]) -> Fix:
         own = declared.keys() >= set(variables)
         text = t(
             "Remove {name} from the task definition ({place}), or set it to 0.0.0.0, and deploy:",
-            place=case.remedies.called("appVariables") if own else case.place("container"),
+            place=case.remedies.called("appVariables") if own else case.remedies.place("container"),
             name=", ".join(variables),
         )
     removed = [
@@ -180,7 +180,7 @@ def _reachable(host: str, private_address: str, line: str) -> bool:
     return not private_address and not address.is_loopback
 
 
-def _ports(case: Case, heard: int, port: int, check: Check) -> tuple[Fix, ...]:
+def _ports(case: Case, heard: int, port: int, check: HealthCheck) -> tuple[Fix, ...]:
     if check.port.isdigit() and heard == port:
         group = case.now.group.value.arn if case.now.group.value else ""
         option = "--health-check-port traffic-port"
@@ -250,9 +250,8 @@ def _own_check(case: Case, definition: Definition, evidence: tuple[str, ...]) ->
         ),
         fixes=case.correct_program(
             t(
-                "Delete healthCheck ({place}), so that only the load balancer checks, or give it a command that the "
-                "image has; then deploy:",
-                place=case.place("container"),
+                "Delete healthCheck ({container}), so that only the load balancer checks, or give it a command that "
+                "the image has; then deploy:"
             )
         ),
         evidence=evidence,
