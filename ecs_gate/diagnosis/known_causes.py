@@ -16,6 +16,7 @@ from ecs_gate.text import Text, t
 
 CALLED = {
     "architecture": "cpuArchitecture",
+    "command": "appCommand",
     "instance_class": "databaseInstanceClass",
     "memory": "taskMemory",
     "variables": "appVariables",
@@ -216,6 +217,20 @@ KNOWN = (
         t("Its shell finds no such program on PATH."),
         t(
             "Install it in the image, correct PATH, or name the script's shell in its first line, and deploy."
+        ),
+        vague=True,
+        passes=True,
+    ),
+    Known(
+        "option-unknown",
+        # getopt of glibc, musl and dash, argparse, click, Python and Node.js.
+        r"^(?:\S+: (?:\d+: )?)?(?:unrecognized|unknown|invalid|illegal|bad) option:?(?: --)? '?(?P<what>[^\s']+)'?$"
+        r"|: error: unrecognized arguments: (?P<argparse>\S+)|^Error: No such option:? '?(?P<click>-[^\s']+?)'?\.?$",
+        t("The command has an option that its program does not know: {what}"),
+        t("The program ends before it has begun."),
+        t(
+            "Correct the command ({command}), or have the image hold the version of the program that knows it, and "
+            "deploy."
         ),
         vague=True,
         passes=True,
