@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 
 from ecs_gate.checks import connections, databases
@@ -146,6 +147,9 @@ def of_log(
     case: Case, cause: LoggedCause, seen: tuple[Text, ...], evidence: tuple[str, ...]
 ) -> Finding:
     """Return the finding of a cause that a line names; what only a change of the program mends is deployed."""
+    if cause.known.id == "wrong-password":
+        for finding in databases.refused_secret(case, cause.what):
+            return replace(finding, seen=(*seen, *finding.seen), evidence=evidence)
     outside = cause.known.about == "database" and cause.known.passes
     again = case.then_retry() if outside else case.retry_if_fixed()
     return Finding(
@@ -277,20 +281,12 @@ ADDRESS = re.compile(r"(DATABASE|DB|POSTGRES\w*|SQLALCHEMY\w*)_(URL|URI|DSN)")
 """Variables with the whole address of the database. The password, which RDS changes, is not in it."""
 
 
-OF_DATABASE = re.compile(
-    r"(?:\w+_)?(?:DB|DATABASE|SQL|PG|POSTGRES|POSTGRESQL)_?"
-    r"(?:(?P<host>HOST|SERVER)|(?P<port>PORT)|(?P<user>USER|USERNAME)|(?P<name>NAME|DB|DATABASE)"
-    r"|(?P<password>PASSWORD|PASS|PW))"
-)
-"""Variables in which apps expect one part of the database's address."""
-
-
 def _address_part(name: str) -> dict[str, str]:
     """Return the variables, with placeholders, that give the app its part of the database's address; {} for others."""
     if ADDRESS.fullmatch(name):
         address = "postgresql://${DB_USER}@${DB_HOST}:${DB_PORT}/${DB_NAME}?sslmode=require"
         return {name: address, "PGPASSWORD": "${DB_PASSWORD}"}
-    match = OF_DATABASE.fullmatch(name)
+    match = databases.OF_DATABASE.fullmatch(name)
     return {name: f"${{DB_{str(match.lastgroup).upper()}}}"} if match else {}
 
 

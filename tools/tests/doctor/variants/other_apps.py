@@ -110,6 +110,11 @@ VARIANTS = {
     "log-certificate: another image": a.stack(
         settings(), logs=a.logs(a=[f"connection failed: {UNTRUSTED}"]), page=a.page(500),
         database=a.database(authority="rds-ca-rsa2048-g1")),
+    "database-secret: the database refuses what another program's app got from it": a.of_another_program(
+        a.stack(main=a.definition(secrets={"DB_PASSWORD": f"{OTHER_SECRET}:password::"}),
+                logs=a.logs(a=[REFUSED]), page=a.page(500))),
+    "log-wrong-password: what another program's app got from RDS's secret": a.of_another_program(
+        a.stack(logs=a.logs(a=[REFUSED]), page=a.page(500))),
     "log-wrong-password: a page that fails": a.stack(settings(), logs=a.logs(a=[REFUSED]), page=a.page(500)),
     **{
         f"{name}: by another program of Pulumi": a.of_another_program(SITUATIONS[name])
