@@ -1,8 +1,8 @@
 """What the screens say of stacks: ``python -m tools.tests.watch.screens`` writes screens.txt anew.
 
-Each line in English, where it is UTC, and below it in Japanese, in Tokyo's time, if that differs. Of a command's first
-screen all lines are written; a line like "… 2-7" in another stands for those lines of the first. An event that is
-marked as bad begins with "!".
+Each line in English, where it is UTC, and below it in Japanese, in Tokyo's time, if that differs. Of the first screen
+of a command all lines are written; a line like "… 2-7" in another stands for those lines of the first. An event that
+is marked as bad begins with "!".
 """
 
 import json
@@ -20,7 +20,6 @@ import yaml
 
 from ecs_gate import screen
 from ecs_gate.diagnosis.case import Case
-from ecs_gate.diagnosis.request_path import request_path
 from ecs_gate.diagnosis.screen import as_dict, plain
 from ecs_gate.doctor import judge
 from ecs_gate.parts import ecs
@@ -36,6 +35,7 @@ from tools.additions.parts.pauses import Pause
 from tools.pause import commands as pause_screen
 from tools.preflight import checklist
 from tools.rehearsal.page import state as page
+from tools.rehearsal.page.request_path import request_path
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, Answering, Told
 from tools.tests.doctor import job_runs
@@ -229,7 +229,7 @@ def scaling() -> Iterator[str]:
     )
     rows = [activity("Successful", alarm), activity("Failed", "minimum capacity was set to 4")]
     answer = Answering(describe_scaling_activities={"ScalingActivities": rows})
-    return timeline(of_scaling(ecs.scaling_activities(answer, NAMES)))
+    return timeline(of_scaling(answer, NAMES))
 
 
 def of_a_worker() -> Iterator[str]:
