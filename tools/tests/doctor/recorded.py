@@ -38,7 +38,7 @@ MOST = 3
 """Lines of evidence that are written."""
 HEALTHY = "no findings; exit 0"
 """What is not written."""
-SHORT = 100
+SHORT = 120
 """So many letters of commands stand in the line of their fix."""
 
 
