@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from ecs_gate.diagnosis import catalogue
@@ -24,6 +24,7 @@ from ecs_gate.diagnosis.reachability import (
     allows_any_inbound,
     missing_rules,
     not_let_in,
+    open_ports,
     wider_rules,
 )
 from ecs_gate.parts import elb
@@ -31,7 +32,7 @@ from ecs_gate.parts.elb import Balancer
 from ecs_gate.parts.rds import Database
 from ecs_gate.parts.records import Service
 from ecs_gate.parts.vpc import Endpoint, Network, Permission
-from ecs_gate.text import Text, t, verbatim
+from ecs_gate.text import Text, joined, t, verbatim
 
 BALANCER_CANNOT_REACH_TASK = Outside("balancer-cannot-reach-task", 30, {FORWARD})
 BALANCER_LETS_NOBODY_IN = Outside(
@@ -157,10 +158,11 @@ def internet_to_balancer(case: Case) -> Iterator[Finding]:
             shut or not allows_any_inbound(network, balancer.groups, port)
         )
         rules = (_no_inbound(network, balancer.groups[0], port, each) for each in missing)
+        elsewhere = open_ports(network, balancer.groups) - {*ports} if closed else set()
         yield Finding(
             BALANCER_LETS_NOBODY_IN if closed else INTERNET_CANNOT_REACH_BALANCER,
             kind="cause" if closed else "warning",
-            title=t("No client can reach the load balancer on port {port}", port=port)
+            title=_unreachable(port, elsewhere)
             if closed
             else t("Some clients cannot reach the load balancer on port {port}", port=port),
             why=t("Requests from addresses that no rule allows time out."),
@@ -168,8 +170,24 @@ def internet_to_balancer(case: Case) -> Iterator[Finding]:
             fixes=(
                 *((case.restore(),) if missing and balancer.groups else ()),
                 *acl_fixes(denials, network),
+                *(case.deploy(_listen(each)) for each in sorted(elsewhere)),
             ),
         )
+
+
+def _unreachable(port: int, elsewhere: Collection[int]) -> Text:
+    """Return that no client gets in, and on which ports a security group lets them in ``elsewhere``."""
+    title = t("No client can reach the load balancer on port {port}", port=port)
+    if not elsewhere:
+        return title
+    open_ = ", ".join(map(str, sorted(elsewhere)))
+    return joined(": ", (title, t("its security groups let them in on port {open}", open=open_)))
+
+
+def _listen(port: int) -> Text:
+    return t(
+        "If users open port {port}, have it listen there ({listeners}), and deploy:", port=port
+    )
 
 
 def _lets_more_in(

@@ -79,6 +79,15 @@ def allows_any_inbound(network: Network, ids: Iterable[str], port: int) -> bool:
     )
 
 
+def open_ports(network: Network, ids: Iterable[str]) -> set[int]:
+    """Return the single TCP ports to which rules of the security groups allow inbound connections."""
+    rules = (
+        rule for each in ids if each in network.groups for rule in network.groups[each].ingress
+    )
+    single = (each for each in rules if each.protocol == "tcp" and each.first == each.last)
+    return {each.first for each in single if each.first is not None}
+
+
 @dataclass(frozen=True)
 class WiderRule:
     """A peer of an inbound rule that nobody allowed: a network, or the id of a prefix list or a security group."""
