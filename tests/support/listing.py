@@ -26,9 +26,7 @@ def listed(client: Callable[[str], Any]) -> list[str]:
             items = [f"careapp may be here: {problem}"]
         texts = [json.dumps(each, default=str) for each in items]
         found += [
-            f"{operation}: {text}"
-            for text in texts
-            if not any(f'"{state}"' in text for state in ENDED)
+            f"{operation}: {text}" for text in texts if not any(each in text for each in FREE)
         ]
     return found
 
@@ -73,5 +71,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "list_policies": {"Scope": "Local"},
     "describe_scalable_targets": {"ServiceNamespace": "ecs"},
 }
-ENDED = ("deleted", "terminated", "INACTIVE")
-"""The states of what no longer costs anything."""
+FREE = (
+    *('"deleted"', '"terminated"', '"INACTIVE"'),
+    '"DBParameterGroupName": "default.',  # RDS makes it with the first database, and nobody can delete it.
+)
+"""What is in the text of what no longer costs anything."""
