@@ -440,6 +440,9 @@ REFUSALS: Refusals = {
             each.get("IpProtocol") in ("tcp", "udp", "6", "17") and each.get("FromPort") is None
             for each in p.get("IpPermissions") or ())),
         (VALUE, "Invalid value for portRange: {}", _ports),
+        (VALUE, "ICMP code ({}) out of range", lambda p: next((
+            each["FromPort"] for each in p.get("IpPermissions") or ()
+            if each.get("IpProtocol") in ("icmp", "icmpv6") and number_outside(each, "FromPort", -1, 255)), None)),
         ("MissingParameter", "The request must contain the parameter ipPermissions",
          lambda p: not any(p.get(name) for name in ("IpPermissions", "IpProtocol", "SourceSecurityGroupName"))
          or not all(any(_peers(each)) for each in p.get("IpPermissions") or ())),
@@ -453,6 +456,9 @@ REFUSALS: Refusals = {
          lambda p: (vpc := p.get("VpcId")) and vpc not in backend("ec2").vpcs and vpc),
     ),
     "ec2 CreateVpcEndpoint": (
+        ("InvalidParameter", "A gateway endpoint has no subnets, no security groups and no private DNS name.",
+         lambda p: p.get("VpcEndpointType", "Gateway") == "Gateway" and any(
+             p.get(name) for name in ("SubnetIds", "SecurityGroupIds", "PrivateDnsEnabled"))),
         ("InvalidParameter", "The subnet or security group {} is not one of the endpoint's VPC", lambda p: next((
             name for name in (*(p.get("SubnetIds") or ()), *(p.get("SecurityGroupIds") or ()))
             if elsewhere([backend("ec2").get_security_group_from_name("default", p["VpcId"]).id, name])), None)),
@@ -460,6 +466,8 @@ REFUSALS: Refusals = {
     "ec2 CreateNatGateway": (
         ("MissingParameter", "The request must include the AllocationId parameter",
          lambda p: p.get("ConnectivityType") != "private" and not p.get("AllocationId")),
+        ("InvalidParameterCombination", "You cannot specify an Elastic IP address with a private NAT gateway.",
+         lambda p: p.get("ConnectivityType") == "private" and p.get("AllocationId")),
     ),
     "ec2 DeleteRoute": (
         (VALUE, "cannot remove local route {} in route table", lambda p: (
@@ -513,12 +521,32 @@ REFUSALS: Refusals = {
             p.get("SubnetId") and backend("ec2").route_tables[p["RouteTableId"]].vpc_id
             != backend("ec2").get_subnet(p["SubnetId"]).vpc_id and p)),
     ),
-    "ec2 ModifyVpcAttribute": (
-        ("InvalidParameterCombination", "Fields for multiple attribute types specified: only one is allowed",
-         lambda p: len([name for name in p if name.startswith("Enable")]) > 1),
+    "ec2 AttachInternetGateway": (
+        ("Resource.AlreadyAssociated", "Network {} already has an internet gateway attached",
+         lambda p: internet_gateway(p["VpcId"]) and p["VpcId"]),
+    ),
+    "ec2 DeleteRouteTable": (
+        ("DependencyViolation", "The routeTable '{}' has dependencies and cannot be deleted.",
+         lambda p: backend("ec2").route_tables[p["RouteTableId"]].main_association_id and p["RouteTableId"]),
+    ),
+    "ec2 AssociateVpcCidrBlock": (
+        ("CidrConflict", "The CIDR '{}' conflicts with another CIDR of the VPC", lambda p: p.get("CidrBlock") and any(
+            ip_network(p["CidrBlock"]).overlaps(ip_network(each["cidr_block"]))
+            for each in backend("ec2").vpcs[p["VpcId"]].get_cidr_block_association_set()) and p["CidrBlock"]),
     ),
     "ec2 CreateNetworkAclEntry ReplaceNetworkAclEntry": (
         (VALUE, "Invalid value '{}' for ruleNumber", lambda p: number_outside(p, "RuleNumber", 1, 32766)),
+    ),
+    "ec2 ReplaceNetworkAclEntry": (
+        ("InvalidNetworkAclEntry.NotFound", "The entry {} of the network acl does not exist", lambda p: (
+            (int(p["RuleNumber"]), str(p["Egress"]).lower()) not in [
+                (int(each.rule_number), str(each.egress).lower())
+                for each in backend("ec2").network_acls[p["NetworkAclId"]].network_acl_entries] and p["RuleNumber"])),
+    ),
+    "ec2 ModifySubnetAttribute": (
+        (VALUE, "The subnet {0[SubnetId]} has no IPv6 CIDR block.", lambda p: (
+            str((p.get("AssignIpv6AddressOnCreation") or {}).get("Value")).lower() == "true"
+            and not backend("ec2").get_subnet(p["SubnetId"]).ipv6_cidr_block_associations and p)),
     ),
     "ec2 CreateSubnet": (
         ("InvalidSubnet.Range", "The CIDR '{}' is invalid.", lambda p: (
@@ -531,14 +559,19 @@ REFUSALS: Refusals = {
         ("RouteAlreadyExists", "The route identified by {} already exists.", _same_route),
         ("InvalidNatGatewayID.NotFound", "The natGateway ID '{}' does not exist",
          lambda p: (name := p.get("NatGatewayId")) and name not in backend("ec2").nat_gateways and name),
-        ("MissingParameter", "The request must contain exactly one destination",
-         lambda p: len([name for name in p if name.startswith("Destination")]) != 1),
+        (VALUE, "route table {0[RouteTableId]} and network gateway {0[GatewayId]} belong to different networks",
+         lambda p: (gateway := backend("ec2").internet_gateways[p["GatewayId"]]) and (
+             not gateway.vpc or gateway.vpc.id != backend("ec2").route_tables[p["RouteTableId"]].vpc_id) and p),
         ("InvalidParameterCombination", "The request must contain exactly one of gatewayId, natGatewayId, "
          "networkInterfaceId, vpcPeeringConnectionId, egressOnlyInternetGatewayId, transitGatewayId.",
          lambda p: len([name for name in p if name.endswith("Id") and name not in KEYS]) != 1),
     ),
     "ec2 ReleaseAddress": (("InvalidIPAddress.InUse", "Address {} is in use.", _address_in_use),),
-    "ec2 RunInstances": (("InvalidGroup.NotFound", "The security group '{}' does not exist", _unknown_group),),
+    "ec2 RunInstances": (
+        ("InvalidGroup.NotFound", "The security group '{}' does not exist", _unknown_group),
+        (VALUE, "Value ({}) for parameter minCount is invalid. It must not exceed maxCount.",
+         lambda p: int(p["MinCount"]) > int(p["MaxCount"]) and p["MinCount"]),
+    ),
 }
 # fmt: on
 """What ``hooks.register`` refuses."""

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -189,21 +190,36 @@ VALUE = "InvalidParameterValue"
 
 
 @cache
-def contexts() -> Mapping[str, str]:
-    """Return PostgreSQL's parameters with their contexts; "postmaster" means that a change needs a restart."""
+def described() -> Mapping[str, list[str]]:
+    """Return PostgreSQL's parameters with context, group, type, default, least and most value.
+
+    The context "postmaster" means that a change needs a restart.
+    """
     with tempfile.TemporaryDirectory() as folder:
         command = [str(programs(Path(folder)) / ENGINE), "--describe-config"]
         rows = subprocess.run(
             command, check=True, capture_output=True, text=True
         ).stdout.splitlines()
-    return {row.split("\t")[0].lower(): row.split("\t")[1] for row in rows}
+    return {row.split("\t")[0].lower(): row.split("\t")[1:] for row in rows}
 
 
-def _parameters(given: Params) -> list[tuple[str, str]]:
-    """Return the names and apply methods of the parameters of a change, where the group's family is PostgreSQL's."""
+def _wrong_value(name: str, value: str) -> bool:
+    """Return whether a parameter's value is none of its type or its range. A formula of RDS may be any number."""
+    _, _, kind, _, low, high, *_ = described().get(name.lower(), [""] * 6)
+    if kind in ("INTEGER", "REAL") and not value.startswith(("{", "GREATEST", "LEAST", "SUM")):
+        number = re.fullmatch(r"-?\d+" if kind == "INTEGER" else r"-?\d*\.?\d+", value)
+        return not number or not float(low) <= float(value) <= float(high)
+    return kind == "BOOLEAN" and value.lower() not in ("0", "1", "on", "off", "true", "false")
+
+
+def _parameters(given: Params) -> list[tuple[str, str, str]]:
+    """Return the names, apply methods and values of a change's parameters, where the group's family is PostgreSQL's."""
     group = backend("rds").db_parameter_groups[given["DBParameterGroupName"]]
     rows = given.get("Parameters") or () if group.family.startswith(ENGINE) else ()
-    return [(each["ParameterName"], str(each.get("ApplyMethod"))) for each in rows]
+    return [
+        (e["ParameterName"], str(e.get("ApplyMethod")), str(e.get("ParameterValue") or 0))
+        for e in rows
+    ]
 
 
 def _managed(given: Params) -> Any:
@@ -336,8 +352,14 @@ REFUSALS: Refusals = {
          lambda p: number_outside({"size": p.get("AllocatedStorage") or 0}, "size", 20, 65536)),
         (VALUE, "Invalid master password", lambda p: not (
             p.get("MasterUserPassword") or p.get("ManageMasterUserPassword"))),
-        (COMBINATION, "You can't specify KmsKeyId for an instance without StorageEncrypted.",
-         lambda p: p.get("KmsKeyId") and not p.get("StorageEncrypted")),
+        (COMBINATION, "You can't specify {} for the engine postgres.", lambda p: next(
+            (name for name in ("CharacterSetName", "NcharCharacterSetName", "Timezone") if p.get(name)), None)),
+        # RDS user guide, "Turning on the Advanced mode of Database Insights"
+        (COMBINATION, "The advanced mode of Database Insights needs Performance Insights for 465 days.", lambda p: (
+            p.get("DatabaseInsightsMode") == "advanced" and p.get("PerformanceInsightsRetentionPeriod") != 465)),
+        (COMBINATION, "You can't specify IOPS or storage throughput for the storage type {}.", lambda p: (
+            other_than("gp3" if p.get("StorageThroughput") else "gp3|io1|io2", p.get("StorageType"))
+            if p.get("Iops") or p.get("StorageThroughput") else None)),
         (VALUE, "{} is not a valid availability zone", lambda p: (zone := p.get("AvailabilityZone")) and zone not in {
             each.name for each in backend("ec2").describe_availability_zones()} and zone),
         (COMBINATION, "You must specify IOPS for the storage type {}.", lambda p: (
@@ -358,9 +380,20 @@ REFUSALS: Refusals = {
          lambda p: other_than("(?!default[.]).*", p["DBParameterGroupName"])),
         # hashicorp/terraform issues 8018 and 11881
         (VALUE, "Could not find parameter with name: {}", lambda p: next(
-            (name for name, _ in _parameters(p) if "." not in name and name.lower() not in contexts()), None)),
+            (name for name, *_ in _parameters(p) if "." not in name and name.lower() not in described()), None)),
         (COMBINATION, "cannot use immediate apply method for static parameter", lambda p: any(
-            how == "immediate" and contexts().get(name) == "postmaster" for name, how in _parameters(p))),
+            how == "immediate" and described().get(name, "-")[0] == "postmaster" for name, how, _ in _parameters(p))),
+        (VALUE, "Invalid parameter value: {0[2]} for: {0[0]}", lambda p: next(
+            (row for row in _parameters(p) if _wrong_value(row[0], row[2])), None)),
+    ),
+    "rds DeleteDBSnapshot": (  # RDS user guide, "Deleting automated backups"
+        ("InvalidDBSnapshotState", "The automated snapshot {} can't be deleted.", lambda p: (
+            (name := p["DBSnapshotIdentifier"]).startswith("rds:") and name in backend("rds").database_snapshots
+            and name)),
+    ),
+    "rds RebootDBInstance": (
+        (COMBINATION, "You can't enable force failover for an instance that isn't configured for Multi-AZ.", lambda p: (
+            p.get("ForceFailover") and not backend("rds").databases[p[ID]].multi_az)),
     ),
     "rds AddTagsToResource": (
         ("DBInstanceNotFound", "DBInstance {} not found.", lambda p: (

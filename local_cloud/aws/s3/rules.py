@@ -167,12 +167,18 @@ LACKING = re.compile(
 """Operations that moto lacks and answers as others, such as CreateBucket."""
 
 
+LONGEST_KEY = 1024
+"""Bytes (S3 User Guide, "Naming Amazon S3 objects")."""
+
+
 def _refuse_bucket(request: S3Request) -> None:
     """Refuse what moto lacks, by its name, and what breaks a rule about a bucket's name or settings."""
     operation = request.operation or ""
     if LACKING.fullmatch(operation):
         words = f"the local cloud does not implement s3:{operation}"
         raise hooks.Refused("NotImplemented", words)
+    if len(request.key.encode()) > LONGEST_KEY:
+        raise hooks.Refused("KeyTooLongError", "Your key is too long")
     if operation == "CreateBucket":
         policies.check_name(request.bucket)
     elif operation == "PutBucketPolicy":

@@ -24,7 +24,7 @@ GOOD = REFUSED.pop("good")
 def test_a_call_is_refused(request, aws, name):
     (call, changes), (code, words) = REFUSED[name].items()
     service, operation = call.split()
-    params = GOOD.get(operation, {}) | Story(request).filled(changes)
+    params = Story(request).filled(GOOD.get(operation, {}) | changes)
     refused(getattr(getattr(aws, service), operation), code, words, **params)
 
 
@@ -32,7 +32,7 @@ def test_a_call_is_refused(request, aws, name):
 def test_a_call_that_was_drawn_is_refused(request, aws, call, changes, code, words):
     service, operation = call.split()
     story = Story(request)
-    params = GOOD.get(operation, {}) | story.filled(changes)
+    params = story.filled(GOOD.get(operation, {}) | changes)
     service = getattr(aws, service.replace("-", "_"))
     refused(getattr(service, operation), code, story.filled(words), **params)
 
