@@ -21,6 +21,7 @@ CODES = {
     "iam CreateOpenIDConnectProvider": "InvalidInput",
     "s3 PutBucketCors": "InvalidRequest",
     "s3 PutBucketLifecycleConfiguration": "InvalidArgument",
+    "s3 PutBucketLifecycle": "InvalidArgument",
 }
 """The services' error codes for a form, where not that of their models (``models.CODES``)."""
 RELATED = {
@@ -29,6 +30,7 @@ RELATED = {
     "ec2 CreateVpcEndpoint": "InvalidParameter",
     "ecs RegisterTaskDefinition": "ClientException",
     "s3 PutBucketLifecycleConfiguration": "MalformedXML",
+    "s3 PutBucketLifecycle": "MalformedXML",
 }
 """The codes for parameters that do not go together, where not those of a form."""
 TAG = r"(?!(?i:aws:)).{1,128}"
@@ -163,6 +165,7 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
         "AddPrefixListEntry.Description": ".{0,255}",
         "Throughput": range(125, 2001),
         "HttpPutResponseHopLimit": range(1, 65),
+        "RuleNumber": range(1, 32767),
         "CreateVpcRequest.InstanceTenancy": {"default", "dedicated"},
         "NewDhcpConfiguration.Key": {
             *("domain-name-servers", "domain-name", "ntp-servers", "netbios-name-servers"),
@@ -187,7 +190,7 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
     },
     "s3": {
         "LifecycleRule.ID": ".{0,255}",
-        "AbortIncompleteMultipartUpload.DaysAfterInitiation NoncurrentDays": range(1, 1 << 31),
+        "DaysAfterInitiation NoncurrentDays LifecycleExpiration.Days": range(1, 1 << 31),
         "CORSRule.AllowedOrigins CORSRule.AllowedHeaders": r"[^*]*\*?[^*]*",
     },
     "route53": {
@@ -203,6 +206,7 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
     "logs": {
         "CreateLogGroupRequest.logGroupName": "(?!aws/).+",
         "MetricTransformation.dimensions": 3,
+        "retentionInDays": "1|3|5|7|14|30|60|90|120|150|180|365|400|545|731|1096|1827|2192|2557|2922|3288|3653",
         "StartQueryRequest.logGroupNames logGroupIdentifiers": 50,
     },
     "sns": {  # SNS API reference, Publish and Subscribe
@@ -218,54 +222,47 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
 }
 """The forms of the operations' parameters by service; those of ``COMMON`` are every service's."""
 
-RELATIONS: Mapping[str, tuple[str, ...]] = {
-    "application-autoscaling PutScheduledActionRequest": ("StartTime < EndTime",),
-    "cloudwatch MetricDatum": ("Value | StatisticValues | Values", "Counts > Values"),
-    "cloudwatch PutMetricAlarmInput": ("Threshold ^ ThresholdMetricId",),
-    "ec2 CreateRouteRequest": (
-        "DestinationCidrBlock ^ DestinationIpv6CidrBlock ^ DestinationPrefixListId",
-    ),
-    "ec2 CreateNetworkAclEntryRequest": ("CidrBlock ^ Ipv6CidrBlock",),
-    "ec2 CreateVolumeRequest": ("KmsKeyId > Encrypted",),
-    "ec2 CreateVpcEndpointRequest": ("SubnetIds | RouteTableIds",),
-    "ec2 ModifyVpcAttributeRequest": (
-        "EnableDnsHostnames | EnableDnsSupport | EnableNetworkAddressUsageMetrics",
-    ),
-    "ec2 RunInstancesRequest": (
-        "SecurityGroupIds | NetworkInterfaces",
-        "Ipv6AddressCount | Ipv6Addresses",
-    ),
-    "ecs PortMapping": ("containerPort ^ containerPortRange",),
-    "elbv2 CreateLoadBalancerInput": ("Subnets | SubnetMappings",),
-    "elbv2 Matcher": ("HttpCode | GrpcCode",),
-    "events EcsParameters": ("LaunchType | CapacityProviderStrategy",),
-    "events Target": ("Input | InputPath | InputTransformer",),
-    "logs FilterLogEventsRequest": ("logStreamNames | logStreamNamePrefix",),
-    "logs StartQueryRequest": ("logGroupName | logGroupNames | logGroupIdentifiers",),
-    "logs MetricTransformation": ("defaultValue | dimensions",),
-    "rds CreateDBInstanceMessage": (
-        "KmsKeyId > StorageEncrypted",
-        "PerformanceInsightsRetentionPeriod > EnablePerformanceInsights",
-        "PerformanceInsightsKMSKeyId > EnablePerformanceInsights",
-        "Domain > DomainIAMRoleName",
-    ),
-    "route53 ResourceRecordSet": (
-        "Weight > SetIdentifier",
-        "Region > SetIdentifier",
-        "Failover > SetIdentifier",
-        "GeoLocation > SetIdentifier",
-        "MultiValueAnswer > SetIdentifier",
-        "Weight | Region | Failover | GeoLocation | MultiValueAnswer | CidrRoutingConfig",
-    ),
-    "s3 Transition": ("Days | Date",),
-    "scheduler CreateScheduleInput": ("StartDate < EndDate",),
-    "scheduler UpdateScheduleInput": ("StartDate < EndDate",),
-    "scheduler EcsParameters": ("LaunchType | CapacityProviderStrategy",),
-    "secretsmanager CreateSecretRequest": ("SecretString | SecretBinary",),
-    "secretsmanager PutSecretValueRequest": ("SecretString | SecretBinary",),
-    "secretsmanager UpdateSecretRequest": ("SecretString | SecretBinary",),
-    "secretsmanager RotationRulesType": ("AutomaticallyAfterDays | ScheduleExpression",),
-}
+RELATIONS = """
+application-autoscaling PutScheduledActionRequest: StartTime < EndTime
+cloudwatch MetricDatum: Value | StatisticValues | Values
+cloudwatch MetricDatum: Counts > Values
+cloudwatch PutMetricAlarmInput: Threshold ^ ThresholdMetricId
+ec2 CreateNetworkAclEntryRequest: CidrBlock ^ Ipv6CidrBlock
+ec2 CreateRouteRequest: DestinationCidrBlock ^ DestinationIpv6CidrBlock ^ DestinationPrefixListId
+ec2 CreateVolumeRequest: KmsKeyId > Encrypted
+ec2 CreateVpcEndpointRequest: SubnetIds | RouteTableIds
+ec2 ModifyVpcAttributeRequest: EnableDnsHostnames | EnableDnsSupport | EnableNetworkAddressUsageMetrics
+ec2 RunInstancesRequest: SecurityGroupIds | NetworkInterfaces
+ec2 RunInstancesRequest: Ipv6AddressCount | Ipv6Addresses
+ecs PortMapping: containerPort ^ containerPortRange
+elbv2 CreateLoadBalancerInput: Subnets | SubnetMappings
+elbv2 Matcher: HttpCode | GrpcCode
+elbv2 TargetGroupStickinessConfig: Enabled > DurationSeconds
+events EcsParameters: LaunchType | CapacityProviderStrategy
+events Target: Input | InputPath | InputTransformer
+logs FilterLogEventsRequest: logStreamNames | logStreamNamePrefix
+logs MetricTransformation: defaultValue | dimensions
+logs StartQueryRequest: logGroupName | logGroupNames | logGroupIdentifiers
+rds CreateDBInstanceMessage: KmsKeyId > StorageEncrypted
+rds CreateDBInstanceMessage: PerformanceInsightsRetentionPeriod > EnablePerformanceInsights
+rds CreateDBInstanceMessage: PerformanceInsightsKMSKeyId > EnablePerformanceInsights
+rds CreateDBInstanceMessage: Domain > DomainIAMRoleName
+route53 ResourceRecordSet: Weight > SetIdentifier
+route53 ResourceRecordSet: Region > SetIdentifier
+route53 ResourceRecordSet: Failover > SetIdentifier
+route53 ResourceRecordSet: GeoLocation > SetIdentifier
+route53 ResourceRecordSet: MultiValueAnswer > SetIdentifier
+route53 ResourceRecordSet: Weight | Region | Failover | GeoLocation | MultiValueAnswer | CidrRoutingConfig
+s3 LifecycleExpiration: Days | Date | ExpiredObjectDeleteMarker
+s3 Transition: Days | Date
+scheduler CreateScheduleInput: StartDate < EndDate
+scheduler UpdateScheduleInput: StartDate < EndDate
+scheduler EcsParameters: LaunchType | CapacityProviderStrategy
+secretsmanager CreateSecretRequest: SecretString | SecretBinary
+secretsmanager PutSecretValueRequest: SecretString | SecretBinary
+secretsmanager UpdateSecretRequest: SecretString | SecretBinary
+secretsmanager RotationRulesType: AutomaticallyAfterDays | ScheduleExpression
+"""
 """Which members of a structure go together, by its service and its name in botocore, from the API reference of each:
 at most one (|), exactly one (^), one that needs another (>), and a time that is before another (<)."""
 WORDS_OF = {
@@ -295,6 +292,15 @@ def problem(service: str, operation: str, params: Mapping[str, Any]) -> tuple[st
     return None
 
 
+@cache
+def _relations() -> Mapping[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for row in RELATIONS.strip().splitlines():
+        shape, _, rule = row.partition(": ")
+        found.setdefault(shape, []).append(rule)
+    return found
+
+
 def _unrelated(service: str, shape: Shape, value: Any) -> Iterator[str]:
     """Yield the relations of ``RELATIONS`` that a value and its parts do not keep."""
     if shape.type_name == "list" and isinstance(value, list):
@@ -302,7 +308,7 @@ def _unrelated(service: str, shape: Shape, value: Any) -> Iterator[str]:
             yield from _unrelated(service, shape.member, each)
     if shape.type_name != "structure" or not isinstance(value, Mapping):
         return
-    for rule in RELATIONS.get(f"{service} {shape.name}", ()):
+    for rule in _relations().get(f"{service} {shape.name}", ()):
         names, sign = rule.split()[::2], rule.split()[1]
         given = [name for name in names if _given(value.get(name))]
         broken = {

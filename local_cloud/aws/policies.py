@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 
 from moto.iam import models
 
@@ -16,27 +15,6 @@ LINKED = {"rds": "RDS", "ecs": "ECS", "elasticloadbalancing": "ElasticLoadBalanc
 def install() -> None:
     """Name service-linked roles as AWS does. The hooks are registered by the import."""
     models.SERVICE_NAME_CONVERSION.update(LINKED)
-
-
-@before("iam", "CreateRole")
-@before("iam", "UpdateAssumeRolePolicy")
-def trust_is_one(params: Params) -> None:
-    """Refuse a policy without statements, and a principal that does not exist.
-
-    Error message of the second: hashicorp/terraform-provider-aws issue 8905. IAM looks up the principals of other
-    accounts, too, which are not known here.
-    """
-    text = params.get("AssumeRolePolicyDocument") or params["PolicyDocument"]
-    if problem := malformed(text):
-        raise Refused("MalformedPolicyDocument", problem)
-    policy: Params = read(text) or {}
-    iam = backend("iam")
-    known = {each.arn for each in [*iam.roles.values(), *iam.users.values()]}
-    for principal in _principals(policy):
-        own = re.fullmatch(rf"arn:aws:iam::{ACCOUNT}:(role|user)/.+", principal)
-        if own and principal not in known:
-            words = f'Invalid principal in policy: "AWS":"{principal}"'
-            raise Refused("MalformedPolicyDocument", words)
 
 
 VERSIONS = (None, "2012-10-17", "2008-10-17")
@@ -75,13 +53,6 @@ def is_public(statement: Params) -> bool:
         words = "the local cloud does not judge which condition keeps a policy from being public"
         raise Refused("NotImplemented", words)
     return public
-
-
-def _principals(policy: Params) -> Iterator[str]:
-    for each in listed(policy["Statement"]):
-        principal = each.get("Principal", {})
-        if isinstance(principal, dict):
-            yield from map(str, listed(principal.get("AWS", ())))
 
 
 UNLIMITED = json.dumps(

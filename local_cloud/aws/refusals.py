@@ -6,12 +6,14 @@ from ipaddress import ip_address
 from itertools import pairwise
 from typing import Any
 
+from local_cloud.aws.elb.rules import listeners
 from local_cloud.aws.forms import ARN, Form, keeps
 from local_cloud.aws.hooks import ACCOUNT, Params, Refusals, backend, other_than, twice
 from local_cloud.aws.policies import is_public, malformed
 from local_cloud.aws.policy_evaluation import listed, read
 from local_cloud.aws.schedule_expressions import is_schedule
 
+PRINCIPAL = r"\*|\d{12}|arn:aws[\w-]*:(iam|sts)::.+|AIDA\w+|AROA\w+"
 WRONG, LIMIT = "ValidationException", "LimitExceeded"
 TIER = (
     "Standard tier parameters support a maximum parameter value of 4096 characters. To create a larger parameter "
@@ -19,15 +21,30 @@ TIER = (
 )
 
 
+def _text(given: Params) -> str:
+    return given.get("AssumeRolePolicyDocument") or given.get("PolicyDocument") or ""
+
+
 def _document(given: Params) -> str:
     """Return a policy without white space, which IAM does not count (IAM user guide, "IAM and AWS STS quotas")."""
-    text = given.get("AssumeRolePolicyDocument") or given.get("PolicyDocument") or ""
-    return re.sub(r"\s", "", text)
+    return re.sub(r"\s", "", _text(given))
 
 
 def _statements(given: Params) -> Sequence[Params]:
-    text = given.get("AssumeRolePolicyDocument") or given.get("PolicyDocument") or ""
-    return listed((read(text) or {}).get("Statement", ()))
+    return listed((read(_text(given)) or {}).get("Statement", ()))
+
+
+def _unknown_principal(given: Params) -> str | None:
+    """Return a principal that is none, or of this account and not there. IAM looks up those of other accounts, too."""
+    iam = backend("iam")
+    known = {each.arn for each in (*iam.roles.values(), *iam.users.values())}
+    own = rf"(?!arn:aws:iam::{ACCOUNT}:(role|user)/).*"
+    for each in _statements(given):
+        named = each["Principal"].get("AWS", ()) if isinstance(each.get("Principal"), dict) else ()
+        for name in map(str, listed(named)):
+            if other_than(PRINCIPAL, name) or (other_than(own, name) and name not in known):
+                return name
+    return None
 
 
 def _version(text: str) -> int:
@@ -190,15 +207,14 @@ REFUSALS: Refusals = {
     ),
     "iam CreateRole UpdateAssumeRolePolicy": (
         (LIMIT, "Cannot exceed quota for ACLSizePerRole: 2048", lambda p: len(_document(p)) > 2048),
+        ("MalformedPolicyDocument", "{}", lambda p: malformed(_text(p))),
         # IAM user guide, "IAM JSON policy elements reference"
         ("MalformedPolicyDocument", "Has prohibited field Resource", lambda p: any(
             each.keys() & {"Resource", "NotResource"} for each in _statements(p))),
         ("MalformedPolicyDocument", "Missing required field Principal", lambda p: any(
             not each.keys() & {"Principal", "NotPrincipal"} for each in _statements(p))),
-        ("MalformedPolicyDocument", 'Invalid principal in policy: "AWS":"{}"', lambda p: next((
-            name for each in _statements(p) if isinstance(each.get("Principal"), dict)
-            for name in listed(each["Principal"].get("AWS", ()))
-            if other_than(r"\*|\d{12}|arn:aws[\w-]*:(iam|sts)::.+|AIDA\w+|AROA\w+", name)), None)),
+        # hashicorp/terraform-provider-aws issue 8905
+        ("MalformedPolicyDocument", 'Invalid principal in policy: "AWS":"{}"', _unknown_principal),
         ("MalformedPolicyDocument", "AssumeRole policy may only specify STS AssumeRole actions.", lambda p: any(
             not str(action).lower().startswith("sts:") for each in _statements(p)
             for action in listed(each.get("Action", "sts:")))),
@@ -206,6 +222,10 @@ REFUSALS: Refusals = {
     "iam AttachRolePolicy": (
         (LIMIT, "Cannot exceed quota for PoliciesPerRole: 10", lambda p: len(
             held := backend("iam").get_role(p["RoleName"]).managed_policies) >= 10 and p["PolicyArn"] not in held),
+    ),
+    "acm DeleteCertificate": (
+        ("ResourceInUseException", f"Certificate {{}} in account {ACCOUNT} is in use.", lambda p: next((
+            each.certificate for each in listeners() if each.certificate == p["CertificateArn"]), None)),
     ),
     "acm RequestCertificate": (  # API reference, DomainValidationOption
         ("InvalidDomainValidationOptionsException", "The validation domain {} is not the domain or above it.",

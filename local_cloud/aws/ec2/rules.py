@@ -18,6 +18,7 @@ from local_cloud.aws.hooks import (
     before,
     instead,
     number_outside,
+    twice,
 )
 
 
@@ -183,27 +184,21 @@ def _rules(group: Any) -> list[Any]:
     return [*group.ingress_rules, *group.egress_rules] if group else []
 
 
-@before("ec2", "AuthorizeSecurityGroupIngress")
-def ingress_is_new(params: Params) -> None:
-    _refuse_duplicates(params, "ingress_rules")
+def _permissions(given: Params) -> list[tuple[str, str, str, str]]:
+    """Return the protocol, the ports and the peer of each rule that a call asks for."""
+    return [
+        (str(each["IpProtocol"]).upper(), str(each.get("FromPort")), str(each.get("ToPort")), peer)
+        for each in given.get("IpPermissions") or ()
+        for peer in _peers(each)
+    ]
 
 
-@before("ec2", "AuthorizeSecurityGroupEgress")
-def egress_is_new(params: Params) -> None:
-    _refuse_duplicates(params, "egress_rules")
-
-
-def _refuse_duplicates(params: Params, direction: str) -> None:
-    """Refuse a rule that the group has with another description: moto compares the descriptions, too.
-
-    EC2 compares protocol, ports and peer (error message: hashicorp/terraform issue 1874).
-    """
-    group = backend("ec2").get_security_group_from_id(params.get("GroupId"))
-    if group is None:
-        return
+def _known(given: Params, direction: str) -> Any:
+    """Return a rule that the group has, be it with another description: moto compares the descriptions, too."""
+    group = backend("ec2").get_security_group_from_id(given["GroupId"])
     known = {
         (
-            str(rule.ip_protocol),
+            str(rule.ip_protocol).upper(),
             str(rule.from_port),
             str(rule.to_port),
             (rule.source_group or {}).get("GroupId")
@@ -211,24 +206,9 @@ def _refuse_duplicates(params: Params, direction: str) -> None:
             or (rule.ip_range or {}).get("CidrIpv6")
             or (rule.ip_range or {}).get("CidrIp"),
         )
-        for rule in getattr(group, direction)
+        for rule in (getattr(group, direction) if group else ())
     }
-    new: set[tuple[str, ...]] = set()
-    for asked in params.get("IpPermissions") or ():
-        ports = (str(asked.get("FromPort")), str(asked.get("ToPort")))
-        for peer in _peers(asked):
-            rule = (str(asked["IpProtocol"]), *ports, peer)
-            if rule in new:
-                # Error message: hashicorp/terraform-provider-aws issue 29492.
-                words = "The same permission must not appear multiple times"
-                raise Refused("InvalidParameterValue", words)
-            new.add(rule)
-            if rule in known:
-                raise Refused(
-                    "InvalidPermission.Duplicate",
-                    f'the specified rule "peer: {peer}, {str(asked["IpProtocol"]).upper()}, from port: '
-                    f'{ports[0]}, to port: {ports[1]}, ALLOW" already exists',
-                )
+    return next((rule for rule in _permissions(given) if rule in known), None)
 
 
 MOST_RULES = 60
@@ -238,32 +218,25 @@ PREFIX_LIST_WEIGHTS = {"cloudfront.origin-facing": 55, "groundstation": 5, "vpc-
 prefix list weight")."""
 
 
-@before("ec2", "AuthorizeSecurityGroupIngress")
-def ingress_fits(params: Params) -> None:
-    """Refuse a prefix list that does not exist, and rules beyond the quota.
+def _unknown_list(given: Params) -> str | None:
+    known, peers = backend("ec2").managed_prefix_lists, (each[3] for each in _permissions(given))
+    return next((each for each in peers if each.startswith("pl-") and each not in known), None)
+
+
+def _over_quota(given: Params) -> bool:
+    """Return whether a group would have more rules than the quota lets it.
 
     A prefix list counts for its maximum number of entries (VPC user guide, "Amazon VPC quotas"); to moto it counts for
     nothing. The quota of IPv4 and of IPv6 is separate there, and here one.
     """
-    group = backend("ec2").get_security_group_from_id(params.get("GroupId"))
-    asked = [each for one in params.get("IpPermissions") or () for each in _peers(one)]
-    if group is None:
-        return
-    held = [rule.prefix_list_id or "" for rule in group.ingress_rules]
-    if sum(map(_weight, [*held, *asked])) > MOST_RULES:
-        raise Refused(
-            "RulesPerSecurityGroupLimitExceeded",
-            "The maximum number of rules per security group has been reached.",
-        )
+    group = backend("ec2").get_security_group_from_id(given["GroupId"])
+    held = [rule.prefix_list_id or "" for rule in group.ingress_rules] if group else []
+    return sum(map(_weight, [*held, *(each[3] for each in _permissions(given))])) > MOST_RULES
 
 
 def _weight(peer: str) -> int:
-    if not peer.startswith("pl-"):
+    if (known := backend("ec2").managed_prefix_lists.get(peer)) is None:
         return 1
-    known = backend("ec2").managed_prefix_lists.get(peer)
-    if known is None:
-        words = f"The prefix list ID '{peer}' does not exist"
-        raise Refused("InvalidPrefixListID.NotFound", words)
     weights = PREFIX_LIST_WEIGHTS.items()
     ends = (each for end, each in weights if known.prefix_list_name.endswith(f".{end}"))
     return int(known.max_entries or next(ends, 1))
@@ -290,21 +263,13 @@ PEERS = {
 """The members of a SecurityGroupRuleRequest that name a rule's peer (botocore), with EC2's words."""
 
 
-@before("ec2", "ModifySecurityGroupRules")
-def peer_keeps_its_kind(params: Params) -> None:
-    """Refuse to change a rule about a network into one about a group, and the reverse, as EC2 does.
-
-    Error message: github.com/mukulmantosh/SampleDemo/issues/1.
-    """
-    for rule, request in _changes(params):
+def _other_kind(given: Params) -> tuple[str, str, str] | None:
+    """Return a rule about a network that would become one about a group, or the reverse, with the words of both."""
+    for rule, request in _changes(given):
         asked = next((name for name in PEERS if request.get(name)), None)
-        kind = _kind(rule)
-        if asked is not None and asked != kind:
-            raise Refused(
-                "InvalidParameterValue",
-                f"Invalid rule type for security group rule '{rule.id}'. You may not specify"
-                f" {PEERS[asked]} for an existing {PEERS[kind].split(' ', 1)[1]} rule.",
-            )
+        if asked is not None and asked != (kind := _kind(rule)):
+            return rule.id, PEERS[asked], PEERS[kind].split(" ", 1)[1]
+    return None
 
 
 @after("ec2", "ModifySecurityGroupRules")
@@ -431,6 +396,9 @@ def _same_route(given: Params) -> str | None:
     return str(asked) if str(asked) in held else None
 
 
+DUPLICATE = (  # hashicorp/terraform issue 1874
+    'the specified rule "peer: {0[3]}, {0[0]}, from port: {0[1]}, to port: {0[2]}, ALLOW" already exists'
+)
 VALUE, KEYS = "InvalidParameterValue", ("RouteTableId", "DestinationPrefixListId")
 
 # fmt: off
@@ -446,11 +414,27 @@ REFUSALS: Refusals = {
         ("MissingParameter", "The request must contain the parameter ipPermissions",
          lambda p: not any(p.get(name) for name in ("IpPermissions", "IpProtocol", "SourceSecurityGroupName"))
          or not all(any(_peers(each)) for each in p.get("IpPermissions") or ())),
+        # hashicorp/terraform-provider-aws issue 29492
+        (VALUE, "The same permission must not appear multiple times", lambda p: twice(_permissions(p))),
         ("InvalidGroup.NotFound", "You have specified two resources that belong to different networks: {}",
          lambda p: elsewhere([p["GroupId"], *(pair["GroupId"] for each in p.get("IpPermissions") or ()
                                              for pair in each.get("UserIdGroupPairs") or () if pair.get("GroupId"))])),
     ),
-    "ec2 ModifySecurityGroupRules": ((VALUE, "Invalid value for portRange: {}", _ports),),
+    "ec2 AuthorizeSecurityGroupIngress": (
+        ("InvalidPermission.Duplicate", DUPLICATE, lambda p: _known(p, "ingress_rules")),
+        ("InvalidPrefixListID.NotFound", "The prefix list ID '{}' does not exist", _unknown_list),
+        ("RulesPerSecurityGroupLimitExceeded", "The maximum number of rules per security group has been reached.",
+         _over_quota),
+    ),
+    "ec2 AuthorizeSecurityGroupEgress": (
+        ("InvalidPermission.Duplicate", DUPLICATE, lambda p: _known(p, "egress_rules")),
+    ),
+    "ec2 ModifySecurityGroupRules": (
+        (VALUE, "Invalid value for portRange: {}", _ports),
+        # github.com/mukulmantosh/SampleDemo/issues/1
+        (VALUE, "Invalid rule type for security group rule '{0[0]}'. You may not specify {0[1]} for an existing {0[2]} "
+         "rule.", _other_kind),
+    ),
     "ec2 CreateSecurityGroup": (
         ("InvalidVpcID.NotFound", "The vpc ID '{}' does not exist",
          lambda p: (vpc := p.get("VpcId")) and vpc not in backend("ec2").vpcs and vpc),
@@ -533,9 +517,6 @@ REFUSALS: Refusals = {
         ("CidrConflict", "The CIDR '{}' conflicts with another CIDR of the VPC", lambda p: p.get("CidrBlock") and any(
             ip_network(p["CidrBlock"]).overlaps(ip_network(each["cidr_block"]))
             for each in backend("ec2").vpcs[p["VpcId"]].get_cidr_block_association_set()) and p["CidrBlock"]),
-    ),
-    "ec2 CreateNetworkAclEntry ReplaceNetworkAclEntry": (
-        (VALUE, "Invalid value '{}' for ruleNumber", lambda p: number_outside(p, "RuleNumber", 1, 32766)),
     ),
     "ec2 ReplaceNetworkAclEntry": (
         ("InvalidNetworkAclEntry.NotFound", "The entry {} of the network acl does not exist", lambda p: (

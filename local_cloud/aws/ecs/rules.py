@@ -182,8 +182,9 @@ REFUSALS: Refusals = {
             p.get("placementStrategy") or p.get("placementConstraints"))),
         (INVALID, "Specifying both a launch type and capacity provider strategy is not supported. "
          "Remove one and try again.", lambda p: p.get("launchType") and p.get("capacityProviderStrategy")),
-        (INVALID, "A capacity provider strategy needs a provider with a weight above 0.", lambda p: (
-            (items := p.get("capacityProviderStrategy")) and not any(int(e.get("weight") or 0) for e in items))),
+        (INVALID, "One of several capacity providers must have a weight above 0.", lambda p: (
+            len(items := p.get("capacityProviderStrategy") or ()) > 1
+            and not any(int(each.get("weight") or 0) for each in items))),
         (INVALID, "The specified capacity provider {} was not found. Specify a valid capacity provider and try again.",
          _unknown_provider),
         (INVALID, "Task definition does not support launch_type {}.", lambda p: (

@@ -49,7 +49,7 @@ def _port_is_taken(given: Params) -> bool:
     return any(str(e.port) == port and e.arn != arn for each in own for e in each.values())
 
 
-def _listeners() -> list[Any]:
+def listeners() -> list[Any]:
     """Return the listeners of all load balancers."""
     balancers = backend("elbv2").load_balancers.values()
     return [each for balancer in balancers for each in balancer.listeners.values()]
@@ -57,7 +57,7 @@ def _listeners() -> list[Any]:
 
 def _in_use(given: Params) -> Any:
     arn = given["TargetGroupArn"]
-    named = (f"{each.default_actions}{list(each.rules.values())}" for each in _listeners())
+    named = (f"{each.default_actions}{list(each.rules.values())}" for each in listeners())
     return arn if any(arn in each for each in named) else None
 
 
@@ -237,7 +237,7 @@ def _taken(given: Params) -> Any:
 
 
 def _default_rule(given: Params) -> Any:
-    rules = (rule for each in _listeners() for rule in each.rules.values())
+    rules = (rule for each in listeners() for rule in each.rules.values())
     return next((e.arn for e in rules if e.arn == given["RuleArn"] and e.is_default), None)
 
 
@@ -421,7 +421,7 @@ REFUSALS: Refusals = {
     ),
     "elbv2 DeleteRule": (
         ("RuleNotFound", "One or more rules not found",
-         lambda p: not any(p["RuleArn"] == rule.arn for each in _listeners() for rule in each.rules.values())),
+         lambda p: not any(p["RuleArn"] == rule.arn for each in listeners() for rule in each.rules.values())),
         ("OperationNotPermitted", "Default rule '{}' cannot be deleted", _default_rule),
     ),
     "elbv2 RegisterTargets": (
@@ -478,9 +478,6 @@ REFUSALS: Refusals = {
         ("InvalidLoadBalancerAction", "The redirect configuration is not valid because it creates a loop.", _loops),
         ("InvalidLoadBalancerAction", "There must be exactly one action that ends a request",
          lambda p: len([each for each in _actions(p) if not each["Type"].startswith("authenticate-")]) > 1),
-        ("ValidationError", "Target group stickiness duration must be specified when it is enabled", lambda p: any(
-            (config := (each.get("ForwardConfig") or {}).get("TargetGroupStickinessConfig") or {}).get("Enabled")
-            and not config.get("DurationSeconds") for each in _actions(p))),
         ("InvalidLoadBalancerAction", "{} must be a full URL, including the HTTPS protocol", lambda p: next((
             name for each in _actions(p) if each.get("AuthenticateOidcConfig") for name in OIDC_URLS
             if other_than("https://.+", each["AuthenticateOidcConfig"].get(name) or "-")), None)),

@@ -217,10 +217,6 @@ REFUSALS: hooks.Refusals = {
         ("InvalidRequest", "At least one action needs to be specified in a rule: {}", lambda p: next((
             each.get("ID") or "-" for each in _rules(p) if not any(word in name for name in each for word in (
                 "Expiration", "Transition", "Abort"))), None)),
-        ("MalformedXML", "An expiration has either days, or a date, or ExpiredObjectDeleteMarker",
-         lambda p: any(len(each.get("Expiration") or "-") > 1 for each in _rules(p))),
-        ("InvalidArgument", "'Days' for Expiration action must be a positive integer", lambda p: any(
-            int((each.get("Expiration") or {}).get("Days", 1)) < 1 for each in _rules(p))),
     ),
     "s3 PutBucketEncryption": (
         ("InvalidArgument", "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or "
