@@ -206,6 +206,7 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
     "logs": {
         "CreateLogGroupRequest.logGroupName": "(?!aws/).+",
         "MetricTransformation.dimensions": 3,
+        "destinationArn": ARN,
         "retentionInDays": "1|3|5|7|14|30|60|90|120|150|180|365|400|545|731|1096|1827|2192|2557|2922|3288|3653",
         "StartQueryRequest.logGroupNames logGroupIdentifiers": 50,
     },

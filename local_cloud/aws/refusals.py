@@ -296,7 +296,8 @@ REFUSALS: Refusals = {
         ("MalformedPolicyDocumentException", "This resource policy contains a syntax error: {}",
          lambda p: malformed(p["ResourcePolicy"])),
         ("PublicPolicyException", "You can't grant broad access to the secret with BlockPublicPolicy.", lambda p: (
-            p.get("BlockPublicPolicy") and any(map(is_public, listed(read(p["ResourcePolicy"])["Statement"]))))),
+            p.get("BlockPublicPolicy")
+            and any(map(is_public, listed((read(p["ResourcePolicy"]) or {})["Statement"]))))),
     ),
     "secretsmanager RotateSecret": (
         ("InvalidRequestException", "No Lambda rotation function ARN is associated with this secret.", lambda p: not (
@@ -388,6 +389,10 @@ REFUSALS: Refusals = {
     ),
     "application-autoscaling PutScalingPolicy": (
         (WRONG, "A target tracking policy needs a predefined or a customized metric.", _without_metric),
+        (WRONG, "The predefined metric {} is one of another service.", lambda p: (
+            p["ServiceNamespace"] == "ecs" and other_than("ECSService.*|ALBRequestCountPerTarget", (
+                (p.get("TargetTrackingScalingPolicyConfiguration") or {}).get("PredefinedMetricSpecification") or {}
+            ).get("PredefinedMetricType")))),
         (WRONG, "A step scaling policy needs step adjustments.", lambda p: (
             (steps := p.get("StepScalingPolicyConfiguration")) is not None and not steps.get("StepAdjustments"))),
         (WRONG, "Step adjustment intervals must neither overlap nor have gaps: {}", _wrong_steps),

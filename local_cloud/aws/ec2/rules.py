@@ -516,6 +516,10 @@ REFUSALS: Refusals = {
             ip_network(p["CidrBlock"]).overlaps(ip_network(each["cidr_block"]))
             for each in backend("ec2").vpcs[p["VpcId"]].get_cidr_block_association_set()) and p["CidrBlock"]),
     ),
+    "ec2 CreateNetworkAclEntry ReplaceNetworkAclEntry": (
+        ("MissingParameter", "The request must contain the parameter portRange for the protocol {}",
+         lambda p: p["Protocol"] in ("6", "17") and not p.get("PortRange") and p["Protocol"]),
+    ),
     "ec2 ReplaceNetworkAclEntry": (
         ("InvalidNetworkAclEntry.NotFound", "The entry {} of the network acl does not exist", lambda p: (
             (int(p["RuleNumber"]), str(p["Egress"]).lower()) not in [

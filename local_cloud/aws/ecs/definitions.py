@@ -197,6 +197,9 @@ REFUSALS: Refusals = {
             other_than("(non-)?blocking", ((c.get("logConfiguration") or {}).get("options") or {}).get("mode"))))),
         (CLIENT, "awsfirelens needs a container with a firelensConfiguration.", lambda p: any(
             _logs_to(c) == "awsfirelens" for c in _containers(p)) and not any(map(_firelens, _containers(p)))),
+        (CLIENT, "The container {} can't have both awslogs-datetime-format and awslogs-multiline-pattern.",
+         _any(lambda _, c: {"awslogs-datetime-format", "awslogs-multiline-pattern"}
+              <= ((c.get("logConfiguration") or {}).get("options") or {}).keys())),
         (CLIENT, "Only one container may have a firelensConfiguration.",  # developer guide, "Using FireLens"
          lambda p: len([*filter(_firelens, _containers(p))]) > 1),
         (CLIENT, "volumesFrom names a container that does not exist: {}.", _any(lambda p, c: (

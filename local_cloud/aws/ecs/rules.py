@@ -123,13 +123,13 @@ def _cannot_move(given: Params) -> bool:
     return rolling and both == (100, 100)
 
 
-def _definition(given: Params) -> TaskDefinition:
+def _definition(given: Params) -> Any:
     """Return the task definition of a call, or that of the service which it changes."""
     if not (name := given.get("taskDefinition")):
         cluster = str(given.get("cluster", "default")).rpartition("/")[2]
         service = str(given["service"]).rpartition("/")[2]
         name = backend("ecs").services[f"{cluster}:{service}"].task_definition
-    return backend("ecs").describe_task_definition(name)  # type: ignore[no-any-return]
+    return backend("ecs").describe_task_definition(name)
 
 
 def _unknown_port(given: Params) -> Any:

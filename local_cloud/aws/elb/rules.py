@@ -6,7 +6,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from moto.elbv2 import models
-from moto.elbv2.responses import SSL_POLICIES
+from moto.elbv2.ssl_policies import SSL_POLICIES
 
 from local_cloud.aws.ec2.rules import elsewhere, internet_gateway
 from local_cloud.aws.forms import HOST, Form, keeps, network
@@ -426,6 +426,9 @@ REFUSALS: Refusals = {
     ),
     "elbv2 RegisterTargets": (
         ("ValidationError", "The IP address '{}' is not a valid IPv4 or IPv6 address", _no_address),
+        ("ValidationError", "The Availability Zone '{}' is not one of the region", lambda p: next((
+            zone for each in p["Targets"] if (zone := each.get("AvailabilityZone")) not in (None, "all", *(
+                e.name for e in backend("ec2").describe_availability_zones()))), None)),
         ("ValidationError", "The IP address '{}' is not within a valid range for the target group", _outside),
     ),
     "elbv2 CreateTargetGroup": (
