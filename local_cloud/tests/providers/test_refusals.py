@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from moto.core.utils import get_service_model
 from moto.s3.models import S3Backend
 
-from local_cloud.aws import models
+from local_cloud.aws import forms, models
 from local_cloud.aws.elb.login import SIGNER
 from local_cloud.cloud.api import PUBLIC_KEYS
 from local_cloud.providers.aws import KINDS
@@ -43,6 +43,14 @@ def test_every_pattern_of_the_models_can_be_read(service):
     rules = [model.shape_for(name).metadata for name in model.shape_names]
     for pattern in {each["pattern"] for each in rules if each.get("pattern")}:
         assert models.compiled_pattern(pattern)
+
+
+@pytest.mark.parametrize("row", forms.RELATIONS.strip().splitlines())
+def test_a_relation_is_of_members_that_exist(row):
+    """Of one that does not, no call would be refused."""
+    shape, rule = row.split(": ")
+    service, name = shape.split()
+    assert {*rule.split()[::2]} <= {*get_service_model(service).shape_for(name).members}
 
 
 def test_a_rule_that_aws_does_not_enforce_exists_and_has_a_reason():
