@@ -187,12 +187,15 @@ def described() -> Mapping[str, list[str]]:
 
 
 def _wrong_value(name: str, value: str) -> bool:
-    """Return whether a parameter's value is none of its type or its range. A formula of RDS may be any number."""
+    """Return whether a parameter's value is none of its type or its range. A formula of RDS may be any number.
+
+    ResetDBParameterGroup gives no values.
+    """
     _, _, kind, _, low, high, *_ = described().get(name.lower(), [""] * 6)
     if kind in ("INTEGER", "REAL") and not value.startswith(("{", "GREATEST", "LEAST", "SUM")):
         number = re.fullmatch(r"-?\d+" if kind == "INTEGER" else r"-?\d*\.?\d+", value)
-        return not number or not float(low) <= float(value) <= float(high)
-    return kind == "BOOLEAN" and value.lower() not in ("0", "1", "on", "off", "true", "false")
+        return bool(value) and not (number and float(low) <= float(value) <= float(high))
+    return kind == "BOOLEAN" and value.lower() not in ("", "0", "1", "on", "off", "true", "false")
 
 
 def _parameters(given: Params) -> list[tuple[str, str, str]]:
@@ -200,7 +203,7 @@ def _parameters(given: Params) -> list[tuple[str, str, str]]:
     group = backend("rds").db_parameter_groups[given["DBParameterGroupName"]]
     rows = given.get("Parameters") or () if group.family.startswith(ENGINE) else ()
     return [
-        (e["ParameterName"], str(e.get("ApplyMethod")), str(e.get("ParameterValue") or 0))
+        (e["ParameterName"], str(e.get("ApplyMethod")), str(e.get("ParameterValue", "")))
         for e in rows
     ]
 
