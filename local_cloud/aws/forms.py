@@ -5,7 +5,7 @@ is for the whole text, a range for numbers, a set for words, and a number is the
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cache
 from ipaddress import ip_network
 from typing import Any, TypeAlias
@@ -167,10 +167,9 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
         "HttpPutResponseHopLimit": range(1, 65),
         "RuleNumber": range(1, 32767),
         "CreateVpcRequest.InstanceTenancy": {"default", "dedicated"},
-        "NewDhcpConfiguration.Key": {
-            *("domain-name-servers", "domain-name", "ntp-servers", "netbios-name-servers"),
-            *("netbios-node-type", "ipv6-address-preferred-lease-time"),
-        },
+        "NewDhcpConfiguration.Key": (
+            "domain-name(-servers)?|ntp-servers|netbios-(name-servers|node-type)|ipv6-address-preferred-lease-time"
+        ),
         "IpPermission.IpProtocol": r"-1|(?i:tcp|udp|icmp|icmpv6)|\d{1,2}|1\d\d|2[0-4]\d|25[0-5]",
     },
     "cloudwatch": {  # CloudWatch API reference, PutMetricAlarm and the operation with the member
@@ -286,11 +285,27 @@ def problem(service: str, operation: str, params: Mapping[str, Any]) -> tuple[st
     if shape is None:
         return None
     code = CODES.get(call) or CODES.get(service) or models.CODES.get(service, "ValidationException")
-    if words := next(_misfits(_forms(service), shape, params, ""), None):
+    parts = list(_structures(shape, params, ""))
+    if words := next(_misfits(_forms(service), parts), None):
         return code, words
-    if words := next(_unrelated(service, shape, params), None):
+    if words := next(_unrelated(service, parts), None):
         return RELATED.get(call) or RELATED.get(service) or code, words
     return None
+
+
+Part: TypeAlias = tuple[Shape, Mapping[str, Any], str]
+"""A structure of an operation's parameters: its shape, its members that the shape has, and the path to them."""
+
+
+def _structures(shape: Shape, value: Any, path: str) -> Iterator[Part]:
+    if shape.type_name == "list" and isinstance(value, list):
+        for each in value:
+            yield from _structures(shape.member, each, path)
+    elif shape.type_name == "structure" and isinstance(value, Mapping):
+        known = {name: each for name, each in value.items() if name in shape.members}
+        yield shape, known, path
+        for name, each in known.items():
+            yield from _structures(shape.members[name], each, f"{path}{name}.")
 
 
 @cache
@@ -302,46 +317,32 @@ def _relations() -> Mapping[str, list[str]]:
     return found
 
 
-def _unrelated(service: str, shape: Shape, value: Any) -> Iterator[str]:
-    """Yield the relations of ``RELATIONS`` that a value and its parts do not keep."""
-    if shape.type_name == "list" and isinstance(value, list):
-        for each in value:
-            yield from _unrelated(service, shape.member, each)
-    if shape.type_name != "structure" or not isinstance(value, Mapping):
-        return
-    for rule in _relations().get(f"{service} {shape.name}", ()):
-        names, sign = rule.split()[::2], rule.split()[1]
-        given = [name for name in names if _given(value.get(name))]
-        broken = {
-            "|": len(given) > 1,
-            "^": len(given) != 1,
-            ">": given == names[:1],
-            "<": given == names and str(value[names[0]]) >= str(value[names[1]]),
-        }
-        if broken[sign]:
-            yield WORDS_OF[sign].format(", ".join(names))
-    for name, each in value.items():
-        if name in shape.members:
-            yield from _unrelated(service, shape.members[name], each)
+def _unrelated(service: str, parts: Iterable[Part]) -> Iterator[str]:
+    """Yield the relations of ``RELATIONS`` that the parameters do not keep."""
+    for shape, value, _ in parts:
+        for rule in _relations().get(f"{service} {shape.name}", ()):
+            names, sign = rule.split()[::2], rule.split()[1]
+            given = [name for name in names if _given(value.get(name))]
+            broken = {
+                "|": len(given) > 1,
+                "^": len(given) != 1,
+                ">": given == names[:1],
+                "<": given == names and str(value[names[0]]) >= str(value[names[1]]),
+            }
+            if broken[sign]:
+                yield WORDS_OF[sign].format(", ".join(names))
 
 
 def _given(value: Any) -> bool:
     return str(value).lower() not in ("none", "false", "", "[]", "{}")
 
 
-def _misfits(forms: Mapping[str, Form], shape: Shape, value: Any, path: str) -> Iterator[str]:
-    if shape.type_name == "list" and isinstance(value, list):
-        for each in value:
-            yield from _misfits(forms, shape.member, each, path)
-    if shape.type_name != "structure" or not isinstance(value, Mapping):
-        return
-    for name, each in value.items():
-        form = forms.get(f"{shape.name}.{name}", forms.get(name))
-        if name not in shape.members or each is None:
-            continue
-        if form is not None and not keeps(form, each):
-            yield f"Invalid value '{each}' for {path}{name}, which must be {_shown(form)}"
-        yield from _misfits(forms, shape.members[name], each, f"{path}{name}.")
+def _misfits(forms: Mapping[str, Form], parts: Iterable[Part]) -> Iterator[str]:
+    for shape, value, path in parts:
+        for name, each in value.items():
+            form = forms.get(f"{shape.name}.{name}", forms.get(name))
+            if form is not None and each is not None and not keeps(form, each):
+                yield f"Invalid value '{each}' for {path}{name}, which must be {_shown(form)}"
 
 
 def _shown(form: Form) -> str:
