@@ -143,7 +143,7 @@ def of_log(
     return Finding(
         cause.known.facts,
         title=cause.title,
-        why=ANOTHER_HOST if _is_another_host(case, cause) else cause.known.why,
+        why=ANOTHER_HOST if _is_another_host(case, cause) else Text(cause.known.why),
         seen=(*seen, *_measured(case, cause)),
         fixes=(fix(case, cause), *again),
         evidence=evidence,
@@ -168,12 +168,12 @@ def fix(case: Case, cause: LoggedCause) -> Fix:
         return _of_database(case, cause, case.now.database.value)
     if cause.known.id == "variable-missing":
         return _set_variable(case, cause)
-    text = cause.fix(case.remedies)
+    text = cause.fix
     return case.refresh(text) if cause.known.drifts else case.deploy(text)
 
 
 def _of_database(case: Case, cause: LoggedCause, database: Database | None) -> Fix:
-    known, text = cause.known, cause.fix(case.remedies)
+    known, text = cause.known, cause.fix
     if known.id == databases.FULL and database:
         # RDS keeps slots for rds_superuser, so for its master user, which is the app's, too: it has taken them (AWS
         # re:Post, "FATAL: remaining connection slots are reserved for non replicate superuser connections").
@@ -187,7 +187,10 @@ def _of_database(case: Case, cause: LoggedCause, database: Database | None) -> F
         return connections.end_transactions(case, text)
     if known.id == "wrong-password":
         return _other_password(case, cause)
-    if known.id.startswith("certificate") and database and _is_out_of_time(case, cause, database):
+    # libpq leaves out that it has expired, or is not valid yet, and RDS tells.
+    until = database.certified_until if database else None
+    ended = known.id == "certificate-time" or (until is not None and until <= case.at)
+    if known.id.startswith("certificate") and database and ended:
         command = (
             f"aws rds modify-db-instance --db-instance-identifier {database.id} "
             f"--ca-certificate-identifier {database.authority or 'rds-ca-rsa2048-g1'} "
@@ -204,12 +207,6 @@ def _of_database(case: Case, cause: LoggedCause, database: Database | None) -> F
         declared = case.target.plan.variables
         return case.deploy(text, *case.remedies.connect(_with_host(declared, cause.what)))
     return case.deploy(text) if not known.passes else Fix(text)
-
-
-def _is_out_of_time(case: Case, cause: LoggedCause, database: Database) -> bool:
-    """Return whether the certificate has expired, or is not valid yet: libpq leaves out which, and RDS tells."""
-    until = database.certified_until
-    return cause.known.id == "certificate-time" or (until is not None and until <= case.at)
 
 
 OF_HOST = ("database-elsewhere", "host-unknown")
@@ -240,7 +237,7 @@ def _other_password(case: Case, cause: LoggedCause) -> Fix:
     """
     database, user = case.now.database.value, cause.what
     if database is None or not user:
-        return Fix(cause.fix(case.remedies))
+        return Fix(cause.fix)
     if user != database.user:
         text = t(
             "Set the password of {user} to the one in the app's secret; psql asks for it:",
@@ -296,7 +293,8 @@ def _set_variable(case: Case, cause: LoggedCause) -> Fix:
     ]
     if name in {*given.made, *given.variables, *given.secrets, *given.passwords}:
         text = t(
-            "Set {name} again ({place}), and deploy:", name=name, place=case.place("container")
+            "Set {name} again ({container}), and deploy:",
+            name=name,
         )
         return case.deploy(text)
     if values := _address_part(name):
@@ -307,7 +305,7 @@ def _set_variable(case: Case, cause: LoggedCause) -> Fix:
         text = t("{name} was a secret of an earlier version; set it again, and deploy:", name=name)
         return case.deploy(text, *secret)
     if not names_a_secret(name):
-        return case.deploy(cause.fix(case.remedies))
+        return case.deploy(cause.fix)
     text = t(
         "{name} is a secret by its name: store it in Secrets Manager, give its ARN, which the first command prints, to "
         "the app ({setting}), and deploy:",

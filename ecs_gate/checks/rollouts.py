@@ -24,6 +24,7 @@ from ecs_gate.diagnosis.known_causes import logged_cause
 from ecs_gate.diagnosis.log_lines import Raised
 from ecs_gate.parts.records import PauseHook
 from ecs_gate.parts.rollout import FAILED_DEPLOYMENT
+from ecs_gate.remedies import of_service
 from ecs_gate.screen import zoned_time
 from ecs_gate.text import Text, joined, t
 
@@ -70,7 +71,7 @@ def scaled_down(case: Case) -> Iterator[Finding]:
     )
     if declared == 0:
         fix = case.configure("desiredCount", "1", t("Set the desired count to 1:"))
-    text = t("If that sets it to 0 again, correct it ({place}), and deploy:", place=case.place("service"))  # fmt: skip
+    text = t("If that sets it to 0 again, correct it ({service}), and deploy:", )  # fmt: skip
     yield Finding(
         SCALED_TO_ZERO,
         title=t("The service is set to run no task"),
@@ -85,11 +86,7 @@ def scaled_down(case: Case) -> Iterator[Finding]:
 
 def set_desired_count(case: Case, count: str) -> str:
     """Return the command that gives the service another desired count."""
-    names = case.now.names
-    return (
-        f"aws ecs update-service --cluster {names.cluster} --service {names.service} "
-        f"--desired-count {count}"
-    )
+    return f"aws ecs update-service {of_service(case.now.names)} --desired-count {count}"
 
 
 def draining(case: Case) -> Iterator[Finding]:
@@ -217,12 +214,10 @@ def deploy_command(case: Case) -> Iterator[Finding]:
     code = next((each.exit_code for each in task.containers if each.name == name), None)
     if code == 0:
         return
-    called = case.remedies.called("deployCommand")
-    title = t("{setting} did not run: {command}", setting=called, command=command)
+    title = t("{deployCommand} did not run: {command}", command=command)
     if code is not None:
         title = t(
-            "{setting} ended with exit code {code}: {command}",
-            setting=called,
+            "{deployCommand} ended with exit code {code}: {command}",
             code=code,
             command=command,
         )
@@ -252,13 +247,10 @@ def not_deployed(case: Case) -> Iterator[Finding]:
     if primary is None or definition is None or not case.not_deployed:
         return
     seen = [t("The service runs {running}.", running=primary.revision)]
-    called = case.remedies.called("deployCommand")
     running = [each for each in case.now.command_tasks.value or () if not each.over]
     if case.target.plan.command and not running:
-        seen.append(
-            t("ECS knows no task of the last hour in which {setting} failed.", setting=called)
-        )
-    seen += [t("Task {task} runs {setting}.", task=each.short, setting=called) for each in running]
+        seen.append(t("ECS knows no task of the last hour in which {deployCommand} failed."))
+    seen += [t("Task {task} runs {deployCommand}.", task=each.short) for each in running]
     yield Finding(
         NOT_DEPLOYED,
         kind="note" if running else "cause",

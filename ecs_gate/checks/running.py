@@ -278,7 +278,7 @@ def page_fails(case: Case) -> Iterator[Finding]:
         return
     lines = _lines_of_failure(case, page.path)
     mistake = case.raised(each.text for each in lines)
-    title = _title(case, page)
+    title = _title(page)
     if mistake and page.status == 500:
         title = joined(": ", (title, mistake.text))
     yield Finding(
@@ -297,7 +297,7 @@ def page_fails(case: Case) -> Iterator[Finding]:
     )
 
 
-def _title(case: Case, page: PageAnswer) -> Text:
+def _title(page: PageAnswer) -> Text:
     if page.status and page.problem:
         return answer(page.path, page.status, page.problem)
     if page.leads_to or (page.moves and not page.status):
@@ -313,10 +313,9 @@ def _title(case: Case, page: PageAnswer) -> Text:
     if page.status >= 500:
         return t("The page {path} answers with error {status}", path=page.path, status=page.status)
     return t(
-        "The page {path} answers {status}, and {setting} expects {matcher}",
+        "The page {path} answers {status}, and {smokeMatcher} expects {matcher}",
         path=page.path,
         status=page.status,
-        setting=case.remedies.called("smokeMatcher"),
         matcher=page.matcher,
     )
 
@@ -340,8 +339,7 @@ def _seen(case: Case, page: PageAnswer) -> Iterator[Text]:
 def _fixes(case: Case, page: PageAnswer) -> tuple[Fix, ...]:
     other = Fix(
         t(
-            "If users open another page, set it ({setting}); with an empty value no page is requested.",
-            setting=case.remedies.called("smokePath"),
+            "If users open another page, set it ({smokePath}); with an empty value no page is requested."
         )
     )
     if page.by_balancer and not page.unanswered and not page.leads_to:

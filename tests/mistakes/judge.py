@@ -21,6 +21,8 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from tests.support.listing import listed
+
 HARMLESS, WELL, CURED = "harmless", "green and well", "red, cured as printed"
 NOT_CURED, NO_CAUSE, WRONG_CAUSE = "red, not cured", "no cause", "wrong cause"
 OTHER_VERSION, DEAD = "green and not the declared version", "green and dead"
@@ -214,71 +216,8 @@ class Judge:
         return False
 
     def left(self) -> list[str]:
-        """Return what the account has of a stack, and what cannot be listed.
-
-        AWS's own, such as the default VPC, is left out.
-        """
-        found = []
-        for service, operation, path in KEPT:
-            asked, options = self.client(service), OPTIONS.get(operation, {})
-            try:
-                if asked.can_paginate(operation):
-                    held = (
-                        asked.get_paginator(operation).paginate(**options).build_full_result()[path]
-                    )
-                else:
-                    held = getattr(asked, operation)(**options)[path]
-            except (ClientError, BotoCoreError) as problem:
-                found.append(f"{operation}: {problem}")
-                continue
-            for each in held:
-                text = each if isinstance(each, str) else json.dumps(each, default=str)
-                if "careapp" in text and not any(f'"{state}"' in text for state in ENDED):
-                    found.append(f"{operation}: {text[:120]}")
-        return found
-
-
-KEPT = (
-    ("ec2", "describe_vpcs", "Vpcs"),
-    ("ec2", "describe_subnets", "Subnets"),
-    ("ec2", "describe_security_groups", "SecurityGroups"),
-    ("ec2", "describe_network_interfaces", "NetworkInterfaces"),
-    ("ec2", "describe_addresses", "Addresses"),
-    ("ec2", "describe_internet_gateways", "InternetGateways"),
-    ("ec2", "describe_nat_gateways", "NatGateways"),
-    ("ec2", "describe_route_tables", "RouteTables"),
-    ("ec2", "describe_vpc_endpoints", "VpcEndpoints"),
-    ("ec2", "describe_flow_logs", "FlowLogs"),
-    ("ec2", "describe_instances", "Reservations"),
-    ("ec2", "describe_volumes", "Volumes"),
-    ("elbv2", "describe_load_balancers", "LoadBalancers"),
-    ("elbv2", "describe_target_groups", "TargetGroups"),
-    ("application-autoscaling", "describe_scalable_targets", "ScalableTargets"),
-    ("rds", "describe_db_instances", "DBInstances"),
-    ("rds", "describe_db_subnet_groups", "DBSubnetGroups"),
-    ("rds", "describe_db_parameter_groups", "DBParameterGroups"),
-    ("secretsmanager", "list_secrets", "SecretList"),
-    ("iam", "list_roles", "Roles"),
-    ("iam", "list_policies", "Policies"),
-    ("iam", "list_instance_profiles", "InstanceProfiles"),
-    ("s3", "list_buckets", "Buckets"),
-    ("logs", "describe_log_groups", "logGroups"),
-    ("ecr", "describe_repositories", "repositories"),
-    ("scheduler", "list_schedules", "Schedules"),
-    ("scheduler", "list_schedule_groups", "ScheduleGroups"),
-    ("sns", "list_topics", "Topics"),
-    ("ssm", "describe_parameters", "Parameters"),
-    ("cloudwatch", "describe_alarms", "MetricAlarms"),
-    ("cloudwatch", "list_dashboards", "DashboardEntries"),
-    ("events", "list_rules", "Rules"),
-)
-"""What costs money, or keeps a name that a new stack needs."""
-OPTIONS: dict[str, dict[str, Any]] = {
-    "list_policies": {"Scope": "Local"},
-    "describe_scalable_targets": {"ServiceNamespace": "ecs"},
-}
-ENDED = ("deleted", "terminated")
-"""States of what AWS still describes for an hour, and no longer charges."""
+        """Return what the account has of a stack, and what cannot be listed."""
+        return [each[:160] for each in listed(self.client) if "careapp" in each]
 
 
 @dataclass

@@ -19,9 +19,19 @@ def install() -> None:
     EC2Backend.create_vpc_endpoint = _new_vpc_endpoint  # type: ignore[method-assign,assignment]
 
 
-def _new_nat_gateway(ec2: EC2Backend, *args: Any, **named: Any) -> NatGateway:
-    gateway = _create_nat_gateway(ec2, *args, **named)
+def _new_nat_gateway(
+    ec2: EC2Backend, subnet_id: str, allocation_id: str, *args: Any, **named: Any
+) -> NatGateway:
+    """Create a NAT gateway, which fails with an address that is associated: moto refuses it and keeps the interface."""
+    asked = [each for each in ec2.addresses if each.allocation_id == allocation_id]
+    taken = any(each.association_id for each in asked)
+    free = "" if taken else allocation_id
+    gateway = _create_nat_gateway(ec2, subnet_id, free, *args, **named)
     of_nat_gateway(gateway)
+    if taken:
+        gateway.address_set[0]["allocationId"] = allocation_id
+        words = f"Elastic IP address [{allocation_id}] is already associated"
+        fail(gateway, "Resource.AlreadyAssociated", words)
     return gateway
 
 
@@ -45,6 +55,12 @@ def of_nat_gateway(gateway: Any) -> None:
     interface.requester_managed, interface._group_set = True, []
     for each in gateway.address_set:
         each["privateIp"] = address
+
+
+def fail(gateway: Any, code: str, words: str) -> None:
+    """Let a NAT gateway fail that EC2 has accepted (VPC user guide, "NAT gateway creation fails")."""
+    gateway.state, gateway.failure_code, gateway.failure_message = "failed", code, words
+    release(gateway)
 
 
 def release(gateway: Any) -> None:

@@ -23,12 +23,10 @@ from local_cloud.aws.hooks import (
 
 @after("ec2", "CreateNatGateway")
 def nat_needs_internet_gateway(_params: Params) -> None:
-    """EC2 creates the NAT gateway and lets it fail (VPC user guide, "NAT gateway creation fails")."""
     made = _newest("nat_gateways")
     if made.connectivity_type != "private" and not internet_gateway(made.vpc_id):
-        made.state, made.failure_code = "failed", "Gateway.NotAttached"
-        made.failure_message = f"Network {made.vpc_id} has no Internet gateway attached"
-        interfaces.release(made)
+        words = f"Network {made.vpc_id} has no Internet gateway attached"
+        interfaces.fail(made, "Gateway.NotAttached", words)
 
 
 @after("ec2", "DeleteNatGateway")

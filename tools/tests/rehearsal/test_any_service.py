@@ -21,6 +21,7 @@ from rich.text import Text
 from local_cloud.calls import Calls
 from local_cloud.paths import ROOT
 from local_cloud.run.client import RunningCloud
+from tests.support.listing import listed
 from tests.support.program import UP, Program, stopped
 
 PACKAGES = sysconfig.get_path("purelib")
@@ -112,37 +113,14 @@ def installed(folder: Path) -> tuple[str]:
     return (str(folder / "cloud" / "bin" / "local-cloud"),)
 
 
-LISTS = {
-    "ec2": "addresses internet_gateways network_interfaces route_tables security_group_rules "
-    "security_groups subnets volumes vpcs",
-    "ecr": "repositories",
-    "elbv2": "load_balancers target_groups",
-    "logs": "log_groups",
-    "ssm": "parameters",
-}
-"""What AWS's API describes; the rest is listed below."""
-OTHERS = (("ecs", "list_task_definitions"), ("iam", "list_roles"), ("s3", "list_buckets"),
-          ("secretsmanager", "list_secrets"))  # fmt: skip
-
-
-def held(facts: RunningCloud) -> dict[str, object]:
-    """What AWS's API lists of the account, without what AWS keeps: terminated instances, inactive clusters."""
-    calls = Calls(facts.access)
-    names = [(service, f"describe_{each}") for service in LISTS for each in LISTS[service].split()]
-    found = {f"{service} {name}": calls(service, name, {}) for service, name in (*names, *OTHERS)}
-    found["policies"] = calls("iam", "list_policies", {"Scope": "Local"})
-    arns = calls("ecs", "list_clusters", {})["clusterArns"]
-    clusters = calls("ecs", "describe_clusters", {"clusters": arns})["clusters"]
-    found["clusters"] = {"active": [each for each in clusters if each["status"] == "ACTIVE"]}
-    running = {"Filters": [{"Name": "instance-state-name", "Values": ["running", "stopped"]}]}
-    found["instances"] = calls("ec2", "describe_instances", running)
-    for each in found.values():
-        each.pop("ResponseMetadata", None)
-    return found
+def held(facts: RunningCloud) -> list[str]:
+    """Return what AWS's API lists of the account."""
+    client = Calls(facts.access).client
+    return [*listed(client), *client("ecs").list_task_definitions()["taskDefinitionArns"]]
 
 
 @pytest.fixture(scope="module")
-def before(shop: Shop) -> dict[str, object]:
+def before(shop: Shop) -> list[str]:
     """What the account has before the program; then it goes up."""
     there = held(shop.facts)
     shop.pulumi(*UP)
@@ -151,7 +129,7 @@ def before(shop: Shop) -> dict[str, object]:
 
 @pytest.mark.parametrize("mistake", TRIED, ids=lambda each: each["mistake"])
 def test_mistake_is_red_at_once_with_its_cause_first_and_goes_as_it_says(
-    shop: Shop, before: dict[str, object], mistake: dict[str, str]
+    shop: Shop, before: list[str], mistake: dict[str, str]
 ) -> None:
     assert shop.page() == (200, "<h1>0 orders</h1>")
     with shop.mistaken(mistake):
@@ -182,7 +160,7 @@ def commands(red: str, title: str) -> list[str]:
     return COMMAND.findall(fixes[0]) if fixes else []
 
 
-def test_program_goes_down_and_nothing_is_left(shop: Shop, before: dict[str, object]) -> None:
+def test_program_goes_down_and_nothing_is_left(shop: Shop, before: list[str]) -> None:
     assert shop.page() == (200, "<h1>0 orders</h1>")
     shop.pulumi("destroy", "--yes", "--skip-preview")
     assert held(shop.facts) == before
