@@ -120,7 +120,7 @@ KNOWN = (
         title="The database's driver is missing in the image: {what}",
         why="SQLAlchemy takes psycopg for postgresql:// from 2.1 on, and psycopg2 before.",
         fix="Name the driver that the image has in the URL, as postgresql+psycopg2:// or "
-        "postgresql+psycopg://, or add {what}[binary], for psycopg2 psycopg2-binary, to the "
+        "postgresql+psycopg://, or add one, psycopg2-binary or psycopg[binary], to the "
         "packages that the Dockerfile installs; then deploy.",
     ),
     Known(
