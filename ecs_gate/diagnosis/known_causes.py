@@ -337,7 +337,8 @@ KNOWN = (
     ),
     Known(
         "read-only-root",
-        r"Read-only file system:? ?'?(?P<what>[^'\"]*)",
+        # Programs and shells name the path before it, Python after it.
+        r"(?:[ '\"](?P<also>/[^'\": ]+)['\"]?: )?Read-only file system:? ?'?(?P<what>[^'\"]*)",
         title="The app writes to the read-only root file system: {what}",
         why="A task can write below /tmp only, which is empty at its start and deleted with it.",
         fix="Make the app write below /tmp only; data that must persist belongs in the database or in S3. Then deploy.",
