@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from ecs_gate.checks import containers, logged
@@ -21,9 +21,10 @@ from ecs_gate.diagnosis.catalogue import (
 )
 from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.diagnosis.known_causes import logged_cause
-from ecs_gate.diagnosis.log_lines import Raised
+from ecs_gate.diagnosis.log_lines import FailingPath, Raised, failing_paths, is_no_page, requests
 from ecs_gate.parts.records import PauseHook
 from ecs_gate.parts.rollout import FAILED_DEPLOYMENT
+from ecs_gate.parts.task_logs import LogLine
 from ecs_gate.remedies import of_service
 from ecs_gate.screen import zoned_time
 from ecs_gate.text import Text, joined, t
@@ -115,13 +116,18 @@ def rolled_back(case: Case) -> Iterator[Finding]:
         yield replace(cause, title=title, seen=(seen, *cause.seen))
         return
     ends = [each.message for each in case.events if ENDED.search(each.message)]
-    lines = (each.text for task in case.deployment_tasks for each in case.lines(task))
-    mistake = None if _by_breaker(ends) else case.raised(lines)
+    lines = case.lines_of(case.deployment_tasks)
+    mistake = None if _by_breaker(ends) else case.raised(each.text for each in lines)
+    raised = (mistake.text,) if mistake else ()
+    if failed := next(_failed_paths(case, lines), None):
+        title = joined(": ", (title, failed.text(mistake)))
+        facts = replace(facts, result=False)
+        raised = () if failed.cause(mistake) else raised
     yield Finding(
         facts,
         title=title,
         why=_why(case, ends),
-        seen=(seen, mistake.text) if mistake else (seen,),
+        seen=(seen, *raised),
         fixes=_once_more(case, ends, mistake),
         evidence=(
             *(mistake.frame if mistake else ()),
@@ -129,6 +135,16 @@ def rolled_back(case: Case) -> Iterator[Finding]:
             *ends[:2],
         ),
     )
+
+
+def _failed_paths(case: Case, lines: Iterable[LogLine]) -> Iterator[FailingPath]:
+    """Yield the paths whose requests failed in the log of the version that ECS took back, the worst first.
+
+    Of one that the version before answers, any other status than 2xx is a failure.
+    """
+    before = requests(case.running_lines) if case.rolled_back else ()
+    answered = {each.path for each in before if not is_no_page(each)}
+    return (each for each in failing_paths(requests(lines), answered) if each.fails)
 
 
 def _by_breaker(ends: list[str]) -> bool:
@@ -176,10 +192,11 @@ def _once_more(case: Case, ends: list[str], mistake: Raised | None) -> tuple[Fix
     if mistake and (grant := case.grant(mistake.words)):
         return (grant, *case.then_retry())
     text = t("Correct the app, or take its change back, and deploy:")
+    correct = case.correct_line(mistake) if mistake else case.deploy(text)
     otherwise = t(
         "If the cause lay outside of the app, as a lock in the database does, and is fixed, let ECS try again:"
     )
-    return (case.deploy(text), case.deploy(otherwise, *case.remedies.retry()))
+    return (correct, case.deploy(otherwise, *case.remedies.retry()))
 
 
 def _gone_back(case: Case, wanted: str) -> tuple[Text, Text]:

@@ -124,14 +124,22 @@ class Case(Rollout):
 
         After a rollback those are of an earlier revision.
         """
-        answering = self.current_tasks if self.rolled_back else self.active_tasks
-        return tuple(each for task in answering for each in self.lines(task))
+        return self.lines_of(self.current_tasks) if self.rolled_back else self.active_lines
+
+    @cached_property
+    def active_lines(self) -> tuple[LogLine, ...]:
+        """Return the log lines that were read of the newest deployment's running tasks."""
+        return self.lines_of(self.active_tasks)
 
     @cached_property
     def serving_texts(self) -> tuple[str, ...]:
         """Return the log lines that were read of the tasks of other revisions, which serve."""
         others = (each for each in self.current_tasks if each.definition != self.expected)
-        return tuple(line.text for task in others for line in self.lines(task))
+        return tuple(line.text for line in self.lines_of(others))
+
+    def lines_of(self, tasks: Iterable[Task]) -> tuple[LogLine, ...]:
+        """Return the log lines of tasks that were read."""
+        return tuple(line for task in tasks for line in self.lines(task))
 
     def lines(self, task: Task) -> tuple[LogLine, ...]:
         """Return a task's log lines that were read."""

@@ -52,7 +52,9 @@ def test_the_gate_has_no_word_of_careapp(file):
 def test_the_gate_s_texts_name_no_setting_of_careapp():
     said = re.sub(r"\{\w+\}", "", "\n".join([*messages(GATE), *map(docstrings, FILES)]))
     named = {each for each in SETTINGS.findall(said) if re.search("[A-Z]", each)}
-    assert named == set(), "name it in braces, `{taskMemory}`: the owner's remedies say how it is called"
+    assert named == set(), (
+        "name it in braces, `{taskMemory}`: the owner's remedies say how it is called"
+    )
 
 
 def test_its_japanese_names_nothing_of_careapp():

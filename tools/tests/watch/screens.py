@@ -1,8 +1,8 @@
 """What the screens say of stacks: ``python -m tools.tests.watch.screens`` writes screens.txt anew.
 
-Each line in English, where it is UTC, and below it in Japanese, in Tokyo's time, if that differs. Of the first screen of
-a command all lines are written; a line like "… 2-7" in another stands for those lines of the first. An event that is
-marked as bad begins with "!".
+Each line in English, where it is UTC, and below it in Japanese, in Tokyo's time, if that differs. Of the first screen
+of a command all lines are written; a line like "… 2-7" in another stands for those lines of the first. An event that
+is marked as bad begins with "!".
 """
 
 import json
