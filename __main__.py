@@ -71,6 +71,7 @@ if settings.ecs_enabled:
     if settings.jobs:
         parts.append(Jobs(name, settings, service))
     declared = service.service, service.task.definition_arn
-    update.wait_for(declared, balancer, service.workers, service.login_rule_arns)
+    page = balancer.target_group_arn, balancer.url
+    update.wait_for(declared, page, service.workers, service.login_rule_arns)
 
 guards.Protection(name, settings, parts, network.routes)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import pulumi
 import pulumi_aws as aws
 
+from infra.component import Component
 from stack.database import DatabaseSettings, connections, free_memory, free_storage
 from stack.monitoring import MonitoringSettings
 from stack.names import DEPLOYMENT, PAGE_ERRORS, RUNNING
@@ -180,11 +181,7 @@ def page(balancer: pulumi.Input[str], groups: Groups) -> tuple[Alarm, ...]:
         Alarm(
             name="app-errors",
             description="More than 5 % of the app's responses are errors, of at least 20 in five minutes",
-            metrics={
-                "errors": targets("HTTPCode_Target_5XX_Count", "Sum"),
-                "requests": targets("RequestCount", "Sum"),
-            },
-            expression="IF(requests >= 20, 100 * FILL(errors, 0) / requests, 0)",
+            **_share_of_errors(targets, 20),
             limit=5,
             period=5 * MINUTE,
             periods=1,
@@ -206,7 +203,7 @@ def _unhealthy(balancer: pulumi.Input[str], groups: Groups) -> Alarm:
     )
 
 
-ENOUGH = 20 + 6
+TELLING_REQUESTS = 20 + 6
 """Requests a minute below which the deployment alarms are OK: 20 of users, for a few do not tell a bad version, and the
 six of the roll-out gate, which requests the page every ten seconds (ecs_gate/rollout/judge.py)."""
 
@@ -214,42 +211,41 @@ six of the roll-out gate, which requests the page every ten seconds (ecs_gate/ro
 def deployment(
     balancer: pulumi.Input[str], groups: Groups, settings: MonitoringSettings
 ) -> Iterator[Alarm]:
-    """Yield the alarms that ECS watches during a deployment: those of each target group.
+    """Yield the alarms that ECS watches during a deployment: those on the responses of each target group's tasks.
 
-    Of two target groups each has its own: in the sum, the old version would hide the errors of a canary.
+    Of two target groups each has its own: in the sum, the old version would hide the errors of a canary. Two minutes
+    in a row, so that they end well within the bake time. A task that answers nothing has no such metrics: that is the
+    health check's subject.
     """
     for group, ending in zip(groups, ("", "-2"), strict=False):
-        yield from _deployment(_targets(balancer, group), ending, settings)
+        targets = _targets(balancer, group)
+        requests = targets("RequestCount", "Sum")
+        if settings.error_percent:
+            yield Alarm(
+                name=f"{ERRORS}{ending}",
+                description="ECS rolls a deployment back: too many responses are errors",
+                **_share_of_errors(targets, TELLING_REQUESTS),
+                limit=settings.error_percent,
+                periods=2,
+            )
+        if settings.latency:
+            yield Alarm(
+                name=f"{DEPLOYMENT}-latency{ending}",
+                description="ECS rolls a deployment back: the slowest 5 % of the responses take too long",
+                metrics={"latency": targets("TargetResponseTime", "p95"), "requests": requests},
+                expression=f"IF(requests >= {TELLING_REQUESTS}, latency, 0)",
+                limit=settings.latency,
+                periods=2,
+            )
 
 
-def _deployment(targets: Source, ending: str, settings: MonitoringSettings) -> Iterator[Alarm]:
-    """Yield the alarms on the responses of a target group's tasks.
-
-    Two minutes in a row, so that they end well within the bake time. A task that answers nothing has
-    no such metrics: that is the health check's subject.
-    """
-    requests = targets("RequestCount", "Sum")
-    if settings.error_percent:
-        yield Alarm(
-            periods=2,
-            name=f"{ERRORS}{ending}",
-            description="ECS rolls a deployment back: too many responses are errors",
-            metrics={
-                "errors": targets("HTTPCode_Target_5XX_Count", "Sum"),
-                "requests": requests,
-            },
-            expression=f"IF(requests >= {ENOUGH}, 100 * FILL(errors, 0) / requests, 0)",
-            limit=settings.error_percent,
-        )
-    if settings.latency:
-        yield Alarm(
-            periods=2,
-            name=f"{DEPLOYMENT}-latency{ending}",
-            description="ECS rolls a deployment back: the slowest 5 % of the responses take too long",
-            metrics={"latency": targets("TargetResponseTime", "p95"), "requests": requests},
-            expression=f"IF(requests >= {ENOUGH}, latency, 0)",
-            limit=settings.latency,
-        )
+def _share_of_errors(targets: Source, least: int) -> dict[str, Any]:
+    """Return metrics and expression of the responses that are errors, in percent of ``least`` or more."""
+    errors, requests = targets("HTTPCode_Target_5XX_Count", "Sum"), targets("RequestCount", "Sum")
+    return {
+        "metrics": {"errors": errors, "requests": requests},
+        "expression": f"IF(requests >= {least}, 100 * FILL(errors, 0) / requests, 0)",
+    }
 
 
 def service(balancer: pulumi.Input[str], groups: Groups, settings: Settings) -> tuple[Alarm, ...]:
@@ -326,13 +322,12 @@ def jobs(group: str) -> tuple[Alarm, ...]:
 
 
 def create(
+    component: Component,
     prefix: str,
     watched: Iterable[Alarm],
     topic_arn: pulumi.Input[str] | None,
-    tags: Mapping[str, str],
-    opts: pulumi.ResourceOptions,
 ) -> list[aws.cloudwatch.MetricAlarm]:
-    """Create the alarms, each of which notifies the topic, if there is one, of ALARM and of OK."""
+    """Create the alarms of a component, each of which notifies the topic, if there is one, of ALARM and of OK."""
     actions = [topic_arn] if topic_arn else []
     return [
         aws.cloudwatch.MetricAlarm(
@@ -342,8 +337,8 @@ def create(
             alarm_actions=actions,
             ok_actions=actions,
             insufficient_data_actions=actions if alarm.missing_data == "notify" else [],
-            tags=dict(tags),
-            opts=opts,
+            tags=component.tags,
+            opts=component.child,
         )
         for alarm in watched
     ]

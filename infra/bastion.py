@@ -40,14 +40,14 @@ class Bastion(Component):
             tags={**self.tags, "Name": self.role},
             opts=self.child,
         )
-        rules = SecurityGroupRules(prefix=name, opts=self.child, tags=self.tags)
+        rules = SecurityGroupRules(name, self)
         rules.allow_https("bastion", group.id)
         rules.connect("bastion", group.id, "database", database.security_group_id, database.port)
         self.instance_id = self._instance(group.id, self._profile()).id
         self.register_outputs({})
 
     def _profile(self) -> pulumi.Output[str]:
-        profile_role = role(self.role, json.dumps(EC2), self.tags, self.child)
+        profile_role = role(self, self.role, EC2)
         aws.iam.RolePolicy(
             self.role, role=profile_role.name, policy=json.dumps(bastion_policy()), opts=self.child
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +15,7 @@ from infra.iam import role
 from infra.network import Network, security_group
 from stack.database import DatabaseSettings
 from stack.settings import Settings
-from stack.statements import Policy, trusted
+from stack.statements import trusted
 
 LOGS = ("postgresql", "upgrade")
 """The logs that RDS for PostgreSQL can export to CloudWatch (RDS.36)."""
@@ -25,12 +24,6 @@ MONITORING_SECONDS = 60
 FREE_DAYS = 7
 """Retention of Performance Insights that is free of charge."""
 ENHANCED = "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
-
-
-def monitoring_trust(account: str) -> Policy:
-    """Return the trust policy that lets Enhanced Monitoring assume the role for this account's databases."""
-    condition = {"StringEquals": {"aws:SourceAccount": account}}
-    return trusted("monitoring.rds.amazonaws.com", condition)
 
 
 VERSION = "17"
@@ -108,8 +101,10 @@ class Database(Component):
         if not self.settings.database.monitoring:
             return {"monitoring_interval": 0, "performance_insights_enabled": False}
         account = aws.get_caller_identity_output().account_id
-        trust = account.apply(lambda known: json.dumps(monitoring_trust(known)))
-        monitoring_role = role(f"{name}-database-monitoring", trust, self.tags, self.child)
+        own = {"StringEquals": {"aws:SourceAccount": account}}
+        # Enhanced Monitoring may assume the role for this account's databases.
+        trust = trusted("monitoring.rds.amazonaws.com", own)
+        monitoring_role = role(self, f"{name}-database-monitoring", trust)
         attached = aws.iam.RolePolicyAttachment(
             f"{name}-database-monitoring",
             role=monitoring_role.name,

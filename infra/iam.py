@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pulumi
 import pulumi_aws as aws
@@ -65,33 +64,28 @@ def bastion_policy() -> Policy:
     return policy(allow("*", *AGENT))
 
 
-def role(
-    name: str, trust: pulumi.Input[str], tags: Mapping[str, str], opts: pulumi.ResourceOptions
-) -> aws.iam.Role:
-    """Create a role with the trust policy `trust`."""
+def role(component: Component, name: str, trust: pulumi.Input[Policy]) -> aws.iam.Role:
+    """Create a role of a component with the trust policy `trust`, in which outputs may stand."""
     return aws.iam.Role(
         name,
-        assume_role_policy=trust,
+        assume_role_policy=pulumi.Output.json_dumps(trust),
         # A policy attached outside Pulumi would make IAM refuse to delete the role.
         force_detach_policies=True,
-        tags=dict(tags),
-        opts=opts,
+        tags=component.tags,
+        opts=component.child,
     )
 
 
 def role_arn(
-    name: str,
-    trust: pulumi.Input[str],
-    allowed: pulumi.Input[str],
-    tags: Mapping[str, str],
-    opts: pulumi.ResourceOptions,
+    component: Component, name: str, trust: pulumi.Input[Policy], allowed: pulumi.Input[Policy]
 ) -> pulumi.Output[str]:
     """Create a role with an inline policy, and return its ARN, which is known only after the role has the policy.
 
     An inline policy is deleted with its role and cannot be attached to another one.
     """
-    new_role = role(name, trust, tags, opts)
-    attached = aws.iam.RolePolicy(name, role=new_role.name, policy=allowed, opts=opts)
+    new_role = role(component, name, trust)
+    text = pulumi.Output.json_dumps(allowed)
+    attached = aws.iam.RolePolicy(name, role=new_role.name, policy=text, opts=component.child)
     return pulumi.Output.all(new_role.arn, attached.id).apply(lambda known: str(known[0]))
 
 
@@ -109,14 +103,14 @@ class TaskRoles(Component):
         opts: pulumi.ResourceOptions,
     ) -> None:
         super().__init__(name, settings, opts)
-        app, trust = settings.service, json.dumps(ECS_TASKS)
+        app = settings.service
         app_secrets = sorted({secret_arn(each) for each in app.secrets.values()})
         start = required(
             repository_arn=repository_arn, log_group_arn=log_group_arn, secret_arn=db_secret_arn
-        ).apply(lambda arns: json.dumps(execution_policy(**arns, app_secrets=app_secrets)))
+        ).apply(lambda arns: execution_policy(**arns, app_secrets=app_secrets))
         run = required(secret_arn=db_secret_arn, resources=resources).apply(
-            lambda known: json.dumps(task_policy(**known, exec_enabled=app.exec_enabled))
+            lambda known: task_policy(**known, exec_enabled=app.exec_enabled)
         )
-        self.execution_arn = role_arn(f"{name}-execution", trust, start, self.tags, self.child)
-        self.task_arn = role_arn(f"{name}-task", trust, run, self.tags, self.child)
+        self.execution_arn = role_arn(self, f"{name}-execution", ECS_TASKS, start)
+        self.task_arn = role_arn(self, f"{name}-task", ECS_TASKS, run)
         self.register_outputs({})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pulumi
 import pulumi_aws as aws
 
@@ -20,8 +18,8 @@ SCHEDULER, TASKS = "scheduler.amazonaws.com", "ecs-tasks.amazonaws.com"
 KILL_SECONDS = 30
 """Between the SIGTERM and the SIGKILL of coreutils' `timeout`."""
 RETRIES, OLDEST_SECONDS = 3, 600
-"""Of a call that AWS refuses, such as for a quota. A later start would run into the next one; EventBridge Scheduler's
-own defaults are 185 retries in a day (API reference, RetryPolicy)."""
+"""Retries of a call that AWS refuses, such as for a quota, and their time. A later start would run into the next one;
+EventBridge Scheduler's own defaults are 185 retries in a day (API reference, RetryPolicy)."""
 
 
 class Jobs(Component):
@@ -46,21 +44,15 @@ class Jobs(Component):
 
     def _role(self, name: str, group: aws.scheduler.ScheduleGroup) -> pulumi.Output[str]:
         account, web = aws.get_caller_identity_output().account_id, self.web
-        trust = pulumi.Output.all(account, group.arn).apply(
-            lambda known: json.dumps(
-                trusted(
-                    SCHEDULER,
-                    {"StringEquals": {"aws:SourceAccount": known[0], "aws:SourceArn": known[1]}},
-                )
-            )
-        )
+        own = {"aws:SourceAccount": account, "aws:SourceArn": group.arn}
         roles = [web.task.roles.execution_arn, web.task.roles.task_arn]
         allowed = pulumi.Output.all(account, web.cluster_arn, *roles).apply(
-            lambda known: json.dumps(
-                run_policy(self.settings.region, self.settings.names, known[0], known[1], known[2:])
+            lambda known: run_policy(
+                self.settings.region, self.settings.names, known[0], known[1], known[2:]
             )
         )
-        return role_arn(f"{name}-jobs", trust, allowed, self.tags, self.child)
+        trust = trusted(SCHEDULER, {"StringEquals": own})
+        return role_arn(self, f"{name}-jobs", trust, allowed)
 
     def _schedule(
         self, job: Job, group: aws.scheduler.ScheduleGroup, may_run: pulumi.Output[str]

@@ -69,8 +69,7 @@ class FlowLogs(Component):
             opts=self.options(delete_before_replace=True),
         )
         account = aws.get_caller_identity_output().account_id
-        trust = account.apply(lambda known: json.dumps(flow_logs_trust(known, settings.region)))
-        allowed = group.arn.apply(lambda arn: json.dumps(flow_logs_policy(arn)))
+        trust = account.apply(lambda known: flow_logs_trust(known, settings.region))
         aws.ec2.FlowLog(
             f"{name}-flow",
             vpc_id=vpc_id,
@@ -78,7 +77,7 @@ class FlowLogs(Component):
             log_destination_type="cloud-watch-logs",
             log_destination=group.arn,
             # EC2 does not test the role when it creates the flow log; the ARN is known after the policy.
-            iam_role_arn=role_arn(f"{name}-flow", trust, allowed, self.tags, self.child),
+            iam_role_arn=role_arn(self, f"{name}-flow", trust, group.arn.apply(flow_logs_policy)),
             tags={**self.tags, "Name": f"{name}-flow"},
             opts=self.child,
         )

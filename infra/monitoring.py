@@ -28,7 +28,7 @@ class Monitoring(Component):
         if settings.monitoring.alarms:
             self.topic_arn = Notices(name, settings, self.child).topic_arn
             watched = alarms.database(name, settings.database)
-            alarms.create(name, watched, self.topic_arn, self.tags, self.child)
+            alarms.create(self, name, watched, self.topic_arn)
             self._dashboard(name)
         self.register_outputs({})
 
@@ -73,8 +73,8 @@ class ServiceMonitoring(Component):
             *alarms.service(*targets, settings),
             *(alarms.jobs(name) if settings.jobs else ()),
         )
-        alarms.create(name, watched, topic_arn, self.tags, self.child)
+        alarms.create(self, name, watched, topic_arn)
         runs = [notices.failed_runs(settings)] if settings.jobs else []
         for notice in (*runs, notices.failed_deployments(settings, service.arn)):
-            notices.send(notice, topic_arn, self.tags, self.child)
+            notices.send(self, notice, topic_arn)
         self.register_outputs({})

@@ -24,7 +24,7 @@ SUBNET = "aws:ec2/subnet:Subnet"
 SMALL, LARGE = 8, 4
 """Bits by which a subnet's prefix is longer than the VPC's: a /16 gives /24 and /20."""
 ZONE_BITS = 2
-"""The same for the range of one zone."""
+"""Bits by which the prefix of one zone's range is longer than the VPC's."""
 ATTACH_SECONDS = 300
 """How long a NAT gateway waits for the internet gateway, which EC2 creates in a few seconds."""
 

@@ -198,20 +198,15 @@ def failed_runs(settings: Settings) -> Notice:
     )
 
 
-def send(
-    notice: Notice,
-    topic_arn: pulumi.Input[str],
-    tags: Mapping[str, str],
-    opts: pulumi.ResourceOptions,
-) -> None:
-    """Create the EventBridge rule of a notice, which sends its events to the topic."""
+def send(component: Component, notice: Notice, topic_arn: pulumi.Input[str]) -> None:
+    """Create the EventBridge rule of a notice, a component's, which sends its events to the topic."""
     rule = aws.cloudwatch.EventRule(
         notice.name,
         name=notice.name,
         description=notice.description,
         event_pattern=pulumi.Output.json_dumps(notice.pattern),
-        tags=tags,
-        opts=opts,
+        tags=component.tags,
+        opts=component.child,
     )
     aws.cloudwatch.EventTarget(
         notice.name,
@@ -220,5 +215,5 @@ def send(
         arn=topic_arn,
         # The template is a JSON string.
         input_transformer={"input_paths": notice.paths, "input_template": json.dumps(notice.text)},
-        opts=opts,
+        opts=component.child,
     )

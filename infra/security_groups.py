@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pulumi
@@ -19,13 +18,12 @@ ANYWHERE = "0.0.0.0/0"
 HTTPS = 443
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class SecurityGroupRules:
-    """Creates rules whose names begin with `prefix` and end with their port."""
+    """Creates rules of a component, whose names begin with `prefix` and end with their port."""
 
     prefix: str
-    opts: pulumi.ResourceOptions
-    tags: Mapping[str, str] = field(default_factory=dict)
+    component: Component
 
     def connect(
         self,
@@ -66,8 +64,8 @@ class SecurityGroupRules:
             "ip_protocol": "tcp",
             "from_port": port,
             "to_port": port,
-            "tags": dict(self.tags),
-            "opts": self.opts,
+            "tags": self.component.tags,
+            "opts": self.component.child,
         }
 
 
@@ -92,7 +90,7 @@ class TaskAccess(Component):
     ) -> None:
         super().__init__(name, settings, opts)
         task = security_group(f"{name}-app", "Tasks of the app", network, self).id
-        rules = SecurityGroupRules(prefix=name, opts=self.child, tags=self.tags)
+        rules = SecurityGroupRules(name, self)
         port, rds = settings.service.port, database.security_group_id
         rules.connect("alb", balancer.security_group_id, "app", task, port)
         rules.connect("app", task, "database", rds, database.port)

@@ -176,7 +176,7 @@ class Service(Component):
             return []
         suffixes = balancer.arn_suffix, balancer.group_suffixes
         watched = alarms.deployment(*suffixes, settings.monitoring)
-        alarm_resources = alarms.create(name, watched, None, self.tags, self.child)
+        alarm_resources = alarms.create(self, name, watched, None)
         return [each.name for each in alarm_resources]
 
     def _scale(self, name: str) -> None:

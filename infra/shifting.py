@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from secrets import token_hex
 
@@ -119,12 +118,10 @@ class Shifting(Component):
         self.rule_arn = self._rule(name).arn
         self.test_rule_arn = self._rule(name, test=True).arn
         allowed = pulumi.Output.all(self.rule_arn, self.test_rule_arn, *self.groups).apply(
-            lambda arns: json.dumps(shifting_policy(arns[2:], arns[:2]))
+            lambda arns: shifting_policy(arns[2:], arns[:2])
         )
         # ECS must not use the role before it has its policy.
-        self.role_arn = role_arn(
-            f"{name}-shifting", json.dumps(ECS), allowed, self.tags, self.child
-        )
+        self.role_arn = role_arn(self, f"{name}-shifting", ECS, allowed)
         self.register_outputs({})
 
     def _rule(self, name: str, *, test: bool = False) -> aws.lb.ListenerRule:

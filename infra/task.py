@@ -32,9 +32,9 @@ class ServiceArgs:
     database: Database
     balancer: LoadBalancer
     endpoints: Endpoints | None = None
-    """Those of the provider at which users log in; None without a login."""
+    """The endpoints of the provider at which users log in; None without a login."""
     resources: Sequence[AppResource] = ()
-    """Those that settings add for the app."""
+    """The resources that settings add for the app."""
     hooks: pulumi.ResourceHookBinding | None = None
     """What the engine runs before it creates or changes the ECS service."""
 

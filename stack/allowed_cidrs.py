@@ -14,7 +14,7 @@ PREFIX_LIST = re.compile(r"pl-[0-9a-f]{8}([0-9a-f]{9})?")
 RULES_QUOTA = ("vpc", "L-0EA8095F")
 """Service and code of the quota of inbound rules of a security group, which can be raised."""
 USUAL_RULES = 60
-"""Its default (VPC user guide, "Amazon VPC quotas")."""
+"""The default of RULES_QUOTA (VPC user guide, "Amazon VPC quotas")."""
 WEIGHTS = {
     "cloudfront.origin-facing": 55,
     "dynamodb": 1,
@@ -26,7 +26,7 @@ WEIGHTS = {
     "vpc-lattice": 10,
 }
 """How many rules a prefix list of AWS counts for, by the end of its name (VPC user guide, "AWS-managed prefix list
-weight"). One of a customer counts for its maximum number of entries (the same, "Amazon VPC quotas")."""
+weight"). A customer's own counts for its maximum number of entries (VPC user guide, "Amazon VPC quotas")."""
 
 
 def weight(name: str, most_entries: int) -> int:

@@ -21,7 +21,7 @@ RESERVED = frozenset(
 )
 """Variables that the task definition sets; a test compares the two."""
 PLAIN = sorted(RESERVED - {"DB_PASSWORD"})
-"""Those that are no secret."""
+"""The variables of RESERVED that are no secret."""
 PASSWORD = "${DB_PASSWORD}"  # noqa: S105 - its name
 """The value of `appSecrets` that stands for the password of the stack's database."""
 PLACEHOLDER = re.compile(r"\$(?P<escaped>\$?)\{(?P<name>[^{}]*)\}")

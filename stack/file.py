@@ -277,7 +277,7 @@ class Reader:
         self.together(rule, *keys, otherwise=None)
 
     def together(self, rule: Callable[[], T], *keys: Key[Any], otherwise: T) -> T:
-        """Return the result of a rule of several keys, likewise, or `otherwise` after a problem."""
+        """Return the result of a rule of several keys, or `otherwise` after a problem, which is the first key's."""
         if any(key.name in self.problems for key in keys):
             return otherwise
         try:

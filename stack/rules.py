@@ -92,7 +92,7 @@ SHOWN = t(
     "it is encrypted, but ECS shows a task's command in plain text; make the command read the secret from a "
     "variable of appSecrets, and set the command with --plaintext"
 )
-"""Of a command."""
+"""Why a command must not be encrypted in a stack file."""
 
 
 def value_of(key: Key[T]) -> T:

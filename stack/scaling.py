@@ -41,7 +41,7 @@ class Hours:
 
     @property
     def stops(self) -> str:
-        """The end, likewise."""
+        """The end as a cron expression of Application Auto Scaling, in the schedule's time zone."""
         return _cron(self.stop, self.days)
 
     def include(self, moment: datetime) -> bool:

@@ -101,7 +101,7 @@ class Settings:
     rollout_minutes: int = value_of(shifting.ROLLOUT_TIMEOUT)
     bastion_enabled: bool = value_of(BASTION_ENABLED)
     app_resources: tuple[Key[bool], ...] = ()
-    """Those of APP_RESOURCES that are `true`."""
+    """The keys of APP_RESOURCES that are `true`."""
     network: NetworkSettings
     database: DatabaseSettings
     image: ImageSettings

@@ -33,7 +33,7 @@ It differs by account, so `./careapp preflight` reads it, and no setting is refu
 OWN_CONNECTIONS = 2
 """One for `deployCommand`, one for `./careapp db`. The alarms and the doctor open none."""
 SPARE_CONNECTIONS = 2
-"""Of a worker of webapp/ besides its pool (webapp/db.py; a test compares it)."""
+"""Connections that a worker of webapp/ opens besides its pool (webapp/db.py; a test compares it)."""
 NEAR = 80
 """Percent of a limit above which a warning is shown. RDS allows fewer connections than its formula gives."""
 

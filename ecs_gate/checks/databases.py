@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
@@ -165,11 +166,36 @@ def other_secrets(case: Case) -> Mapping[str, str]:
     return {name: arn for name, arn in named.items() if arn not in own}
 
 
+OF_DATABASE = re.compile(
+    r"(?:\w+_)?(?:DB|DATABASE|SQL|PG|POSTGRES|POSTGRESQL)_?"
+    r"(?:(?P<host>HOST|SERVER)|(?P<port>PORT)|(?P<user>USER|USERNAME)|(?P<name>NAME|DB|DATABASE)"
+    r"|(?P<password>PASSWORD|PASS|PW))"
+)
+"""Variables in which apps expect one part of the database's address."""
+
+
+def refused_secret(case: Case, user: str) -> Iterator[Finding]:
+    """Find where an app has its refused password from, if nothing of it is in the secret that RDS manages.
+
+    Of an app whose variables its owner has named himself: its ``user`` is the one whose password RDS keeps there.
+    """
+    definition, database = case.definition, case.now.database.value
+    if definition is None or database is None or case.target.plan.made:
+        return
+    named = {name: secret_arn(value) for name, value in definition.secrets.items()}
+    own = {database.secret, database.secret[:-7]} & {*named.values()}
+    if database.secret and database.user == user and not own:
+        of_password = {n: m for n in named if (m := OF_DATABASE.fullmatch(n)) and m["password"]}
+        yield from _of_secrets(case, database, {name: named[name] for name in of_password})
+
+
 def secret(case: Case) -> Iterator[Finding]:
     """Check that the task definition names the secret that RDS manages for this database."""
-    database, others = case.now.database.value, other_secrets(case)
-    if database is None:
-        return
+    if database := case.now.database.value:
+        yield from _of_secrets(case, database, other_secrets(case))
+
+
+def _of_secrets(case: Case, database: Database, others: Mapping[str, str]) -> Iterator[Finding]:
     rights = dict.fromkeys(others, f"{database.secret}:password::")
     rights["DB_SECRET_ARN"] = database.secret
     finding = Finding(

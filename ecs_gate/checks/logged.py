@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
 from itertools import islice
 
 from ecs_gate.checks import connections, databases
@@ -36,7 +38,7 @@ def named(case: Case) -> Iterator[Finding]:
     others = (each for each in case.current_tasks if each not in case.deployment_tasks)
     for tasks in (case.deployment_tasks, others):
         findings = (finding for task in tasks for finding in _of_task(case, task))
-        yield from islice(findings, 1)
+        yield from islice(sorted(findings, key=lambda each: each.kind != "cause"), 1)
 
 
 def _of_task(case: Case, task: Task) -> Iterator[Finding]:
@@ -45,8 +47,9 @@ def _of_task(case: Case, task: Task) -> Iterator[Finding]:
     path = _failing_path(case, task)
     page = case.target.page.path or "/"
     lines = [each.text for each in current_lines(case, task, path if mine else path or page)]
-    # These have checks of their own, in running.
-    lines = [each for each in lines if UNMIGRATED not in each and REFUSED not in each]
+    # These have checks of their own, in running; of REFUSED only where the app has a path that tells of it.
+    others = (UNMIGRATED, *([REFUSED] if case.target.app.database_path else []))
+    lines = [each for each in lines if not any(other in each for other in others)]
     healthy = () if path else case.serving_texts
     cause = logged_cause(lines, healthy)
     seen = t(
@@ -54,15 +57,18 @@ def _of_task(case: Case, task: Task) -> Iterator[Finding]:
     )
     checks = tuple(each.words for each in case.failed_checks) if mine else ()
     if cause is not None:
-        blamed = path or _blames(case, task, cause)
-        if blamed and not (path and _raised_since(lines, cause)):
-            yield of_log(case, cause, (seen,), (cause.line, *checks))
+        finding = of_log(case, cause, (seen,), (cause.line, *checks))
+        if path or _blames(case, task, cause):
+            if not (path and _raised_since(lines, cause)):
+                yield finding
+        elif mine and cause.known.about == "database" and _is_recent(case, task, cause):
+            yield replace(finding, kind="warning")
         return
     mistake = case.raised(own_lines(lines, healthy))
     if (
         mistake
         and mine
-        and _is_unwell(case)
+        and _tasks_fail(case)
         and case.failed_checks
         and task.stop_code != "EssentialContainerExited"
     ):
@@ -76,6 +82,19 @@ def _of_task(case: Case, task: Task) -> Iterator[Finding]:
         )
 
 
+RECENT = timedelta(minutes=10)
+
+
+def _is_recent(case: Case, task: Task, cause: LoggedCause) -> bool:
+    """Return whether a running task has just logged this, though what is asked of it works.
+
+    An app may answer by the connections that it has, and get no new one. What passes by itself does not count.
+    """
+    logged = max((each.at for each in case.lines(task) if each.text == cause.line), default=None)
+    lately = logged is not None and case.at - logged <= RECENT
+    return lately and not task.over and not cause.known.warms_up and not case.target.app.reconnects
+
+
 def _blames(case: Case, task: Task, cause: LoggedCause) -> bool:
     """Return whether a line of this task can be why something fails, where no path of it fails.
 
@@ -83,12 +102,12 @@ def _blames(case: Case, task: Task, cause: LoggedCause) -> bool:
     that it is fast again.
     """
     page, mine = case.now.page.value, task in case.deployment_tasks
-    if mine and _is_unwell(case):
+    if mine and _tasks_fail(case):
         return True
     slow = cause.known.warms_up and AWAY not in cause.line
     trusted = page is None or (case.target.app.reconnects and not slow)
     current = mine and not task.over
-    return cause.known.about == "database" and trusted and (current or _is_unwell(case))
+    return cause.known.about == "database" and trusted and (current or _tasks_fail(case))
 
 
 def _failing_path(case: Case, task: Task) -> str:
@@ -107,7 +126,7 @@ def _failing_path(case: Case, task: Task) -> str:
     return next((each.path for each in failing if each.fails), "")
 
 
-def _is_unwell(case: Case) -> bool:
+def _tasks_fail(case: Case) -> bool:
     """Return whether tasks of the expected revision fail otherwise than by a status that names the error itself."""
     by_status = any(each.codes and each.codes[0] < 500 for each in case.failed_checks)
     failed = case.given_up or (case.unsteady and (case.failed_tasks or case.failed_checks))
@@ -146,6 +165,9 @@ def of_log(
     case: Case, cause: LoggedCause, seen: tuple[Text, ...], evidence: tuple[str, ...]
 ) -> Finding:
     """Return the finding of a cause that a line names; what only a change of the program mends is deployed."""
+    if cause.known.id == "wrong-password":
+        for finding in databases.refused_secret(case, cause.what):
+            return replace(finding, seen=(*seen, *finding.seen), evidence=evidence)
     outside = cause.known.about == "database" and cause.known.passes
     again = case.then_retry() if outside else case.retry_if_fixed()
     return Finding(
@@ -274,20 +296,12 @@ ADDRESS = re.compile(r"(DATABASE|DB|POSTGRES\w*|SQLALCHEMY\w*)_(URL|URI|DSN)")
 """Variables with the whole address of the database. The password, which RDS changes, is not in it."""
 
 
-OF_DATABASE = re.compile(
-    r"(?:\w+_)?(?:DB|DATABASE|SQL|PG|POSTGRES|POSTGRESQL)_?"
-    r"(?:(?P<host>HOST|SERVER)|(?P<port>PORT)|(?P<user>USER|USERNAME)|(?P<name>NAME|DB|DATABASE)"
-    r"|(?P<password>PASSWORD|PASS|PW))"
-)
-"""Variables in which apps expect one part of the database's address."""
-
-
 def _address_part(name: str) -> dict[str, str]:
     """Return the variables, with placeholders, that give the app its part of the database's address; {} for others."""
     if ADDRESS.fullmatch(name):
         address = "postgresql://${DB_USER}@${DB_HOST}:${DB_PORT}/${DB_NAME}?sslmode=require"
         return {name: address, "PGPASSWORD": "${DB_PASSWORD}"}
-    match = OF_DATABASE.fullmatch(name)
+    match = databases.OF_DATABASE.fullmatch(name)
     return {name: f"${{DB_{str(match.lastgroup).upper()}}}"} if match else {}
 
 

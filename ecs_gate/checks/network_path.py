@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from ecs_gate.diagnosis import catalogue
@@ -10,10 +10,10 @@ from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.catalogue import DATABASE, FORWARD, TO_DATABASE, Facts, Outside
 from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.diagnosis.reachability import (
-    CLIENTS,
+    CLIENT_PORTS,
+    ELB_PORTS,
     INTERNET,
-    LINUX,
-    WIDE,
+    TASK_PORTS,
     AclDenial,
     MissingRule,
     Side,
@@ -24,6 +24,7 @@ from ecs_gate.diagnosis.reachability import (
     allows_any_inbound,
     missing_rules,
     not_let_in,
+    open_ports,
     wider_rules,
 )
 from ecs_gate.parts import elb
@@ -31,7 +32,7 @@ from ecs_gate.parts.elb import Balancer
 from ecs_gate.parts.rds import Database
 from ecs_gate.parts.records import Service
 from ecs_gate.parts.vpc import Endpoint, Network, Permission
-from ecs_gate.text import Text, t, verbatim
+from ecs_gate.text import Text, joined, t, verbatim
 
 BALANCER_CANNOT_REACH_TASK = Outside("balancer-cannot-reach-task", 30, {FORWARD})
 BALANCER_LETS_NOBODY_IN = Outside(
@@ -116,7 +117,7 @@ def balancer_to_task(case: Case) -> Iterator[Finding]:
             why=DROPPED,
             evidence=tuple(each.words for each in case.failed_checks if each.kind == "timeout"),
         )
-        yield from blocked(case, balancer, [service], port, WIDE, finding)
+        yield from blocked(case, balancer, [service], port, ELB_PORTS, finding)
 
 
 def task_to_database(case: Case) -> Iterator[Finding]:
@@ -129,7 +130,7 @@ def task_to_database(case: Case) -> Iterator[Finding]:
         why=WAITS,
         evidence=case.matching_lines(TIMED_OUT),
     )
-    yield from blocked(case, service, [database], database.port, LINUX, finding)
+    yield from blocked(case, service, [database], database.port, TASK_PORTS, finding)
 
 
 def internet_to_balancer(case: Case) -> Iterator[Finding]:
@@ -148,7 +149,7 @@ def internet_to_balancer(case: Case) -> Iterator[Finding]:
         yield _lets_more_in(case, network, wider, repair=any(missed.values()))
     for listener in balancer.listeners:
         port, missing = listener.port, missed[listener.port]
-        denials = acl_denials(network, [INTERNET], nodes, port, CLIENTS)
+        denials = acl_denials(network, [INTERNET], nodes, port, CLIENT_PORTS)
         if not missing and not denials:
             continue
         denied = {each.subnet for each in denials if each.direction == "ingress"}
@@ -157,10 +158,11 @@ def internet_to_balancer(case: Case) -> Iterator[Finding]:
             shut or not allows_any_inbound(network, balancer.groups, port)
         )
         rules = (_no_inbound(network, balancer.groups[0], port, each) for each in missing)
+        elsewhere = open_ports(network, balancer.groups) - {*ports} if closed else set()
         yield Finding(
             BALANCER_LETS_NOBODY_IN if closed else INTERNET_CANNOT_REACH_BALANCER,
             kind="cause" if closed else "warning",
-            title=t("No client can reach the load balancer on port {port}", port=port)
+            title=_unreachable(port, elsewhere)
             if closed
             else t("Some clients cannot reach the load balancer on port {port}", port=port),
             why=t("Requests from addresses that no rule allows time out."),
@@ -168,8 +170,24 @@ def internet_to_balancer(case: Case) -> Iterator[Finding]:
             fixes=(
                 *((case.restore(),) if missing and balancer.groups else ()),
                 *acl_fixes(denials, network),
+                *(case.deploy(_listen(each)) for each in sorted(elsewhere)),
             ),
         )
+
+
+def _unreachable(port: int, elsewhere: Collection[int]) -> Text:
+    """Return that no client gets in, and on which ports a security group lets them in ``elsewhere``."""
+    title = t("No client can reach the load balancer on port {port}", port=port)
+    if not elsewhere:
+        return title
+    open_ = ", ".join(map(str, sorted(elsewhere)))
+    return joined(": ", (title, t("its security groups let them in on port {open}", open=open_)))
+
+
+def _listen(port: int) -> Text:
+    return t(
+        "If users open port {port}, have it listen there ({listeners}), and deploy:", port=port
+    )
 
 
 def _lets_more_in(

@@ -193,6 +193,18 @@ KNOWN = (
         passes=True,
     ),
     Known(
+        "option-unknown",
+        # getopt of glibc, musl and dash, argparse, click, Python and Node.js.
+        r"^(?:\S+: (?:\d+: )?)?(?:unrecognized|unknown|invalid|illegal|bad) option:?(?: --)? '?(?P<what>[^\s']+)'?$"
+        r"|: error: unrecognized arguments: (?P<argparse>\S+)|^Error: No such option:? '?(?P<click>-[^\s']+?)'?\.?$",
+        title="The command has an option that its program does not know: {what}",
+        why="The program ends before it has begun.",
+        fix="Correct the command ({appCommand}), or have the image hold the version of the program that knows it, and "
+        "deploy.",
+        vague=True,
+        passes=True,
+    ),
+    Known(
         "broker",
         r"consumer: Cannot connect to (?P<what>\w+://\S+?): ",
         title="Celery cannot reach its broker {what}",

@@ -25,13 +25,13 @@ def test_stage_1_has_no_roll_out_to_follow(program, gates):
 
 def test_stage_2_follows_its_service_into_its_target_group(engine, program, gates):
     told = program(ecsEnabled="true", rolloutTimeoutMinutes="40")
-    [((service, definition), balancer, settings, changes, workers)] = gates
+    [((service, definition), (group, url), settings, changes, workers)] = gates
     assert workers == {}
     assert engine.known(service.task_definition) != engine.known(definition), "read back from ECS"
     assert engine.known(definition) == "arn:TaskDefinition/careapp-poc-app"
     assert engine.known(service.urn).endswith("aws:ecs/service:Service::careapp-poc-service")
-    assert engine.known(balancer.target_group_arn) == "arn:TargetGroup/careapp-poc-tg"
-    assert engine.known(balancer.url) == told["pageUrl"]
+    assert engine.known(group) == "arn:TargetGroup/careapp-poc-tg"
+    assert engine.known(url) == told["pageUrl"]
     assert (settings.rollout_minutes, settings.health.notice) == (40, 40)
     assert settings.service.scaling.counts == {1}
     assert changes.last is None

@@ -30,6 +30,7 @@ from tests.webapp.serving import (
     comes_back,
     database_health,
     eventually,
+    soon,
 )
 from webapp import db, migrations
 from webapp.migrations import Migrator
@@ -37,10 +38,9 @@ from webapp.migrations import Migrator
 
 def test_away_at_the_start(make_app, postgres):
     postgres.stop()
-    began = time.monotonic()
-    app = make_app()
-    assert ask(app, "/health") == (200, '{"status":"healthy"}')
-    assert time.monotonic() - began < 0.5
+    with soon(0.5):
+        app = make_app()
+        assert ask(app, "/health") == (200, '{"status":"healthy"}')
     assert_away(app)
     postgres.start()
     comes_back(app)
@@ -61,9 +61,8 @@ def test_restarted_so_quickly_that_nobody_noticed(app, postgres):
         for _ in range(pool.max_size):
             stack.enter_context(pool.connection())
     postgres.hang_up()
-    began = time.monotonic()
-    assert [ask(app, "/")[0] for _ in range(10)] == [200] * 10
-    assert time.monotonic() - began < 2
+    with soon(2):
+        assert [ask(app, "/")[0] for _ in range(10)] == [200] * 10
     assert database_health(app) == CONNECTED
 
 
@@ -103,8 +102,9 @@ def test_one_table_is_locked(app, postgres, caplog):
     """Pages are too slow and say so; the database is connected, and /health/db says so."""
     with postgres.locked():
         began = time.monotonic()
-        assert ask(app, "/")[0] == 503
-        assert 1.5 < time.monotonic() - began < 4
+        with soon(4):
+            assert ask(app, "/")[0] == 503
+        assert time.monotonic() - began > 1.5
         assert database_health(app) == CONNECTED
     comes_back(app)
     assert "the database took too long" in caplog.messages

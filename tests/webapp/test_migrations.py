@@ -1,7 +1,6 @@
 """The migrations, and statements that fail."""
 
 import threading
-import time
 
 import psycopg
 import pytest
@@ -16,6 +15,7 @@ from tests.webapp.serving import (
     comes_back,
     database_health,
     eventually,
+    soon,
 )
 from webapp import migrations
 from webapp.db import is_disconnection
@@ -117,9 +117,8 @@ READABLE = "DROP VIEW greetings; ALTER TABLE texts RENAME TO greetings"
 
 def test_a_page_whose_query_fails_says_so_and_the_next_may_succeed(app, postgres, caplog):
     postgres.execute(UNREADABLE)
-    began = time.monotonic()
-    assert [ask(app, "/")[0] for _ in range(3)] == [500] * 3
-    assert time.monotonic() - began < 1
+    with soon(1):
+        assert [ask(app, "/")[0] for _ in range(3)] == [500] * 3
     assert database_health(app) == CONNECTED
     postgres.execute(READABLE)
     assert ask(app, "/")[0] == 200

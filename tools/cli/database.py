@@ -71,7 +71,7 @@ def tunnel(stack: str, as_json: bool, port: int) -> None:
     sys.exit(commands.keep_tunnel_open(stack, Path(), port, as_json))
 
 
-class Moment(click.ParamType[datetime]):
+class PointInTime(click.ParamType[datetime]):
     """A time in ISO 8601, like 2026-11-27T12:30; without an offset in the local time zone."""
 
     name = "time"
@@ -98,7 +98,7 @@ def alone(context: click.Context, _: click.Parameter, snapshot: str) -> str:
 @db.command()
 @stack_option
 @click.option(
-    "--time", "moment", type=Moment(), is_eager=True,  # before --snapshot, which looks at it
+    "--time", "moment", type=PointInTime(), is_eager=True,  # before --snapshot, which looks at it
     help="Restore this time, like 2026-11-27T12:30.",
 )  # fmt: skip
 @click.option("--snapshot", default="", callback=alone, help="Restore this snapshot.")
@@ -114,4 +114,4 @@ def restore(**options: Any) -> None:
     """
     from tools.database import restore
 
-    sys.exit(restore.restore(restore.RestoreOptions(folder=Path(), **options)))
+    sys.exit(restore.restore(folder=Path(), **options))

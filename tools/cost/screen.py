@@ -87,18 +87,18 @@ def headline(comparison: Comparison) -> Text:
 
 def _table(comparison: Comparison) -> Iterator[Line]:
     columns = comparison.columns
-    rows = [("", [each.stack for each in columns])]
-    rows.append((str(t("resource")), [str(STAGES[each.stage]) for each in columns]))
-    rows.append(("", [str(t("changed")) if each.changed else "" for each in columns]))
+    rows = [("", [column.stack for column in columns])]
+    rows.append((str(t("resource")), [str(STAGES[column.stage]) for column in columns]))
+    rows.append(("", [str(t("changed")) if column.changed else "" for column in columns]))
     for label, sums in _sums(comparison).items():
         rows.append((label, [f"{usd:.2f}" if usd else "-" for usd in sums]))
-    rows.append((str(t("USD a month")), [_whole(each.bill, ".2f") for each in columns]))
-    rows.append((str(t("USD an hour")), [_whole(each.bill, ".4f", HOURS) for each in columns]))
+    rows.append((str(t("USD a month")), [_whole(column.bill, ".2f") for column in columns]))
+    rows.append((str(t("USD an hour")), [_whole(column.bill, ".4f", HOURS) for column in columns]))
     first = max(LABEL, *(cell_len(label) for label, _ in rows))
-    width = max(CELL, *(cell_len(each) + 1 for _, cells in rows for each in cells))
+    width = max(CELL, *(cell_len(cell) + 1 for _, cells in rows for cell in cells))
     for index, (label, cells) in enumerate(rows):
         text = label + " " * (first - cell_len(label))
-        text += "".join(" " * (width - cell_len(each)) + each for each in cells)
+        text += "".join(" " * (width - cell_len(cell)) + cell for cell in cells)
         if text.strip():
             yield Line(text, "bold" if index < 3 or index >= len(rows) - 2 else "")
 
@@ -106,8 +106,8 @@ def _table(comparison: Comparison) -> Iterator[Line]:
 def _sums(comparison: Comparison) -> dict[str, list[float]]:
     """Return the cost in each column of every line of the bills, in the order of GROUPS."""
     sums: dict[tuple[int, str], list[float]] = {}
-    for index, each in enumerate(comparison.columns):
-        for item in each.bill.items:
+    for index, column in enumerate(comparison.columns):
+        for item in column.bill.items:
             key = list(GROUPS).index(item.use.group), _label(item)
             sums.setdefault(key, [0.0] * len(comparison.columns))[index] += item.usd
     return {label: sums[order, label] for order, label in sorted(sums, key=lambda key: key[0])}
@@ -134,7 +134,11 @@ def _whole(bill: Bill, form: str, parts: int = 1) -> str:
 
 def left_over(comparison: Comparison) -> Text:
     """Return what stays billed after a destroy of each stack, with the settings of -c where there are some."""
-    kept = {each.stack: _whole(each.left, ".2f") for each in comparison.columns if each.left.items}
+    kept = {
+        column.stack: _whole(column.left, ".2f")
+        for column in comparison.columns
+        if column.left.items
+    }
     if not kept:
         return t("Nothing stays billed after a destroy.")
     return t(
@@ -154,14 +158,15 @@ def _remarks(comparison: Comparison) -> Iterator[Text]:
         "Not counted: tax, free allowances, support, traffic between zones, requests to S3 and "
         "Secrets Manager, CPU credits, Container Insights' own log, backups beyond the database's size."
     )
-    items = [item for each in comparison.columns for item in (*each.bill.items, *each.left.items)]
-    if keys := sorted({each.price.key for each in items if not each.price.checked}):
+    bills = [bill for column in comparison.columns for bill in (column.bill, column.left)]
+    items = [item for bill in bills for item in bill.items]
+    if keys := sorted({item.price.key for item in items if not item.price.checked}):
         yield t(
             "From AWS's public pages, not checked against the Price List API: {keys}.",
             keys=", ".join(keys),
         )
     live = any(book.session for book in comparison.books.values())
-    if keys := sorted({each.price.key for each in items if live and not each.price.live}):
+    if keys := sorted({item.price.key for item in items if live and not item.price.live}):
         yield t(
             "Not found in the Price List API; the table's price is used: {keys}.",
             keys=", ".join(keys),
@@ -179,16 +184,16 @@ def as_dict(comparison: Comparison) -> dict[str, Any]:
         },
         "columns": [
             {
-                "stack": each.stack,
-                "stage": each.stage,
-                "changed": each.changed,
-                "month": each.bill.month,
-                "hour": each.bill.hour,
-                "afterDestroy": each.left.month,
-                "items": [*map(_item, each.bill.items)],
-                "unpriced": _unpriced(each),
+                "stack": column.stack,
+                "stage": column.stage,
+                "changed": column.changed,
+                "month": column.bill.month,
+                "hour": column.bill.hour,
+                "afterDestroy": column.left.month,
+                "items": [*map(_item, column.bill.items)],
+                "unpriced": _unpriced(column),
             }
-            for each in comparison.columns
+            for column in comparison.columns
         ],
     }
 

@@ -37,17 +37,6 @@ TAKEN = frozenset({"DBInstanceAlreadyExists", "DBInstanceAlreadyExistsFault"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class RestoreOptions:
-    """The stack, its folder, and what to restore: a snapshot or a moment; neither to go on."""
-
-    stack: str
-    folder: Path
-    snapshot: str = ""
-    moment: datetime | None = None
-    yes: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
 class Instances:
     """RDS's descriptions of the instances that a restore has: the only record of how far it is."""
 
@@ -292,21 +281,21 @@ def closing(restore: Restore, now: Instances) -> Iterator[Line]:
     yield Line(t("When it is not needed any more: {command}", command=restore.deletion(now.before)))
 
 
-def restore(options: RestoreOptions) -> int:
-    """Restore the database; return 0 restored, 1 refused or not in time, 2 unknown, 130 interrupted."""
+def restore(stack: str, folder: Path, snapshot: str, moment: datetime | None, yes: bool) -> int:
+    """Restore a snapshot or a moment; with neither go on. Return 0 restored, 1 refused or not in time, 2 unknown."""
 
     def work() -> int:
-        settings = Settings.read(options.stack, options.folder)
+        settings = Settings.read(stack, folder)
         restore = Restore(
             Session(settings.region, settings.profile),
             settings,
             Waiting.printing(),
-            PulumiStack(settings.names, options.folder),
+            PulumiStack(settings.names, folder),
         )
         now = restore.read()
         restore.check(now)
-        source = _source(restore, now, options)
-        if not (now.swapped or now.returns or options.yes) and not _agreed(restore, now, source):
+        source = _source(restore, now, snapshot, moment)
+        if not (now.swapped or now.returns or yes) and not _agreed(restore, now, source):
             return NOT_AGREED
         if source is not None:
             restore.begin(now, source)
@@ -314,19 +303,20 @@ def restore(options: RestoreOptions) -> int:
         display(closing(restore, restore.adopt()))
         return 0
 
-    stack = options.stack
     interrupted = t(
         "interrupted; nothing is lost: `./careapp db restore -s {stack}` goes on.", stack=stack
     )
     return exit_code_of(work, interrupted)
 
 
-def _source(restore: Restore, now: Instances, options: RestoreOptions) -> Source | None:
+def _source(
+    restore: Restore, now: Instances, snapshot: str = "", moment: datetime | None = None
+) -> Source | None:
     """Return what to restore; None to go on with an unfinished restore. Raises Refused and AwsProblem."""
-    given = bool(options.snapshot or options.moment)
+    given = bool(snapshot or moment)
     if now.source is not None:
         restore.waiting.say(t("Going on with the restore of {source}.", source=now.source))
-        wanted = options.snapshot or (options.moment.isoformat() if options.moment else now.source)
+        wanted = snapshot or (moment.isoformat() if moment else now.source)
         if wanted != now.source:
             raise Refused(
                 "A restore of {source} is under way. Go on with it without --time and --snapshot; to "
@@ -368,7 +358,7 @@ def _source(restore: Restore, now: Instances, options: RestoreOptions) -> Source
             found=str(original["DbiResourceId"]),
             stack=restore.names.stack,
         )
-    return copies.choose(restore.session, original, options.snapshot, options.moment)
+    return copies.choose(restore.session, original, snapshot, moment)
 
 
 def _agreed(restore: Restore, now: Instances, source: Source | None) -> bool:

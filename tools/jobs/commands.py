@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,7 +14,6 @@ from ecs_gate.aws import local_cloud
 from ecs_gate.aws.session import Session
 from ecs_gate.parts import rds
 from ecs_gate.parts.records import read_existing
-from ecs_gate.parts.stack_secrets import learn_aloud
 from ecs_gate.screen import Line, dated_time, display
 from ecs_gate.text import Refused, Text, joined, t
 from ecs_gate.waiting import duration
@@ -69,7 +67,7 @@ def read(session: Session, settings: Settings) -> list[Row]:
 def _row(
     job: Job, schedule: Schedule | None, runs: Sequence[Run], now: datetime, *, paused: bool
 ) -> Row:
-    mine = tuple(each for each in runs if each.job == job.name)
+    mine = tuple(run for run in runs if run.job == job.name)
     return Row(
         job=job,
         differences=tuple(known.differences(job, schedule, paused=paused)),
@@ -81,9 +79,9 @@ def _row(
 
 def _moment(runs: Sequence[Run], schedules: Any) -> datetime:
     """Return now, or the newest time that AWS tells if that is later: a local cloud writes its time twice a second."""
-    times = [each.ended or each.started for each in runs]
-    times += [each.changed for each in schedules if each]
-    return max([local_cloud.now(), *(each for each in times if each)])
+    times = [run.ended or run.started for run in runs]
+    times += [schedule.changed for schedule in schedules if schedule]
+    return max([local_cloud.now(), *(moment for moment in times if moment)])
 
 
 def lines(rows: Sequence[Row], settings: Settings) -> Iterator[Line]:
@@ -165,20 +163,20 @@ def _job_dict(row: Row) -> dict[str, Any]:
         "schedule": row.job.schedule,
         "timeZone": row.job.time_zone,
         "enabled": row.job.enabled,
-        "differences": [str(each) for each in row.differences],
+        "differences": [str(difference) for difference in row.differences],
         "next": row.next.isoformat() if row.next else None,
         "runs": [
             {
-                "task": each.task,
-                "started": each.started.isoformat() if each.started else None,
-                "ended": each.ended.isoformat() if each.ended else None,
-                "seconds": each.took.total_seconds() if each.took else None,
-                "exitCode": each.exit_code,
-                "known": each.known,
-                "reason": each.reason,
-                "byHand": each.by_hand,
+                "task": run.task,
+                "started": run.started.isoformat() if run.started else None,
+                "ended": run.ended.isoformat() if run.ended else None,
+                "seconds": run.took.total_seconds() if run.took else None,
+                "exitCode": run.exit_code,
+                "known": run.known,
+                "reason": run.reason,
+                "byHand": run.by_hand,
             }
-            for each in row.runs
+            for run in row.runs
         ],
     }
 
@@ -191,19 +189,19 @@ def show(stack: str, folder: Path, as_json: bool) -> int:
         print_json(as_dict(rows, settings.names.prefix))
     else:
         display(lines(rows, settings))
-    return 0 if all(each.well for each in rows) else 1
+    return 0 if all(row.well for row in rows) else 1
 
 
 def declared(settings: Settings, name: str) -> Job:
     """Return a job of the stack file. Raises Refused."""
-    for each in settings.jobs:
-        if each.name == name:
-            return each
+    for job in settings.jobs:
+        if job.name == name:
+            return job
     raise Refused(
         "The stack {stack} has no job {name}; its stack file has: {known}.",
         stack=settings.stack,
         name=name,
-        known=", ".join(each.name for each in settings.jobs) or "-",
+        known=", ".join(job.name for job in settings.jobs) or "-",
     )
 
 
@@ -237,8 +235,4 @@ def show_log(
     """Print log lines of a job and return 0."""
     settings = Settings.read(stack, folder)
     streams = settings.names.job_streams(declared(settings, name).name)
-    session = Session(settings.region, settings.profile)
-    find = logs.follow if is_following else logs.read
-    lines = find(session, settings.names, replace(query, streams=streams))
-    display(screen.lines(lines, partial(learn_aloud, session, settings.names)))
-    return 0
+    return logs.run(stack, folder, screen, replace(query, streams=streams), is_following)

@@ -32,7 +32,7 @@ from tools import ROOT
 from tools.cost.graph import Graph, Resource
 
 LETTERS = "abcdef"
-"""Of zones. An account has some of them in a region; which ones changes no price."""
+"""The ends of zones' names. Which of them an account has in a region changes no price."""
 ASK_OTHERS = (ALLOWED_CIDRS, LOGIN_ISSUER, LOGIN_CLIENT_ID, LOGIN_SECRET_ARN)
 """Settings for which the program asks the account or a provider. The rules that they add cost nothing."""
 ACCOUNT, PARAMETER = "123456789012", "ami-0123456789abcdef0"

@@ -485,7 +485,8 @@ _ALL = (
             "deployCommand": f'python -c "import os, psycopg; psycopg.connect({FROM_ENVIRONMENT}, '
             "autocommit=True).execute('ALTER TABLE visits ADD IF NOT EXISTS page text')\"", "imageRevision": "9"},
         manual_change=read_and_stay, read_by_webapp=True, second_release=True),
-    in_code("worker-crashes", "crash", t("a worker's command gets an option that it does not know; the page works"),
+    in_code("worker-crashes", "log-option-unknown",
+        t("a worker's command gets an option that it does not know; the page works"),
         Edit("infra/workers.py", "command=worker.command,", 'command=(*worker.command, "--mailbox=1"),'),
         config={"workers.mail.command": "sleep infinity"}),
     Fault("worker-ends", "process-ends", t("a worker's command ends at once, without an error; the page works"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -22,13 +22,6 @@ The service is one: after a change ECS may still show its last deployment for a 
 
 Declared = tuple[aws.ecs.Service, pulumi.Output[str]]
 """An ECS service, and the ARN of the task definition that the program declares for it."""
-
-
-class PageOutputs(Protocol):
-    """The load balancer's outputs that the gate reads."""
-
-    target_group_arn: pulumi.Output[str]
-    url: pulumi.Output[str]
 
 
 class Update:
@@ -58,7 +51,7 @@ class Update:
     def wait_for(
         self,
         web: Declared,
-        balancer: PageOutputs,
+        page: tuple[pulumi.Output[str], pulumi.Output[str]],
         workers: Mapping[str, Declared],
         login_rule_arns: Sequence[pulumi.Output[str]],
     ) -> None:
@@ -70,7 +63,8 @@ class Update:
         that of the service, because scaling changes it; one that the stack file does not allow is logged.
         ``web`` and ``workers``, by name, come with the task definitions that the program declares: a service's own
         output is read back from ECS, and after a rollback it is the version before (terraform-provider-aws,
-        resourceServiceRead). The rules with which users log in get their secret.
+        resourceServiceRead). ``page`` are the target group's ARN and the page's URL. The rules with which users log in
+        get their secret.
 
         It changes one thing: it lets ECS roll a deployment back, while the tasks before it serve. It does so where
         the page of healthy tasks fails, for users get errors; where ECS shifts requests, before the first user gets
@@ -87,8 +81,8 @@ class Update:
         outputs = pulumi.Output.all(
             service=service.id,
             definition=definition,
-            target_group=balancer.target_group_arn,
-            page_url=balancer.url,
+            target_group=page[0],
+            page_url=page[1],
         )
         # pulumi.run would do as well, but an interrupt would then lose the stack's outputs.
         waiting = services.until_ended(outputs, self._settings, self._changes, service, workers)

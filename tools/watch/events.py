@@ -32,8 +32,6 @@ from tools.command_line import (
 from tools.watch.logs import LogQuery, Search, masked
 from tools.watch.status import plain
 
-KINDS = ("deployment", "task", "service", "target", "scaling", "job", "database", "log")
-
 ABOUT_TARGETS = re.compile(r"is unhealthy in|registered \d+ targets|deregistered \d+ targets")
 
 SUBJECT = re.compile(r"^\(service [^)]+\) ")
@@ -55,7 +53,7 @@ FAILED_ACTIVITIES = ("Failed", "Unfulfilled")
 
 @dataclass(frozen=True)
 class Event:
-    """One event. ``kind`` is one of KINDS, ``who`` the short id of a task or deployment."""
+    """One event. ``kind`` is one of LABELS, ``who`` the short id of a task or deployment."""
 
     at: datetime
     kind: str
@@ -112,10 +110,10 @@ def timeline(
 
 
 def _recent(events: Iterable[Event], since: timedelta | None) -> list[Event]:
-    ordered = sorted(events, key=lambda each: each.at)
+    ordered = sorted(events, key=lambda event: event.at)
     if since is None or not ordered:
         return ordered
-    return [each for each in ordered if each.at >= ordered[-1].at - since]
+    return [event for event in ordered if event.at >= ordered[-1].at - since]
 
 
 def of_service(service: Service | None, worker: str = "") -> Iterator[Event]:
@@ -135,18 +133,18 @@ def short(text: str) -> str:
     return TASK.sub(r"\1", ARN.sub(r"\1", text))
 
 
-def _of_deployment(each: Deployment) -> Iterator[Event]:
-    revision, who = each.revision, each.id.rpartition("/")[2][-8:]
+def _of_deployment(deployment: Deployment) -> Iterator[Event]:
+    revision, who = deployment.revision, deployment.id.rpartition("/")[2][-8:]
     begun = t("deployment of {revision} begins", revision=revision)
-    yield Event(each.created, "deployment", who, begun)
-    if each.rollout in ("COMPLETED", "FAILED"):
+    yield Event(deployment.created, "deployment", who, begun)
+    if deployment.rollout in ("COMPLETED", "FAILED"):
         text = t(
             "deployment of {revision}: {state} {reason}",
             revision=revision,
-            state=each.rollout,
-            reason=each.reason,
+            state=deployment.rollout,
+            reason=deployment.reason,
         )
-        yield Event(each.updated, "deployment", who, text, each.rollout == "FAILED")
+        yield Event(deployment.updated, "deployment", who, text, deployment.rollout == "FAILED")
 
 
 def of_tasks(tasks: Iterable[Task]) -> Iterator[Event]:
@@ -197,29 +195,29 @@ def of_scaling(session: Session, names: StackNames) -> list[Event]:
 
 def of_jobs(runs: Iterable[Run]) -> Iterator[Event]:
     """Yield the starts and ends of the runs of jobs."""
-    for each in runs:
-        who = each.task[:8]
-        if each.started is not None:
-            yield Event(each.started, "job", who, t("{job} started", job=each.job))
-        if each.ended is None:
+    for run in runs:
+        who = run.task[:8]
+        if run.started is not None:
+            yield Event(run.started, "job", who, t("{job} started", job=run.job))
+        if run.ended is None:
             continue
-        if each.exit_code is None:
-            text = t("{job} did not start: {reason}", job=each.job, reason=short(each.reason))
+        if run.exit_code is None:
+            text = t("{job} did not start: {reason}", job=run.job, reason=short(run.reason))
         else:
-            text = t("{job} ended with exit code {code}", job=each.job, code=each.exit_code)
-        yield Event(each.ended, "job", who, text, each.failed)
+            text = t("{job} ended with exit code {code}", job=run.job, code=run.exit_code)
+        yield Event(run.ended, "job", who, text, run.failed)
 
 
 def of_database(database: Database | None) -> Iterator[Event]:
     """Yield RDS's events, which are read only for a database that is not available."""
-    for each in database.events if database else ():
-        yield Event(each.at, "database", "", verbatim(each.text))
+    for event in database.events if database else ():
+        yield Event(event.at, "database", "", verbatim(event.text))
 
 
 def _lines(session: Session, names: StackNames, floor: datetime | None) -> tuple[Event, ...]:
     lines = masked(Search(session, names, LogQuery(last=LOG_LINES)).latest(floor))
     return tuple(
-        Event(each.at, "log", each.task[:8], verbatim(each.text.rstrip())) for each in lines
+        Event(line.at, "log", line.task[:8], verbatim(line.text.rstrip())) for line in lines
     )
 
 
@@ -243,15 +241,15 @@ def lines(timeline: Timeline) -> Iterator[Line]:
     """Yield the timeline, oldest first."""
     if not timeline.events:
         yield Line(t("AWS has no events of this stack."))
-    for each in timeline.events:
-        label = str(LABELS[each.kind])
+    for event in timeline.events:
+        label = str(LABELS[event.kind])
         # A Japanese character is two columns wide.
         wide = sum(ord(letter) > 0x2E80 for letter in label)
-        style = "bold red" if each.bad else STYLES.get(each.kind, "")
+        style = "bold red" if event.bad else STYLES.get(event.kind, "")
         yield Line(
-            f"{dated_time(each.at)} {label:<{WIDTH - wide}} {each.who:<8} {each.text!s}", style
+            f"{dated_time(event.at)} {label:<{WIDTH - wide}} {event.who:<8} {event.text!s}", style
         )
-    for problem in dict.fromkeys(each.as_text() for each in timeline.problems):
+    for problem in dict.fromkeys(event.as_text() for event in timeline.problems):
         yield Line(f"{t('Not read:')!s} {problem}", "yellow")
 
 

@@ -71,9 +71,9 @@ def masked(
     ``learn`` reads the values of secrets, before each line: one may be rotated while the log is followed.
     """
     logs = defaultdict[str, Lines](Lines)
-    for each in lines:
+    for line in lines:
         learn()
-        yield replace(each, text=logs[each.task].mask(each.text))
+        yield replace(line, text=logs[line.task].mask(line.text))
 
 
 class Search:
@@ -91,7 +91,7 @@ class Search:
 
     def newest(self) -> datetime:
         """Return now, or the time of the last line if that is later: a local cloud writes its time twice a second."""
-        stamps = [each.get("lastEventTimestamp", 0) for each in self._streams()]
+        stamps = [stream.get("lastEventTimestamp", 0) for stream in self._streams()]
         return max([local_cloud.now(), *map(at, stamps)])
 
     def _streams(self) -> list[dict[str, Any]]:
@@ -128,10 +128,10 @@ class Search:
         that, and so on. (moto lacks `startFromHead` false, which answers newest first.)
         """
         newest, lowest = self.newest(), _stamp(floor) if floor else 0
-        begins = [*(_stamp(newest - each) for each in SPANS), lowest]
+        begins = [*(_stamp(newest - span) for span in SPANS), lowest]
         events: list[LogEvent] = []
         end: int | None = None
-        for begin in (max(each, lowest) for each in begins):
+        for begin in (max(span, lowest) for span in begins):
             lines = self._between(begin, end)
             events = [*deque(lines, self._query.last - len(events)), *events]
             if len(events) >= self._query.last or begin == lowest:
@@ -149,11 +149,11 @@ class Search:
             params["endTime"] = end
         try:
             for page in self._session.pages("logs", "filter_log_events", **params):
-                for each in page["events"]:
+                for event in page["events"]:
                     # moto does not know the beginning of a stream's name.
-                    stream = each["logStreamName"]
+                    stream = event["logStreamName"]
                     if stream.startswith(self._prefix) and not stream.startswith(GATE_STREAMS):
-                        yield _line(each)
+                        yield _line(event)
         except AwsProblem as problem:
             if self._query.pattern and problem.code == "InvalidParameterException":
                 raise _no_pattern(self._query.pattern, problem) from problem
@@ -230,7 +230,7 @@ def stream_end(session: Session, names: StackNames, name: str, last: int) -> lis
     """Return the last lines of one stream. Raises AwsProblem."""
     task = name.rpartition("/")[2]
     end = task_logs.tail(session, names.log_group, name, last)
-    return [LogEvent(task_logs.at(each["timestamp"]), task, each["message"]) for each in end]
+    return [LogEvent(task_logs.at(event["timestamp"]), task, event["message"]) for event in end]
 
 
 def follow(
@@ -304,7 +304,9 @@ class LogScreen:
 
     def ended(self, task: Task) -> Line:
         """Return the line that describes a stopped task, before its log."""
-        codes = [each.exit_code for each in task.containers if each.exit_code is not None]
+        codes = [
+            container.exit_code for container in task.containers if container.exit_code is not None
+        ]
         if self.as_json:
             stopped = task.stopped.isoformat() if task.stopped else None
             ended = {"task": task.id, "stopped": stopped, "reason": task.reason}
@@ -335,8 +337,8 @@ def run(
     screen: LogScreen,
     query: LogQuery,
     is_following: bool,
-    last: bool,
-    worker: str,
+    last: bool = False,
+    worker: str = "",
 ) -> int:
     """Print log lines, of the task that stopped last or of all tasks, and return 0. ``worker``: only of its tasks."""
     session, names = session_of(stack, folder), names_of(stack, folder)

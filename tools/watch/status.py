@@ -56,7 +56,7 @@ def lines(now: Snapshot) -> Iterator[Line]:
 
 
 def _unread(now: Snapshot) -> Iterator[Line]:
-    for text in dict.fromkeys(each.as_text() for each in now.problems().values()):
+    for text in dict.fromkeys(problem.as_text() for problem in now.problems().values()):
         yield Line(f"  {t('Not read:')!s} {text}", "yellow")
 
 
@@ -65,10 +65,10 @@ def _nothing(case: Case) -> Iterator[Line]:
     stack = settings_of(case).stack
     if remains := stages.left(case):
         yield _row(t("Left"), ", ".join(remains.resources), "yellow")
-        for each in remains.holders:
-            yield Line(f"    {stages.holds(each)!s}", "yellow")
-            if each.command:
-                yield Line(f"    {case.now.place.complete(each.command)}")
+        for holder in remains.holders:
+            yield Line(f"    {stages.holds(holder)!s}", "yellow")
+            if holder.command:
+                yield Line(f"    {case.now.place.complete(holder.command)}")
         yield Line(f"  {t('End it: pulumi destroy -s {stack}', stack=stack)!s}")
     yield Line(f"  {t('Create it: pulumi up -s {stack}', stack=stack)!s}")
 
@@ -117,28 +117,30 @@ def _service(case: Case, service: Service) -> Iterator[Line]:
         command = f"{back} -s {settings_of(case).stack}"
         text = t("ECS's circuit breaker does not end such a deployment: {command}", command=command)
         yield Line(f"    {text!s}", "yellow")
-    for each in service.deployments:
-        yield Line(f"    {_deployment(each, case.now.at)!s}", ROLLOUTS.get(each.rollout, ""))
-        if each.rollout == "FAILED" and each.reason:
-            yield Line(f"      {each.reason}", "dim")
+    for deployment in service.deployments:
+        yield Line(
+            f"    {_deployment(deployment, case.now.at)!s}", ROLLOUTS.get(deployment.rollout, "")
+        )
+        if deployment.rollout == "FAILED" and deployment.reason:
+            yield Line(f"      {deployment.reason}", "dim")
 
 
-def _deployment(each: Deployment, now: datetime) -> Text:
+def _deployment(deployment: Deployment, now: datetime) -> Text:
     return t(
         "{status} {revision}: {rollout}, {running} of {desired} running, {failed} failed, since "
         "{time}",
-        status=each.status,
-        revision=each.revision,
-        rollout=each.rollout or "-",
-        running=each.running,
-        desired=each.desired,
-        failed=each.failed,
-        time=short_time(each.updated, now),
+        status=deployment.status,
+        revision=deployment.revision,
+        rollout=deployment.rollout or "-",
+        running=deployment.running,
+        desired=deployment.desired,
+        failed=deployment.failed,
+        time=short_time(deployment.updated, now),
     )
 
 
 def _tasks(case: Case) -> Iterator[Line]:
-    targets = {each.address: each for each in case.targets}
+    targets = {target_.address: target_ for target_ in case.targets}
     for task in case.current_tasks:
         target = targets.get(task.address)
         state = target.state if target else "-"
@@ -152,7 +154,7 @@ def _tasks(case: Case) -> Iterator[Line]:
             address=task.address or "-",
         )
         yield _row(t("Task"), str(text), STATES.get(state, ""))
-    ended = [each for each in case.tasks if each.over][:STOPPED_SHOWN]
+    ended = [target_ for target_ in case.tasks if target_.over][:STOPPED_SHOWN]
     for task in ended:
         yield _row(t("Stopped"), _ended(task, case.now.at), "dim")
 
@@ -190,7 +192,9 @@ def _well(case: Case) -> bool:
 
 
 def _ended(task: Task, now: datetime) -> str:
-    codes = [str(each.exit_code) for each in task.containers if each.exit_code is not None]
+    codes = [
+        str(container.exit_code) for container in task.containers if container.exit_code is not None
+    ]
     moment = f"{short_time(task.stopped, now)} " if task.stopped else ""
     code = f" [{', '.join(codes)}]" if codes else ""
     return f"{moment}{task.short} {task.reason or task.status}{code}"
@@ -211,14 +215,14 @@ def _alarms(now: Snapshot) -> Iterator[Line]:
     alarms = now.alarms.value
     if alarms is None:
         return
-    in_alarm = [each for each in alarms if each.state == "ALARM"]
+    in_alarm = [alarm for alarm in alarms if alarm.state == "ALARM"]
     if not alarms:
         yield _row(t("Alarms"), str(t("none")))
         return
     text = t("{count} of {all} in ALARM", count=len(in_alarm), all=len(alarms))
     yield _row(t("Alarms"), str(text), "bold red" if in_alarm else "")
-    for each in in_alarm:
-        yield Line(f"    {each.name}: {each.reason}", "red")
+    for alarm in in_alarm:
+        yield Line(f"    {alarm.name}: {alarm.reason}", "red")
 
 
 def exit_code(now: Snapshot) -> int:

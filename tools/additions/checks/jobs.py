@@ -34,7 +34,7 @@ SCHEDULER = "scheduler.amazonaws.com"
 NOT_FOUND, TIMEOUT = 127, 124
 """Exit codes of a command that does not exist, and of coreutils' `timeout`."""
 ENDED = (143, 137)
-"""Those of a command that a SIGTERM, then SIGKILL, ended: busybox' `timeout` returns the first in place of 124."""
+"""Exit codes of a command that SIGTERM, or then SIGKILL, has ended: busybox' `timeout` returns the first, not 124."""
 
 
 def _jobs(case: Case) -> Jobs:
@@ -84,7 +84,7 @@ def _role_denied(case: Case, jobs: Jobs, arn: str, schedules: list[Schedule]) ->
         lacks = permissions.lacking(role, list(needs))
         if not lacks:
             return None
-        seen = tuple(permissions.verdict(name, each) for each in lacks)
+        seen = tuple(permissions.refusal(name, each) for each in lacks)
         fixes = (*permissions.given(name, lacks), case.or_restore())
     return Finding(
         ROLE_DENIED,

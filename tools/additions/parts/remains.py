@@ -66,24 +66,27 @@ def remains(session: Session, settings: Settings) -> Remains:
 def _holders(session: Session, vpc: str, tags: dict[str, str]) -> Iterator[Holder]:
     filters = [{"Name": "vpc-id", "Values": [vpc]}]
     for operation, identity, deletion in IN_VPC:
-        key = re.sub("_([a-z])", lambda each: each[1].upper(), operation.removeprefix("describe"))
-        for each in session.all("ec2", operation, key, Filters=filters):
-            raw = {tag["Key"]: tag["Value"] for tag in each.get("Tags") or each.get("TagSet") or ()}
-            if not (_comes_with_vpc(each) or tags.items() <= raw.items()):
+        key = re.sub(
+            "_([a-z])", lambda letter: letter[1].upper(), operation.removeprefix("describe")
+        )
+        for found in session.all("ec2", operation, key, Filters=filters):
+            own = found.get("Tags") or found.get("TagSet") or ()
+            raw = {tag["Key"]: tag["Value"] for tag in own}
+            if not (_comes_with_vpc(found) or tags.items() <= raw.items()):
                 option = re.sub("(?<!^)(?=[A-Z])", "-", identity).lower()
                 option += "s" if deletion.endswith("s") else ""
-                command = f"aws ec2 {deletion} --{option} {each[identity]}"
+                command = f"aws ec2 {deletion} --{option} {found[identity]}"
                 # EC2 deletes no interface in use, and one of a service goes with what the service has it for.
-                used = each.get("Status") == "in-use" or each.get("RequesterManaged")
-                description = str(each.get("Description") or raw.get("Name", ""))
+                used = found.get("Status") == "in-use" or found.get("RequesterManaged")
+                description = str(found.get("Description") or raw.get("Name", ""))
                 yield Holder(
-                    id=each[identity], description=description, command="" if used else command
+                    id=found[identity], description=description, command="" if used else command
                 )
 
 
 def _comes_with_vpc(raw: dict[str, Any]) -> bool:
     """Return whether it is the VPC's own security group, network ACL or route table, or already deleted."""
-    main = any(each.get("Main") for each in raw.get("Associations", ()))
+    main = any(association.get("Main") for association in raw.get("Associations", ()))
     gone = str(raw.get("State", "")).lower() in ("deleting", "deleted")
     return main or gone or raw.get("IsDefault", False) or raw.get("GroupName") == "default"
 

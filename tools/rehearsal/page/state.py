@@ -105,7 +105,7 @@ def _judged(case: Case, diagnosis: Diagnosis) -> Summary:
         "Running tasks: {running} of {desired}. Healthy targets: {healthy}.",
         running=service.running if service else 0,
         desired=service.desired if service else 0,
-        healthy=sum(each.state == "healthy" for each in case.task_targets),
+        healthy=sum(target.state == "healthy" for target in case.task_targets),
     )
     if diagnosis.incomplete:
         headline = t("Some parts could not be read")
@@ -121,16 +121,17 @@ STOPPED_SHOWN = 5
 def links(case: Case, diagnosis: Diagnosis) -> dict[str, Any]:
     """Every place of the chain: state and reason."""
     return {
-        name: _of(each, "state", "reason") for name, each in request_path(case, diagnosis).items()
+        name: _of(status, "state", "reason")
+        for name, status in request_path(case, diagnosis).items()
     }
 
 
 def tasks(case: Case) -> dict[str, Any]:
     """Tasks that run, each with what the load balancer says of it, and the last ones that ended."""
-    ended = [each for each in case.tasks if each.over]
+    ended = [task for task in case.tasks if task.over]
     return {
-        "running": [_running(case, each) for each in case.current_tasks],
-        "ended": [_ended(each, case.now.at) for each in ended[:STOPPED_SHOWN]],
+        "running": [_running(case, task) for task in case.current_tasks],
+        "ended": [_ended(task, case.now.at) for task in ended[:STOPPED_SHOWN]],
     }
 
 
@@ -151,7 +152,9 @@ def _health(case: Case, task: Task) -> Text:
 
 
 def _ended(task: Task, now: datetime) -> dict[str, Any]:
-    codes = [str(each.exit_code) for each in task.containers if each.exit_code is not None]
+    codes = [
+        str(container.exit_code) for container in task.containers if container.exit_code is not None
+    ]
     return {
         "id": task.short,
         "at": short_time(task.stopped, now) if task.stopped else "",
@@ -172,8 +175,11 @@ def balancer(case: Case) -> dict[str, Any] | None:
     if balancer is None:
         return None
     listeners = [
-        {"name": f"{each.protocol} {each.port}", "rules": [_rule(rule) for rule in each.rules]}
-        for each in balancer.listeners
+        {
+            "name": f"{listener.protocol} {listener.port}",
+            "rules": [_rule(rule) for rule in listener.rules],
+        }
+        for listener in balancer.listeners
     ]
     return _of(balancer, "name", "dns", "scheme", "state") | {"listeners": listeners}
 
@@ -259,7 +265,7 @@ def alarms(case: Case) -> dict[str, Any] | None:
         return None
     return {
         "count": len(alarms),
-        "ringing": [_of(each, "name", "reason") for each in alarms if each.state == "ALARM"],
+        "ringing": [_of(alarm, "name", "reason") for alarm in alarms if alarm.state == "ALARM"],
     }
 
 
@@ -314,10 +320,9 @@ def begin(stack: str) -> list[str]:
 
 def rollouts(service: Service, at: datetime) -> list[dict[str, Any]]:
     """The service's deployments, the one that ECS makes first, with its share of the requests."""
-    traffic = service.traffic
     return [
         _of(
-            each,
+            deployment,
             "status",
             "revision",
             "rollout",
@@ -328,18 +333,23 @@ def rollouts(service: Service, at: datetime) -> list[dict[str, Any]]:
             "failed",
         )
         | {
-            "id": each.id.rpartition("/")[2],
-            "shifted": str(shifted(traffic, each.revision)) if traffic and each.primary else "",
-            "seconds": _seconds(each, at),
+            "id": deployment.id.rpartition("/")[2],
+            "shifted": str(_shifted(service, deployment)),
+            "seconds": _seconds(deployment, at),
         }
-        for each in service.deployments
+        for deployment in service.deployments
     ]
 
 
-def _seconds(each: Deployment, at: datetime) -> int:
+def _shifted(service: Service, deployment: Deployment) -> Text | str:
+    traffic = service.traffic
+    return shifted(traffic, deployment.revision) if traffic and deployment.primary else ""
+
+
+def _seconds(deployment: Deployment, at: datetime) -> int:
     """How long it took, or has taken until now."""
-    end = each.updated if each.rollout in ("COMPLETED", "FAILED") else at
-    return max(0, round((end - each.created).total_seconds()))
+    end = deployment.updated if deployment.rollout in ("COMPLETED", "FAILED") else at
+    return max(0, round((end - deployment.created).total_seconds()))
 
 
 def timeline(events: tuple[Event, ...]) -> list[dict[str, Any]]:
@@ -348,36 +358,36 @@ def timeline(events: tuple[Event, ...]) -> list[dict[str, Any]]:
     Of more than one day, the newest line of each has its ``day``.
     """
     entries, known = [], Counter[str]()
-    for each in events[-SHOWN:]:
-        key = f"{each.at.isoformat()} {each.kind} {each.who}"
+    for event in events[-SHOWN:]:
+        key = f"{event.at.isoformat()} {event.kind} {event.who}"
         known[key] += 1
-        entries.append(_line(each) | {"key": f"{key} {known[key]}"})
-    days = [f"{each.at.astimezone():%Y-%m-%d}" for each in events[-SHOWN:]]
+        entries.append(_line(event) | {"key": f"{key} {known[key]}"})
+    days = [f"{event.at.astimezone():%Y-%m-%d}" for event in events[-SHOWN:]]
     for number, (line, day) in enumerate(zip(entries, days, strict=True)):
         newest = day not in days[number + 1 :]
         line["day"] = day if newest and len(set(days)) > 1 else ""
     return entries[::-1]
 
 
-def _line(each: Event) -> dict[str, Any]:
-    text, more, level = _words(each)
+def _line(event: Event) -> dict[str, Any]:
+    text, more, level = _words(event)
     return {
-        "at": each.at.isoformat(),
-        "time": f"{each.at.astimezone():%H:%M:%S}",
-        "kind": each.kind,
-        "label": str(LABELS[each.kind]),
-        "who": each.who,
+        "at": event.at.isoformat(),
+        "time": f"{event.at.astimezone():%H:%M:%S}",
+        "kind": event.kind,
+        "label": str(LABELS[event.kind]),
+        "who": event.who,
         "level": level if level not in ("info", "debug") else "",
         "text": text[:LONGEST],
         "more": more[:LONGEST],
-        "bad": each.bad or level in ("error", "critical"),
+        "bad": event.bad or level in ("error", "critical"),
     }
 
 
-def _words(each: Event) -> tuple[str, str, str]:
+def _words(event: Event) -> tuple[str, str, str]:
     """A line's words, its further fields and its level; requests as one is used to reading them."""
-    text = str(each.text)
-    fields = parsed(text) if each.kind == "log" else {}
+    text = str(event.text)
+    fields = parsed(text) if event.kind == "log" else {}
     level = fields.get("level", "")
     if fields.get("message") == "request" and {"method", "path", "status"} <= fields.keys():
         line = f"{fields['method']} {fields['path']} → {fields['status']}"

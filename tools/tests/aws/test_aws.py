@@ -1,12 +1,12 @@
 """Errors of AWS and botocore, each one sentence with the way out, and AWS CLI commands with region and profile."""
 
-import json
 import shlex
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import yaml
 from botocore import exceptions as boto
 
 from ecs_gate.aws.errors import translate
@@ -44,11 +44,11 @@ ERRORS = {
     "InvalidRetryModeError": boto.InvalidRetryModeError(provided_retry_mode="often", valid_modes="standard"),
 }  # fmt: skip
 """Errors that need more than their name."""
-SENTENCES = json.loads(Path(__file__).with_name("errors.json").read_text())
+SENTENCES = yaml.safe_load(Path(__file__).with_name("errors.yaml").read_text())
 
 
 def error(name):
-    """The error of a name in ``errors.json``: of botocore, or else a code of AWS."""
+    """The error of a name in ``errors.yaml``: of botocore, or else a code of AWS."""
     if name in ERRORS:
         return ERRORS[name]
     kind = getattr(boto, name, None)
@@ -59,7 +59,7 @@ def error(name):
 def test_error_of_aws_and_botocore_is_one_sentence(name):
     given = error(name)
     problem = translate(given, "ecs", "DescribeServices", REGION, "work")
-    parts = {"kind": problem.kind, "text": str(problem.text), "way_out": str(problem.way_out)}
+    parts = {problem.kind: str(problem.text), "way_out": str(problem.way_out)}
     assert parts == SENTENCES[name]
     if isinstance(given, boto.ClientError):
         assert problem.code == given.response["Error"]["Code"]

@@ -12,7 +12,7 @@ from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.text import Refused, t
 from tools.additions.parts import restores
 from tools.database import copies, queries, restore
-from tools.database.restore import Instances, Restore, RestoreOptions
+from tools.database.restore import Instances, Restore
 from tools.pulumi_state import INSTANCE, TASK_DEFINITION, PulumiStack
 from tools.tests.conftest import NAMES, Terminal, client, instances
 from tools.tests.stacks import choices
@@ -147,8 +147,8 @@ def test_where_the_old_instance_alone_is_left_it_gets_its_name_back(made):
     with pytest.raises(Refused, match=f"a restore has not ended. .*{CONTINUE}"):
         queries.database(made.session, NAMES)
     with pytest.raises(Refused, match=f"The data of {NAME} is in {OLD}"):
-        restore._source(made, made.read(), options(snapshot="s"))
-    assert restore._source(made, made.read(), options()) is None
+        restore._source(made, made.read(), snapshot="s")
+    assert restore._source(made, made.read()) is None
     known = made.read().before["DbiResourceId"]
     go(made)
     assert (instances(), made.read().current["DbiResourceId"]) == ([NAME], known)
@@ -266,26 +266,22 @@ def test_a_damaged_instance_is_renamed_and_one_that_changes_is_waited_for():
     assert found == settled
 
 
-def options(**more):
-    return RestoreOptions(stack="poc", folder=None, **more)
-
-
 def test_another_source_than_that_of_the_restore_under_way_is_refused(made):
     now = Instances(current=PLAIN, restored=NEW, before=None)
-    assert restore._source(made, now, options()) is None
-    assert restore._source(made, now, options(snapshot="s")) is None
+    assert restore._source(made, now) is None
+    assert restore._source(made, now, snapshot="s") is None
     with pytest.raises(Refused, match="A restore of s is under way"):
-        restore._source(made, now, options(snapshot="other"))
+        restore._source(made, now, snapshot="other")
 
 
 def test_a_restore_of_nothing_and_a_state_of_another_instance_are_refused(made):
     with pytest.raises(Refused, match="say what to restore: --time or --snapshot"):
-        restore._source(made, made.read(), options())
+        restore._source(made, made.read())
     with pytest.raises(Refused, match=f"state knows {NAME} as db-OLD, RDS as db-"):
-        restore._source(made, made.read(), options(snapshot="s"))
+        restore._source(made, made.read(), snapshot="s")
     client("rds").stop_db_instance(DBInstanceIdentifier=NAME)
     with pytest.raises(Refused, match="The database is stopped and accepts no connections"):
-        restore._source(made, made.read(), options(snapshot="s"))
+        restore._source(made, made.read(), snapshot="s")
     client("rds").start_db_instance(DBInstanceIdentifier=NAME)
 
 

@@ -1,9 +1,9 @@
 """What the doctor says of each situation: ``python -m tools.tests.doctor.recorded`` writes it anew.
 
 The diff is what a change does to what people read, and is reviewed as such. findings.txt has each finding in both
-languages; variants.txt has its variants in English, without what is the same as there: all that was seen, the reason,
-all fixes, all evidence, and the last line, of all findings and the exit code. That is left out there where it says
-nothing but the one finding.
+languages; variants.txt has its variants in English, without what is the same as in its first situation: all that was
+seen, the reason, all fixes, all evidence, and the last line, of all findings and the exit code. That is left out there
+where it says nothing but the one finding.
 """
 
 import os
@@ -38,7 +38,7 @@ MOST = 3
 """Lines of evidence that are written."""
 HEALTHY = "no findings; exit 0"
 """What is not written."""
-SHORT = 100
+SHORT = 120
 """So many letters of commands stand in the line of their fix."""
 
 
@@ -82,9 +82,15 @@ def paragraphs(finding: Finding) -> dict[str, list[str]]:
 
 
 @cache
+def first(id_: str) -> str:
+    """Return the first situation of a finding, by its name."""
+    return next(name for name in ALL if id_ in ids(name)[-1:] and finding_of(name))
+
+
+@cache
 def usual(id_: str) -> dict[str, list[str]]:
-    """Return what stands below a finding's title in its own situation, in English."""
-    finding = finding_of(id_) if id_ in SITUATIONS else None
+    """Return what stands below a finding's title in its first situation, in English."""
+    finding = finding_of(first(id_))
     return paragraphs(finding) if finding else NONE
 
 
@@ -124,10 +130,11 @@ def section(name: str) -> str:
             left_out = f"{finding.kind} {finding.id}; exit {int(finding.kind == 'cause')}"
         if finding and name in SITUATIONS:
             lines += in_both_languages(finding)
+        elif finding and name == first(finding.id):
+            lines += sentences(finding)
         elif finding:
             lines += sentences(finding, usual(finding.id))
-            if finding.id in SITUATIONS:
-                left_out = all_of(diagnosis_of(finding.id))
+            left_out = all_of(diagnosis_of(first(finding.id)))
     return "\n".join([*lines, *([last] if last != left_out else [])])
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from http.client import IncompleteRead
@@ -9,6 +10,7 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
+import yaml
 from botocore.client import BaseClient
 
 from ecs_gate.aws.errors import AwsProblem
@@ -53,11 +55,14 @@ def test_what_is_gathered_is_recorded(folder, stack):
     """Ids of the stack are written by their names; Fargate's quota is unknown to an account in memory."""
     now = gather(inquiry_of(Settings.read("poc", folder), stack.session))
     read = {each.name: now.of(each).value for each in PARTS}
-    text = json.dumps(read, default=plain, indent=1, ensure_ascii=False)
+    known = json.loads(json.dumps(read, default=plain))
+    text = yaml.safe_dump(
+        known, default_flow_style=None, sort_keys=False, allow_unicode=True, width=sys.maxsize
+    )
     ids = {value: name for name, value in vars(stack).items() if isinstance(value, str)}
     for value in sorted(ids, key=len, reverse=True):
         text = text.replace(value, f"${ids[value]}")
-    said.compare(Path(__file__).with_name("gathered.json"), MADE_UP.sub("…", text) + "\n")
+    said.compare(Path(__file__).with_name("gathered.yaml"), MADE_UP.sub("…", text))
     assert {name: each.kind for name, each in now.problems().items()} == {"quota": "refused"}
 
 

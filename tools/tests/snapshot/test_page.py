@@ -224,8 +224,8 @@ def seen(server, answers, settings):
     ]
     lines += [name for name in ("fails", "followed") if getattr(page, name, False)]
     assert {host for _, host in server.asked} <= {f"127.0.0.1:{server.server_port}"}
-    lines.append(f"asked: {' '.join(path for path, _ in server.asked)}")
-    return "".join(f"{line}\n" for line in lines).replace(str(server.server_port), "PORT")
+    asked = f"asked: {' '.join(path for path, _ in server.asked)}"
+    return f"{'; '.join(lines)}\n{asked}\n".replace(str(server.server_port), "PORT")
 
 
 def test_pages_are_seen_as_recorded(server):

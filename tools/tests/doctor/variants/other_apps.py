@@ -4,10 +4,11 @@ import json
 from dataclasses import replace
 
 from ecs_gate.parts.task_inputs import Secret
+from ecs_gate.parts.task_logs import LogLine
 from tools.additions.parts.settings import settings_of
 from tools.tests import stacks as a
 from tools.tests.doctor.logged import CAUSES, RETRIED
-from tools.tests.doctor.situations import FAILED_WITH, OTHER_SECRET, SITUATIONS, crashed, env
+from tools.tests.doctor.situations import FAILED_WITH, OTHER_SECRET, SITUATIONS, asked, crashed, env
 from tools.tests.doctor.variants.app import REFUSED, UNTRUSTED
 
 ARN = f"arn:aws:secretsmanager:{a.REGION}:{a.ACCOUNT}:secret:team-b/key-GhIjKl"
@@ -110,6 +111,15 @@ VARIANTS = {
     "log-certificate: another image": a.stack(
         settings(), logs=a.logs(a=[f"connection failed: {UNTRUSTED}"]), page=a.page(500),
         database=a.database(authority="rds-ca-rsa2048-g1")),
+    "database-secret: the database refuses what another program's app got from it": a.of_another_program(
+        a.stack(main=a.definition(secrets={"DB_PASSWORD": f"{OTHER_SECRET}:password::"}),
+                logs=a.logs(a=[REFUSED]), page=a.page(500))),
+    "log-wrong-password: what another program's app got from RDS's secret": a.of_another_program(
+        a.stack(logs=a.logs(a=[REFUSED]), page=a.page(500))),
+    "log-wrong-password: of new connections, and another app's page works": a.stack(
+        settings(), logs=a.logs(a=[a.LISTENS, REFUSED, asked("/", 200)])),
+    "nothing: refused an hour ago, and another app's page works": a.stack(
+        settings(), logs=replace(a.logs(), lines={"a" * 32: (LogLine(a.at(-3600), REFUSED),)})),
     "log-wrong-password: a page that fails": a.stack(settings(), logs=a.logs(a=[REFUSED]), page=a.page(500)),
     **{
         f"{name}: by another program of Pulumi": a.of_another_program(SITUATIONS[name])
