@@ -124,10 +124,14 @@ def _cannot_move(given: Params) -> bool:
 
 
 def _unmapped(given: Params) -> Any:
-    """Return the container of a load balancer that the task definition lacks, or lacks the port of."""
+    """Return the container and port of a load balancer that the task definition lacks."""
     if not (name := given.get("taskDefinition")):
-        key = str(given.get("cluster", "default")).rpartition("/")[2], given["service"]
-        name = backend("ecs").services[":".join(key)].task_definition
+        key = (given.get("cluster", "default"), given["service"])  # names, or ARNs
+        name = (
+            backend("ecs")
+            .services[":".join(each.rpartition("/")[2] for each in key)]
+            .task_definition
+        )
     definition = backend("ecs").describe_task_definition(name)
     mapped = {
         (each["name"], port["containerPort"])
@@ -136,7 +140,7 @@ def _unmapped(given: Params) -> Any:
     }
     balancers = given.get("loadBalancers") or ()
     asked = [(each.get("containerName"), each.get("containerPort")) for each in balancers]
-    return next((f"{each[0]} at port {each[1]}" for each in asked if each not in mapped), None)
+    return next((each for each in asked if each not in mapped), None)
 
 
 def _unknown_override(given: Params) -> Any:
@@ -171,7 +175,7 @@ REFUSALS: Refusals = {
     "ecs CreateService UpdateService": (
         (INVALID, "Both maximumPercent and minimumHealthyPercent cannot be 100 as this will block deployments.",
          _cannot_move),
-        (INVALID, "The container {} did not have a container port defined in the task definition.", _unmapped),
+        (INVALID, "The container {0[0]} did not have a container port {0[1]} defined.", _unmapped),
         (INVALID, "The target group {} does not exist.", _unknown_group),
         (INVALID, "maximumPercent must be greater than minimumHealthyPercent.", lambda p: (
             (percents := p.get("deploymentConfiguration") or {}).get("maximumPercent", 200)
