@@ -20,7 +20,7 @@ PLACES = {
     "leak": t("it is one where memory grows while the load does not"),
     "image": t("the build of the image"),
     "listeners": t("the listeners"),
-    "load balancer": t("the load balancer and its target group"),
+    "load_balancer": t("the load balancer and its target group"),
     "login": t("the rule that asks for the login"),
     "migrations": t("in a task of its own, which ends before the service is updated"),
     "network": t("the VPC"),
@@ -109,6 +109,10 @@ class Remedies:
         head, _, name = key.partition(".")
         declared = DECLARED[head]
         return t("{name} in {place}", name=name, place=declared) if name else declared
+
+    def named(self, name: str) -> Text:
+        """Return the words for a name that a finding's text has in braces: a place's of PLACES, or a setting's."""
+        return self.place(name) if name in PLACES else self.called(name)
 
     def has(self, key: str, value: str) -> bool:  # noqa: ARG002 - the program is not known
         """Return whether a setting is declared with this value, so that AWS differs from the program."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -58,32 +57,6 @@ def uses_colour() -> bool:
     """Return whether standard output is a terminal with colours (no-color.org)."""
     dumb = os.environ.get("TERM", "dumb") == "dumb" or os.environ.get("NO_COLOR")
     return sys.stdout.isatty() and not dumb
-
-
-def redraw(look: Callable[[], Sequence[Line]], seconds: float) -> int:
-    """Redraw the lines of ``look`` every few seconds until Ctrl-C; without a terminal print only changes."""
-    if not uses_colour():
-        return _printed(look, seconds)
-    from rich.console import Console
-    from rich.live import Live
-    from rich.text import Text as Rich
-
-    console = Console(highlight=False, markup=False)
-    with Live(console=console, auto_refresh=False, screen=False) as live:
-        while True:
-            screen = Rich("\n").join(Rich(each.text, style=each.style) for each in look())
-            live.update(screen, refresh=True)
-            time.sleep(seconds)
-
-
-def _printed(look: Callable[[], Sequence[Line]], seconds: float) -> int:
-    shown: Sequence[Line] = ()
-    while True:
-        content = look()
-        if content != shown:
-            display([*content, Line("")])
-            shown = content
-        time.sleep(seconds)
 
 
 def short_time(at: datetime, today: datetime | None = None) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import pulumi
@@ -30,14 +31,23 @@ only a transition to it is notified (CloudWatch API reference, PutMetricAlarm).
 """
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Metric:
     """One statistic of one CloudWatch metric."""
 
     namespace: str
+    dimensions: Mapping[str, pulumi.Input[str]]
     name: str
     statistic: str
-    dimensions: Mapping[str, pulumi.Input[str]]
+
+
+Source = Callable[[str, str], Metric]
+"""Return the metric of one resource by its name and statistic."""
+
+
+def source(namespace: str, **dimensions: pulumi.Input[str]) -> Source:
+    """Return the source of the metrics of the resource with these dimensions."""
+    return partial(Metric, namespace, dimensions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +66,7 @@ class Alarm:
     expression: str = ""
     period: int = MINUTE
     periods: int = 5
-    missing_data: MissingData = "missing"
+    missing_data: MissingData = "notBreaching"
 
     def inputs(self) -> dict[str, Any]:
         """Return the arguments of `aws.cloudwatch.MetricAlarm` without name and actions."""
@@ -84,70 +94,53 @@ class Alarm:
 
     def _queries(self) -> dict[str, Any]:
         queries = [
-            aws.cloudwatch.MetricAlarmMetricQueryArgs(
-                id=name,
-                metric=aws.cloudwatch.MetricAlarmMetricQueryMetricArgs(
-                    namespace=metric.namespace,
-                    metric_name=metric.name,
-                    stat=metric.statistic,
-                    dimensions=dict(metric.dimensions),
-                    period=self.period,
-                ),
-            )
+            {
+                "id": name,
+                "metric": {
+                    "namespace": metric.namespace,
+                    "metric_name": metric.name,
+                    "stat": metric.statistic,
+                    "dimensions": dict(metric.dimensions),
+                    "period": self.period,
+                },
+            }
             for name, metric in self.metrics.items()
         ]
-        result = aws.cloudwatch.MetricAlarmMetricQueryArgs(
-            id="result", expression=self.expression, label=self.name, return_data=True
-        )
-        return {"metric_queries": [*queries, result]}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """A namespace and the dimensions of one resource."""
-
-    namespace: str
-    dimensions: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
-
-    def metric(self, name: str, statistic: str) -> Metric:
-        return Metric(
-            namespace=self.namespace, name=name, statistic=statistic, dimensions=self.dimensions
-        )
-
-    def one(self, name: str, statistic: str) -> dict[str, Metric]:
-        return {"one": self.metric(name, statistic)}
+        result = {"id": "result", "expression": self.expression, "label": self.name}
+        return {"metric_queries": [*queries, {**result, "return_data": True}]}
 
 
 def database(identifier: pulumi.Input[str], settings: DatabaseSettings) -> tuple[Alarm, ...]:
     """Return the database's alarms. CPU and memory have 15 minutes, for backups and migrations."""
-    rds = Source(namespace="AWS/RDS", dimensions={"DBInstanceIdentifier": identifier})
+    rds = source("AWS/RDS", DBInstanceIdentifier=identifier)
+    alarm = partial(Alarm, missing_data="missing")
     return (
-        Alarm(
+        alarm(
             name="database-cpu",
             description="The database has used more than 90 % of its CPU for 15 minutes",
-            metrics=rds.one("CPUUtilization", "Average"),
+            metrics={"one": rds("CPUUtilization", "Average")},
             limit=90,
             periods=15,
         ),
-        Alarm(
+        alarm(
             name="database-memory",
             description="The database is low on memory; set a larger databaseInstanceClass",
-            metrics=rds.one("FreeableMemory", "Average"),
+            metrics={"one": rds("FreeableMemory", "Average")},
             limit=free_memory(settings.instance_class),
             over=False,
             periods=15,
         ),
-        Alarm(
+        alarm(
             name="database-storage",
             description="The database is low on storage; raise databaseStorageGb by 10 % or more",
-            metrics=rds.one("FreeStorageSpace", "Minimum"),
+            metrics={"one": rds("FreeStorageSpace", "Minimum")},
             limit=free_storage(settings.storage_gb),
             over=False,
         ),
-        Alarm(
+        alarm(
             name="database-connections",
             description="The number of open connections is near the limit, above which new ones are refused",
-            metrics=rds.one("DatabaseConnections", "Maximum"),
+            metrics={"one": rds("DatabaseConnections", "Maximum")},
             limit=connections(settings.instance_class),
         ),
     )
@@ -159,8 +152,7 @@ Groups = Sequence[pulumi.Input[str]]
 
 def _targets(balancer: pulumi.Input[str], group: pulumi.Input[str]) -> Source:
     """Return the target group's metrics, by the ARN suffixes of load balancer and target group."""
-    dimensions = {"LoadBalancer": balancer, "TargetGroup": group}
-    return Source(namespace="AWS/ApplicationELB", dimensions=dimensions)
+    return source("AWS/ApplicationELB", LoadBalancer=balancer, TargetGroup=group)
 
 
 def page(balancer: pulumi.Input[str], groups: Groups) -> tuple[Alarm, ...]:
@@ -168,37 +160,34 @@ def page(balancer: pulumi.Input[str], groups: Groups) -> tuple[Alarm, ...]:
 
     They belong to stage 2: in stage 1 the load balancer's default action is 503.
     """
-    alb = Source(namespace="AWS/ApplicationELB", dimensions={"LoadBalancer": balancer})
+    alb = source("AWS/ApplicationELB", LoadBalancer=balancer)
     # Of two target groups, the load balancer reports the sum of the requests.
     targets = _targets(balancer, groups[0]) if len(groups) == 1 else alb
     return (
         Alarm(
             name=PAGE_ERRORS,
             description="The load balancer itself answers with errors: no task takes its requests",
-            metrics=alb.one("HTTPCode_ELB_5XX_Count", "Sum"),
+            metrics={"one": alb("HTTPCode_ELB_5XX_Count", "Sum")},
             limit=5,
             periods=2,
-            missing_data="notBreaching",
         ),
         Alarm(
             name="page-latency",
             description="5 % of the requests take longer than a second",
-            metrics=alb.one("TargetResponseTime", "p95"),
+            metrics={"one": alb("TargetResponseTime", "p95")},
             limit=1,
-            missing_data="notBreaching",
         ),
         Alarm(
             name="app-errors",
             description="More than 5 % of the app's responses are errors, of at least 20 in five minutes",
             metrics={
-                "errors": targets.metric("HTTPCode_Target_5XX_Count", "Sum"),
-                "requests": targets.metric("RequestCount", "Sum"),
+                "errors": targets("HTTPCode_Target_5XX_Count", "Sum"),
+                "requests": targets("RequestCount", "Sum"),
             },
             expression="IF(requests >= 20, 100 * FILL(errors, 0) / requests, 0)",
             limit=5,
             period=5 * MINUTE,
             periods=1,
-            missing_data="notBreaching",
         ),
         _unhealthy(balancer, groups),
     )
@@ -206,7 +195,7 @@ def page(balancer: pulumi.Input[str], groups: Groups) -> tuple[Alarm, ...]:
 
 def _unhealthy(balancer: pulumi.Input[str], groups: Groups) -> Alarm:
     """Return the alarm for unhealthy targets, of both target groups if there are two."""
-    hosts = [_targets(balancer, each).metric("UnHealthyHostCount", "Maximum") for each in groups]
+    hosts = [_targets(balancer, each)("UnHealthyHostCount", "Maximum") for each in groups]
     names = ("one", "other")[: len(hosts)]
     return Alarm(
         name="targets-unhealthy",
@@ -214,7 +203,6 @@ def _unhealthy(balancer: pulumi.Input[str], groups: Groups) -> Alarm:
         metrics=dict(zip(names, hosts, strict=True)),
         expression=" + ".join(f"FILL({name}, 0)" for name in names) if len(names) > 1 else "",
         limit=0,
-        missing_data="notBreaching",
     )
 
 
@@ -240,15 +228,14 @@ def _deployment(targets: Source, ending: str, settings: MonitoringSettings) -> I
     Two minutes in a row, so that they end well within the bake time. A task that answers nothing has
     no such metrics: that is the health check's subject.
     """
-    requests = targets.metric("RequestCount", "Sum")
-    common: dict[str, Any] = {"periods": 2, "missing_data": "notBreaching"}
+    requests = targets("RequestCount", "Sum")
     if settings.error_percent:
         yield Alarm(
-            **common,
+            periods=2,
             name=f"{ERRORS}{ending}",
             description="ECS rolls a deployment back: too many responses are errors",
             metrics={
-                "errors": targets.metric("HTTPCode_Target_5XX_Count", "Sum"),
+                "errors": targets("HTTPCode_Target_5XX_Count", "Sum"),
                 "requests": requests,
             },
             expression=f"IF(requests >= {ENOUGH}, 100 * FILL(errors, 0) / requests, 0)",
@@ -256,10 +243,10 @@ def _deployment(targets: Source, ending: str, settings: MonitoringSettings) -> I
         )
     if settings.latency:
         yield Alarm(
-            **common,
+            periods=2,
             name=f"{DEPLOYMENT}-latency{ending}",
             description="ECS rolls a deployment back: the slowest 5 % of the responses take too long",
-            metrics={"latency": targets.metric("TargetResponseTime", "p95"), "requests": requests},
+            metrics={"latency": targets("TargetResponseTime", "p95"), "requests": requests},
             expression=f"IF(requests >= {ENOUGH}, latency, 0)",
             limit=settings.latency,
         )
@@ -271,39 +258,36 @@ def service(balancer: pulumi.Input[str], groups: Groups, settings: Settings) -> 
     Missing data of CPU and memory is notBreaching: otherwise each start of `schedule` would notify OK.
     """
     names = settings.names
-    dimensions = {"ClusterName": names.cluster, "ServiceName": names.service}
-    ecs = Source(namespace="AWS/ECS", dimensions=dimensions)
+    ecs = source("AWS/ECS", ClusterName=names.cluster, ServiceName=names.service)
     return (
         Alarm(
             name="service-cpu",
             description="The tasks use more than 85 % of their CPU; raise taskCpu or the number of tasks",
-            metrics=ecs.one("CPUUtilization", "Average"),
+            metrics={"one": ecs("CPUUtilization", "Average")},
             limit=85,
             periods=10,
-            missing_data="notBreaching",
         ),
         Alarm(
             name="service-memory",
             description="The tasks are near their memory limit, where ECS kills them; raise taskMemory",
-            metrics=ecs.one("MemoryUtilization", "Maximum"),
+            metrics={"one": ecs("MemoryUtilization", "Maximum")},
             limit=task_memory(settings.service.memory),
-            missing_data="notBreaching",
         ),
         _running(_running_tasks(ecs, balancer, groups), settings.service),
     )
 
 
-def _running_tasks(ecs: Source, balancer: pulumi.Input[str], groups: Groups) -> dict[str, Metric]:
+def _running_tasks(ecs: Source, balancer: pulumi.Input[str], groups: Groups) -> Metric:
     """Return the number of tasks: the healthy targets, or, of two target groups, the running tasks.
 
     Each running task reports its CPU once a minute (ECS developer guide, service RUNNING task count).
     """
     if len(groups) > 1:
-        return ecs.one("CPUUtilization", "SampleCount")
-    return _targets(balancer, groups[0]).one("HealthyHostCount", "Minimum")
+        return ecs("CPUUtilization", "SampleCount")
+    return _targets(balancer, groups[0])("HealthyHostCount", "Minimum")
 
 
-def _running(tasks: Mapping[str, Metric], settings: ServiceSettings) -> Alarm:
+def _running(tasks: Metric, settings: ServiceSettings) -> Alarm:
     """Return the alarm for fewer running tasks than desired; with scaling, than `minCount`.
 
     Ten minutes are longer than a deployment is below the desired count. When no task runs, the metric of ``tasks``
@@ -315,7 +299,7 @@ def _running(tasks: Mapping[str, Metric], settings: ServiceSettings) -> Alarm:
     return Alarm(
         name=RUNNING,
         description="Fewer tasks run than desired; ./careapp doctor names the cause",
-        metrics=tasks,
+        metrics={"one": tasks},
         limit=desired,
         over=False,
         periods=10,
@@ -329,15 +313,14 @@ def jobs(group: str) -> tuple[Alarm, ...]:
     It counts a run when the retry policy is exhausted (EventBridge Scheduler User Guide, "Monitoring … with Amazon
     CloudWatch"); a refused call that a retry makes good is no missed run.
     """
-    scheduler = Source(namespace="AWS/Scheduler", dimensions={"ScheduleGroup": group})
+    scheduler = source("AWS/Scheduler", ScheduleGroup=group)
     return (
         Alarm(
             name="jobs-missed",
             description="A run of a job could not be started; see ./careapp jobs and ./careapp doctor",
-            metrics=scheduler.one("InvocationDroppedCount", "Sum"),
+            metrics={"one": scheduler("InvocationDroppedCount", "Sum")},
             limit=0,
             periods=1,
-            missing_data="notBreaching",
         ),
     )
 

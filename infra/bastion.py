@@ -30,8 +30,6 @@ class Bastion(Component):
     a public subnet with a public IP address. The security group has no ingress rule there either.
     """
 
-    instance_id: pulumi.Output[str]
-
     def __init__(self, name: str, settings: Settings, network: Network, database: Database) -> None:
         super().__init__(name, settings)
         self.network, self.role = network, f"{name}-bastion"
@@ -46,7 +44,7 @@ class Bastion(Component):
         rules.allow_https("bastion", group.id)
         rules.connect("bastion", group.id, "database", database.security_group_id, database.port)
         self.instance_id = self._instance(group.id, self._profile()).id
-        self.register_outputs({"instance_id": self.instance_id})
+        self.register_outputs({})
 
     def _profile(self) -> pulumi.Output[str]:
         profile_role = role(self.role, json.dumps(EC2), self.tags, self.child)
@@ -66,13 +64,18 @@ class Bastion(Component):
             associate_public_ip_address=self.network.tasks_are_public,
             vpc_security_group_ids=[group],
             iam_instance_profile=profile,
-            metadata_options=aws.ec2.InstanceMetadataOptionsArgs(
-                http_endpoint="enabled", http_tokens="required", http_put_response_hop_limit=1
-            ),
-            root_block_device=aws.ec2.InstanceRootBlockDeviceArgs(
-                encrypted=True, volume_type="gp3", volume_size=ROOT_GIB, delete_on_termination=True
-            ),
+            metadata_options={
+                "http_endpoint": "enabled",
+                "http_tokens": "required",
+                "http_put_response_hop_limit": 1,
+            },
+            root_block_device={
+                "encrypted": True,
+                "volume_type": "gp3",
+                "volume_size": ROOT_GIB,
+                "delete_on_termination": True,
+            },
             tags={**self.tags, "Name": self.role},
             # AWS names a new image every few weeks; that must not replace a bastion in use.
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["ami"]),
+            opts=self.options(ignore_changes=["ami"]),
         )

@@ -31,13 +31,7 @@ def private(name: str, settings: Settings, opts: pulumi.ResourceOptions) -> aws.
     aws.s3.BucketServerSideEncryptionConfiguration(
         name,
         bucket=bucket.bucket,
-        rules=[
-            aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
-                apply_server_side_encryption_by_default=aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
-                    sse_algorithm="AES256"
-                )
-            )
-        ],
+        rules=[{"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}],
         opts=opts,
     )
     return bucket
@@ -47,13 +41,11 @@ def expire(
     name: str, bucket: aws.s3.Bucket, rule: str, opts: pulumi.ResourceOptions, **ends: Any
 ) -> None:
     """Create the bucket's lifecycle rule: broken uploads end after a week, and objects as ``ends`` says."""
-    lifecycle = aws.s3.BucketLifecycleConfigurationRuleArgs(
-        id=rule,
-        status="Enabled",
-        filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
-        abort_incomplete_multipart_upload=aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
-            days_after_initiation=INCOMPLETE_UPLOAD_DAYS
-        ),
-        **ends,
-    )
+    lifecycle: aws.s3.BucketLifecycleConfigurationRuleArgsDict = {
+        "id": rule,
+        "status": "Enabled",
+        "filter": {"prefix": ""},
+        "abort_incomplete_multipart_upload": {"days_after_initiation": INCOMPLETE_UPLOAD_DAYS},
+        **ends,  # type: ignore[typeddict-item]
+    }
     aws.s3.BucketLifecycleConfiguration(name, bucket=bucket.bucket, rules=[lifecycle], opts=opts)

@@ -29,7 +29,11 @@ class Component(pulumi.ComponentResource):
         opts = pulumi.ResourceOptions.merge(opts, protected)
         super().__init__(f"careapp:infra:{type(self).__name__}", name, None, opts)
         self.settings, self.tags = settings, settings.tags
-        self.child = pulumi.ResourceOptions(parent=self)
+        self.child = self.options()
+
+    def options(self, **more: Any) -> pulumi.ResourceOptions:
+        """Return the options of a child that has more than its parent."""
+        return pulumi.ResourceOptions(parent=self, **more)
 
 
 def required(**outputs: pulumi.Input[Any]) -> pulumi.Output[dict[str, Any]]:

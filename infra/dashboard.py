@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from infra.alarms import MINUTE, Alarm, Metric, Source
+from infra.alarms import MINUTE, Alarm, Metric, source
 from infra.notices import rule_name
 from stack.names import StackNames
 from stack.settings import Settings
@@ -58,43 +58,41 @@ def _note(stack: str) -> Widget:
 
 
 def _page(balancer: str) -> tuple[Graph, ...]:
-    alb = _source("AWS/ApplicationELB", LoadBalancer=balancer)
+    alb = source("AWS/ApplicationELB", LoadBalancer=balancer)
     return (
         Graph(
             "Page: errors",
             "responses a minute",
             {
-                "by the load balancer": alb.metric("HTTPCode_ELB_5XX_Count", "Sum"),
-                "by the app": alb.metric("HTTPCode_Target_5XX_Count", "Sum"),
-                "app not reached": alb.metric("TargetConnectionErrorCount", "Sum"),
+                "by the load balancer": alb("HTTPCode_ELB_5XX_Count", "Sum"),
+                "by the app": alb("HTTPCode_Target_5XX_Count", "Sum"),
+                "app not reached": alb("TargetConnectionErrorCount", "Sum"),
             },
         ),
         Graph(
             "Page: response time",
             "seconds",
-            {each: alb.metric("TargetResponseTime", each) for each in ("p50", "p95", "p99")},
+            {each: alb("TargetResponseTime", each) for each in ("p50", "p95", "p99")},
         ),
-        Graph("Page: requests", "a minute", {"requests": alb.metric("RequestCount", "Sum")}),
+        Graph("Page: requests", "a minute", {"requests": alb("RequestCount", "Sum")}),
     )
 
 
 def _tasks(names: StackNames, balancer: str, groups: Sequence[str]) -> tuple[Graph, ...]:
-    ecs = _source("AWS/ECS", ClusterName=names.cluster, ServiceName=names.service)
-    rule = _source("AWS/Events", RuleName=rule_name(names.prefix))
+    ecs = source("AWS/ECS", ClusterName=names.cluster, ServiceName=names.service)
+    rule = source("AWS/Events", RuleName=rule_name(names.prefix))
     return (
         Graph("Targets", "tasks", _targets(balancer, groups)),
         Graph(
             "Tasks: CPU and memory",
             "% of the task's",
             {
-                "CPU": ecs.metric("CPUUtilization", "Average"),
-                "memory": ecs.metric("MemoryUtilization", "Maximum"),
+                "CPU": ecs("CPUUtilization", "Average"),
+                "memory": ecs("MemoryUtilization", "Maximum"),
             },
         ),
-        Graph("Running tasks", "tasks", {"running": ecs.metric("CPUUtilization", "SampleCount")}),
-        Graph(
-            "Failed deployments", "deployments", {"failed": rule.metric("TriggeredRules", "Sum")}
-        ),
+        Graph("Running tasks", "tasks", {"running": ecs("CPUUtilization", "SampleCount")}),
+        Graph("Failed deployments", "deployments", {"failed": rule("TriggeredRules", "Sum")}),
     )
 
 
@@ -102,15 +100,15 @@ def _targets(balancer: str, groups: Sequence[str]) -> dict[str, Metric]:
     """Return the lines of the target group, or of both."""
     lines: dict[str, Metric] = {}
     for number, group in enumerate(groups, start=1):
-        targets = _source("AWS/ApplicationELB", LoadBalancer=balancer, TargetGroup=group)
+        targets = source("AWS/ApplicationELB", LoadBalancer=balancer, TargetGroup=group)
         place = f", target group {number}" if len(groups) > 1 else ""
-        lines[f"healthy{place}"] = targets.metric("HealthyHostCount", "Minimum")
-        lines[f"unhealthy{place}"] = targets.metric("UnHealthyHostCount", "Maximum")
+        lines[f"healthy{place}"] = targets("HealthyHostCount", "Minimum")
+        lines[f"unhealthy{place}"] = targets("UnHealthyHostCount", "Maximum")
     return lines
 
 
 def _database(identifier: str) -> tuple[Graph, ...]:
-    rds = _source("AWS/RDS", DBInstanceIdentifier=identifier)
+    rds = source("AWS/RDS", DBInstanceIdentifier=identifier)
     shown = (
         ("Database: CPU", "% of its CPUs", "used", "CPUUtilization", "Average"),
         ("Database: connections", "connections", "open", "DatabaseConnections", "Maximum"),
@@ -118,13 +116,9 @@ def _database(identifier: str) -> tuple[Graph, ...]:
         ("Database: free storage", "bytes", "free", "FreeStorageSpace", "Minimum"),
     )
     return tuple(
-        Graph(title, left, {label: rds.metric(name, statistic)})
+        Graph(title, left, {label: rds(name, statistic)})
         for title, left, label, name, statistic in shown
     )
-
-
-def _source(namespace: str, **dimensions: str) -> Source:
-    return Source(namespace=namespace, dimensions=dimensions)
 
 
 def _widget(graph: Graph, region: str, alarms: Iterable[Alarm]) -> Widget:

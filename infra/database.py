@@ -13,7 +13,7 @@ from pulumi_aws.rds.outputs import InstanceMasterUserSecret
 from ecs_gate.text import t
 from infra.component import Component
 from infra.iam import role
-from infra.network import Network
+from infra.network import Network, security_group
 from stack.database import DatabaseSettings
 from stack.settings import Settings
 from stack.statements import Policy, trusted
@@ -57,28 +57,17 @@ class Database(Component):
 
     port = PORT
     username = USER
-    db_name: str
-    address: pulumi.Output[str]
-    secret_arn: pulumi.Output[str]
-    security_group_id: pulumi.Output[str]
 
     def __init__(self, name: str, settings: Settings, network: Network) -> None:
         super().__init__(name, settings)
         self.network, self.db_name = network, settings.names.database_name
-        group = aws.ec2.SecurityGroup(
-            f"{name}-database",
-            description="The database; tasks are let in one by one",
-            vpc_id=network.vpc_id,
-            # A rule added outside Pulumi would make EC2 refuse to delete the group.
-            revoke_rules_on_delete=True,
-            tags={**self.tags, "Name": f"{name}-database"},
-            opts=self.child,
-        )
+        text = "The database; tasks are let in one by one"
+        group = security_group(f"{name}-database", text, network, self)
         self.instance = self._instance(name, group)
         self.address = self.instance.address
         self.secret_arn = self.instance.master_user_secrets.apply(secret_arn_of)
         self.security_group_id = group.id
-        self.register_outputs({"address": self.address, "secret_arn": self.secret_arn})
+        self.register_outputs({})
 
     def _instance(self, name: str, group: aws.ec2.SecurityGroup) -> aws.rds.Instance:
         settings, protect = self.settings.database, self.settings.protect
@@ -111,9 +100,7 @@ class Database(Component):
             **self._monitoring(name),
             **_deletion(subnets, settings, protect),
             tags=self.tags,
-            opts=pulumi.ResourceOptions(
-                parent=self, protect=protect, delete_before_replace=True, depends_on=logs
-            ),
+            opts=self.options(protect=protect, delete_before_replace=True, depends_on=logs),
         )
 
     def _monitoring(self, name: str) -> dict[str, Any]:
@@ -150,9 +137,7 @@ class Database(Component):
                 name=f"/aws/rds/instance/{name}/{log}",
                 retention_in_days=database.log_days,
                 tags=self.tags,
-                opts=pulumi.ResourceOptions(
-                    parent=self, protect=protect, delete_before_replace=True
-                ),
+                opts=self.options(protect=protect, delete_before_replace=True),
             )
             for log in (LOGS if database.monitoring else ())
         ]
@@ -176,15 +161,15 @@ class Database(Component):
                 # The default from PostgreSQL 15 on. RDS reports the apply method "pending-reboot"
                 # whatever was sent; any other would be a change on every `up`
                 # (terraform-provider-aws issue 39252).
-                aws.rds.ParameterGroupParameterArgs(
-                    name="rds.force_ssl", value="1", apply_method="pending-reboot"
-                ),
+                {"name": "rds.force_ssl", "value": "1", "apply_method": "pending-reboot"},
                 # Milliseconds. By default PostgreSQL does not notice that the client of a statement is gone, so that
                 # of a task that was stopped goes on, and keeps or waits for its locks (RDS user guide, "Dead
                 # connection handling in PostgreSQL").
-                aws.rds.ParameterGroupParameterArgs(
-                    name="client_connection_check_interval", value="10000", apply_method="immediate"
-                ),
+                {
+                    "name": "client_connection_check_interval",
+                    "value": "10000",
+                    "apply_method": "immediate",
+                },
             ],
             tags=self.tags,
             opts=self.child,
@@ -192,12 +177,12 @@ class Database(Component):
 
 
 def _storage_performance(storage_gb: int) -> dict[str, Any]:
-    """Return the IOPS and throughput that gp3 includes from 400 GiB on (RDS user guide, "gp3 storage").
-
-    Below 400 GiB RDS refuses both arguments. Without them the provider would send the old values when
-    the storage grows past 400 GiB, and RDS refuses those (terraform-provider-aws issue 28382).
-    """
-    return {"iops": 12000, "storage_throughput": 500} if storage_gb >= STRIPED_GB else {}
+    """Return the IOPS and MiB/s that the price of striped gp3 storage includes (RDS user guide, "gp3 storage")."""
+    if storage_gb < STRIPED_GB:
+        return {}  # RDS refuses both arguments.
+    # Without them the provider sends the values of before where storage grows to this size, and RDS refuses those
+    # (terraform-provider-aws issue 28382).
+    return {"iops": 12000, "storage_throughput": 500}
 
 
 def secret_arn_of(secrets: Sequence[InstanceMasterUserSecret]) -> str:

@@ -157,8 +157,9 @@ def _zones(settings: Settings, kept: Sequence[str]) -> list[str]:
 
     def offered() -> Sequence[str]:
         # Not Local Zones, which have other names and do not offer RDS's and ELB's classes.
-        only = aws.GetAvailabilityZonesFilterArgs(name="zone-type", values=["availability-zone"])
-        return aws.get_availability_zones(state="available", filters=[only]).names
+        return aws.get_availability_zones(
+            state="available", filters=[{"name": "zone-type", "values": ["availability-zone"]}]
+        ).names
 
     try:
         return list(choose_zones(settings.network, settings.region, kept, offered))

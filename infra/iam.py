@@ -98,9 +98,6 @@ def role_arn(
 class TaskRoles(Component):
     """The execution role, with which ECS starts a task, and the task role, which the app uses."""
 
-    execution_arn: pulumi.Output[str]
-    task_arn: pulumi.Output[str]
-
     def __init__(
         self,
         name: str,
@@ -122,4 +119,4 @@ class TaskRoles(Component):
         )
         self.execution_arn = role_arn(f"{name}-execution", trust, start, self.tags, self.child)
         self.task_arn = role_arn(f"{name}-task", trust, run, self.tags, self.child)
-        self.register_outputs({"execution_arn": self.execution_arn, "task_arn": self.task_arn})
+        self.register_outputs({})

@@ -75,26 +75,25 @@ class Jobs(Component):
             schedule_expression=job.schedule,
             schedule_expression_timezone=job.time_zone,
             state="ENABLED" if job.enabled else "DISABLED",
-            flexible_time_window=aws.scheduler.ScheduleFlexibleTimeWindowArgs(mode="OFF"),
-            target=aws.scheduler.ScheduleTargetArgs(
-                arn=web.cluster_arn,
-                role_arn=may_run,
-                retry_policy=aws.scheduler.ScheduleTargetRetryPolicyArgs(
-                    maximum_retry_attempts=RETRIES, maximum_event_age_in_seconds=OLDEST_SECONDS
-                ),
-                ecs_parameters=aws.scheduler.ScheduleTargetEcsParametersArgs(
-                    task_definition_arn=definition.arn,
-                    task_count=1,
-                    launch_type="FARGATE",
-                    platform_version="LATEST",
-                    network_configuration=aws.scheduler.ScheduleTargetEcsParametersNetworkConfigurationArgs(
-                        **web.network
-                    ),
-                    enable_ecs_managed_tags=True,
-                    propagate_tags="TASK_DEFINITION",
-                ),
-            ),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[web.service]),
+            flexible_time_window={"mode": "OFF"},
+            target={
+                "arn": web.cluster_arn,
+                "role_arn": may_run,
+                "retry_policy": {
+                    "maximum_retry_attempts": RETRIES,
+                    "maximum_event_age_in_seconds": OLDEST_SECONDS,
+                },
+                "ecs_parameters": {
+                    "task_definition_arn": definition.arn,
+                    "task_count": 1,
+                    "launch_type": "FARGATE",
+                    "platform_version": "LATEST",
+                    "network_configuration": web.network,
+                    "enable_ecs_managed_tags": True,
+                    "propagate_tags": "TASK_DEFINITION",
+                },
+            },
+            opts=self.options(depends_on=[web.service]),
         )
 
 

@@ -56,7 +56,7 @@ class Certificate(Component):
             validation_record_fqdns=[record.fqdn],
             opts=self.child,
         ).certificate_arn
-        self.register_outputs({"arn": self.arn})
+        self.register_outputs({})
 
 
 TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
@@ -70,18 +70,18 @@ def create(
 
     With HTTPS the HTTP listener redirects to the HTTPS listener; ELB keeps host, path and query by default.
     """
-    off = aws.lb.ListenerDefaultActionArgs(
-        type="fixed-response",
-        fixed_response=aws.lb.ListenerDefaultActionFixedResponseArgs(
-            status_code="503", content_type="text/html", message_body=NO_SERVICE
-        ),
-    )
-    to_https = aws.lb.ListenerDefaultActionArgs(
-        type="redirect",
-        redirect=aws.lb.ListenerDefaultActionRedirectArgs(
-            protocol="HTTPS", port=str(HTTPS), status_code="HTTP_301"
-        ),
-    )
+    off: aws.lb.ListenerDefaultActionArgsDict = {
+        "type": "fixed-response",
+        "fixed_response": {
+            "status_code": "503",
+            "content_type": "text/html",
+            "message_body": NO_SERVICE,
+        },
+    }
+    to_https: aws.lb.ListenerDefaultActionArgsDict = {
+        "type": "redirect",
+        "redirect": {"protocol": "HTTPS", "port": str(HTTPS), "status_code": "HTTP_301"},
+    }
     https = settings.https
     http = aws.lb.Listener(
         f"{name}-http",
@@ -116,15 +116,18 @@ def page_url(
     https = settings.https
     if not https.domain:
         return balancer.dns_name.apply(https.url)
-    alias = aws.route53.RecordAliasArgs(
-        name=balancer.dns_name, zone_id=balancer.zone_id, evaluate_target_health=False
-    )
     record = aws.route53.Record(
         f"{name}-page",
         zone_id=https.zone_id,
         name=https.domain,
         type="A",
-        aliases=[alias],
+        aliases=[
+            {
+                "name": balancer.dns_name,
+                "zone_id": balancer.zone_id,
+                "evaluate_target_health": False,
+            }
+        ],
         opts=opts,
     )
     return record.name.apply(https.url)

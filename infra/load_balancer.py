@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import pulumi
 import pulumi_aws as aws
 
@@ -9,10 +11,11 @@ from ecs_gate.facts.clients import EVERYONE
 from infra import listeners
 from infra.component import Component
 from infra.logs import AccessLogs
-from infra.network import Network
+from infra.network import Network, security_group
 from stack.load_balancer import IDLE_SECONDS
 from stack.settings import Settings
 
+Action: TypeAlias = aws.lb.ListenerRuleActionArgsDict
 TARGET_PORT = 80
 """A required argument that ECS does not use: it registers each task with the container's port.
 
@@ -30,15 +33,8 @@ class LoadBalancer(Component):
     ECS on only adds resources.
     """
 
-    arn: pulumi.Output[str]
-    dns_name: pulumi.Output[str]
-    url: pulumi.Output[str]
-    security_group_id: pulumi.Output[str]
     listener_arn: pulumi.Output[str]
     """The listener that serves the page."""
-    target_group_arn: pulumi.Output[str]
-    arn_suffix: pulumi.Output[str]
-    target_group_suffix: pulumi.Output[str]
     alternate: aws.lb.TargetGroup | None = None
     """The second target group of a strategy that shifts requests. ECS takes the two in turn."""
 
@@ -63,21 +59,12 @@ class LoadBalancer(Component):
         self.arn_suffix, self.target_group_suffix = balancer.arn_suffix, group.arn_suffix
         if settings.service.deployment.shifts:
             self.alternate = self._target_group(f"{name}-tg2", names.alternate_group)
-        self.register_outputs(
-            {"dns_name": self.dns_name, "target_group_arn": self.target_group_arn}
-        )
+        self.register_outputs({})
 
     def _security_group(self, name: str) -> aws.ec2.SecurityGroup:
-        group = aws.ec2.SecurityGroup(
-            f"{name}-alb",
-            description="The load balancer",
-            vpc_id=self.network.vpc_id,
-            # A rule added outside Pulumi would make EC2 refuse to delete the group.
-            revoke_rules_on_delete=True,
-            tags={**self.tags, "Name": f"{name}-alb"},
-            # EC2 cannot change a description: a stack that has another one keeps its group.
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["description"]),
-        )
+        # EC2 cannot change a description: a stack that has another one keeps its group.
+        kept = {"ignore_changes": ["description"]}
+        group = security_group(f"{name}-alb", "The load balancer", self.network, self, **kept)
         for protocol, port in self.settings.https.ports.items():
             for network in map(str, self.settings.allowed.networks):
                 self._allow(name, group, protocol, port, network, cidr_ipv4=network)
@@ -127,9 +114,7 @@ class LoadBalancer(Component):
             enable_deletion_protection=self.settings.protect,
             access_logs=self._access_logs(name),
             tags=self.tags,
-            opts=pulumi.ResourceOptions(
-                parent=self, protect=self.settings.protect, delete_before_replace=True
-            ),
+            opts=self.options(protect=self.settings.protect, delete_before_replace=True),
         )
 
     def _target_group(self, name: str, target_group: str) -> aws.lb.TargetGroup:
@@ -143,27 +128,31 @@ class LoadBalancer(Component):
             port=TARGET_PORT,
             vpc_id=self.network.vpc_id,
             deregistration_delay=DEREGISTRATION_SECONDS,
-            health_check=aws.lb.TargetGroupHealthCheckArgs(
-                enabled=True,
-                protocol="HTTP",
-                port="traffic-port",
-                path=health.path,
-                matcher=health.matcher,
-                interval=health.interval,
-                timeout=health.timeout,
-                healthy_threshold=health.healthy,
-                unhealthy_threshold=health.unhealthy,
-            ),
+            health_check={
+                "enabled": True,
+                "protocol": "HTTP",
+                "port": "traffic-port",
+                "path": health.path,
+                "matcher": health.matcher,
+                "interval": health.interval,
+                "timeout": health.timeout,
+                "healthy_threshold": health.healthy,
+                "unhealthy_threshold": health.unhealthy,
+            },
             tags=self.tags,
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+            opts=self.options(delete_before_replace=True),
         )
+
+    def forward(self, order: int | None = None) -> Action:
+        """Return the action that forwards to the tasks, the last one of its rule."""
+        return {"type": "forward", "target_group_arn": self.target_group_arn, "order": order}
 
     def rule(
         self,
         name: str,
         priority: int,
-        condition: aws.lb.ListenerRuleConditionArgs,
-        actions: list[aws.lb.ListenerRuleActionArgs],
+        condition: aws.lb.ListenerRuleConditionArgsDict,
+        actions: list[Action],
         opts: pulumi.ResourceOptions,
     ) -> aws.lb.ListenerRule:
         """Create a listener rule that forwards to the tasks.
@@ -183,8 +172,7 @@ class LoadBalancer(Component):
             opts=opts,
         )
 
-    def _access_logs(self, name: str) -> aws.lb.LoadBalancerAccessLogsArgs | None:
+    def _access_logs(self, name: str) -> aws.lb.LoadBalancerAccessLogsArgsDict | None:
         if not self.settings.logs.traffic:
             return None
-        bucket = AccessLogs(name, self.settings, self.child).bucket
-        return aws.lb.LoadBalancerAccessLogsArgs(bucket=bucket, enabled=True)
+        return {"bucket": AccessLogs(name, self.settings, self.child).bucket, "enabled": True}

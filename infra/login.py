@@ -16,7 +16,7 @@ import pulumi_aws as aws
 from ecs_gate.facts.elb import ports
 from ecs_gate.text import Refused, Text, t, text_of, verbatim
 from infra.component import Component
-from infra.load_balancer import LoadBalancer
+from infra.load_balancer import Action, LoadBalancer
 from infra.security_groups import ANYWHERE
 from stack.login import LoginSettings
 from stack.names import DOTS_RULE_PRIORITY, PUBLIC_RULE_PRIORITY
@@ -126,23 +126,23 @@ def _refused(settings: LoginSettings, url: str, why: Text) -> pulumi.RunError:
     return pulumi.RunError(str(message))
 
 
-def authenticate(settings: LoginSettings, endpoints: Endpoints) -> aws.lb.ListenerRuleActionArgs:
+def authenticate(settings: LoginSettings, endpoints: Endpoints) -> Action:
     """Return the action that logs users in, the first of its rule."""
-    return aws.lb.ListenerRuleActionArgs(
-        type="authenticate-oidc",
-        order=1,
-        authenticate_oidc=aws.lb.ListenerRuleActionAuthenticateOidcArgs(
-            issuer=settings.issuer,
-            authorization_endpoint=endpoints.authorization_endpoint,
-            token_endpoint=endpoints.token_endpoint,
-            user_info_endpoint=endpoints.userinfo_endpoint,
-            client_id=settings.client_id,
-            client_secret=SECRET_COMES_LATER,
-            scope=SCOPES,
-            session_timeout=SESSION_SECONDS,
-            on_unauthenticated_request="authenticate",
-        ),
-    )
+    return {
+        "type": "authenticate-oidc",
+        "order": 1,
+        "authenticate_oidc": {
+            "issuer": settings.issuer,
+            "authorization_endpoint": endpoints.authorization_endpoint,
+            "token_endpoint": endpoints.token_endpoint,
+            "user_info_endpoint": endpoints.userinfo_endpoint,
+            "client_id": settings.client_id,
+            "client_secret": SECRET_COMES_LATER,
+            "scope": SCOPES,
+            "session_timeout": SESSION_SECONDS,
+            "on_unauthenticated_request": "authenticate",
+        },
+    }
 
 
 DOTS = ("/*..*", "/*//*")
@@ -173,7 +173,7 @@ class Login(Component):
             self._reach(name, port)
         login = authenticate(settings.login, endpoints)
         dots = self._rule(f"{name}-dots", DOTS_RULE_PRIORITY, DOTS, self.child, login)
-        after = pulumi.ResourceOptions(parent=self, depends_on=[dots])
+        after = self.options(depends_on=[dots])
         self._rule(f"{name}-public", PUBLIC_RULE_PRIORITY, settings.login.public, after)
         self.rule_arn = dots.arn
         self.register_outputs({})
@@ -198,14 +198,9 @@ class Login(Component):
         priority: int,
         patterns: Sequence[str],
         opts: pulumi.ResourceOptions,
-        *before: aws.lb.ListenerRuleActionArgs,
+        *before: Action,
     ) -> aws.lb.ListenerRule:
         """Create the rule that forwards requests for these paths to the tasks, after the actions ``before``."""
-        paths = aws.lb.ListenerRuleConditionPathPatternArgs(values=list(patterns))
-        forward = aws.lb.ListenerRuleActionArgs(
-            type="forward",
-            target_group_arn=self.balancer.target_group_arn,
-            order=len(before) + 1 if before else None,
-        )
-        condition = aws.lb.ListenerRuleConditionArgs(path_pattern=paths)
-        return self.balancer.rule(name, priority, condition, [*before, forward], opts)
+        paths: aws.lb.ListenerRuleConditionArgsDict = {"path_pattern": {"values": [*patterns]}}
+        actions = [*before, self.balancer.forward(order=len(before) + 1 if before else None)]
+        return self.balancer.rule(name, priority, paths, actions, opts)

@@ -11,7 +11,7 @@ from infra import buckets
 from infra.component import Component
 from infra.iam import role_arn
 from stack.settings import Settings
-from stack.statements import Policy, allow, of, policy, trusted, without_tls
+from stack.statements import Policy, allow, let, of, policy, trusted, without_tls
 
 DELIVERY = "logdelivery.elasticloadbalancing.amazonaws.com"
 """ELB's log delivery service in every region (Application Load Balancers guide, "Enable access logs")."""
@@ -24,13 +24,11 @@ class AccessLogs(Component):
     digits, because a deleted bucket's name is not available again at once.
     """
 
-    bucket: pulumi.Output[str]
-
     def __init__(self, name: str, settings: Settings, opts: pulumi.ResourceOptions) -> None:
         super().__init__(name, settings, opts, protect=settings.protect)
         self.role = f"{name}-access-logs"
         bucket = buckets.private(self.role, settings, self.child)
-        days = aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(days=settings.logs.days)
+        days = {"days": settings.logs.days}
         buckets.expire(self.role, bucket, "forget", self.child, expiration=days)
         account = aws.get_caller_identity_output().account_id
         policy = aws.s3.BucketPolicy(
@@ -43,17 +41,12 @@ class AccessLogs(Component):
         )
         # ELB tests its access when logging is turned on, so the load balancer depends on the policy.
         self.bucket = policy.bucket
-        self.register_outputs({"bucket": self.bucket})
+        self.register_outputs({})
 
 
 def access_logs_policy(bucket_arn: str, account: str) -> Policy:
     """Return the bucket policy: ELB may write below this account's prefix, and all access requires TLS."""
-    write: Policy = {
-        "Effect": "Allow",
-        "Principal": {"Service": DELIVERY},
-        "Action": "s3:PutObject",
-        "Resource": f"{bucket_arn}/AWSLogs/{account}/*",
-    }
+    write = let(DELIVERY, "s3:PutObject", f"{bucket_arn}/AWSLogs/{account}/*")
     return policy(write, without_tls([bucket_arn, f"{bucket_arn}/*"], "s3:*"))
 
 
@@ -73,7 +66,7 @@ class FlowLogs(Component):
             name=f"/vpc/{name}",
             retention_in_days=settings.logs.days,
             tags=self.tags,
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+            opts=self.options(delete_before_replace=True),
         )
         account = aws.get_caller_identity_output().account_id
         trust = account.apply(lambda known: json.dumps(flow_logs_trust(known, settings.region)))

@@ -7,10 +7,10 @@ import json
 import pulumi
 import pulumi_aws as aws
 
-from infra import alarms, dashboard
+from infra import alarms, dashboard, notices
 from infra.component import Component
 from infra.load_balancer import LoadBalancer
-from infra.notices import Notices, notify_failed_deployments, notify_failed_runs
+from infra.notices import Notices
 from infra.service import Service
 from stack.settings import Settings
 
@@ -21,18 +21,16 @@ class Monitoring(Component):
     It can be recreated without loss, so it is not protected.
     """
 
-    topic_arn: pulumi.Output[str] | None
-
     def __init__(self, name: str, settings: Settings, balancer: LoadBalancer) -> None:
         super().__init__(name, settings)
         self.balancer = balancer
-        self.topic_arn = None
+        self.topic_arn: pulumi.Output[str] | None = None
         if settings.monitoring.alarms:
             self.topic_arn = Notices(name, settings, self.child).topic_arn
             watched = alarms.database(name, settings.database)
             alarms.create(name, watched, self.topic_arn, self.tags, self.child)
             self._dashboard(name)
-        self.register_outputs({"topic_arn": self.topic_arn})
+        self.register_outputs({})
 
     def add_service(self, name: str, service: Service) -> list[pulumi.Resource]:
         """Create the part of stage 2 when alarms are on."""
@@ -53,7 +51,7 @@ class Monitoring(Component):
             name,
             dashboard_name=name,
             dashboard_body=known.apply(lambda suffixes: text(*suffixes)),
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+            opts=self.options(delete_before_replace=True),
         )
 
 
@@ -76,7 +74,7 @@ class ServiceMonitoring(Component):
             *(alarms.jobs(name) if settings.jobs else ()),
         )
         alarms.create(name, watched, topic_arn, self.tags, self.child)
-        if settings.jobs:
-            notify_failed_runs(settings, topic_arn, self.child)
-        notify_failed_deployments(settings, service.arn, topic_arn, self.child)
+        runs = [notices.failed_runs(settings)] if settings.jobs else []
+        for notice in (*runs, notices.failed_deployments(settings, service.arn)):
+            notices.send(notice, topic_arn, self.tags, self.child)
         self.register_outputs({})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -36,13 +37,6 @@ class Network(Component):
     gateway they therefore run in the public subnets.
     """
 
-    vpc: awsx.ec2.Vpc
-    vpc_id: pulumi.Output[str]
-    public_subnet_ids: pulumi.Output[Sequence[str]]
-    database_subnet_ids: pulumi.Output[Sequence[str]]
-    task_subnet_ids: pulumi.Output[Sequence[str]]
-    task_route_table_ids: pulumi.Output[list[str]]
-    tasks_are_public: bool
     routes: pulumi.Output[list[pulumi.Resource]]
     """The resources that awsx creates last; all its others are dependencies of these.
 
@@ -56,7 +50,7 @@ class Network(Component):
             protect_subnets(settings),
             InternetGatewayFirst().order,
         ]
-        opts = pulumi.ResourceOptions(parent=self, transforms=transforms)
+        opts = self.options(transforms=transforms)
         self.vpc = _vpc(name, settings, zones, opts)
         self.vpc_id = self.vpc.vpc_id
         self.public_subnet_ids = self.vpc.public_subnet_ids
@@ -72,7 +66,7 @@ class Network(Component):
         self._close_default_group(name)
         if settings.logs.traffic:
             FlowLogs(name, settings, self.vpc_id, self.child)
-        self.register_outputs({"vpc_id": self.vpc_id, "task_subnet_ids": self.task_subnet_ids})
+        self.register_outputs({})
 
     def _task_route_tables(self) -> pulumi.Output[list[str]]:
         """Return the route tables of the tasks' subnets, in a fixed order; awsx makes one for each subnet."""
@@ -92,6 +86,21 @@ class Network(Component):
             tags={**self.tags, "Name": f"{name}-default-closed"},
             opts=self.child,
         )
+
+
+def security_group(
+    name: str, description: str, network: Network, component: Component, **more: Any
+) -> aws.ec2.SecurityGroup:
+    """Create a security group of a component, without rules; ``more`` are further options."""
+    return aws.ec2.SecurityGroup(
+        name,
+        description=description,
+        vpc_id=network.vpc_id,
+        # A rule added outside Pulumi would make EC2 refuse to delete the group.
+        revoke_rules_on_delete=True,
+        tags={**component.tags, "Name": name},
+        opts=component.options(**more),
+    )
 
 
 def no_public_ips(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:

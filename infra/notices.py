@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
@@ -10,7 +12,7 @@ import pulumi_aws as aws
 from infra.component import Component
 from stack.names import CONTAINER
 from stack.settings import Settings
-from stack.statements import Policy, policy, without_tls
+from stack.statements import Policy, let, policy, without_tls
 
 DELETION_WINDOW_DAYS = 7
 """The shortest waiting period of KMS before it deletes a key. A key costs nothing in it."""
@@ -33,8 +35,6 @@ class Notices(Component):
     topics").
     """
 
-    topic_arn: pulumi.Output[str]
-
     def __init__(self, name: str, settings: Settings, opts: pulumi.ResourceOptions) -> None:
         super().__init__(name, settings, opts)
         account = aws.get_caller_identity_output().account_id
@@ -43,7 +43,7 @@ class Notices(Component):
             name=f"{name}-alarms",
             kms_master_key_id=self._key(name, account).key_id,
             tags=self.tags,
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+            opts=self.options(delete_before_replace=True),
         )
         aws.sns.TopicPolicy(
             f"{name}-alarms",
@@ -58,7 +58,7 @@ class Notices(Component):
             aws.sns.TopicSubscription(
                 f"{name}-alarms", topic=topic.arn, protocol="email", endpoint=email, opts=self.child
             )
-        self.register_outputs({"topic_arn": self.topic_arn})
+        self.register_outputs({})
 
     def _key(self, name: str, account: pulumi.Output[str]) -> aws.kms.Key:
         deployer = self.settings.deployer
@@ -90,12 +90,7 @@ def key_policy(account: str, deployer: str) -> Policy:
         "Action": [f"kms:{action}" for action in ADMINISTRATION],
         "Resource": "*",
     }
-    use: Policy = {
-        "Effect": "Allow",
-        "Principal": {"Service": list(PUBLISHERS)},
-        "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
-        "Resource": "*",
-    }
+    use = let(PUBLISHERS, ["kms:Decrypt", "kms:GenerateDataKey*"], "*")
     return policy(administration, use)
 
 
@@ -104,23 +99,15 @@ def topic_policy(topic: str, account: str, region: str, name: str) -> Policy:
 
     EventBridge supports no condition here (its User Guide, "Amazon SNS permissions").
     """
-    alarms: Policy = {
-        "Effect": "Allow",
-        "Principal": {"Service": "cloudwatch.amazonaws.com"},
-        "Action": "sns:Publish",
-        "Resource": topic,
-        "Condition": {
-            "StringEquals": {"aws:SourceAccount": account},
-            "ArnLike": {"aws:SourceArn": f"arn:aws:cloudwatch:{region}:{account}:alarm:{name}-*"},
-        },
+    own = {
+        "StringEquals": {"aws:SourceAccount": account},
+        "ArnLike": {"aws:SourceArn": f"arn:aws:cloudwatch:{region}:{account}:alarm:{name}-*"},
     }
-    events: Policy = {
-        "Effect": "Allow",
-        "Principal": {"Service": "events.amazonaws.com"},
-        "Action": "sns:Publish",
-        "Resource": topic,
-    }
-    return policy(alarms, events, without_tls(topic, "sns:Publish"))
+    return policy(
+        let("cloudwatch.amazonaws.com", "sns:Publish", topic, own),
+        let("events.amazonaws.com", "sns:Publish", topic),
+        without_tls(topic, "sns:Publish"),
+    )
 
 
 FAILED = "SERVICE_DEPLOYMENT_FAILED"
@@ -132,38 +119,38 @@ def rule_name(prefix: str) -> str:
     return f"{prefix}-rollout-failed"
 
 
-def notify_failed_deployments(
-    settings: Settings,
-    service_arn: pulumi.Output[str],
-    topic_arn: pulumi.Input[str],
-    opts: pulumi.ResourceOptions,
-) -> None:
-    """Create the EventBridge rule that sends failed deployments of the service to the topic."""
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    """Which events the topic gets, as what text, and where in an event the values of its placeholders are."""
+
+    name: str
+    description: str
+    pattern: pulumi.Input[dict[str, object]]
+    text: str
+    paths: Mapping[str, str]
+
+
+def failed_deployments(settings: Settings, service_arn: pulumi.Output[str]) -> Notice:
+    """Return the notice of failed deployments of the service."""
+
+    def pattern(arn: str) -> dict[str, object]:
+        return {
+            "source": ["aws.ecs"],
+            "detail-type": ["ECS Deployment State Change"],
+            "resources": [arn],
+            "detail": {"eventName": [FAILED]},
+        }
+
     prefix = settings.names.prefix
-    rule = aws.cloudwatch.EventRule(
-        rule_name(prefix),
+    return Notice(
         name=rule_name(prefix),
         description=f"A roll-out of {prefix} failed",
-        event_pattern=service_arn.apply(
-            lambda arn: json.dumps(
-                {
-                    "source": ["aws.ecs"],
-                    "detail-type": ["ECS Deployment State Change"],
-                    "resources": [arn],
-                    "detail": {"eventName": [FAILED]},
-                }
-            )
-        ),
-        tags=settings.tags,
-        opts=opts,
-    )
-    text = (
-        f"A deployment of {prefix} failed at <at>: <reason> ECS rolls back to the last "
+        pattern=service_arn.apply(pattern),
+        text=f"A deployment of {prefix} failed at <at>: <reason> ECS rolls back to the last "
         "completed deployment, unless this was the first one. "
-        f"./careapp doctor --stack {settings.stack} names the cause."
+        f"./careapp doctor --stack {settings.stack} names the cause.",
+        paths={"at": "$.time", "reason": "$.detail.reason"},
     )
-    paths = {"at": "$.time", "reason": "$.detail.reason"}
-    _send(rule_name(prefix), rule, topic_arn, text, paths, opts)
 
 
 def failed_run_pattern(families: str) -> dict[str, object]:
@@ -189,54 +176,49 @@ def failed_run_pattern(families: str) -> dict[str, object]:
     }
 
 
-def notify_failed_runs(
-    settings: Settings, topic_arn: pulumi.Input[str], opts: pulumi.ResourceOptions
-) -> None:
-    """Create the EventBridge rule that sends failed runs of jobs to the topic.
+def failed_runs(settings: Settings) -> Notice:
+    """Return the notice of failed runs of jobs.
 
     An event without an exit code leaves its place empty (EventBridge User Guide, input transformation).
     """
     families, stack = settings.names.jobs, settings.stack
-    name = f"{families}failed"
-    rule = aws.cloudwatch.EventRule(
-        name,
-        name=name,
+    return Notice(
+        name=f"{families}failed",
         description="A job failed",
-        event_pattern=json.dumps(failed_run_pattern(families)),
-        tags=settings.tags,
-        opts=opts,
-    )
-    text = (
-        f"A job failed at <at>: <group>, exit code <code> (none: it did not start). <reason> "
+        pattern=failed_run_pattern(families),
+        text=f"A job failed at <at>: <group>, exit code <code> (none: it did not start). <reason> "
         f"./careapp jobs logs NAME --stack {stack} shows its log: NAME is what follows {families}. "
-        f"./careapp doctor --stack {stack} names the cause."
+        f"./careapp doctor --stack {stack} names the cause.",
+        paths={
+            "at": "$.time",
+            "group": "$.detail.group",
+            "code": "$.detail.containers[0].exitCode",
+            "reason": "$.detail.stoppedReason",
+        },
     )
-    paths = {
-        "at": "$.time",
-        "group": "$.detail.group",
-        "code": "$.detail.containers[0].exitCode",
-        "reason": "$.detail.stoppedReason",
-    }
-    _send(name, rule, topic_arn, text, paths, opts)
 
 
-def _send(
-    name: str,
-    rule: aws.cloudwatch.EventRule,
+def send(
+    notice: Notice,
     topic_arn: pulumi.Input[str],
-    text: str,
-    paths: dict[str, str],
+    tags: Mapping[str, str],
     opts: pulumi.ResourceOptions,
 ) -> None:
-    """Send the rule's events as this text, with the values of ``paths`` in its placeholders."""
+    """Create the EventBridge rule of a notice, which sends its events to the topic."""
+    rule = aws.cloudwatch.EventRule(
+        notice.name,
+        name=notice.name,
+        description=notice.description,
+        event_pattern=pulumi.Output.json_dumps(notice.pattern),
+        tags=tags,
+        opts=opts,
+    )
     aws.cloudwatch.EventTarget(
-        name,
+        notice.name,
         rule=rule.name,
         target_id="topic",
         arn=topic_arn,
         # The template is a JSON string.
-        input_transformer=aws.cloudwatch.EventTargetInputTransformerArgs(
-            input_paths=paths, input_template=json.dumps(text)
-        ),
+        input_transformer={"input_paths": notice.paths, "input_template": json.dumps(notice.text)},
         opts=opts,
     )

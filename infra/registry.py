@@ -35,11 +35,6 @@ class AppImage(Component):
     immutable in ECR.
     """
 
-    tag: str
-    repository_url: pulumi.Output[str]
-    repository_arn: pulumi.Output[str]
-    digest: pulumi.Output[str]
-
     def __init__(
         self, name: str, settings: Settings, before: Mapping[str, Mapping[str, Any]]
     ) -> None:
@@ -51,13 +46,12 @@ class AppImage(Component):
         parts = {**build, "revision": image.revision, "content": dockerfile.read_text()}
         self.tag = choose_tag(hash_sources(image.folder, image.file, parts), last)
         repository = self._repository(name)
-        self.repository_url = repository.repository_url
-        self.repository_arn = repository.arn
+        self.repository_url, self.repository_arn = repository.repository_url, repository.arn
         new = self.tag != last
         if new and not pulumi.runtime.is_dry_run():
             _check_tmp_volume(dockerfile)
         self.digest = self._image(name, build, new=new).repo_digest
-        self.register_outputs({"repository_url": self.repository_url, "digest": self.digest})
+        self.register_outputs({})
 
     def _repository(self, name: str) -> aws.ecr.Repository:
         settings = self.settings
@@ -65,14 +59,10 @@ class AppImage(Component):
             f"{name}-app",
             name=settings.names.repository,
             image_tag_mutability="IMMUTABLE",
-            image_scanning_configuration=aws.ecr.RepositoryImageScanningConfigurationArgs(
-                scan_on_push=True
-            ),
+            image_scanning_configuration={"scan_on_push": True},
             force_delete=not settings.protect,
             tags=settings.tags,
-            opts=pulumi.ResourceOptions(
-                parent=self, protect=settings.protect, delete_before_replace=True
-            ),
+            opts=self.options(protect=settings.protect, delete_before_replace=True),
         )
         aws.ecr.LifecyclePolicy(
             f"{name}-app",

@@ -63,14 +63,13 @@ class Scaling(Component):
             min_capacity=scaling.minimum,
             max_capacity=scaling.maximum,
             # Changes with `schedule`, so that removing the schedule registers the range again.
-            suspended_state=aws.appautoscaling.TargetSuspendedStateArgs(
-                dynamic_scaling_in_suspended=False,
-                dynamic_scaling_out_suspended=False,
-                scheduled_scaling_suspended=scaling.hours is None,
-            ),
+            suspended_state={
+                "dynamic_scaling_in_suspended": False,
+                "dynamic_scaling_out_suspended": False,
+                "scheduled_scaling_suspended": scaling.hours is None,
+            },
             tags=self.tags,
-            opts=pulumi.ResourceOptions(
-                parent=self,
+            opts=self.options(
                 ignore_changes=["minCapacity", "maxCapacity"] if scaling.hours else None,
             ),
         )
@@ -102,8 +101,6 @@ class Scaling(Component):
             **self.scaled,
             schedule=when,
             timezone=self.scaling.time_zone,
-            scalable_target_action=aws.appautoscaling.ScheduledActionScalableTargetActionArgs(
-                min_capacity=low, max_capacity=high
-            ),
+            scalable_target_action={"min_capacity": low, "max_capacity": high},
             opts=self.child,
         )

@@ -12,7 +12,7 @@ import pulumi_aws as aws
 from infra.component import Component
 from infra.database import Database
 from infra.load_balancer import LoadBalancer
-from infra.network import Network
+from infra.network import Network, security_group
 from stack.settings import Settings
 
 ANYWHERE = "0.0.0.0/0"
@@ -81,8 +81,6 @@ class TaskAccess(Component):
     is deleted, and the tasks of both deployments stay reachable.
     """
 
-    security_group_id: pulumi.Output[str]
-
     def __init__(
         self,
         name: str,
@@ -93,19 +91,11 @@ class TaskAccess(Component):
         opts: pulumi.ResourceOptions,
     ) -> None:
         super().__init__(name, settings, opts)
-        task = aws.ec2.SecurityGroup(
-            f"{name}-app",
-            description="Tasks of the app",
-            vpc_id=network.vpc_id,
-            # A rule added outside Pulumi would make EC2 refuse to delete the group.
-            revoke_rules_on_delete=True,
-            tags={**self.tags, "Name": f"{name}-app"},
-            opts=self.child,
-        ).id
+        task = security_group(f"{name}-app", "Tasks of the app", network, self).id
         rules = SecurityGroupRules(prefix=name, opts=self.child, tags=self.tags)
         port, rds = settings.service.port, database.security_group_id
         rules.connect("alb", balancer.security_group_id, "app", task, port)
         rules.connect("app", task, "database", rds, database.port)
         rules.allow_https("app", task)
         self.security_group_id = task
-        self.register_outputs({"security_group_id": self.security_group_id})
+        self.register_outputs({})

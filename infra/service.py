@@ -26,28 +26,23 @@ CONTAINER_INSIGHTS = "disabled"
 
 
 def deployment_settings(settings: ServiceSettings) -> dict[str, Any]:
-    """Return the service's arguments for capacity providers, deployments and rollback.
-
-    It always has a capacity provider, never a launch type: pulumi-aws replaces a service that changes
-    from one to the other. It updates a change of capacity provider in place, which ECS allows only with
-    a new deployment; so each update of the service forces one. Spot has no base on FARGATE: in a stack
-    of one task that task would be the base.
-    """
+    """Return what the ECS services of the web tasks and of the workers share: capacity, deployments and rollback."""
     return {
+        # Never a launch type: pulumi-aws replaces a service that changes from one to the other. Spot has no base on
+        # FARGATE: in a stack of one task that task would be the base.
         "capacity_provider_strategies": [
-            aws.ecs.ServiceCapacityProviderStrategyArgs(
-                capacity_provider=SPOT if settings.spot else ON_DEMAND, base=0, weight=1
-            )
+            {"capacity_provider": SPOT if settings.spot else ON_DEMAND, "base": 0, "weight": 1}
         ],
+        # ECS changes the capacity provider only with a new deployment.
         "force_new_deployment": True,
         "platform_version": "LATEST",
-        "deployment_circuit_breaker": aws.ecs.ServiceDeploymentCircuitBreakerArgs(
-            enable=True, rollback=True
-        ),
+        "deployment_circuit_breaker": {"enable": True, "rollback": True},
         "deployment_minimum_healthy_percent": 100,
         "deployment_maximum_percent": MAXIMUM_PERCENT,
-        "health_check_grace_period_seconds": settings.grace_period,
         "availability_zone_rebalancing": "ENABLED",
+        "enable_execute_command": settings.exec_enabled,
+        "enable_ecs_managed_tags": True,
+        "propagate_tags": "SERVICE",
         # The provider's wait reports a rolled-back deployment as success.
         "wait_for_steady_state": False,
     }
@@ -66,14 +61,10 @@ def strategy(
     # request without one. So a service without alarms names the first of them, disabled.
     names = watched or [f"{name}-{alarms.ERRORS}"]
     return {
-        "alarms": aws.ecs.ServiceAlarmsArgs(
-            alarm_names=names, enable=bool(watched), rollback=bool(watched)
-        ),
+        "alarms": {"alarm_names": names, "enable": bool(watched), "rollback": bool(watched)},
         "deployment_configuration": configuration(settings, minutes)
         if settings.shifts
-        else aws.ecs.ServiceDeploymentConfigurationArgs(
-            strategy="ROLLING", bake_time_in_minutes=str(settings.bake if watched else 0)
-        ),
+        else {"strategy": "ROLLING", "bake_time_in_minutes": str(settings.bake if watched else 0)},
     }
 
 
@@ -85,12 +76,7 @@ class Service(Component):
     dependencies, and updates must be able to replace task definitions and rules.
     """
 
-    cluster_name: pulumi.Output[str]
-    service_name: pulumi.Output[str]
-    log_group_name: pulumi.Output[str]
-    cluster_arn: pulumi.Output[str]
-    task: Task
-    network: dict[str, Any]
+    network: aws.ecs.ServiceNetworkConfigurationArgsDict
     """Subnets, security groups and whether there is a public address, of web tasks, workers and jobs."""
     workers: dict[str, tuple[aws.ecs.Service, pulumi.Output[str]]]
     """The workers' ECS services by name, with their task definitions, which `Workers` adds."""
@@ -118,27 +104,18 @@ class Service(Component):
             opts=self.child,
         )
         self.service = self._service(name, [self._forward(name), access, self.task, capacity])
-        self.cluster_name = cluster.name
-        self.service_name = self.service.name
-        self._scale(name)
+        self.cluster_name, self.service_name = cluster.name, self.service.name
         self.log_group_name = self.task.log_group_name
-        self.register_outputs(
-            {
-                "cluster_name": self.cluster_name,
-                "service_name": self.service_name,
-                "log_group_name": self.log_group_name,
-            }
-        )
+        self._scale(name)
+        self.register_outputs({})
 
     def _cluster(self, name: str) -> aws.ecs.Cluster:
         return aws.ecs.Cluster(
             f"{name}-cluster",
             name=self.settings.names.cluster,
-            settings=[
-                aws.ecs.ClusterSettingArgs(name="containerInsights", value=CONTAINER_INSIGHTS)
-            ],
+            settings=[{"name": "containerInsights", "value": CONTAINER_INSIGHTS}],
             tags=self.tags,
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+            opts=self.options(delete_before_replace=True),
         )
 
     def _forward(self, name: str) -> pulumi.Resource:
@@ -148,21 +125,17 @@ class Service(Component):
             groups = balancer, balancer.alternate
             self.shifting = Shifting(name, self.settings, *groups, self.child)
             return self.shifting
-        action = aws.lb.ListenerRuleActionArgs(
-            type="forward", target_group_arn=balancer.target_group_arn
-        )
-        login, endpoints = self.settings.login, self.args.endpoints
+        endpoints = self.args.endpoints
         if endpoints is None:
-            return listener_rule(name, balancer, [action], self.child)
-        action.order = 2
+            return listener_rule(name, balancer, [balancer.forward()], self.child)
         before = Login(name, self.settings, balancer, endpoints, self.child)
-        ready = pulumi.ResourceOptions(parent=self, depends_on=[before])
-        rule = listener_rule(name, balancer, [authenticate(login, endpoints), action], ready)
+        actions = [authenticate(self.settings.login, endpoints), balancer.forward(order=2)]
+        rule = listener_rule(name, balancer, actions, self.options(depends_on=[before]))
         self.login_rule_arns = (before.rule_arn, rule.arn)
         return rule
 
     def _service(self, name: str, ready: Sequence[pulumi.Resource]) -> aws.ecs.Service:
-        settings = self.settings.service
+        settings, shifting = self.settings.service, self.shifting
         minutes = self.settings.rollout_minutes
         return aws.ecs.Service(
             f"{name}-service",
@@ -170,23 +143,20 @@ class Service(Component):
             cluster=self.cluster_arn,
             task_definition=self.task.definition_arn,
             desired_count=settings.desired_count,
-            network_configuration=aws.ecs.ServiceNetworkConfigurationArgs(**self.network),
+            network_configuration=self.network,
             load_balancers=[
-                aws.ecs.ServiceLoadBalancerArgs(
-                    target_group_arn=self.args.balancer.target_group_arn,
-                    container_name=CONTAINER,
-                    container_port=settings.port,
-                    advanced_configuration=self.shifting.registration() if self.shifting else None,
-                )
+                {
+                    "target_group_arn": self.args.balancer.target_group_arn,
+                    "container_name": CONTAINER,
+                    "container_port": settings.port,
+                    "advanced_configuration": shifting.registration() if shifting else None,
+                }
             ],
+            health_check_grace_period_seconds=settings.grace_period,
             **deployment_settings(settings),
             **strategy(name, self._alarms(name), settings.deployment, minutes),
-            enable_execute_command=settings.exec_enabled,
-            enable_ecs_managed_tags=True,
-            propagate_tags="SERVICE",
             tags=self.tags,
-            opts=pulumi.ResourceOptions(
-                parent=self,
+            opts=self.options(
                 protect=self.settings.protect,
                 delete_before_replace=True,
                 depends_on=list(ready),

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from secrets import token_hex
-from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
 from infra.component import Component
 from infra.iam import role_arn
-from infra.load_balancer import LoadBalancer
+from infra.load_balancer import Action, LoadBalancer
 from stack.names import RULE_PRIORITY, TEST_HEADER, TEST_RULE_PRIORITY
 from stack.settings import Settings
 from stack.shifting import BLUE_GREEN, CANARY, LINEAR, SHIFT_PERCENT, STRATEGIES, DeploymentSettings
@@ -42,56 +41,51 @@ def shifting_policy(groups: Sequence[str], rules: Sequence[str]) -> Policy:
 
 def configuration(
     settings: DeploymentSettings, limit: int
-) -> aws.ecs.ServiceDeploymentConfigurationArgs:
+) -> aws.ecs.ServiceDeploymentConfigurationArgsDict:
     """Return the strategy as ECS takes it, with the hook at which it waits for the roll-out gate.
 
     ECS rolls back where nobody answers within ``limit`` minutes: `pulumi up` was interrupted.
     """
-    hook = aws.ecs.ServiceDeploymentConfigurationLifecycleHookArgs(
-        target_type="PAUSE",
-        lifecycle_stages=["POST_TEST_TRAFFIC_SHIFT"],
-        timeout_configuration=aws.ecs.ServiceDeploymentConfigurationLifecycleHookTimeoutConfigurationArgs(
-            timeout_in_minutes=str(limit), action="ROLLBACK"
-        ),
-    )
+    hook: aws.ecs.ServiceDeploymentConfigurationLifecycleHookArgsDict = {
+        "target_type": "PAUSE",
+        "lifecycle_stages": ["POST_TEST_TRAFFIC_SHIFT"],
+        "timeout_configuration": {"timeout_in_minutes": str(limit), "action": "ROLLBACK"},
+    }
     percent, minutes = float(SHIFT_PERCENT), str(settings.bake)
-    steps: dict[str, dict[str, Any]] = {
+    steps: dict[str, aws.ecs.ServiceDeploymentConfigurationArgsDict] = {
         CANARY: {
-            "canary_configuration": aws.ecs.ServiceDeploymentConfigurationCanaryConfigurationArgs(
-                canary_percent=percent, canary_bake_time_in_minutes=minutes
-            )
+            "canary_configuration": {
+                "canary_percent": percent,
+                "canary_bake_time_in_minutes": minutes,
+            }
         },
         LINEAR: {
-            "linear_configuration": aws.ecs.ServiceDeploymentConfigurationLinearConfigurationArgs(
-                step_percent=percent, step_bake_time_in_minutes=minutes
-            )
+            "linear_configuration": {"step_percent": percent, "step_bake_time_in_minutes": minutes}
         },
         BLUE_GREEN: {},
     }
-    return aws.ecs.ServiceDeploymentConfigurationArgs(
-        strategy=STRATEGIES[settings.strategy],
-        bake_time_in_minutes=minutes,
-        lifecycle_hooks=[hook],
+    return {
+        "strategy": STRATEGIES[settings.strategy],
+        "bake_time_in_minutes": minutes,
+        "lifecycle_hooks": [hook],
         **steps[settings.strategy],
-    )
+    }
 
 
-def with_test_header() -> aws.lb.ListenerRuleConditionArgs:
+def with_test_header() -> aws.lb.ListenerRuleConditionArgsDict:
     """Return the condition that a request meets which names the test rule's value.
 
     It is drawn once, and kept by ``ignore_changes``: nobody without access to AWS knows it. Whoever may
     read the rule may use it, as the gate does.
     """
-    header = aws.lb.ListenerRuleConditionHttpHeaderArgs(
-        http_header_name=TEST_HEADER, values=[pulumi.Output.secret(token_hex(32))]
-    )
-    return aws.lb.ListenerRuleConditionArgs(http_header=header)
+    values = [pulumi.Output.secret(token_hex(32))]
+    return {"http_header": {"http_header_name": TEST_HEADER, "values": values}}
 
 
 def listener_rule(
     name: str,
     balancer: LoadBalancer,
-    actions: list[aws.lb.ListenerRuleActionArgs],
+    actions: list[Action],
     opts: pulumi.ResourceOptions,
     *,
     test: bool = False,
@@ -99,9 +93,8 @@ def listener_rule(
     """Create the listener rule that forwards users' requests to the tasks, or that of the ``test`` requests."""
     if test:
         return balancer.rule(f"{name}-test", TEST_RULE_PRIORITY, with_test_header(), actions, opts)
-    every = aws.lb.ListenerRuleConditionPathPatternArgs(values=["/*"])
-    condition = aws.lb.ListenerRuleConditionArgs(path_pattern=every)
-    return balancer.rule(f"{name}-app", RULE_PRIORITY, condition, actions, opts)
+    every: aws.lb.ListenerRuleConditionArgsDict = {"path_pattern": {"values": ["/*"]}}
+    return balancer.rule(f"{name}-app", RULE_PRIORITY, every, actions, opts)
 
 
 class Shifting(Component):
@@ -111,10 +104,6 @@ class Shifting(Component):
     then rewrites the weights of the users' rule. They are ECS's from the first deployment on, so updates
     ignore them.
     """
-
-    rule_arn: pulumi.Output[str]
-    test_rule_arn: pulumi.Output[str]
-    role_arn: pulumi.Output[str]
 
     def __init__(
         self,
@@ -136,25 +125,22 @@ class Shifting(Component):
         self.role_arn = role_arn(
             f"{name}-shifting", json.dumps(ECS), allowed, self.tags, self.child
         )
-        self.register_outputs({"rule_arn": self.rule_arn, "role_arn": self.role_arn})
+        self.register_outputs({})
 
     def _rule(self, name: str, *, test: bool = False) -> aws.lb.ListenerRule:
-        forward = aws.lb.ListenerRuleActionForwardArgs(
-            target_groups=[
-                aws.lb.ListenerRuleActionForwardTargetGroupArgs(arn=arn, weight=weight)
-                for arn, weight in zip(self.groups, (100, 0), strict=True)
-            ]
-        )
-        kept = ["actions", "conditions"] if test else ["actions"]
-        opts = pulumi.ResourceOptions(parent=self, ignore_changes=kept)
-        action = aws.lb.ListenerRuleActionArgs(type="forward", forward=forward)
+        first, second = self.groups
+        weights: aws.lb.ListenerRuleActionForwardArgsDict = {
+            "target_groups": [{"arn": first, "weight": 100}, {"arn": second, "weight": 0}]
+        }
+        opts = self.options(ignore_changes=["actions", "conditions"] if test else ["actions"])
+        action: Action = {"type": "forward", "forward": weights}
         return listener_rule(name, self.balancer, [action], opts, test=test)
 
-    def registration(self) -> aws.ecs.ServiceLoadBalancerAdvancedConfigurationArgs:
+    def registration(self) -> aws.ecs.ServiceLoadBalancerAdvancedConfigurationArgsDict:
         """Return what the service's load balancer configuration names."""
-        return aws.ecs.ServiceLoadBalancerAdvancedConfigurationArgs(
-            alternate_target_group_arn=self.groups[1],
-            production_listener_rule=self.rule_arn,
-            test_listener_rule=self.test_rule_arn,
-            role_arn=self.role_arn,
-        )
+        return {
+            "alternate_target_group_arn": self.groups[1],
+            "production_listener_rule": self.rule_arn,
+            "test_listener_rule": self.test_rule_arn,
+            "role_arn": self.role_arn,
+        }

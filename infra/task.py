@@ -45,10 +45,6 @@ class Task(Component):
     `definition` makes those of workers and jobs, with the same image, variables, roles and log group.
     """
 
-    log_group_name: pulumi.Output[str]
-    definition_arn: pulumi.Output[str]
-    roles: TaskRoles
-
     def __init__(
         self, name: str, settings: Settings, args: ServiceArgs, opts: pulumi.ResourceOptions
     ) -> None:
@@ -59,16 +55,13 @@ class Task(Component):
             name=settings.names.log_group,
             retention_in_days=settings.service.log_days,
             tags=self.tags,
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+            opts=self.options(delete_before_replace=True),
         )
         arns = args.image.repository_arn, log_group.arn, args.database.secret_arn
         self.roles = TaskRoles(name, settings, *arns, allowed(args.resources), self.child)
         self.log_group_name = log_group.name
-        definition = self.definition(f"{name}-app", settings.names.family, self.child)
-        self.definition_arn = definition.arn
-        self.register_outputs(
-            {"log_group_name": self.log_group_name, "definition_arn": self.definition_arn}
-        )
+        self.definition_arn = self.definition(f"{name}-app", settings.names.family, self.child).arn
+        self.register_outputs({})
 
     def definition(
         self,
@@ -88,12 +81,13 @@ class Task(Component):
             network_mode="awsvpc",
             cpu=str(cpu),
             memory=str(memory),
-            runtime_platform=aws.ecs.TaskDefinitionRuntimePlatformArgs(
-                operating_system_family="LINUX", cpu_architecture=settings.architecture
-            ),
+            runtime_platform={
+                "operating_system_family": "LINUX",
+                "cpu_architecture": settings.architecture,
+            },
             execution_role_arn=self.roles.execution_arn,
             task_role_arn=self.roles.task_arn,
-            volumes=[aws.ecs.TaskDefinitionVolumeArgs(name=container.TMP_VOLUME)],
+            volumes=[{"name": container.TMP_VOLUME}],
             container_definitions=self._container(process, replace(settings, cpu=cpu)),
             # ECS rolls back only to a revision that is still ACTIVE.
             skip_destroy=True,

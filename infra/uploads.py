@@ -41,7 +41,7 @@ class Uploads(AppResource):
         self._expire(bucket, self._keep_versions(bucket))
         self._endpoint(name)
         self.value, self.arn = bucket.bucket, bucket.arn
-        self.register_outputs({"bucket": self.value})
+        self.register_outputs({})
 
     @staticmethod
     def statements(arn: str) -> list[Policy]:
@@ -57,7 +57,7 @@ class Uploads(AppResource):
         aws.s3.BucketOwnershipControls(
             self.role,
             bucket=bucket.bucket,
-            rule=aws.s3.BucketOwnershipControlsRuleArgs(object_ownership="BucketOwnerEnforced"),
+            rule={"object_ownership": "BucketOwnerEnforced"},
             opts=self.child,
         )
         aws.s3.BucketPolicy(
@@ -75,9 +75,7 @@ class Uploads(AppResource):
         return aws.s3.BucketVersioning(
             self.role,
             bucket=bucket.bucket,
-            versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(
-                status=status
-            ),
+            versioning_configuration={"status": status},
             opts=self.child,
         )
 
@@ -90,13 +88,9 @@ class Uploads(AppResource):
             self.role,
             bucket,
             "tidy",
-            pulumi.ResourceOptions(parent=self, depends_on=[versions]),
-            expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(
-                expired_object_delete_marker=True
-            ),
-            noncurrent_version_expiration=aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
-                noncurrent_days=OLD_VERSION_DAYS
-            ),
+            self.options(depends_on=[versions]),
+            expiration={"expired_object_delete_marker": True},
+            noncurrent_version_expiration={"noncurrent_days": OLD_VERSION_DAYS},
         )
 
     def _endpoint(self, name: str) -> None:

@@ -39,8 +39,6 @@ class Workers(Component):
         definition = web.task.definition(
             name, name, self.child, process, (worker.cpu, worker.memory)
         )
-        options = deployment_settings(settings.service)
-        options.pop("health_check_grace_period_seconds")  # ECS refuses it without a load balancer.
         hours = settings.service.scaling.hours if worker.count else None
         service = aws.ecs.Service(
             name,
@@ -48,14 +46,10 @@ class Workers(Component):
             cluster=web.cluster_arn,
             task_definition=definition.arn,
             desired_count=worker.count,
-            network_configuration=aws.ecs.ServiceNetworkConfigurationArgs(**web.network),
-            **options,
-            enable_execute_command=settings.service.exec_enabled,
-            enable_ecs_managed_tags=True,
-            propagate_tags="SERVICE",
+            network_configuration=web.network,
+            **deployment_settings(settings.service),
             tags=self.tags,
-            opts=pulumi.ResourceOptions(
-                parent=self,
+            opts=self.options(
                 delete_before_replace=True,
                 depends_on=[web.service],
                 # Application Auto Scaling changes the count; an update must not reset it.

@@ -3,5 +3,14 @@
 from __future__ import annotations
 
 from policy import access, database, network, service
+from policy.controls import Control
 
-CONTROLS = (*service.CONTROLS, *database.CONTROLS, *network.CONTROLS, *access.CONTROLS)
+
+def _place(control: Control) -> tuple[str, int]:
+    service, _, number = control.id.partition(".")
+    return service, int(number)
+
+
+CONTROLS = sorted(
+    (*service.CONTROLS, *database.CONTROLS, *network.CONTROLS, *access.CONTROLS), key=_place
+)

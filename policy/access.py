@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from policy.controls import Check, Checked, Control
+from policy.controls import Check, Checked, table
 
 ROLE_POLICIES = ("aws:iam/rolePolicy:RolePolicy", "aws:iam/role:Role")
 IAM_POLICIES = ("aws:iam/policy:Policy", *ROLE_POLICIES)
-KEY = ("aws:kms/key:Key",)
 TOPIC = ("aws:sns/topic:Topic", "aws:sns/topicPolicy:TopicPolicy")
 DECRYPTING = {"*", "kms:*", "kms:decrypt", "kms:reencryptfrom", "kms:reencrypt*"}
 
@@ -88,33 +87,22 @@ def allows_whole_service(statement: Statement) -> bool:
     )
 
 
+allows_everything = any_statement(lambda one: one.allows and "*" in one.actions)
+allows_a_service = any_statement(allows_whole_service)
+decrypts_all = any_statement(decrypts_with_all)
+open_to_all = any_statement(lambda one: one.open_to_all)
+
 CONTROLS = (
     # Security Hub checks customer managed policies; the stacks' policies are inline and checked, too.
-    Control(
-        "IAM.1",
-        "No policy allows all actions",
+    *table(
         IAM_POLICIES,
-        any_statement(lambda one: one.allows and "*" in one.actions),
+        ("IAM.1", "No policy allows all actions", allows_everything),
+        ("IAM.21", "No policy allows all actions of a service", allows_a_service),
     ),
-    Control(
-        "IAM.21",
-        "No policy allows all actions of a service",
-        IAM_POLICIES,
-        any_statement(allows_whole_service),
-    ),
-    Control(
-        "KMS.2",
-        "Inline policies do not allow decryption with all keys",
+    *table(
         ROLE_POLICIES,
-        any_statement(decrypts_with_all),
+        ("KMS.2", "Inline policies do not allow decryption with all keys", decrypts_all),
     ),
-    Control(
-        "KMS.5", "Keys are not publicly accessible", KEY, any_statement(lambda one: one.open_to_all)
-    ),
-    Control(
-        "SNS.4",
-        "Topics are not open to the public",
-        TOPIC,
-        any_statement(lambda one: one.open_to_all),
-    ),
+    *table("aws:kms/key:Key", ("KMS.5", "Keys are not publicly accessible", open_to_all)),
+    *table(TOPIC, ("SNS.4", "Topics are not open to the public", open_to_all)),
 )

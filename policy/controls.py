@@ -39,22 +39,27 @@ class Checked(Protocol):
 
 Resources: TypeAlias = Sequence[PolicyResource]
 Check: TypeAlias = Callable[[Checked], bool]
-StackCheck: TypeAlias = Callable[[PolicyResource, Resources], bool]
+"""Return whether one resource, before it is created, violates a control."""
+
+
+@dataclass(frozen=True)
+class InStack:
+    """A check of a resource and of those that depend on it, when all resources of the stack are known."""
+
+    violates: Callable[[PolicyResource, Resources], bool]
 
 
 @dataclass(frozen=True)
 class Control:
     """A control of Security Hub: its text, the resource types that it applies to, and its check.
 
-    ``violates`` checks one resource before it is created. ``violates_in`` checks a resource and those
-    that depend on it, when all resources of the stack are known. ``cost`` is what AWS charges for it.
+    ``cost`` is what AWS charges for it.
     """
 
     id: str
     text: str
     kinds: tuple[str, ...]
-    violates: Check = lambda _: False
-    violates_in: StackCheck | None = None
+    check: Check | InStack
     cost: str = ""
 
     @property
@@ -62,6 +67,12 @@ class Control:
         """The URL of the control in AWS's user guide."""
         service = self.id.partition(".")[0].lower()
         return f"{GUIDE}/{service}-controls.html#{self.id.lower().replace('.', '-')}"
+
+
+def table(kinds: str | tuple[str, ...], *rows: tuple[Any, ...]) -> list[Control]:
+    """Return the controls of resource types: a row has the id, the text, the check, and what it costs, if anything."""
+    types = (kinds,) if isinstance(kinds, str) else kinds
+    return [Control(id_, text, types, *more) for id_, text, *more in rows]
 
 
 def as_policy(control: Control) -> Policy:
@@ -72,7 +83,7 @@ def as_policy(control: Control) -> Policy:
         "enforcement_level": EnforcementLevel.MANDATORY,
         "url": control.url,
     }
-    if control.violates_in is None:
+    if not isinstance(control.check, InStack):
 
         def check(args: ResourceValidationArgs, report: ReportViolation) -> None:
             if not is_left_out(control, args.urn) and violators(control, [args]):
@@ -99,9 +110,9 @@ def violators(control: Control, resources: Sequence[Any]) -> list[Any]:
 
 def _violates(control: Control, one: Any, resources: Resources) -> bool:
     try:
-        if control.violates_in is None:
-            return control.violates(one)
-        return control.violates_in(one, resources)
+        if isinstance(control.check, InStack):
+            return control.check.violates(one, resources)
+        return control.check(one)
     except UnknownValueError:
         # The value is known after another resource was created; the engine checks again then.
         return False
@@ -161,6 +172,11 @@ def unless(path: str, *good: Any, default: Any = None) -> Check:
     return lambda resource: value(resource, path, default) not in good
 
 
+def having(path: str, *bad: Any, default: Any = None) -> Check:
+    """Return the check that a property has none of the ``bad`` values."""
+    return lambda resource: value(resource, path, default) in bad
+
+
 def pointing_at(
     target: PolicyResource, resources: Resources, kind: str, key: str
 ) -> Iterator[PolicyResource]:
@@ -186,7 +202,7 @@ def of_type(resources: Iterable[PolicyResource], kind: str) -> Iterator[PolicyRe
     return (one for one in resources if one.resource_type == kind)
 
 
-def lacks(kind: str, key: str, **needed: Any) -> StackCheck:
+def lacks(kind: str, key: str, **needed: Any) -> InStack:
     """Return the check for a resource of ``kind`` that depends on this one and has the values ``needed``."""
 
     def violates(resource: PolicyResource, resources: Resources) -> bool:
@@ -195,4 +211,4 @@ def lacks(kind: str, key: str, **needed: Any) -> StackCheck:
             for other in pointing_at(resource, resources, kind, key)
         )
 
-    return violates
+    return InStack(violates)

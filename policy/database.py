@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pulumi_policy import PolicyResource
 
 from policy.access import statements
 from policy.controls import (
     ANYWHERE,
     Check,
-    Control,
+    Checked,
+    InStack,
     Resources,
-    StackCheck,
+    having,
     lacks,
     of_type,
     pointing_at,
     sources,
+    table,
     unless,
     value,
 )
 
-INSTANCE = ("aws:rds/instance:Instance",)
-BUCKET = ("aws:s3/bucket:Bucket",)
 ASSOCIATION = "aws:ec2/routeTableAssociation:RouteTableAssociation"
 RESERVED = {
     *("*", "s3:*", "s3:DeleteBucketPolicy", "s3:PutBucketAcl", "s3:PutBucketPolicy"),
@@ -31,7 +29,8 @@ RESERVED = {
 """The actions that S3.6 forbids for other accounts."""
 
 
-def in_public_subnet(instance: PolicyResource, resources: Resources) -> bool:
+@InStack
+def is_public(instance: PolicyResource, resources: Resources) -> bool:
     """Return whether a subnet of the DB subnet group has a route to an internet gateway.
 
     Without a subnet group the instance would be in the default VPC, whose subnets are public.
@@ -68,6 +67,7 @@ def policies_of(bucket: PolicyResource, resources: Resources) -> list[PolicyReso
     return [*pointing_at(bucket, resources, "aws:s3/bucketPolicy:BucketPolicy", "bucket")]
 
 
+@InStack
 def allows_plain_requests(bucket: PolicyResource, resources: Resources) -> bool:
     """Return whether the bucket policy has no statement that denies every action without TLS."""
     return not any(
@@ -80,6 +80,7 @@ def allows_plain_requests(bucket: PolicyResource, resources: Resources) -> bool:
     )
 
 
+@InStack
 def allows_reserved_actions(bucket: PolicyResource, resources: Resources) -> bool:
     return any(
         one.allows and bool(RESERVED & {*one.actions})
@@ -88,21 +89,27 @@ def allows_reserved_actions(bucket: PolicyResource, resources: Resources) -> boo
     )
 
 
+@InStack
 def has_acl(bucket: PolicyResource, resources: Resources) -> bool:
     acls = pointing_at(bucket, resources, "aws:s3/bucketAcl:BucketAcl", "bucket")
     return bool(value(bucket, "acl") or [*acls])
 
 
-def _instance(id_: str, text: str, violates: Check, cost: str = "") -> Control:
-    return Control(id_, text, INSTANCE, violates, cost=cost)
+def keeps_few_backups(instance: Checked) -> bool:
+    return bool(value(instance, "backupRetentionPeriod", 0) < 7)
 
 
-def _bucket(id_: str, text: str, violates_in: StackCheck) -> Control:
-    return Control(id_, text, BUCKET, violates_in=violates_in)
-
-
-_rotates: Any = unless("manageMasterUserPassword", True)
-_blocks = lacks(
+lacks_monitoring = unless("monitoringInterval", *(1, 5, 10, 15, 30, 60))
+exports_no_log = exports_too_little("postgresql")
+exports_too_few = exports_too_little("postgresql", "upgrade")
+has_one_zone = unless("multiAz", True)
+has_usual_port = having("port", 5432, default=5432)
+has_usual_name = having("username", "postgres", "admin", default="postgres")
+refuses_iam = unless("iamDatabaseAuthenticationEnabled", True)
+rotates_not = unless("manageMasterUserPassword", True)
+BY_SIZE = "logs by the gigabyte"
+BACKUPS = "backup storage above the database's size"
+allows_public_access = lacks(
     "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
     "bucket",
     blockPublicAcls=True,
@@ -110,79 +117,42 @@ _blocks = lacks(
     blockPublicPolicy=True,
     restrictPublicBuckets=True,
 )
+logs_no_access = lacks("aws:s3/bucketLogging:BucketLogging", "bucket")
+has_no_lifecycle = lacks(
+    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration", "bucket"
+)
+
 CONTROLS = (
-    _instance(
-        "RDS.2", "Instances are not publicly accessible", unless("publiclyAccessible", False)
+    *table(
+        "aws:rds/instance:Instance",
+        ("RDS.2", "Instances are not publicly accessible", unless("publiclyAccessible", False)),
+        ("RDS.3", "Storage is encrypted", unless("storageEncrypted", True)),
+        ("RDS.5", "Instances span zones (Multi-AZ)", has_one_zone, "twice the database's price"),
+        ("RDS.6", "Enhanced monitoring is on", lacks_monitoring, BY_SIZE),
+        ("RDS.8", "Deletion protection is on", unless("deletionProtection", True)),
+        ("RDS.9", "Instances publish logs to CloudWatch Logs", exports_too_few, BY_SIZE),
+        ("RDS.10", "IAM authentication is on", refuses_iam),
+        ("RDS.11", "Backups are kept for at least 7 days", keeps_few_backups, BACKUPS),
+        ("RDS.13", "Minor versions are upgraded", unless("autoMinorVersionUpgrade", True)),
+        ("RDS.17", "Tags are copied to snapshots", unless("copyTagsToSnapshot", True)),
+        ("RDS.23", "Instances do not use the engine's default port", has_usual_port),
+        ("RDS.25", "The administrator's name is a custom one", has_usual_name),
+        ("RDS.36", "PostgreSQL instances publish logs to CloudWatch Logs", exports_no_log, BY_SIZE),
+        ("RDS.46", "Instances are not in subnets with a route to an internet gateway", is_public),
+        # The only secret is the one that RDS manages and rotates every 7 days (RDS User Guide,
+        # rds-secrets-manager).
+        ("SecretsManager.1", "Secrets rotate automatically", rotates_not),
+        ("SecretsManager.4", "Secrets rotate at least every 90 days", rotates_not),
     ),
-    _instance("RDS.3", "Storage is encrypted", unless("storageEncrypted", True)),
-    _instance(
-        "RDS.5",
-        "Instances span zones (Multi-AZ)",
-        unless("multiAz", True),
-        "twice the database's price",
-    ),
-    _instance(
-        "RDS.6",
-        "Enhanced monitoring is on",
-        unless("monitoringInterval", *(1, 5, 10, 15, 30, 60)),
-        "logs by the gigabyte",
-    ),
-    _instance("RDS.8", "Deletion protection is on", unless("deletionProtection", True)),
-    _instance(
-        "RDS.9",
-        "Instances publish logs to CloudWatch Logs",
-        exports_too_little("postgresql", "upgrade"),
-        "logs by the gigabyte",
-    ),
-    _instance(
-        "RDS.10", "IAM authentication is on", unless("iamDatabaseAuthenticationEnabled", True)
-    ),
-    _instance(
-        "RDS.11",
-        "Backups are kept for at least 7 days",
-        lambda one: value(one, "backupRetentionPeriod", 0) < 7,
-        "backup storage above the database's size",
-    ),
-    _instance("RDS.13", "Minor versions are upgraded", unless("autoMinorVersionUpgrade", True)),
-    _instance("RDS.17", "Tags are copied to snapshots", unless("copyTagsToSnapshot", True)),
-    _instance(
-        "RDS.23",
-        "Instances do not use the engine's default port",
-        lambda one: value(one, "port", 5432) == 5432,
-    ),
-    _instance(
-        "RDS.25",
-        "The administrator's name is a custom one",
-        lambda one: value(one, "username", "postgres") in {"postgres", "admin"},
-    ),
-    _instance(
-        "RDS.36",
-        "PostgreSQL instances publish logs to CloudWatch Logs",
-        exports_too_little("postgresql"),
-        "logs by the gigabyte",
-    ),
-    Control(
-        "RDS.46",
-        "Instances are not in subnets with a route to an internet gateway",
-        INSTANCE,
-        violates_in=in_public_subnet,
-    ),
-    # The only secret is the one that RDS manages and rotates every 7 days (RDS User Guide,
-    # rds-secrets-manager).
-    _instance("SecretsManager.1", "Secrets rotate automatically", _rotates),
-    _instance("SecretsManager.4", "Secrets rotate at least every 90 days", _rotates),
-    _bucket("S3.2", "Buckets block public read access", _blocks),
-    _bucket("S3.3", "Buckets block public write access", _blocks),
-    _bucket("S3.5", "Requests have to use TLS", allows_plain_requests),
-    _bucket("S3.6", "Policies restrict access of other accounts", allows_reserved_actions),
-    _bucket("S3.8", "Buckets block public access", _blocks),
-    _bucket(
-        "S3.9", "Server access logging is on", lacks("aws:s3/bucketLogging:BucketLogging", "bucket")
-    ),
-    _bucket("S3.12", "ACLs do not manage access", has_acl),
-    _bucket(
-        "S3.13",
-        "Buckets have a lifecycle",
-        lacks("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration", "bucket"),
+    *table(
+        "aws:s3/bucket:Bucket",
+        ("S3.2", "Buckets block public read access", allows_public_access),
+        ("S3.3", "Buckets block public write access", allows_public_access),
+        ("S3.5", "Requests have to use TLS", allows_plain_requests),
+        ("S3.6", "Policies restrict access of other accounts", allows_reserved_actions),
+        ("S3.8", "Buckets block public access", allows_public_access),
+        ("S3.9", "Server access logging is on", logs_no_access),
+        ("S3.12", "ACLs do not manage access", has_acl),
+        ("S3.13", "Buckets have a lifecycle", has_no_lifecycle),
     ),
 )

@@ -10,19 +10,16 @@ from pulumi_policy import PolicyResource
 from policy.access import statements
 from policy.controls import (
     ANYWHERE,
-    Check,
     Checked,
-    Control,
+    InStack,
     Resources,
-    StackCheck,
     pointing_at,
     sources,
+    table,
     unless,
     value,
 )
 
-VPC = ("aws:ec2/vpc:Vpc",)
-INSTANCE = ("aws:ec2/instance:Instance",)
 RULES = (
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
     "aws:ec2/securityGroup:SecurityGroup",
@@ -38,6 +35,7 @@ REPORTS = "ssm:UpdateInstanceInformation"
 """The action with which the SSM Agent registers an instance."""
 
 
+@InStack
 def default_group_open(vpc: PolicyResource, resources: Resources) -> bool:
     """Return whether the default security group allows traffic, as it does unless the stack manages it."""
     kind = "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup"
@@ -45,17 +43,18 @@ def default_group_open(vpc: PolicyResource, resources: Resources) -> bool:
     return not groups or any(one.props.get("ingress") or one.props.get("egress") for one in groups)
 
 
+@InStack
 def has_no_flow_log(vpc: PolicyResource, resources: Resources) -> bool:
     logs = pointing_at(vpc, resources, "aws:ec2/flowLog:FlowLog", "vpcId")
     return not any(value(one, "trafficType") in {"REJECT", "ALL"} for one in logs)
 
 
-def has_no_endpoint(service: str) -> StackCheck:
+def has_no_endpoint(service: str) -> InStack:
     def violates(vpc: PolicyResource, resources: Resources) -> bool:
         endpoints = pointing_at(vpc, resources, "aws:ec2/vpcEndpoint:VpcEndpoint", "vpcId")
         return not any(value(one, "serviceName", "").endswith(f".{service}") for one in endpoints)
 
-    return violates
+    return InStack(violates)
 
 
 def open_ports(rule: Mapping[str, Any]) -> set[int]:
@@ -87,6 +86,7 @@ def allows_imds_v1(instance: Checked) -> bool:
     )
 
 
+@InStack
 def is_not_managed(instance: PolicyResource, resources: Resources) -> bool:
     """Return whether no policy of the instance's role allows the SSM Agent to register."""
     roles = [
@@ -104,72 +104,62 @@ def is_not_managed(instance: PolicyResource, resources: Resources) -> bool:
     )
 
 
-def _endpoint(id_: str, what: str, service: str) -> Control:
-    return Control(
-        id_,
-        f"An interface endpoint for {what}",
-        VPC,
-        violates_in=has_no_endpoint(service),
-        cost="$10 a month and zone",
-    )
+def has_several_interfaces(instance: Checked) -> bool:
+    return len(value(instance, "networkInterfaces", [])) > 1
 
 
-def _instance(id_: str, text: str, violates: Check) -> Control:
-    return Control(id_, text, INSTANCE, violates)
+def is_paravirtual(instance: Checked) -> bool:
+    return value(instance, "instanceType", "").partition(".")[0] in PARAVIRTUAL
 
+
+def opens_more(resource: Checked) -> bool:
+    return bool(opened(resource) - AUTHORIZED)
+
+
+def opens_risky(resource: Checked) -> bool:
+    return bool(opened(resource) & RISKY)
+
+
+ENDPOINTS = {
+    "EC2.10": ("the EC2 API", "ec2"),
+    "EC2.55": ("the ECR API", "ecr.api"),
+    "EC2.56": ("the Docker registry", "ecr.dkr"),
+    "EC2.57": ("Systems Manager", "ssm"),
+    "EC2.58": ("Incident Manager Contacts", "ssm-contacts"),
+    "EC2.60": ("Incident Manager", "ssm-incidents"),
+}
+PRICE = "$10 a month and zone"
+has_address = unless("associatePublicIpAddress", False)
+gives_addresses = unless("mapPublicIpOnLaunch", False, default=False)
+routes = unless("sourceDestCheck", True, default=True)
 
 CONTROLS = (
-    Control(
-        "EC2.2", "The default security group allows no traffic", VPC, violates_in=default_group_open
+    *table(
+        "aws:ec2/vpc:Vpc",
+        ("EC2.2", "The default security group allows no traffic", default_group_open),
+        ("EC2.6", "VPC flow logs are on", has_no_flow_log, "by the gigabyte"),
+        *(
+            (id_, f"An interface endpoint for {what}", has_no_endpoint(service), PRICE)
+            for id_, (what, service) in ENDPOINTS.items()
+        ),
     ),
-    _instance("EC2.3", "EBS volumes are encrypted", has_plain_disk),
-    Control(
-        "EC2.6", "VPC flow logs are on", VPC, violates_in=has_no_flow_log, cost="by the gigabyte"
+    *table(
+        "aws:ec2/subnet:Subnet",
+        ("EC2.15", "Subnets do not give out public IP addresses", gives_addresses),
     ),
-    _instance("EC2.8", "Instances use IMDSv2", allows_imds_v1),
-    _instance(
-        "EC2.9", "Instances have no public IPv4 address", unless("associatePublicIpAddress", False)
+    *table(
+        "aws:ec2/instance:Instance",
+        ("EC2.3", "EBS volumes are encrypted", has_plain_disk),
+        ("EC2.8", "Instances use IMDSv2", allows_imds_v1),
+        ("EC2.9", "Instances have no public IPv4 address", has_address),
+        ("EC2.17", "Instances have one network interface", has_several_interfaces),
+        ("EC2.24", "No paravirtual instance types", is_paravirtual),
+        ("EC2.180", "Network interfaces check source and destination", routes),
+        ("SSM.1", "Instances are managed by Systems Manager", is_not_managed),
     ),
-    _endpoint("EC2.10", "the EC2 API", "ec2"),
-    Control(
-        "EC2.15",
-        "Subnets do not give out public IP addresses",
-        ("aws:ec2/subnet:Subnet",),
-        unless("mapPublicIpOnLaunch", False, default=False),
-    ),
-    _instance(
-        "EC2.17",
-        "Instances have one network interface",
-        lambda one: len(value(one, "networkInterfaces", [])) > 1,
-    ),
-    Control(
-        "EC2.18",
-        "Only ports 80 and 443 are open to the world",
+    *table(
         RULES,
-        lambda one: bool(opened(one) - AUTHORIZED),
-    ),
-    Control(
-        "EC2.19",
-        "No port of high risk is open to the world",
-        RULES,
-        lambda one: bool(opened(one) & RISKY),
-    ),
-    _instance(
-        "EC2.24",
-        "No paravirtual instance types",
-        lambda one: value(one, "instanceType", "").partition(".")[0] in PARAVIRTUAL,
-    ),
-    _endpoint("EC2.55", "the ECR API", "ecr.api"),
-    _endpoint("EC2.56", "the Docker registry", "ecr.dkr"),
-    _endpoint("EC2.57", "Systems Manager", "ssm"),
-    _endpoint("EC2.58", "Incident Manager Contacts", "ssm-contacts"),
-    _endpoint("EC2.60", "Incident Manager", "ssm-incidents"),
-    _instance(
-        "EC2.180",
-        "Network interfaces check source and destination",
-        unless("sourceDestCheck", True, default=True),
-    ),
-    Control(
-        "SSM.1", "Instances are managed by Systems Manager", INSTANCE, violates_in=is_not_managed
+        ("EC2.18", "Only ports 80 and 443 are open to the world", opens_more),
+        ("EC2.19", "No port of high risk is open to the world", opens_risky),
     ),
 )

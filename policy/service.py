@@ -8,18 +8,19 @@ from typing import Any
 
 from pulumi_policy import PolicyResource
 
-from policy.controls import Check, Checked, Control, Resources, lacks, pointing_at, unless, value
+from policy.controls import (
+    Check,
+    Checked,
+    InStack,
+    Resources,
+    having,
+    lacks,
+    pointing_at,
+    table,
+    unless,
+    value,
+)
 
-SERVICE = ("aws:ecs/service:Service",)
-TASK = ("aws:ecs/taskDefinition:TaskDefinition",)
-CLUSTER = ("aws:ecs/cluster:Cluster",)
-REPOSITORY = ("aws:ecr/repository:Repository",)
-BALANCER = ("aws:lb/loadBalancer:LoadBalancer",)
-LISTENER = ("aws:lb/listener:Listener",)
-TARGETS = ("aws:lb/targetGroup:TargetGroup",)
-CERTIFICATE = ("aws:acm/certificate:Certificate",)
-ALARM = ("aws:cloudwatch/metricAlarm:MetricAlarm",)
-LOG_GROUP = ("aws:cloudwatch/logGroup:LogGroup",)
 KEYS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "ECS_ENGINE_AUTH_DATA"}
 TLS = {"HTTPS", "TLS"}
 RECOMMENDED = {
@@ -50,6 +51,26 @@ def has_no_insights(cluster: Checked) -> bool:
     return settings.get("containerInsights") not in {"enabled", "enhanced"}
 
 
+def has_one_subnet(balancer: Checked) -> bool:
+    # A load balancer has one subnet in a zone (Elastic Load Balancing API, CreateLoadBalancer).
+    return len(balancer.props["subnets"]) < 2
+
+
+def has_old_policy(listener: Checked) -> bool:
+    secure = value(listener, "protocol") in TLS
+    return bool(secure and value(listener, "sslPolicy") not in RECOMMENDED)
+
+
+def has_no_action(alarm: Checked) -> bool:
+    return not alarm.props.get("alarmActions")
+
+
+def forgets(log_group: Checked) -> bool:
+    # 0, or no value, keeps them for ever.
+    return bool(0 < value(log_group, "retentionInDays", 0) < 365)
+
+
+@InStack
 def serves_plain_http(listener: PolicyResource, resources: Resources) -> bool:
     """Return whether an HTTP listener has an action other than a redirect to HTTPS."""
     if value(listener, "protocol") != "HTTP":
@@ -65,155 +86,80 @@ def has_short_key(certificate: Checked) -> bool:
     return algorithm.startswith("RSA_") and int(algorithm.removeprefix("RSA_")) < 2048
 
 
+shares_processes = having("pidMode", "host")
+is_privileged = any_container(lambda one: one.get("privileged") is True)
+has_writable_root = any_container(lambda one: one.get("readonlyRootFilesystem") is not True)
+has_keys = any_container(
+    lambda one: bool(KEYS & {each["name"] for each in one.get("environment", [])})
+)
+has_no_log = any_container(lambda one: not one.get("logConfiguration", {}).get("logDriver"))
+is_public = unless("networkConfiguration.assignPublicIp", False, default=False)
+is_outdated = unless("platformVersion", "LATEST", "1.4.0", default="LATEST")
+is_not_scanned = unless("imageScanningConfiguration.scanOnPush", True)
+has_no_lifecycle = lacks("aws:ecr/lifecyclePolicy:LifecyclePolicy", "repository")
+may_change_tags = unless("imageTagMutability", "IMMUTABLE", "IMMUTABLE_WITH_EXCLUSION")
+BY_SIZE = "storage by the gigabyte"
+is_lax = unless("desyncMitigationMode", "defensive", "strictest", default="defensive")
+
 CONTROLS = (
-    Control(
-        "ECS.2",
-        "Services do not give tasks public IP addresses",
-        SERVICE,
-        unless("networkConfiguration.assignPublicIp", False, default=False),
-        cost="a NAT gateway",
+    *table(
+        "aws:ecs/service:Service",
+        ("ECS.2", "Services do not give tasks public IP addresses", is_public, "a NAT gateway"),
+        ("ECS.10", "Fargate services run on the latest platform version", is_outdated),
     ),
-    Control(
-        "ECS.3",
-        "Task definitions do not share the host's process namespace",
-        TASK,
-        lambda task: value(task, "pidMode") == "host",
+    *table(
+        "aws:ecs/taskDefinition:TaskDefinition",
+        ("ECS.3", "Task definitions do not share the host's process namespace", shares_processes),
+        ("ECS.4", "Containers run as non-privileged", is_privileged),
+        ("ECS.5", "Containers have a read-only root file system", has_writable_root),
+        ("ECS.8", "No AWS keys in environment variables", has_keys),
+        ("ECS.9", "Task definitions have a logging configuration", has_no_log),
+        ("ECS.17", "Task definitions do not use host network mode", having("networkMode", "host")),
+        ("ECS.20", "Linux containers run as a non-root user", any_container(runs_as_root)),
     ),
-    Control(
-        "ECS.4",
-        "Containers run as non-privileged",
-        TASK,
-        any_container(lambda one: one.get("privileged") is True),
+    *table(
+        "aws:ecs/cluster:Cluster",
+        ("ECS.12", "Clusters use Container Insights", has_no_insights, "by the metric"),
     ),
-    Control(
-        "ECS.5",
-        "Containers have a read-only root file system",
-        TASK,
-        any_container(lambda one: one.get("readonlyRootFilesystem") is not True),
+    *table(
+        "aws:ecr/repository:Repository",
+        ("ECR.1", "Private repositories scan images", is_not_scanned),
+        ("ECR.2", "Tags are immutable", may_change_tags),
+        ("ECR.3", "Repositories have a lifecycle policy", has_no_lifecycle),
     ),
-    Control(
-        "ECS.8",
-        "No AWS keys in environment variables",
-        TASK,
-        any_container(
-            lambda one: bool(KEYS & {each["name"] for each in one.get("environment", [])})
-        ),
+    *table(
+        "aws:lb/loadBalancer:LoadBalancer",
+        ("ELB.4", "Invalid HTTP headers are dropped", unless("dropInvalidHeaderFields", True)),
+        ("ELB.5", "Access logs are on", unless("accessLogs.enabled", True), "storage in S3"),
+        ("ELB.6", "Deletion protection is on", unless("enableDeletionProtection", True)),
+        ("ELB.12", "Desync mitigation is defensive or strictest", is_lax),
+        ("ELB.13", "Load balancers span at least two zones", has_one_subnet),
     ),
-    Control(
-        "ECS.9",
-        "Task definitions have a logging configuration",
-        TASK,
-        any_container(lambda one: not one.get("logConfiguration", {}).get("logDriver")),
+    *table(
+        "aws:lb/listener:Listener",
+        ("ELB.1", "HTTP requests are redirected to HTTPS", serves_plain_http),
+        ("ELB.17", "HTTPS listeners use recommended security policies", has_old_policy),
+        ("ELB.18", "Listeners use secure protocols", unless("protocol", *TLS)),
     ),
-    Control(
-        "ECS.10",
-        "Fargate services run on the latest platform version",
-        SERVICE,
-        unless("platformVersion", "LATEST", "1.4.0", default="LATEST"),
+    *table(
+        "aws:lb/targetGroup:TargetGroup",
+        ("ELB.21", "Target groups check health by HTTPS", unless("healthCheck.protocol", "HTTPS")),
+        ("ELB.22", "Target groups use encrypted protocols", unless("protocol", *TLS, "QUIC")),
     ),
-    Control(
-        "ECS.12", "Clusters use Container Insights", CLUSTER, has_no_insights, cost="by the metric"
-    ),
-    Control(
-        "ECS.17",
-        "Task definitions do not use host network mode",
-        TASK,
-        lambda task: value(task, "networkMode") == "host",
-    ),
-    Control("ECS.20", "Linux containers run as a non-root user", TASK, any_container(runs_as_root)),
-    Control(
-        "ECR.1",
-        "Private repositories scan images",
-        REPOSITORY,
-        unless("imageScanningConfiguration.scanOnPush", True),
-    ),
-    Control(
-        "ECR.2",
-        "Tags are immutable",
-        REPOSITORY,
-        unless("imageTagMutability", "IMMUTABLE", "IMMUTABLE_WITH_EXCLUSION"),
-    ),
-    Control(
-        "ECR.3",
-        "Repositories have a lifecycle policy",
-        REPOSITORY,
-        violates_in=lacks("aws:ecr/lifecyclePolicy:LifecyclePolicy", "repository"),
-    ),
-    Control(
-        "ELB.1", "HTTP requests are redirected to HTTPS", LISTENER, violates_in=serves_plain_http
-    ),
-    Control(
-        "ELB.4",
-        "Invalid HTTP headers are dropped",
-        BALANCER,
-        unless("dropInvalidHeaderFields", True),
-    ),
-    Control(
-        "ELB.5",
-        "Access logs are on",
-        BALANCER,
-        unless("accessLogs.enabled", True),
-        cost="storage in S3",
-    ),
-    Control(
-        "ELB.6", "Deletion protection is on", BALANCER, unless("enableDeletionProtection", True)
-    ),
-    Control(
-        "ELB.12",
-        "Desync mitigation is defensive or strictest",
-        BALANCER,
-        unless("desyncMitigationMode", "defensive", "strictest", default="defensive"),
-    ),
-    Control(
-        "ELB.13",
-        "Load balancers span at least two zones",
-        BALANCER,
-        # A load balancer has one subnet in a zone (Elastic Load Balancing API, CreateLoadBalancer).
-        lambda one: len(one.props["subnets"]) < 2,
-    ),
-    Control(
-        "ELB.17",
-        "HTTPS listeners use recommended security policies",
-        LISTENER,
-        lambda one: value(one, "protocol") in TLS and value(one, "sslPolicy") not in RECOMMENDED,
-    ),
-    Control("ELB.18", "Listeners use secure protocols", LISTENER, unless("protocol", *TLS)),
-    Control(
-        "ELB.21",
-        "Target groups check health by HTTPS",
-        TARGETS,
-        unless("healthCheck.protocol", "HTTPS"),
-    ),
-    Control(
-        "ELB.22", "Target groups use encrypted protocols", TARGETS, unless("protocol", *TLS, "QUIC")
-    ),
-    Control(
-        "ACM.1",
-        "Certificates are renewed in time",
-        CERTIFICATE,
+    *table(
+        "aws:acm/certificate:Certificate",
         # ACM renews what is validated by DNS; an e-mail a person has to answer
         # (ACM User Guide, "Managed certificate renewal").
-        unless("validationMethod", "DNS"),
+        ("ACM.1", "Certificates are renewed in time", unless("validationMethod", "DNS")),
+        ("ACM.2", "RSA keys have at least 2,048 bits", has_short_key),
     ),
-    Control("ACM.2", "RSA keys have at least 2,048 bits", CERTIFICATE, has_short_key),
-    Control(
-        "CloudWatch.15",
-        "Alarms have an action for the state ALARM",
-        ALARM,
-        lambda one: not one.props.get("alarmActions"),
+    *table(
+        "aws:cloudwatch/metricAlarm:MetricAlarm",
+        ("CloudWatch.15", "Alarms have an action for the state ALARM", has_no_action),
+        ("CloudWatch.17", "Alarms' actions are enabled", having("actionsEnabled", False)),
     ),
-    Control(
-        "CloudWatch.16",
-        "Logs are kept for at least 365 days",
-        LOG_GROUP,
-        # 0, or no value, keeps them for ever.
-        lambda one: 0 < value(one, "retentionInDays", 0) < 365,
-        cost="storage by the gigabyte",
-    ),
-    Control(
-        "CloudWatch.17",
-        "Alarms' actions are enabled",
-        ALARM,
-        unless("actionsEnabled", True, default=True),
+    *table(
+        "aws:cloudwatch/logGroup:LogGroup",
+        ("CloudWatch.16", "Logs are kept for at least 365 days", forgets, BY_SIZE),
     ),
 )

@@ -6,15 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
-from typing import Any
 
 from ecs_gate.text import t
 from stack import image, maps, rules, scaling, service
 from stack.file import Reader
-from stack.maps import Field
 from stack.rules import Change, Invalid, Key
 from stack.schedule_expressions import each_time, next_time
-from stack.workers import SIZES, sizes
+from stack.workers import CPU, MEMORY, sizes
 
 LOOKED_AT = 100
 """Runs from now on whose distances are compared with `timeoutMinutes`."""
@@ -39,19 +37,24 @@ def runs(text: str, zone: str, after: datetime) -> Iterator[datetime]:
     return each_time(next_time(text, zone, after), after)
 
 
-FIELDS: dict[str, Field[Any]] = {
-    "command": Field(image.command),
-    "schedule": Field(expression),
-    "timeZone": Field(scaling.time_zone, inherited=True),
-    **SIZES,
-    "enabled": Field(rules.boolean, "true"),
-    "timeoutMinutes": Field(rules.Integer(1, 10080, t(" minutes")), "60"),
-}
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One job: `cpu` in 1/1024 vCPU, `memory` in MiB, and the minutes after which a run is stopped."""
+
+    name: str
+    command: tuple[str, ...] = maps.given(image.command)
+    schedule: str = maps.given(expression)
+    time_zone: str = maps.given(scaling.time_zone, inherited=True)
+    cpu: int = maps.given(CPU, inherited=True)
+    memory: int = maps.given(MEMORY, inherited=True)
+    enabled: bool = maps.given(rules.boolean, "true")
+    timeout_minutes: int = maps.given(rules.Integer(1, 10080, t(" minutes")), "60")
+
 
 JOBS = Key(
     "jobs",
     "{}",
-    maps.rule_of("jobs", FIELDS),
+    maps.rule_of("jobs", Job),
     "commands of the app's image by the clock: `jobs.NAME.command`, `schedule` (EventBridge Scheduler's `cron(…)`, "
     "`rate(…)` or `at(…)`), and `timeZone` (`scheduleTimeZone`), `cpu`, `memory` (those of the web tasks), `enabled` "
     "(true), `timeoutMinutes` (60) (docs/your-app.md)",
@@ -64,44 +67,17 @@ JOBS = Key(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """One job: `cpu` in 1/1024 vCPU, `memory` in MiB, and the minutes after which a run is stopped."""
-
-    name: str
-    command: tuple[str, ...]
-    schedule: str
-    time_zone: str
-    cpu: int
-    memory: int
-    enabled: bool
-    timeout_minutes: int
-
-    def next_run(self, after: datetime) -> datetime | None:
-        """Return the next run after a moment; None where there is none, or the job is off."""
-        return next(runs(self.schedule, self.time_zone, after), None) if self.enabled else None
-
-
 def jobs(read: Reader, cpu: int, memory: int) -> tuple[Job, ...]:
     """Return the jobs, by name. ``cpu`` and ``memory`` are the web task's."""
     declared, zone = read(JOBS), read(scaling.SCHEDULE_TIME_ZONE)
 
     def checked() -> tuple[Job, ...]:
-        return tuple(
-            checked_schedule(
-                Job(
-                    name=name,
-                    command=each["command"],
-                    schedule=each["schedule"],
-                    time_zone=each["timeZone"] or zone,
-                    **sizes(name, each["cpu"] or cpu, each["memory"] or memory),
-                    enabled=each["enabled"],
-                    timeout_minutes=each["timeoutMinutes"],
-                ),
-                datetime.now(UTC),
-            )
-            for name, each in sorted(declared.items())
-        )
+        now, made = datetime.now(UTC), []
+        for name, each in sorted(declared.items()):
+            own = sizes(name, each["cpu"] or cpu, each["memory"] or memory)
+            job = Job(name=name, **each | own | {"time_zone": each["time_zone"] or zone})
+            made.append(checked_schedule(job, now))
+        return tuple(made)
 
     others = (scaling.SCHEDULE_TIME_ZONE, service.TASK_CPU, service.TASK_MEMORY)
     return read.together(checked, JOBS, *others, otherwise=())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Generic, TypeVar
 
 from ecs_gate.text import Text, t, text_of
@@ -26,10 +27,16 @@ class Field(Generic[T]):
     inherited: bool = False
 
 
-def rule_of(
-    key: str, fields: Mapping[str, Field[Any]]
-) -> Callable[[str], dict[str, dict[str, Any]]]:
-    """Return the rule of a map from names to records with these fields. Pulumi passes it as JSON."""
+def given(rule: Callable[[str], T], default: str | None = None, *, inherited: bool = False) -> T:
+    """Return the field of a record that an entry's field of the same name gives, in camel case there."""
+    value: T = dataclasses.field(metadata={"field": Field(rule, default, inherited)})
+    return value
+
+
+def rule_of(key: str, record: type) -> Callable[[str], dict[str, dict[str, Any]]]:
+    """Return the rule of a map from names to the values of a record's ``given`` fields. Pulumi passes it as JSON."""
+    names = {re.sub("_(.)", lambda at: at[1].upper(), each.name): each for each in fields(record)}
+    known = {name: each for name, each in names.items() if "field" in each.metadata}
 
     def rule(text: str) -> dict[str, dict[str, Any]]:
         otherwise = t(
@@ -38,7 +45,7 @@ def rule_of(
             key=key,
         )
         content = decoded(text, otherwise)
-        return {name: _entry(key, name, each, fields) for name, each in content.items()}
+        return {name: _entry(key, name, each, known) for name, each in content.items()}
 
     return rule
 
@@ -61,7 +68,9 @@ def one_text(value: object, otherwise: Text) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _entry(key: str, name: str, given: object, fields: Mapping[str, Field[Any]]) -> dict[str, Any]:
+def _entry(
+    key: str, name: str, given: object, fields: Mapping[str, dataclasses.Field[Any]]
+) -> dict[str, Any]:
     if not NAME.fullmatch(name) or len(name) > LONGEST_NAME or "--" in name:
         raise Invalid(
             "{name!r} is part of the names of resources; use at most {longest} lowercase letters, digits and "
@@ -84,7 +93,10 @@ def _entry(key: str, name: str, given: object, fields: Mapping[str, Field[Any]])
                 known=", ".join(fields),
             )
             raise ValueError(with_nearest(rule, field, fields))
-    return {field: _value(name, field, each, given) for field, each in fields.items()}
+    return {
+        each.name: _value(name, field, each.metadata["field"], given)
+        for field, each in fields.items()
+    }
 
 
 def _value(name: str, field: str, known: Field[T], given: Mapping[str, object]) -> T | None:

@@ -19,14 +19,25 @@ def allow(resource: str | Sequence[str], *actions: str) -> Policy:
     return {"Effect": "Allow", "Action": list(actions), "Resource": resources}
 
 
-def trusted(service: str, when: dict[str, dict[str, Any]] | None = None) -> Policy:
-    """Return the trust policy that lets an AWS service assume the role under the conditions `when`."""
+def let(
+    service: str | Sequence[str],
+    action: str | Sequence[str],
+    resource: str | None,
+    when: dict[str, dict[str, Any]] | None = None,
+) -> Policy:
+    """Return the statement of a resource's own policy, or of a role's trust policy, with which services may do this."""
     statement: Policy = {
         "Effect": "Allow",
-        "Principal": {"Service": service},
-        "Action": "sts:AssumeRole",
+        "Principal": {"Service": service if isinstance(service, str) else list(service)},
+        "Action": action if isinstance(action, str) else list(action),
     }
-    return policy({**statement, "Condition": when} if when else statement)
+    own = {"Resource": resource} if resource else {}
+    return statement | own | ({"Condition": when} if when else {})
+
+
+def trusted(service: str, when: dict[str, dict[str, Any]] | None = None) -> Policy:
+    """Return the trust policy that lets an AWS service assume the role under the conditions `when`."""
+    return policy(let(service, "sts:AssumeRole", None, when))
 
 
 def without_tls(resource: str | Sequence[str], action: str) -> Policy:

@@ -6,7 +6,12 @@ A message without Japanese is shown in English: neither fails a test, so that a 
 
 ecs_gate/ has a catalogue of its own, and careapp has one of what it says beside that.
 
-Messages stand in calls of ``t``, ``Invalid`` and REFUSALS, in the help of commands and in the settings.
+<<<<<<< HEAD
+Messages stand in calls of ``t``, ``Invalid`` and REFUSALS, in fields of ROWS, in the help of commands and in the
+settings.
+=======
+Messages stand in calls of ``t``, ``Invalid`` and REFUSALS, in the help of commands, in templates and in the settings.
+>>>>>>> leantools
 """
 
 import ast
@@ -16,9 +21,11 @@ import re
 import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
+from jinja2 import Environment
 
 from ecs_gate import text
 from local_cloud.paths import ROOT
@@ -26,12 +33,15 @@ from stack import LOCALE
 from stack.settings import KEYS
 
 MARKS = {"t", "Invalid"}
+ROWS = dict.fromkeys(("Known", "replace"), ("title", "why", "fix"))
+"""Records, and what copies one with other fields, whose fields of these names are messages."""
 REFUSALS = {
     *("Refused", "StackError", "Missing", "NoPrice", "RehearsalFailed", "FaultError", "DevFailed"),
     *("CloudError", "EngineError", "NoInterpreter", "NoSuchProgram", "PostgresFailed"),
     *("DockerfileError", "RunFailed", "NoDocker"),
 }
 """Errors that are raised with what ``t`` takes, or with a text; in the local cloud Refused is AWS's, too."""
+TEMPLATES: Any = Environment(extensions=["jinja2.ext.i18n"], autoescape=True)
 LITERAL = re.compile(r'"(?:[^"\\]|\\.)*"')
 GATE = (ROOT / "ecs_gate",)
 SOURCES = tuple(
@@ -60,6 +70,9 @@ def by_file(places: Sequence[Path]) -> Iterator[list[str]]:
             tree = ast.parse(file.read_text())
             names = MARKS | REFUSALS - ({"Refused"} if place.name == "local_cloud" else set())
             yield [text for _, text in sorted((*marked(tree, file.name, names), *helps(tree)))]
+        for file in sorted(place.rglob("*.html")):
+            words = TEMPLATES.extract_translations(file.read_text(), gettext_functions=("t",))
+            yield [str(text) for _, _, text in words]
 
 
 def marked(tree: ast.AST, file: str, names: Collection[str]) -> Iterator[tuple[int, str]]:
@@ -72,6 +85,11 @@ def marked(tree: ast.AST, file: str, names: Collection[str]) -> Iterator[tuple[i
             elif name in MARKS:
                 where = f"{file}:{node.lineno}"
                 raise ValueError(f"{where}: t() takes a literal, or no catalogue can know it")
+        elif isinstance(node, ast.Call) and name in ROWS:
+            fields = [each for each in node.keywords if each.arg in ROWS[name]]
+            for value in (each.value for each in fields):
+                if isinstance(value, ast.Constant):
+                    yield value.lineno, str(value.value)
 
 
 def helps(tree: ast.AST) -> Iterator[tuple[int, str]]:
@@ -132,7 +150,7 @@ def added(catalogue: str, files: Iterable[Sequence[str]]) -> str:
 
 def main() -> int:
     """Print the differences; 1 when a message has no translation, or a translation no message."""
-    found, others = [], set[str]()
+    found, others = list[str](), set[str]()
     for file, places in SAID_IN.items():
         own = [[each for each in said if each not in others] for said in by_file(places)]
         if "--add" in sys.argv:

@@ -11,9 +11,10 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -24,6 +25,8 @@ from tests.support.declared import ROOT, VPC, begun, declared, variants
 FOLDER = ROOT / "tests" / "unit" / "recorded"
 SECRET = "4dabf18193072939515e22adb298388d"
 """How a secret goes to the engine (pulumi/sdk/go/common/resource/sig)."""
+LINE = 130
+"""So long is a map or a list, as JSON, that stands on one line."""
 CHANGING = {r"[0-9a-f]{16}-[0-9]{8}T[0-9]{6}": "TAG", r"\b[0-9a-f]{64}\b": "RANDOM"}
 """What is another one in each run, or after each change of the app's sources."""
 
@@ -81,16 +84,24 @@ def resources(found: dict[str, Any]) -> dict[str, Any]:
     return dict(sorted(record.items()))
 
 
-def changes(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
-    """Return what is new, what is gone, and the inputs that differ, each with both values."""
-    changed = {
-        name: dict(differences(before[name], after[name]))
-        for name in before
-        if name in after and before[name] != after[name]
-    }
+def changes(
+    before: dict[str, Any], after: dict[str, Any], known: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Any]:
+    """Return what is new, what is gone, and the inputs that differ, each with both values.
+
+    Of a new resource that is also in ``known`` these are the inputs that differ from that.
+    """
+    both = {name: dict(differences(before[name], after[name])) for name in before if name in after}
+    changed = {name: found for name, found in both.items() if found}
     new = {name: after[name] for name in after if name not in before}
-    gone = [name for name in before if name not in after]
-    return changed | ({"new": new} if new else {}) | ({"gone": gone} if gone else {})
+    kinds = {
+        "new": {name: new[name] for name in new if name not in known},
+        "new, like one of prod.yaml or settings.yaml": {
+            name: dict(differences(known[name], new[name])) for name in new if name in known
+        },
+        "gone": [name for name in before if name not in after],
+    }
+    return changed | {kind: names for kind, names in kinds.items() if names}
 
 
 def differences(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -101,14 +112,13 @@ def differences(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, Any]]
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for index, both in enumerate(zip(old, new, strict=True)):
             yield from differences(*both, f"{path}[{index}]")
-    elif old != new:
+    elif (type(old), old) != (type(new), new):  # True equals 1
         yield path, [old, new]
 
 
-def prod_as_poc() -> dict[str, Any]:
+def as_poc(record: dict[str, Any]) -> dict[str, Any]:
     """Return prod's resources under poc's names."""
-    named = json.dumps(resources(declared("prod"))).replace("careapp-prod", "careapp-poc")
-    return dict(json.loads(named))
+    return dict(json.loads(json.dumps(record).replace("careapp-prod", "careapp-poc")))
 
 
 def of_each(keys: Iterable[str]) -> dict[str, Any]:
@@ -139,36 +149,44 @@ def records() -> dict[str, str]:
     for run in [("poc",), ("prod",), *map(run_of, together().values())]:
         begun(*run)
     settings = of_each(variants("prod"))
-    poc = resources(declared("poc"))
+    poc, prod = resources(declared("poc")), as_poc(resources(declared("prod")))
+    known = dict(prod)
+    for each in settings.values():
+        known = as_poc(each.get("new", {})) | known
     of_several = {
-        name: {"set": each} | changes(poc, resources(shown(*run_of(each))))
+        name: {"set": each} | changes(poc, resources(shown(*run_of(each))), known)
         for name, each in together().items()
     }
     return {
         "poc.yaml": text(poc),
-        "prod.yaml": text(changes(poc, prod_as_poc())),
+        "prod.yaml": text(changes(poc, prod)),
         "settings.yaml": text(settings),
         "together.yaml": text(of_several),
     }
 
 
 class Dumper(yaml.SafeDumper):
-    """Writes each value where it stands, and never a reference to another place."""
+    """Writes a value where it stands, never a reference; maps and lists on one line that fit there."""
 
     def ignore_aliases(self, _data: Any) -> bool:
         return True
 
 
+def _flowing(value: Any) -> bool:
+    return len(json.dumps(value, ensure_ascii=False)) <= LINE
+
+
+Dumper.add_representer(
+    dict, lambda to, value: to.represent_mapping("tag:yaml.org,2002:map", value, _flowing(value))
+)
+Dumper.add_representer(
+    list, lambda to, value: to.represent_sequence("tag:yaml.org,2002:seq", value, _flowing(value))
+)
+
+
 def text(record: Any) -> str:
-    """Return a record as YAML, with small maps and lists on one line."""
-    return yaml.dump(
-        record,
-        Dumper=Dumper,
-        sort_keys=False,
-        default_flow_style=None,
-        width=140,
-        allow_unicode=True,
-    )
+    """Return a record as YAML: a diff of it shows what has changed."""
+    return yaml.dump(record, Dumper=Dumper, sort_keys=False, width=sys.maxsize, allow_unicode=True)
 
 
 def main(*words: str) -> None:

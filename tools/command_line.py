@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from ecs_gate.aws import local_cloud
 from ecs_gate.aws.errors import AwsProblem
@@ -35,7 +36,8 @@ from ecs_gate.text import (
 from ecs_gate.text.masking import mask, mask_data
 from stack import LANGUAGE
 from stack.file import StackError, full_key, read, stacks
-from stack.settings import Settings
+from stack.rules import Choice, Key
+from stack.settings import KEYS, Settings
 from tools import ROOT
 
 ECS = "ecsEnabled"
@@ -258,6 +260,19 @@ class Setting(click.ParamType[tuple[str, str]]):
         if key.rpartition(":")[2] == ECS:
             self.fail(str(self.stages), param, ctx)
         return key, text
+
+    def shell_complete(self, *begun: Any) -> list[CompletionItem]:
+        """Return the keys that begin so, each as KEY= and with values: all of a choice, otherwise the default."""
+        pairs = [f"{key.name}={value}" for key in KEYS for value in _values(key)]
+        return [CompletionItem(pair) for pair in pairs if pair.startswith(begun[-1])]
+
+
+def _values(key: Key[Any]) -> Iterable[str]:
+    if key.name == ECS:
+        return ()
+    if isinstance(key.rule, Choice):
+        return key.rule.options
+    return ("true", "false") if key.kind == "boolean" else dict.fromkeys(("", key.default))
 
 
 NO_ACCESS = ("credentials", "expired")

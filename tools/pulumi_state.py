@@ -14,10 +14,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ecs_gate.parts.records import Deletion
-from ecs_gate.signals import run_in_front
 from ecs_gate.text import Refused, verbatim
 from stack.names import StackNames
 from tools.additions.parts import restores
+from tools.signals import run_in_front
 
 INSTANCE = "aws:rds/instance:Instance"
 TASK_DEFINITION = "aws:ecs/taskDefinition:TaskDefinition"

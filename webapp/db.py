@@ -28,6 +28,9 @@ STATEMENT_TIMEOUT = 2.0  # enforced by the server
 PATIENCE = 2.5  # for a response; longer than STATEMENT_TIMEOUT
 PROBE_PATIENCE = 0.8
 RETRY_EVERY = 0.25  # while the database is unavailable
+NO_ANSWER = "none"  # in place of the SQLSTATE, which an error has only from the server
+# Classes of SQLSTATE: connections; and shutdown, crash or start-up, which the server says before it closes one.
+LOST = ("08", "57P", NO_ANSWER)
 
 RV = TypeVar("RV")
 log = logging.getLogger(__name__)
@@ -215,18 +218,15 @@ class Database:
             log.log(level, message, extra={"host": self._settings.db_host, **fields})
 
 
-def is_disconnection(error: Exception) -> bool:
-    """Return whether the error means a lost or failed connection, or a server that is not the primary.
+def is_disconnection(error: psycopg.Error) -> bool:
+    """Return whether an error means that the connection is lost, or leads to a server that is not the primary.
 
-    Most of psycopg's OperationalErrors are errors of a statement: disk full, deadlock, lock or
-    statement timeout. Errors that libpq detects have no SQLSTATE. Class 08 is about connections; class
-    57P (shutdown, crash, start-up) is sent before the server closes the connection.
+    Other OperationalErrors are a statement's own: disk full, deadlock, lock or statement timeout.
     """
     if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
-        return True
-    if not isinstance(error, psycopg.OperationalError):
-        return False
-    return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
+        return True  # a former primary
+    state = error.sqlstate or NO_ANSWER
+    return isinstance(error, psycopg.OperationalError) and state.startswith(LOST)
 
 
 def init_app(app: Flask, settings: Settings) -> None:

@@ -19,11 +19,6 @@ SHOWN = 60  # characters of an invalid value in an error
 PORT_SLIP = re.compile(r"[0-9A-Za-z]{1,7}")
 
 HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?")
-SECRET_ARN = re.compile(r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[\w/+=.@!-]+")
-
-LOAD_BALANCER_ARN = re.compile(
-    r"arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:loadbalancer/app/[\w./-]+"
-)
 
 
 class SettingsError(Exception):
@@ -105,6 +100,15 @@ def _one_of(*choices: str) -> Callable[[str], str]:
     return parse
 
 
+def _like(pattern: str, what: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(what)
+        return value
+
+    return parse
+
+
 def _address(value: str) -> str:
     try:
         return str(ipaddress.ip_address(value))
@@ -135,22 +139,15 @@ def _printable(value: str) -> str:
     return value
 
 
-def _secret_arn(value: str) -> str:
-    if not SECRET_ARN.fullmatch(value):
-        raise ValueError("the ARN of a secret (arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME)")
-    return value
-
-
-def _load_balancer(value: str) -> str:
-    if not LOAD_BALANCER_ARN.fullmatch(value):
-        raise ValueError("the ARN of an Application Load Balancer")
-    return value
-
-
-def _http_address(value: str) -> str:
-    if not re.fullmatch(r"https?://[!-~]+", value):
-        raise ValueError("an http address")
-    return value.rstrip("/")
+_secret_arn = _like(
+    r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[\w/+=.@!-]+",
+    "the ARN of a secret (arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME)",
+)
+_load_balancer = _like(
+    r"arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:loadbalancer/app/[\w./-]+",
+    "the ARN of an Application Load Balancer",
+)
+_url = _like(r"https?://[!-~]+", "an http address")
 
 
 def _readable_file(value: str) -> Path:
@@ -182,7 +179,7 @@ VARIABLES: Mapping[str, tuple[str, Callable[[str], Any], str | None]] = {
         "verify-full",
     ),
     "db_sslrootcert": ("DB_SSLROOTCERT", _readable_file, str(RDS_BUNDLE)),
-    "metadata_uri": ("ECS_CONTAINER_METADATA_URI_V4", _http_address, None),
+    "metadata_uri": ("ECS_CONTAINER_METADATA_URI_V4", lambda text: _url(text).rstrip("/"), None),
     "load_balancer": ("LOAD_BALANCER_ARN", _load_balancer, None),
 }
 """By field of Settings: the variable, its parser and its default."""

@@ -103,25 +103,20 @@ CHECKS: tuple[Check, ...] = (
 def run(case: Case) -> tuple[tuple[Finding, ...], tuple[Unread, ...]]:
     """Return the findings of all checks, the root cause first, and the checks that failed themselves."""
     owner = case.now.owner
-    parts = {check: read_part(_findings, check, case) for check in (*CHECKS, *owner.checks())}
+    parts = {
+        check: read_part(lambda check=check: [*check(case)]) for check in (*CHECKS, *owner.checks())
+    }
     all_ = [each for part in parts.values() for each in part.value or ()]
     findings = ranked([each for one in all_ for each in owner.review(case, one)])
     causes = [each for each in findings if each.kind == "cause"]
-    shown = [each.at(case.now.place) for one in findings for each in _shown(one, causes)]
+    left = (case.worded(each) for one in findings for each in _shown(one, causes))
+    shown = [each.at(case.now.place) for each in left]
     failed = (
-        Unread(t("the check {name}", name=_name(check)), part.problem)
+        Unread(t("the check {name}", name=getattr(check, "func", check).__name__), part.problem)
         for check, part in parts.items()
         if part.problem
     )
     return ranked([_tried(each, case) for each in shown]), tuple(failed)
-
-
-def _name(check: Check) -> str:
-    return str(getattr(check, "func", check).__name__)
-
-
-def _findings(check: Check, case: Case) -> list[Finding]:
-    return [*check(case)]
 
 
 def _tried(finding: Finding, case: Case) -> Finding:

@@ -70,7 +70,14 @@ def open_connections(case: Case) -> Iterator[Finding]:
         kind="warning",
         title=title,
         why=t("Once it has no more, every page that needs one fails. The health check does not, so ECS sees nothing."),
-        seen=tuple(_seen(case)),
+        seen=(
+            *databases.numbers(case),
+            *(
+                t("Task {task} has the address {address}.", task=each.short, address=each.address)
+                for each in case.current_tasks
+                if each.address
+            ),
+        ),
         fixes=(
             Fix(
                 t(
@@ -99,10 +106,3 @@ def _pools(case: Case) -> int:
     known = (case.now.definitions.value or {}).values()
     most = max(databases.pools_of_task(case.target.app, each) for each in (case.definition, *known))
     return len(tasks) * most + case.target.plan.other_connections
-
-
-def _seen(case: Case) -> Iterator[Text]:
-    yield from databases.numbers(case)
-    for task in case.current_tasks:
-        if task.address:
-            yield t("Task {task} has the address {address}.", task=task.short, address=task.address)

@@ -103,13 +103,10 @@ def memory(case: Case) -> Iterator[Finding]:
 def _out_of_memory(
     case: Case, definition: Definition, seen: Text, evidence: tuple[str, ...], later: bool
 ) -> Finding:
-    setting = case.remedies.called("taskMemory")
     more = capacity.more_memory(case, definition.cpu, definition.memory)
     text = t(
         "It ran out of memory only after it had become healthy: under load, or by a leak ({leak}), where more "
-        "memory ({setting}) would only delay the next end.",
-        leak=case.place("leak"),
-        setting=setting,
+        "memory ({taskMemory}) would only delay the next end."
     )
     return Finding(
         OUT_OF_MEMORY_LATER if later else OUT_OF_MEMORY,
@@ -118,7 +115,7 @@ def _out_of_memory(
             "Where the containers need more memory than the task has, the kernel kills the process that uses "
             "most. If it is a container's first, the container ends; a worker's server starts another one."
         ),
-        seen=(t("{setting} is {memory} MiB.", setting=setting, memory=definition.memory), seen),
+        seen=(t("{taskMemory} is {memory} MiB.", memory=definition.memory), seen),
         fixes=(Fix(text),) if later else (*_as_before(case, definition), more),
         evidence=evidence,
     )
@@ -144,8 +141,7 @@ def killed_at_stop(case: Case) -> Iterator[Finding]:
         if task.over and not task.failed and killed:
             text = t(
                 "Have the command end within its seconds after SIGTERM (a start script ends with `exec` of the "
-                "server), or give it more ({setting}). Then deploy:",
-                setting=case.remedies.called("stopSeconds"),
+                "server), or give it more ({stopSeconds}). Then deploy:"
             )
             yield Finding(
                 KILLED_AT_STOP,
@@ -165,13 +161,15 @@ def crash(case: Case) -> Iterator[Finding]:
         lately = task.ended is not None and case.at - task.ended <= LATELY
         if not (case.unsteady or (lately and _unanswered(case))):
             return
-        container = _ended(case, task)
-        sidecar = _sidecar(case, task, container) if container else None
-        if sidecar is not None and container is not None:
-            yield _sidecar_exited(case, task, container, sidecar)
-            return
-        if container is not None:
-            yield _crash(case, task, container)
+        if container := _ended(case, task):
+            definition = case.definition_of(task)
+            sidecars = definition.sidecars if definition else ()
+            mine = [each for each in sidecars if each.name == container.name]
+            yield (
+                _sidecar_exited(case, task, container, mine[0])
+                if mine
+                else _crash(case, task, container)
+            )
             return
 
 
@@ -239,12 +237,6 @@ def _ended(case: Case, task: Task) -> Container | None:
     )
 
 
-def _sidecar(case: Case, task: Task, container: Container) -> Sidecar | None:
-    definition = case.definition_of(task)
-    sidecars = definition.sidecars if definition else ()
-    return next((each for each in sidecars if each.name == container.name), None)
-
-
 def _sidecar_exited(case: Case, task: Task, container: Container, sidecar: Sidecar) -> Finding:
     # Both versions of the AWS CLI have it; `aws logs tail` is version 2's.
     commands = (
@@ -276,9 +268,8 @@ def _crash(case: Case, task: Task, container: Container) -> Finding:
         ran = verbatim(shlex.join(definition.command))
         seen.append(
             t(
-                "It ran {command} ({setting}).",
+                "It ran {command} ({appCommand}).",
                 command=ran,
-                setting=case.remedies.called("appCommand"),
             )
         )
     if cause:
@@ -296,9 +287,8 @@ def _crash(case: Case, task: Task, container: Container) -> Finding:
         )
         text = t(
             "Run a command that does not end, in the foreground (gunicorn without --daemon), in place of the image's "
-            "CMD, as compose does ({setting}). Where the app ends it (sys.exit, raise SystemExit), correct that. Then "
-            "deploy:",
-            setting=case.remedies.called("appCommand"),
+            "CMD, as compose does ({appCommand}). Where the app ends it (sys.exit, raise SystemExit), correct that. "
+            "Then deploy:"
         )
     fix = case.deploy(text, *case.remedies.logs("--previous"))
     if mistake:

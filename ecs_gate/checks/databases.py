@@ -6,7 +6,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from ecs_gate.diagnosis.case import Case
-from ecs_gate.diagnosis.catalogue import DATABASE, DATABASE_NODE, SECRETS, START, TO_DATABASE, Facts
+from ecs_gate.diagnosis.catalogue import (
+    DATABASE,
+    DATABASE_NODE,
+    SECRETS,
+    TO_DATABASE,
+    AtStart,
+    Facts,
+    Outside,
+)
 from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.facts.rds import max_connections
 from ecs_gate.facts.secrets import secret_arn
@@ -16,21 +24,11 @@ from ecs_gate.screen import short_time
 from ecs_gate.target import App
 from ecs_gate.text import Text, t
 
-DATABASE_SECRET = Facts(
-    "database-secret",
-    25,
-    {SECRETS},
-    {"restore-interrupted"},
-    subject=START,
-    repeats=True,
-    certain=True,
-)
+DATABASE_SECRET = AtStart("database-secret", 25, {SECRETS}, {"restore-interrupted"}, repeats=True)
 # A database may be starting, and RDS may give a full one more storage (MaxAllocatedStorage).
 DATABASE_AWAY = Facts("database-away", 40, {DATABASE_NODE}, subject=TO_DATABASE, outside=True)
 DATABASE_FULL = Facts("database-full", 40, {DATABASE_NODE}, subject=TO_DATABASE, outside=True)
-DATABASE_MISSING = Facts(
-    "database-missing", 40, {DATABASE_NODE}, subject=TO_DATABASE, certain=True, outside=True
-)
+DATABASE_MISSING = Outside("database-missing", 40, {DATABASE_NODE}, subject=TO_DATABASE)
 DATABASE_ADDRESS = Facts("database-address", 43, {DATABASE}, subject=TO_DATABASE, certain=True)
 
 USABLE = {
@@ -134,8 +132,7 @@ def _corrected(
     if not wrong or definition is None:
         return
     correction = t(
-        "Set {values} ({place}), and deploy:",
-        place=case.place("container"),
+        "Set {values} ({container}), and deploy:",
         values=", ".join(f"{name}={right}" for name, (_, right) in wrong.items()),
     )
     seen = tuple(

@@ -153,7 +153,7 @@ def _everywhere(case: Case, variables: list[str]) -> Fix:
         own = declared.keys() >= set(variables)
         text = t(
             "Remove {name} from the task definition ({place}), or set it to 0.0.0.0, and deploy:",
-            place=case.remedies.called("appVariables") if own else case.place("container"),
+            place=case.remedies.called("appVariables") if own else case.remedies.place("container"),
             name=", ".join(variables),
         )
     removed = [
@@ -250,9 +250,8 @@ def _own_check(case: Case, definition: Definition, evidence: tuple[str, ...]) ->
         ),
         fixes=case.correct_program(
             t(
-                "Delete healthCheck ({place}), so that only the load balancer checks, or give it a command that the "
-                "image has; then deploy:",
-                place=case.place("container"),
+                "Delete healthCheck ({container}), so that only the load balancer checks, or give it a command that "
+                "the image has; then deploy:"
             )
         ),
         evidence=evidence,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ecs_gate.checks import databases
 from ecs_gate.diagnosis.case import Case
-from ecs_gate.diagnosis.catalogue import IMAGE, LOGS, SECRETS, START, Facts
+from ecs_gate.diagnosis.catalogue import IMAGE, LOGS, SECRETS, AtStart
 from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.facts.fargate import PLATFORMS
 from ecs_gate.facts.secrets import secret_arn, secret_key
@@ -15,11 +15,11 @@ from ecs_gate.parts.records import Definition
 from ecs_gate.parts.task_inputs import Secret
 from ecs_gate.text import Text, t
 
-LOG_GROUP_MISSING = Facts("log-group-missing", 26, {LOGS}, subject=START, certain=True)
-SECRET_KEY_MISSING = Facts("secret-key-missing", 26, {SECRETS}, subject=START, certain=True)
-SECRET_MISSING = Facts("secret-missing", 26, {SECRETS}, subject=START, certain=True)
-IMAGE_ARCHITECTURE = Facts("image-architecture", 28, {IMAGE}, subject=START, certain=True)
-IMAGE_MISSING = Facts("image-missing", 28, {IMAGE}, subject=START, certain=True)
+LOG_GROUP_MISSING = AtStart("log-group-missing", 26, {LOGS})
+SECRET_KEY_MISSING = AtStart("secret-key-missing", 26, {SECRETS})
+SECRET_MISSING = AtStart("secret-missing", 26, {SECRETS})
+IMAGE_ARCHITECTURE = AtStart("image-architecture", 28, {IMAGE})
+IMAGE_MISSING = AtStart("image-missing", 28, {IMAGE})
 
 WRONG_PLATFORM = r"(?i)matching platform|does not match the (specified|current) platform"
 
@@ -63,7 +63,7 @@ def _own(case: Case) -> tuple[Fix, ...]:
     own = rf"/{re.escape(case.now.names.repository)}[@:]"
     if case.definition is None or re.search(own, case.definition.image):
         return ()
-    text = t("Use the service's own image ({place}), and deploy:", place=case.place("container"))
+    text = t("Use the service's own image ({container}), and deploy:")
     return case.correct_program(text, drifts=False)
 
 
@@ -101,20 +101,15 @@ def _architecture(case: Case, platforms: tuple[str, ...]) -> Iterator[Finding]:
 def _rebuilt(case: Case, architecture: str) -> tuple[Fix, ...]:
     if case.target.plan.architecture not in ("", architecture):
         text = t(
-            "Give the task ({place}) the architecture that the image has, {declared}, and deploy:",
-            place=case.place("task"),
+            "Give the task ({task}) the architecture that the image has, {declared}, and deploy:",
             declared=case.target.plan.architecture,
         )
         return case.correct_program(text, drifts=False)
     text = t(
-        "Build the image again for {architecture}, or change {setting}, and deploy:",
+        "Build the image again for {architecture}, or change {cpuArchitecture}, and deploy:",
         architecture=architecture,
-        setting=case.remedies.called("cpuArchitecture"),
     )
-    otherwise = t(
-        "Or correct the platform for which it is built ({place}), and deploy:",
-        place=case.place("image"),
-    )
+    otherwise = t("Or correct the platform for which it is built ({image}), and deploy:")
     return case.deploy(text, *case.remedies.rebuild()), case.deploy(otherwise)
 
 
@@ -172,9 +167,8 @@ def _no_key(case: Case, name: str, arn: str, key: str, keys: frozenset[str] | No
         seen.append(t("It holds: {keys}.", keys=", ".join(sorted(keys))))
     right = "password" if keys is None or "password" in keys else "|".join(sorted(keys))
     text = t(
-        "Make the value of {name} ({place}) end with :{right}:: and deploy:",
+        "Make the value of {name} ({container}) end with :{right}:: and deploy:",
         name=name,
-        place=case.place("container"),
         right=right,
     )
     database = case.now.database.value

@@ -7,27 +7,29 @@ from urllib.parse import urlsplit
 
 from ecs_gate.checks import health_checks
 from ecs_gate.diagnosis.case import Case
-from ecs_gate.diagnosis.catalogue import BALANCER_NODE, FORWARD, INTERNET, Facts
+from ecs_gate.diagnosis.catalogue import BALANCER_NODE, FORWARD, INTERNET, Facts, Outside
 from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.diagnosis.reachability import default_route
 from ecs_gate.parts import elb
 from ecs_gate.parts.elb import Balancer, Listener, PageRequest, Rule, TargetGroup
 from ecs_gate.parts.vpc import Network
-from ecs_gate.text import Text, t
+from ecs_gate.text import t
 
-NO_LISTENER = Facts("no-listener", 30, {INTERNET}, certain=True, outside=True)
-BALANCER_CUT_OFF = Facts("balancer-cut-off", 31, {BALANCER_NODE}, certain=True, outside=True)
-BALANCER_MISSING = Facts("balancer-missing", 31, {BALANCER_NODE}, certain=True, outside=True)
-BALANCER_NOT_IN_ZONE = Facts("balancer-not-in-zone", 31, {FORWARD}, certain=True, outside=True)
+NO_LISTENER = Outside("no-listener", 30, {INTERNET})
+BALANCER_CUT_OFF = Outside("balancer-cut-off", 31, {BALANCER_NODE})
+BALANCER_MISSING = Outside("balancer-missing", 31, {BALANCER_NODE})
+BALANCER_NOT_IN_ZONE = Outside("balancer-not-in-zone", 31, {FORWARD})
 # A load balancer may be provisioning, a certificate in validation.
 BALANCER_NOT_ACTIVE = Facts("balancer-not-active", 31, {BALANCER_NODE}, outside=True)
 CERTIFICATE_NOT_VALID = Facts("certificate-not-valid", 31, {INTERNET}, outside=True)
-NO_RULE_FORWARDS = Facts("no-rule-forwards", 32, {FORWARD}, certain=True, outside=True)
-RULE_IN_THE_WAY = Facts("rule-in-the-way", 32, {FORWARD}, certain=True, outside=True)
+NO_RULE_FORWARDS = Outside("no-rule-forwards", 32, {FORWARD})
+RULE_IN_THE_WAY = Outside("rule-in-the-way", 32, {FORWARD})
 SERVICE_NOT_ATTACHED = Facts("service-not-attached", 32, {FORWARD}, certain=True)
-TARGET_GROUP_MISSING = Facts("target-group-missing", 32, {FORWARD}, certain=True, outside=True)
+TARGET_GROUP_MISSING = Outside("target-group-missing", 32, {FORWARD})
 TARGET_PROTOCOL = Facts("target-protocol", 57, {FORWARD}, certain=True)
 HEALTH_CHECK_DRIFTED = Facts("health-check-drifted", 61, {FORWARD})
+
+IN_PUBLIC_SUBNETS = t("Give the load balancer the public subnets ({load_balancer}), and deploy:")
 
 
 def listener(case: Case) -> Iterator[Finding]:
@@ -54,8 +56,7 @@ def listener(case: Case) -> Iterator[Finding]:
         if not ports
         else case.correct_program(
             t(
-                "Set the port of the page's listener ({place}) to {port}, and deploy:",
-                place=case.place("listeners"),
+                "Set the port of the page's listener ({listeners}) to {port}, and deploy:",
                 port=port,
             )
         ),
@@ -78,7 +79,9 @@ def forwarding(case: Case) -> Iterator[Finding]:
     mine = case.target.page.rule_priority
     if case.service is None:
         before = [each for each in rules if not each.default and int(each.priority) <= mine]
-        first = next((each for each in before if _is_in_the_way(each, mine, request, group)), None)
+        others = (each for each in before if group.arn not in each.groups)
+        taken = (e for e in others if int(e.priority) == mine or elb.fitting(e, request))
+        first = next(taken, None)
     else:
         first = elb.answering(listener, request, group.arn, answered) if listener else None
     if first is not None and group.arn in first.groups:
@@ -88,11 +91,6 @@ def forwarding(case: Case) -> Iterator[Finding]:
     ours = [each for each in rules if group.arn in each.groups]
     if case.service and all(elb.fitting(each, request) is False for each in ours):
         yield _none_forwards(case, balancer, listener, request.path, group)
-
-
-def _is_in_the_way(rule: Rule, mine: int, request: PageRequest, group: TargetGroup) -> bool:
-    taken = int(rule.priority) == mine
-    return group.arn not in rule.groups and (taken or bool(elb.fitting(rule, request)))
 
 
 def _request(case: Case, balancer: Balancer) -> PageRequest:
@@ -169,10 +167,7 @@ def unused(case: Case) -> Iterator[Finding]:
             "ECS waits for healthy targets, and ELB checks only those that a listener or rule leads to."
         ),
         fixes=case.correct_program(
-            t(
-                "Let a listener or a rule forward to it ({place}), and deploy:",
-                place=case.place("listeners"),
-            )
+            t("Let a listener or a rule forward to it ({listeners}), and deploy:")
         ),
         evidence=tuple(dict.fromkeys(each.description or each.reason for each in idle)),
     )
@@ -200,10 +195,7 @@ def certificate(case: Case) -> Iterator[Finding]:
 def _certified(case: Case, arn: str) -> Fix:
     if case.target.page.domain:
         return case.refresh(t("Restore the record that ACM validates the domain by:"))
-    text = t(
-        "Import a new one under its ARN, or set another one ({setting}), and deploy:",
-        setting=case.remedies.called("certificateArn"),
-    )
+    text = t("Import a new one under its ARN, or set another one ({certificateArn}), and deploy:")
     return case.deploy(text, f"aws acm describe-certificate --certificate-arn {arn}")
 
 
@@ -228,10 +220,7 @@ def target_group(case: Case) -> Iterator[Finding]:
             why=t("The load balancer has no registered task."),
             seen=(t("The service has no target group, or another than {name}.", name=group.name),),
             fixes=case.correct_program(
-                t(
-                    "Set this target group on the service ({place}), and deploy:",
-                    place=case.place("service"),
-                )
+                t("Set this target group on the service ({service}), and deploy:")
             ),
         )
 
@@ -295,9 +284,8 @@ def protocol(case: Case) -> Iterator[Finding]:
         ),
         fixes=case.correct_program(
             t(
-                "Set the protocol HTTP on the target group, which is replaced, and on its health check ({place}), and "
-                "deploy:",
-                place=case.place("load balancer"),
+                "Set the protocol HTTP on the target group, which is replaced, and on its health check "
+                "({load_balancer}), and deploy:"
             )
         ),
     )
@@ -326,9 +314,7 @@ def declared_port(case: Case) -> Iterator[Finding]:
                 variable=variable or "-",
             ),
         ),
-        fixes=case.correct_program(
-            t("Use one port for all of them ({place}), and deploy:", place=case.place("container"))
-        ),
+        fixes=case.correct_program(t("Use one port for all of them ({container}), and deploy:")),
         evidence=tuple(each.words for each in case.failed_checks[:3]),
     )
 
@@ -384,15 +370,8 @@ def zones(case: Case) -> Iterator[Finding]:
             )
             for each in lost
         ),
-        fixes=(*case.correct_program(_in_public_subnets(case)), *case.then_retry()),
+        fixes=(*case.correct_program(IN_PUBLIC_SUBNETS), *case.then_retry()),
         evidence=tuple(dict.fromkeys(told)),
-    )
-
-
-def _in_public_subnets(case: Case) -> Text:
-    return t(
-        "Give the load balancer the public subnets ({place}), and deploy:",
-        place=case.place("load balancer"),
     )
 
 
@@ -415,26 +394,21 @@ def _cut_off(case: Case, network: Network, lost: list[str]) -> Finding:
             )
             for each in lost
         ),
-        fixes=case.correct_program(_in_public_subnets(case))
+        fixes=case.correct_program(IN_PUBLIC_SUBNETS)
         if misplaced
         else case.own_tables(lost) or (case.restore(),),
     )
 
 
-def is_there(case: Case) -> bool:
-    """Return whether there is a service, or a part of what stands before and behind it."""
-    now = case.now
-    return any(
-        each.value is not None for each in (now.service, now.balancer, now.group, now.database)
-    )
-
-
 def _missing(case: Case) -> Iterator[Finding]:
-    if case.now.balancer.problem or not (case.now.names.balancer and is_there(case)):
+    now = case.now
+    # A service, or a part of what stands before and behind it.
+    there = any(part.value is not None for part in (now.service, now.group, now.database))
+    if now.balancer.problem or not (now.names.balancer and there):
         return
     yield Finding(
         BALANCER_MISSING,
-        title=t("The load balancer {name} does not exist", name=case.now.names.balancer),
+        title=t("The load balancer {name} does not exist", name=now.names.balancer),
         why=t("Nothing answers at the page's address."),
         seen=(t("Elastic Load Balancing has no load balancer of that name."),),
         fixes=(case.restore(),),

@@ -17,7 +17,7 @@ from ecs_gate.diagnosis.known_causes import (
     logged_cause,
     own_lines,
 )
-from ecs_gate.diagnosis.log_lines import raised, requests
+from ecs_gate.diagnosis.log_lines import failing_paths, raised, requests
 from ecs_gate.parts.rds import Database
 from ecs_gate.parts.records import Task
 from ecs_gate.parts.task_logs import AWAY, BACK, REFUSED, UNMIGRATED, LogLine
@@ -32,7 +32,7 @@ CHAINED = re.compile(r"the direct cause of the following exception|another excep
 
 
 def named(case: Case) -> Iterator[Finding]:
-    """Find what a log names where tasks, the health check or the page fail, whichever version wrote it."""
+    """Find what a log names where tasks, the health check, the page or others fail, whichever version wrote it."""
     others = (each for each in case.current_tasks if each not in case.deployment_tasks)
     for tasks in (case.deployment_tasks, others):
         findings = (finding for task in tasks for finding in _of_task(case, task))
@@ -41,18 +41,21 @@ def named(case: Case) -> Iterator[Finding]:
 
 def _of_task(case: Case, task: Task) -> Iterator[Finding]:
     """Yield what the task's log names, if that can be why something fails now."""
-    answers, mine = _page_fails(case) and not task.over, task in case.deployment_tasks
-    lines = [each.text for each in current_lines(case, task, page=answers or not mine)]
+    mine = task in case.deployment_tasks
+    path = _failing_path(case, task)
+    page = case.target.page.path or "/"
+    lines = [each.text for each in current_lines(case, task, path if mine else path or page)]
     # These have checks of their own, in running.
     lines = [each for each in lines if UNMIGRATED not in each and REFUSED not in each]
-    healthy = () if answers else case.serving_texts
+    healthy = () if path else case.serving_texts
     cause = logged_cause(lines, healthy)
     seen = t(
         "This is in the log of task {task} ({revision}).", task=task.short, revision=task.revision
     )
     checks = tuple(each.words for each in case.failed_checks) if mine else ()
     if cause is not None:
-        if _blames(case, task, cause) and not (answers and _raised_since(lines, cause)):
+        blamed = path or _blames(case, task, cause)
+        if blamed and not (path and _raised_since(lines, cause)):
             yield of_log(case, cause, (seen,), (cause.line, *checks))
         return
     mistake = case.raised(own_lines(lines, healthy))
@@ -74,13 +77,13 @@ def _of_task(case: Case, task: Task) -> Iterator[Finding]:
 
 
 def _blames(case: Case, task: Task, cause: LoggedCause) -> bool:
-    """Return whether a line of this task can be why something fails now.
+    """Return whether a line of this task can be why something fails, where no path of it fails.
 
     Of a page that works only an app is believed about its database that says, too, when it is back, but not
     that it is fast again.
     """
     page, mine = case.now.page.value, task in case.deployment_tasks
-    if (_page_fails(case) and not task.over) or (mine and _is_unwell(case)):
+    if mine and _is_unwell(case):
         return True
     slow = cause.known.warms_up and AWAY not in cause.line
     trusted = page is None or (case.target.app.reconnects and not slow)
@@ -88,12 +91,20 @@ def _blames(case: Case, task: Task, cause: LoggedCause) -> bool:
     return cause.known.about == "database" and trusted and (current or _is_unwell(case))
 
 
-def _page_fails(case: Case) -> bool:
-    """Return whether the page fails by an error of the app's; a status below 500 names its error itself."""
+def _failing_path(case: Case, task: Task) -> str:
+    """Return the path that fails by an error of the app's while this task runs; "" without one.
+
+    That is the page, whose status below 500 names its error itself, or else one whose requests fail in the newest
+    deployment's log: users open others than the one that is asked here.
+    """
     page = case.now.page.value
-    if page is None or not page.missing:
-        return False
-    return page.status >= 500 or not page.status or bool(page.problem)
+    if task.over:
+        return ""
+    if page is not None and page.missing:
+        by_app = page.status >= 500 or not page.status or page.problem
+        return (case.target.page.path or "/") if by_app else ""
+    failing = failing_paths(requests(case.active_lines)) if task in case.deployment_tasks else ()
+    return next((each.path for each in failing if each.fails), "")
 
 
 def _is_unwell(case: Case) -> bool:
@@ -103,8 +114,8 @@ def _is_unwell(case: Case) -> bool:
     return bool(failed) and not by_status
 
 
-def current_lines(case: Case, task: Task, *, page: bool = False) -> tuple[LogLine, ...]:
-    """Return the lines since the last reconnection, and for a ``page`` that may fail, since it last ended well.
+def current_lines(case: Case, task: Task, path: str = "") -> tuple[LogLine, ...]:
+    """Return the lines since the last reconnection, and for a ``path`` that may fail, since it last ended well.
 
     Of before a gap only what the log says of losing the database: what takes that back was looked for in it.
     """
@@ -113,10 +124,7 @@ def current_lines(case: Case, task: Task, *, page: bool = False) -> tuple[LogLin
         lines = tuple(e for e in lines if e.at >= resumed or AWAY in e.text or BACK in e.text)
     back = [index for index, each in enumerate(lines) if BACK in each.text]
     lines = lines[back[-1] + 1 :] if back else lines
-    if page:
-        path = case.target.page.path or "/"
-        return tuple(since_it_worked(case, path, lines))
-    return lines
+    return tuple(since_it_worked(case, path, lines)) if path else lines
 
 
 def since_it_worked(case: Case, path: str, lines: Sequence[LogLine]) -> Iterator[LogLine]:
@@ -143,7 +151,7 @@ def of_log(
     return Finding(
         cause.known.facts,
         title=cause.title,
-        why=ANOTHER_HOST if _is_another_host(case, cause) else cause.known.why,
+        why=ANOTHER_HOST if _is_another_host(case, cause) else Text(cause.known.why),
         seen=(*seen, *_measured(case, cause)),
         fixes=(fix(case, cause), *again),
         evidence=evidence,
@@ -168,12 +176,12 @@ def fix(case: Case, cause: LoggedCause) -> Fix:
         return _of_database(case, cause, case.now.database.value)
     if cause.known.id == "variable-missing":
         return _set_variable(case, cause)
-    text = cause.fix(case.remedies)
+    text = cause.fix
     return case.refresh(text) if cause.known.drifts else case.deploy(text)
 
 
 def _of_database(case: Case, cause: LoggedCause, database: Database | None) -> Fix:
-    known, text = cause.known, cause.fix(case.remedies)
+    known, text = cause.known, cause.fix
     if known.id == databases.FULL and database:
         # RDS keeps slots for rds_superuser, so for its master user, which is the app's, too: it has taken them (AWS
         # re:Post, "FATAL: remaining connection slots are reserved for non replicate superuser connections").
@@ -187,7 +195,10 @@ def _of_database(case: Case, cause: LoggedCause, database: Database | None) -> F
         return connections.end_transactions(case, text)
     if known.id == "wrong-password":
         return _other_password(case, cause)
-    if known.id.startswith("certificate") and database and _is_out_of_time(case, cause, database):
+    # libpq leaves out that it has expired, or is not valid yet, and RDS tells.
+    until = database.certified_until if database else None
+    ended = known.id == "certificate-time" or (until is not None and until <= case.at)
+    if known.id.startswith("certificate") and database and ended:
         command = (
             f"aws rds modify-db-instance --db-instance-identifier {database.id} "
             f"--ca-certificate-identifier {database.authority or 'rds-ca-rsa2048-g1'} "
@@ -204,12 +215,6 @@ def _of_database(case: Case, cause: LoggedCause, database: Database | None) -> F
         declared = case.target.plan.variables
         return case.deploy(text, *case.remedies.connect(_with_host(declared, cause.what)))
     return case.deploy(text) if not known.passes else Fix(text)
-
-
-def _is_out_of_time(case: Case, cause: LoggedCause, database: Database) -> bool:
-    """Return whether the certificate has expired, or is not valid yet: libpq leaves out which, and RDS tells."""
-    until = database.certified_until
-    return cause.known.id == "certificate-time" or (until is not None and until <= case.at)
 
 
 OF_HOST = ("database-elsewhere", "host-unknown")
@@ -240,7 +245,7 @@ def _other_password(case: Case, cause: LoggedCause) -> Fix:
     """
     database, user = case.now.database.value, cause.what
     if database is None or not user:
-        return Fix(cause.fix(case.remedies))
+        return Fix(cause.fix)
     if user != database.user:
         text = t(
             "Set the password of {user} to the one in the app's secret; psql asks for it:",
@@ -296,7 +301,8 @@ def _set_variable(case: Case, cause: LoggedCause) -> Fix:
     ]
     if name in {*given.made, *given.variables, *given.secrets, *given.passwords}:
         text = t(
-            "Set {name} again ({place}), and deploy:", name=name, place=case.place("container")
+            "Set {name} again ({container}), and deploy:",
+            name=name,
         )
         return case.deploy(text)
     if values := _address_part(name):
@@ -307,7 +313,7 @@ def _set_variable(case: Case, cause: LoggedCause) -> Fix:
         text = t("{name} was a secret of an earlier version; set it again, and deploy:", name=name)
         return case.deploy(text, *secret)
     if not names_a_secret(name):
-        return case.deploy(cause.fix(case.remedies))
+        return case.deploy(cause.fix)
     text = t(
         "{name} is a secret by its name: store it in Secrets Manager, give its ARN, which the first command prints, to "
         "the app ({setting}), and deploy:",

@@ -22,6 +22,7 @@ LOGIN_REDIRECT_REFUSED = Facts("login-redirect-refused", 33, {INTERNET})
 LOGIN_KEYS = ("loginIssuer", "loginClientId", "loginSecretArn")
 PROVIDER = Side((), (ANYWHERE,))
 INVALID_CLIENT = "invalid_client"
+ANOTHER_CLIENT = Fix(t("If the provider has another client ID, set that ({loginClientId})."))
 
 
 def cut_off(case: Case) -> Iterator[Finding]:
@@ -49,10 +50,7 @@ def cut_off(case: Case) -> Iterator[Finding]:
             ),
         ),
         fixes=case.correct_program(
-            t(
-                "Let the load balancer reach the provider ({place}), and deploy:",
-                place=case.place("login"),
-            )
+            t("Let the load balancer reach the provider ({login}), and deploy:")
         ),
     )
 
@@ -84,11 +82,6 @@ def not_asked(case: Case) -> Iterator[Finding]:
     )
 
 
-def _another_client(case: Case) -> Fix:
-    setting = case.remedies.called("loginClientId")
-    return Fix(t("If the provider has another client ID, set that ({setting}).", setting=setting))
-
-
 def client(case: Case) -> Iterator[Finding]:
     """Check that the provider accepts the load balancer's client ID and secret."""
     provider = case.now.login.value
@@ -105,7 +98,7 @@ def client(case: Case) -> Iterator[Finding]:
         title=t("The provider of the login refuses the load balancer's client ID or secret"),
         why=t("After the login the load balancer gets no token, and users get HTTP 561."),
         seen=(t("The token endpoint answers {error}.", error=verbatim(provider.error)),),
-        fixes=(case.deploy(text, stored), _another_client(case)),
+        fixes=(case.deploy(text, stored), ANOTHER_CLIENT),
     )
 
 
@@ -123,5 +116,5 @@ def redirect(case: Case) -> Iterator[Finding]:
             t("The authorization endpoint answers {status}.", status=provider.status),
             t("The client is {client}.", client=provider.client),
         ),
-        fixes=(Fix(allow), _another_client(case)),
+        fixes=(Fix(allow), ANOTHER_CLIENT),
     )

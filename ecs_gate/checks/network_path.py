@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ecs_gate.diagnosis import catalogue
 from ecs_gate.diagnosis.case import Case
-from ecs_gate.diagnosis.catalogue import DATABASE, FORWARD, TO_DATABASE, Facts
+from ecs_gate.diagnosis.catalogue import DATABASE, FORWARD, TO_DATABASE, Facts, Outside
 from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.diagnosis.reachability import (
     CLIENTS,
@@ -33,17 +33,15 @@ from ecs_gate.parts.records import Service
 from ecs_gate.parts.vpc import Endpoint, Network, Permission
 from ecs_gate.text import Text, t, verbatim
 
-BALANCER_CANNOT_REACH_TASK = Facts(
-    "balancer-cannot-reach-task", 30, {FORWARD}, certain=True, outside=True
-)
-BALANCER_LETS_NOBODY_IN = Facts(
-    "balancer-lets-nobody-in", 31, {catalogue.INTERNET}, {"no-listener"}, certain=True, outside=True
+BALANCER_CANNOT_REACH_TASK = Outside("balancer-cannot-reach-task", 30, {FORWARD})
+BALANCER_LETS_NOBODY_IN = Outside(
+    "balancer-lets-nobody-in", 31, {catalogue.INTERNET}, {"no-listener"}
 )
 INTERNET_CANNOT_REACH_BALANCER = Facts(
     "internet-cannot-reach-balancer", 34, {catalogue.INTERNET}, outside=True
 )
-TASK_CANNOT_REACH_DATABASE = Facts(
-    "task-cannot-reach-database", 42, {DATABASE}, subject=TO_DATABASE, certain=True, outside=True
+TASK_CANNOT_REACH_DATABASE = Outside(
+    "task-cannot-reach-database", 42, {DATABASE}, subject=TO_DATABASE
 )
 
 BALANCER_LETS_MORE_IN = Facts("balancer-lets-more-in", 34, {catalogue.INTERNET})
@@ -110,7 +108,8 @@ def balancer_to_task(case: Case) -> Iterator[Finding]:
     service, balancer = case.service, case.now.balancer.value
     if service is None or case.network is None or balancer is None or service.port is None:
         return
-    for port in sorted({service.port, _check_port(case, service.port)}):
+    checked = case.health_check.port if case.health_check else ""
+    for port in sorted({service.port, int(checked) if checked.isdigit() else service.port}):
         finding = Finding(
             BALANCER_CANNOT_REACH_TASK,
             title=t("The load balancer cannot reach the tasks on port {port}", port=port),
@@ -118,11 +117,6 @@ def balancer_to_task(case: Case) -> Iterator[Finding]:
             evidence=tuple(each.words for each in case.failed_checks if each.kind == "timeout"),
         )
         yield from blocked(case, balancer, [service], port, WIDE, finding)
-
-
-def _check_port(case: Case, traffic: int) -> int:
-    port = case.health_check.port if case.health_check else "traffic-port"
-    return int(port) if port.isdigit() else traffic
 
 
 def task_to_database(case: Case) -> Iterator[Finding]:
@@ -185,7 +179,6 @@ def _lets_more_in(
 
     Those are made first: to revoke a rule before would shut clients out.
     """
-    setting = case.remedies.called("allowedCidrs")
     fix = case.refresh(
         t("Restore the missing rules; those that were declared for other clients are deleted:")
     )
@@ -194,16 +187,15 @@ def _lets_more_in(
             _rule_command("revoke", "ingress", each.group, _ports_of(each.rule), each.peer)
             for each in wider
         )
-        fix = Fix(t("Delete what is not among {setting}:", setting=setting), tuple(revoked))
+        fix = Fix(t("Delete what is not among {allowedCidrs}:"), tuple(revoked))
     return Finding(
         BALANCER_LETS_MORE_IN,
         kind="warning",
-        title=t("The load balancer lets more clients in than {setting}", setting=setting),
+        title=t("The load balancer lets more clients in than {allowedCidrs}"),
         why=t("Rules of security groups add up, and a program leaves one that it has not made."),
         seen=tuple(
             t(
-                "Security group {own} has an inbound rule from {peer} ({ports}); {setting}: {allowed}.",
-                setting=setting,
+                "Security group {own} has an inbound rule from {peer} ({ports}); {allowedCidrs}: {allowed}.",
                 own=verbatim(_label(network, each.group)),
                 ports=_ports_of(each.rule),
                 peer=each.peer,
@@ -223,12 +215,12 @@ def _ports_of(rule: Permission) -> str:
 
 def lacking(network: Network, source: Side, target: Side, port: int) -> dict[Text, str]:
     """Return the missing rules between two sides: by the sentence about each the command that adds it."""
-    return {
-        missing_rule(each, network, source, target, port): _authorize(
-            each, (target if each.direction == "egress" else source).groups[0], port
-        )
-        for each in missing_rules(network, source, target, port)
-    }
+    ports, commands = f"IpProtocol=tcp,FromPort={port},ToPort={port}", dict[Text, str]()
+    for rule in missing_rules(network, source, target, port):
+        peer = (target if rule.direction == "egress" else source).groups[0]
+        command = _rule_command("authorize", rule.direction, rule.group, ports, peer)
+        commands[missing_rule(rule, network, source, target, port)] = command
+    return commands
 
 
 def missing_rule(
@@ -262,11 +254,6 @@ def _named(network: Network, side: Side) -> str:
 def _label(network: Network, group: str) -> str:
     known = network.groups.get(group)
     return f"{group} ({known.name})" if known else group
-
-
-def _authorize(rule: MissingRule, peer: str, port: int) -> str:
-    ports = f"IpProtocol=tcp,FromPort={port},ToPort={port}"
-    return _rule_command("authorize", rule.direction, rule.group, ports, peer)
 
 
 def _rule_command(verb: str, direction: str, group: str, ports: str, peer: str) -> str:

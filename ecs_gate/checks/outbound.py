@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from ecs_gate.checks import network_path
 from ecs_gate.checks.inputs import no_secret
 from ecs_gate.diagnosis.case import Case
-from ecs_gate.diagnosis.catalogue import DATABASE, IMAGE, LOGS, SECRETS, START, Facts
+from ecs_gate.diagnosis.catalogue import DATABASE, IMAGE, LOGS, SECRETS, START, AtStart, Facts
 from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.diagnosis.reachability import (
     ANYWHERE,
@@ -27,17 +27,11 @@ from ecs_gate.parts.records import Service
 from ecs_gate.parts.vpc import Network
 from ecs_gate.text import Text, t
 
-VPC_WITHOUT_DNS = Facts(
-    "vpc-without-dns", 19, {DATABASE, IMAGE, SECRETS, LOGS}, subject=START, certain=True
-)
+VPC_WITHOUT_DNS = AtStart("vpc-without-dns", 19, {DATABASE, IMAGE, SECRETS, LOGS})
 # A NAT gateway may be pending.
 TASK_CANNOT_REACH_AWS = Facts("task-cannot-reach-aws", 20, {IMAGE, SECRETS, LOGS}, subject=START)
-TASK_CANNOT_REACH_ENDPOINT = Facts(
-    "task-cannot-reach-endpoint", 21, {IMAGE, SECRETS, LOGS}, subject=START, certain=True
-)
-TASK_HTTPS_CLOSED = Facts(
-    "task-https-closed", 22, {IMAGE, SECRETS, LOGS}, subject=START, certain=True
-)
+TASK_CANNOT_REACH_ENDPOINT = AtStart("task-cannot-reach-endpoint", 21, {IMAGE, SECRETS, LOGS})
+TASK_HTTPS_CLOSED = AtStart("task-https-closed", 22, {IMAGE, SECRETS, LOGS})
 
 NEEDED = ("ecr.api", "ecr.dkr", "logs", "secretsmanager")
 """What Fargate needs before a container starts."""
@@ -70,12 +64,7 @@ def vpc_dns(case: Case) -> Iterator[Finding]:
         ),
         seen=(t("The VPC's attribute enableDnsSupport is false."),),
         fixes=(
-            *case.correct_program(
-                t(
-                    "Turn DNS support on for the VPC ({place}), and deploy:",
-                    place=case.place("network"),
-                )
-            ),
+            *case.correct_program(t("Turn DNS support on for the VPC ({network}), and deploy:")),
             *case.then_retry(),
         ),
         evidence=case.stop_reasons(NO_CONNECTION),
@@ -137,6 +126,8 @@ def _routes(
         yield _acls_deny(case, network, denials)
     if cut_off or not (subnets or service):
         seen = [_no_internet(each, network) for each in cut_off]
+        restored = case.refresh(t("Restore the gateways and routes that are declared:"))
+        own = case.own_tables([each.subnet for each in cut_off])
         yield Finding(
             TASK_CANNOT_REACH_AWS,
             title=t("The tasks' subnets have no route to the internet"),
@@ -146,7 +137,7 @@ def _routes(
                 *_not_by_endpoint(network, beyond),
             ),
             fixes=(
-                *(_gateway(case, network, subnets, beyond) or _route_fixes(case, cut_off)),
+                *(_gateway(case, network, subnets, beyond) or own or (restored,)),
                 *case.then_retry(),
             ),
             evidence=case.stop_reasons(NO_CONNECTION),
@@ -227,11 +218,6 @@ def _no_internet(cut_off: NoInternet, network: Network) -> Text:
 def _named(subnet: str, network: Network) -> str:
     known = network.subnets.get(subnet)
     return f"{subnet} ({known.name})" if known else subnet
-
-
-def _route_fixes(case: Case, cut_off: tuple[NoInternet, ...]) -> tuple[Fix, ...]:
-    text = t("Restore the gateways and routes that are declared:")
-    return case.own_tables([each.subnet for each in cut_off]) or (case.refresh(text),)
 
 
 def _https(case: Case, service: Service, network: Network) -> Iterator[Finding]:

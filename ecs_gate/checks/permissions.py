@@ -11,7 +11,7 @@ from shlex import quote
 
 from ecs_gate.checks.databases import other_secrets
 from ecs_gate.diagnosis.case import Case
-from ecs_gate.diagnosis.catalogue import IMAGE, LOGS, SECRETS, START, TASKS_NODE, Facts
+from ecs_gate.diagnosis.catalogue import IMAGE, LOGS, SECRETS, TASKS_NODE, AtStart, Facts
 from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.facts.policy_evaluation import (
     ALLOWED,
@@ -28,20 +28,14 @@ from ecs_gate.parts.records import Definition
 from ecs_gate.parts.task_inputs import Role
 from ecs_gate.text import Text, t
 
-EXECUTION_ROLE_MISSING = Facts(
-    "execution-role-missing", 24, {IMAGE, SECRETS, LOGS}, subject=START, certain=True
-)
-EXECUTION_ROLE_NOT_TRUSTED = Facts(
-    "execution-role-not-trusted", 24, {IMAGE, SECRETS, LOGS}, subject=START, certain=True
-)
-TASK_ROLE_NOT_TRUSTED = Facts(
-    "task-role-not-trusted", 24, {TASKS_NODE}, subject=START, certain=True
-)
+EXECUTION_ROLE_MISSING = AtStart("execution-role-missing", 24, {IMAGE, SECRETS, LOGS})
+EXECUTION_ROLE_NOT_TRUSTED = AtStart("execution-role-not-trusted", 24, {IMAGE, SECRETS, LOGS})
+TASK_ROLE_NOT_TRUSTED = AtStart("task-role-not-trusted", 24, {TASKS_NODE})
 LACKING = {
     # After what does not exist: no role may write a log group that is missing.
-    "log": Facts("execution-role-cannot-log", 27, {LOGS}, subject=START, certain=True),
-    "secret": Facts("execution-role-cannot-secret", 27, {SECRETS}, subject=START, certain=True),
-    "pull": Facts("execution-role-cannot-pull", 29, {IMAGE}, subject=START, certain=True),
+    "log": AtStart("execution-role-cannot-log", 27, {LOGS}),
+    "secret": AtStart("execution-role-cannot-secret", 27, {SECRETS}),
+    "pull": AtStart("execution-role-cannot-pull", 29, {IMAGE}),
 }
 """By what the execution role is needed for."""
 TITLES = {
@@ -51,8 +45,8 @@ TITLES = {
 }
 # The execution role reads the password for the next task all the same.
 TASK_ROLE_CANNOT_READ_SECRET = Facts("task-role-cannot-read-secret", 42, {SECRETS}, outside=True)
-REPOSITORY_DENIES = Facts("repository-denies", 29, {IMAGE}, subject=START, certain=True)
-CANNOT_DECRYPT = Facts("execution-role-cannot-decrypt", 27, {SECRETS}, subject=START, certain=True)
+REPOSITORY_DENIES = AtStart("repository-denies", 29, {IMAGE})
+CANNOT_DECRYPT = AtStart("execution-role-cannot-decrypt", 27, {SECRETS})
 
 PULL = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability")
 
@@ -225,8 +219,6 @@ def _given(case: Case, role: str, lacks: Sequence[Lack]) -> tuple[Fix, ...]:
         "{resource} is not the service's own: use that ({container}), or, if it is intended, allow it ({access}); then "
         "deploy:",
         resource=", ".join(others),
-        container=case.place("container"),
-        access=case.place("access"),
     )
     fix = case.deploy(text, then=bool(granted))
     return (*granted, fix)
@@ -263,10 +255,7 @@ def _missing(case: Case, definition: Definition) -> Finding:
     named = definition.execution_role
     # Where none is named, another try of the same task definition would fail, too.
     corrected = case.correct_program(
-        t(
-            "Name the execution role in the task definition ({place}), and deploy:",
-            place=case.place("task"),
-        ),
+        t("Name the execution role in the task definition ({task}), and deploy:"),
         drifts=False,
     )
     return Finding(
@@ -291,10 +280,7 @@ def _not_assumed(
     refused = case.stop_reasons(rf"unable to assume the role '\S*{re.escape(name)}'")
     if trust.verdict or (trust.verdict is None and not refused):
         return None
-    text = t(
-        "Or correct the trust policy where the program declares it ({place}), and deploy:",
-        place=case.place("trust"),
-    )
+    text = t("Or correct the trust policy where the program declares it ({trust}), and deploy:")
     declared = (case.deploy(text),) if trust.conditions else ()
     return Finding(
         facts if trust.verdict is False else replace(facts, certain=False),

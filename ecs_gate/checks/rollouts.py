@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from ecs_gate.checks import containers, logged
@@ -21,9 +21,11 @@ from ecs_gate.diagnosis.catalogue import (
 )
 from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.diagnosis.known_causes import logged_cause
-from ecs_gate.diagnosis.log_lines import Raised
+from ecs_gate.diagnosis.log_lines import FailingPath, Raised, failing_paths, is_no_page, requests
 from ecs_gate.parts.records import PauseHook
 from ecs_gate.parts.rollout import FAILED_DEPLOYMENT
+from ecs_gate.parts.task_logs import LogLine
+from ecs_gate.remedies import of_service
 from ecs_gate.screen import zoned_time
 from ecs_gate.text import Text, joined, t
 
@@ -70,7 +72,7 @@ def scaled_down(case: Case) -> Iterator[Finding]:
     )
     if declared == 0:
         fix = case.configure("desiredCount", "1", t("Set the desired count to 1:"))
-    text = t("If that sets it to 0 again, correct it ({place}), and deploy:", place=case.place("service"))  # fmt: skip
+    text = t("If that sets it to 0 again, correct it ({service}), and deploy:", )  # fmt: skip
     yield Finding(
         SCALED_TO_ZERO,
         title=t("The service is set to run no task"),
@@ -85,11 +87,7 @@ def scaled_down(case: Case) -> Iterator[Finding]:
 
 def set_desired_count(case: Case, count: str) -> str:
     """Return the command that gives the service another desired count."""
-    names = case.now.names
-    return (
-        f"aws ecs update-service --cluster {names.cluster} --service {names.service} "
-        f"--desired-count {count}"
-    )
+    return f"aws ecs update-service {of_service(case.now.names)} --desired-count {count}"
 
 
 def draining(case: Case) -> Iterator[Finding]:
@@ -118,13 +116,18 @@ def rolled_back(case: Case) -> Iterator[Finding]:
         yield replace(cause, title=title, seen=(seen, *cause.seen))
         return
     ends = [each.message for each in case.events if ENDED.search(each.message)]
-    lines = (each.text for task in case.deployment_tasks for each in case.lines(task))
-    mistake = None if _by_breaker(ends) else case.raised(lines)
+    lines = case.lines_of(case.deployment_tasks)
+    mistake = None if _by_breaker(ends) else case.raised(each.text for each in lines)
+    raised = (mistake.text,) if mistake else ()
+    if failed := next(_failed_paths(case, lines), None):
+        title = joined(": ", (title, failed.text(mistake)))
+        facts = replace(facts, result=False)
+        raised = () if failed.cause(mistake) else raised
     yield Finding(
         facts,
         title=title,
         why=_why(case, ends),
-        seen=(seen, mistake.text) if mistake else (seen,),
+        seen=(seen, *raised),
         fixes=_once_more(case, ends, mistake),
         evidence=(
             *(mistake.frame if mistake else ()),
@@ -132,6 +135,16 @@ def rolled_back(case: Case) -> Iterator[Finding]:
             *ends[:2],
         ),
     )
+
+
+def _failed_paths(case: Case, lines: Iterable[LogLine]) -> Iterator[FailingPath]:
+    """Yield the paths whose requests failed in the log of the version that ECS took back, the worst first.
+
+    Of one that the version before answers, any other status than 2xx is a failure.
+    """
+    before = requests(case.running_lines) if case.rolled_back else ()
+    answered = {each.path for each in before if not is_no_page(each)}
+    return (each for each in failing_paths(requests(lines), answered) if each.fails)
 
 
 def _by_breaker(ends: list[str]) -> bool:
@@ -179,10 +192,11 @@ def _once_more(case: Case, ends: list[str], mistake: Raised | None) -> tuple[Fix
     if mistake and (grant := case.grant(mistake.words)):
         return (grant, *case.then_retry())
     text = t("Correct the app, or take its change back, and deploy:")
+    correct = case.correct_line(mistake) if mistake else case.deploy(text)
     otherwise = t(
         "If the cause lay outside of the app, as a lock in the database does, and is fixed, let ECS try again:"
     )
-    return (case.deploy(text), case.deploy(otherwise, *case.remedies.retry()))
+    return (correct, case.deploy(otherwise, *case.remedies.retry()))
 
 
 def _gone_back(case: Case, wanted: str) -> tuple[Text, Text]:
@@ -217,12 +231,10 @@ def deploy_command(case: Case) -> Iterator[Finding]:
     code = next((each.exit_code for each in task.containers if each.name == name), None)
     if code == 0:
         return
-    called = case.remedies.called("deployCommand")
-    title = t("{setting} did not run: {command}", setting=called, command=command)
+    title = t("{deployCommand} did not run: {command}", command=command)
     if code is not None:
         title = t(
-            "{setting} ended with exit code {code}: {command}",
-            setting=called,
+            "{deployCommand} ended with exit code {code}: {command}",
             code=code,
             command=command,
         )
@@ -252,13 +264,10 @@ def not_deployed(case: Case) -> Iterator[Finding]:
     if primary is None or definition is None or not case.not_deployed:
         return
     seen = [t("The service runs {running}.", running=primary.revision)]
-    called = case.remedies.called("deployCommand")
     running = [each for each in case.now.command_tasks.value or () if not each.over]
     if case.target.plan.command and not running:
-        seen.append(
-            t("ECS knows no task of the last hour in which {setting} failed.", setting=called)
-        )
-    seen += [t("Task {task} runs {setting}.", task=each.short, setting=called) for each in running]
+        seen.append(t("ECS knows no task of the last hour in which {deployCommand} failed."))
+    seen += [t("Task {task} runs {deployCommand}.", task=each.short) for each in running]
     yield Finding(
         NOT_DEPLOYED,
         kind="note" if running else "cause",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from ecs_gate.checks import connections, databases, health, logged
 from ecs_gate.checks.containers import EXITED
@@ -23,10 +23,12 @@ from ecs_gate.diagnosis.catalogue import (
 from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.diagnosis.known_causes import logged_cause
 from ecs_gate.diagnosis.log_lines import (
+    FAILURES_IN_A_ROW,
     LOCK_WAIT,
+    FailingPath,
     Raised,
-    Request,
     errors,
+    failing_paths,
     parsed,
     requests,
 )
@@ -50,9 +52,6 @@ PAGE_SILENT = Facts("page-silent", 66, {TASKS_NODE}, NO_PAGE, subject=PAGE)
 PAGE_UNAVAILABLE = Facts("page-unavailable", 66, {TASKS_NODE}, NO_PAGE, subject=PAGE, warms_up=True)
 APP_REQUESTS_FAIL = Facts("app-requests-fail", 67, {TASKS_NODE}, NO_DATA | {PAGE})
 APP_REQUESTS_FAILED = Facts("app-requests-failed", 67, {TASKS_NODE})
-
-FAILURES_IN_A_ROW = 3
-"""Requests in a row that must fail before that is a cause; as often the gate asks."""
 
 
 def database(case: Case) -> Iterator[Finding]:
@@ -157,15 +156,6 @@ def _unmigrated(case: Case, line: LogLine) -> Finding:
     )
 
 
-@dataclass(frozen=True)
-class _Path:
-    """The requests for one path, oldest first, and how many of the newest failed in a row."""
-
-    path: str
-    requests: tuple[Request, ...]
-    failing: int
-
-
 def failed_requests(case: Case) -> Iterator[Finding]:
     """Find requests that end with 5xx, in the logs of the newest deployment's tasks, else in CloudWatch.
 
@@ -174,33 +164,17 @@ def failed_requests(case: Case) -> Iterator[Finding]:
     Only where no request stands in the logs, the same is asked of the target group's minutes since the
     deployment; a minute in which some requests failed and others did not is a warning.
     """
-    answers = [each for task in case.active_tasks for each in requests(case.lines(task))]
-    if answers:
-        yield from _by_log(case, [each for each in _paths(answers) if each.failing])
-    elif case.active_tasks:
+    answers = [*requests(case.active_lines)]
+    if failing := failing_paths(answers):
+        yield from _by_log(case, failing)
+    elif case.active_tasks and not answers:
         yield from _by_metrics(case)
 
 
-def _paths(answers: Iterable[Request]) -> Iterator[_Path]:
-    by_path: dict[str, list[Request]] = {}
-    for each in sorted(answers, key=lambda each: each.at):
-        by_path.setdefault(each.path, []).append(each)
-    for path, answered in by_path.items():
-        well = [number for number, each in enumerate(answered, 1) if each.status < 500]
-        yield _Path(path, tuple(answered), len(answered) - (well[-1] if well else 0))
-
-
-def _by_log(case: Case, failing: list[_Path]) -> Iterator[Finding]:
-    if not failing:
-        return
-    worst = max(failing, key=lambda each: (each.failing >= FAILURES_IN_A_ROW, each.requests[-1].at))
-    cause = worst.failing >= FAILURES_IN_A_ROW
-    status = worst.requests[-1].status
+def _by_log(case: Case, failing: Sequence[FailingPath]) -> Iterator[Finding]:
+    worst = failing[0]
     lines = (each.text for each in _lines_of_failure(case, worst.path))
-    mistake = case.raised(lines)
-    title = t("{path} ends with {status}", path=worst.path, status=status)
-    if mistake and status == 500:
-        title = joined(": ", (title, mistake.text))
+    mistake = worst.cause(case.raised(lines))
     seen = tuple(
         t(
             "{path}: the newest {failing} of {count} requests in the log ended with 5xx.",
@@ -210,7 +184,7 @@ def _by_log(case: Case, failing: list[_Path]) -> Iterator[Finding]:
         )
         for each in sorted(failing, key=lambda each: -each.failing)[:3]
     )
-    yield _failing(case, title, seen, mistake if status == 500 else None, worst.path, cause=cause)
+    yield _failing(case, worst.text(mistake), seen, mistake, worst.path, cause=worst.fails)
 
 
 def _lines_of_failure(case: Case, path: str) -> tuple[LogLine, ...]:
@@ -278,7 +252,7 @@ def page_fails(case: Case) -> Iterator[Finding]:
         return
     lines = _lines_of_failure(case, page.path)
     mistake = case.raised(each.text for each in lines)
-    title = _title(case, page)
+    title = _title(page)
     if mistake and page.status == 500:
         title = joined(": ", (title, mistake.text))
     yield Finding(
@@ -297,7 +271,7 @@ def page_fails(case: Case) -> Iterator[Finding]:
     )
 
 
-def _title(case: Case, page: PageAnswer) -> Text:
+def _title(page: PageAnswer) -> Text:
     if page.status and page.problem:
         return answer(page.path, page.status, page.problem)
     if page.leads_to or (page.moves and not page.status):
@@ -313,10 +287,9 @@ def _title(case: Case, page: PageAnswer) -> Text:
     if page.status >= 500:
         return t("The page {path} answers with error {status}", path=page.path, status=page.status)
     return t(
-        "The page {path} answers {status}, and {setting} expects {matcher}",
+        "The page {path} answers {status}, and {smokeMatcher} expects {matcher}",
         path=page.path,
         status=page.status,
-        setting=case.remedies.called("smokeMatcher"),
         matcher=page.matcher,
     )
 
@@ -340,8 +313,7 @@ def _seen(case: Case, page: PageAnswer) -> Iterator[Text]:
 def _fixes(case: Case, page: PageAnswer) -> tuple[Fix, ...]:
     other = Fix(
         t(
-            "If users open another page, set it ({setting}); with an empty value no page is requested.",
-            setting=case.remedies.called("smokePath"),
+            "If users open another page, set it ({smokePath}); with an empty value no page is requested."
         )
     )
     if page.by_balancer and not page.unanswered and not page.leads_to:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
-from ecs_gate.diagnosis.findings import Fix
+from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.diagnosis.log_lines import Raised, raised
 from ecs_gate.parts.elb import Check
 from ecs_gate.parts.gather import Snapshot
@@ -124,14 +124,22 @@ class Case(Rollout):
 
         After a rollback those are of an earlier revision.
         """
-        answering = self.current_tasks if self.rolled_back else self.active_tasks
-        return tuple(each for task in answering for each in self.lines(task))
+        return self.lines_of(self.current_tasks) if self.rolled_back else self.active_lines
+
+    @cached_property
+    def active_lines(self) -> tuple[LogLine, ...]:
+        """Return the log lines that were read of the newest deployment's running tasks."""
+        return self.lines_of(self.active_tasks)
 
     @cached_property
     def serving_texts(self) -> tuple[str, ...]:
         """Return the log lines that were read of the tasks of other revisions, which serve."""
         others = (each for each in self.current_tasks if each.definition != self.expected)
-        return tuple(line.text for task in others for line in self.lines(task))
+        return tuple(line.text for line in self.lines_of(others))
+
+    def lines_of(self, tasks: Iterable[Task]) -> tuple[LogLine, ...]:
+        """Return the log lines of tasks that were read."""
+        return tuple(line for task in tasks for line in self.lines(task))
 
     def lines(self, task: Task) -> tuple[LogLine, ...]:
         """Return a task's log lines that were read."""
@@ -221,10 +229,6 @@ class Case(Rollout):
         last = self.up_after_change if changed else self.remedies.apply()
         return Fix(text, self._and_up(before, last), then=then)
 
-    def place(self, what: str) -> Text:
-        """Return where the program declares something (`ecs_gate.remedies.PLACES`)."""
-        return self.remedies.place(what)
-
     def grant(self, line: str, *, migrates: bool = False) -> Fix | None:
         """Return the fix for a right that PostgreSQL says the app's user lacks; None for other words.
 
@@ -258,6 +262,17 @@ class Case(Rollout):
         text = t("Correct {file}, line {line}, and deploy:", file=mistake.file, line=mistake.line)
         return self.deploy(text)
 
+    def worded(self, finding: Finding) -> Finding:
+        """Return a finding with the owner's words for the places and settings that its texts name in braces."""
+        words = self.remedies.named
+        return replace(
+            finding,
+            title=finding.title.worded(words),
+            why=finding.why.worded(words),
+            seen=tuple(each.worded(words) for each in finding.seen),
+            fixes=tuple(replace(fix, text=fix.text.worded(words)) for fix in finding.fixes),
+        )
+
     def read_log(self) -> Fix:
         return Fix(t("Read the app's log:"), self.remedies.logs())
 
@@ -273,8 +288,7 @@ class Case(Rollout):
         """
         return self.refresh(
             t(
-                "Declare it ({place}), if it is not there; what the program declares comes back with:",
-                place=self.place("rules"),
+                "Declare it ({rules}), if it is not there; what the program declares comes back with:"
             )
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from functools import partial
 
 INTERNET, FORWARD, DATABASE = "internet", "forward", "database"
 
@@ -66,6 +67,11 @@ class Facts:
         """Return whether ``other`` is a consequence beside a cause of this type."""
         return self.id in other.explained_by or self.subject in other.explained_by
 
+
+AtStart = partial(Facts, subject=START, certain=True)
+"""What keeps a task from starting, however long one waits."""
+Outside = partial(Facts, certain=True, outside=True)
+"""What keeps users, or the app, away from any version."""
 
 NO_DATABASE = frozenset({"vpc-without-dns", "database-secret", TO_DATABASE})
 """Why the app does not get into its database."""

@@ -11,32 +11,22 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ecs_gate.diagnosis.catalogue import DATABASE, LOG, NO_DATABASE, NO_PASSWORD, TASKS_NODE, Facts
-from ecs_gate.remedies import PLACES, Remedies
 from ecs_gate.text import Text, t
-
-CALLED = {
-    "architecture": "cpuArchitecture",
-    "instance_class": "databaseInstanceClass",
-    "memory": "taskMemory",
-    "variables": "appVariables",
-}
-"""The settings of fixes, by their keys for `Remedies.called`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
     """A cause that a log line identifies, or a line with the one before it where the pattern has a line's end.
 
-    Its ``fix`` may name places and settings: ecs_gate.remedies.PLACES, and CALLED.
     ``about`` is app, database or system. A ``vague`` one counts only where the log names no other. One that
     ``passes`` may end by waiting. What ``drifts`` may have been changed outside the program.
     """
 
     id: str = field(kw_only=False)
     pattern: str = field(kw_only=False)
-    title: Text = field(kw_only=False)
-    why: Text = field(kw_only=False)
-    fix: Text = field(kw_only=False)
+    title: str
+    why: str
+    fix: str
     about: str = "app"
     vague: bool = False
     warms_up: bool = False
@@ -62,8 +52,8 @@ class Known:
 
 
 DATABASE_URL = t(
-    "Set it ({variables}; {secret}), or make the app build it from DB_HOST, DB_PORT, DB_NAME, DB_USER and DB_PASSWORD, "
-    "where its task has them, and deploy."
+    "Set it ({appVariables}; {secret}), or make the app build it from DB_HOST, DB_PORT, DB_NAME, DB_USER and "
+    "DB_PASSWORD, where its task has them, and deploy."
 )
 
 ENDPOINT = t(
@@ -83,9 +73,9 @@ VARIABLE = Known(
     # environs, python-decouple, django-environ.
     r"|Environment variable \"(?P<environs>\w+)\" not set|(?P<decouple>\w+) not found\. Declare it as envvar"
     r"|Set the (?P<environ>\w+) environment variable",
-    t("The environment variable {what} is not set"),
-    t("The app refuses to start without it."),
-    t("Set it ({variable}), and deploy."),
+    title="The environment variable {what} is not set",
+    why="The app refuses to start without it.",
+    fix="Set it ({variable}), and deploy.",
     explained_by=NO_DATABASE,
 )
 
@@ -93,14 +83,10 @@ REFUSED_BY_AWS = Known(
     "aws-refused",
     # Of IAM ("Troubleshoot access denied error messages"), and of S3 for HEAD, which names neither action nor role.
     r"assumed-role/(?P<role>[^/\s]+)/\S+ is not authorized to perform: (?P<what>[\w-]+:\w+)",
-    t("AWS refuses {what} to the app's role {role}"),
-    t(
-        "A task role may do what its policies allow; the line says which one does not, or denies it."
-    ),
-    t(
-        "If the app is meant to do this, allow it ({access}). Then deploy; what was changed outside the program is "
-        "restored:"
-    ),
+    title="AWS refuses {what} to the app's role {role}",
+    why="A task role may do what its policies allow; the line says which one does not, or denies it.",
+    fix="If the app is meant to do this, allow it ({access}). Then deploy; what was changed outside the program is "
+    "restored:",
     explained_by={"task-role-cannot-read-secret"},
     passes=True,  # IAM may take some seconds to know a new policy.
     drifts=True,
@@ -112,36 +98,30 @@ KNOWN = (
         # runc, in its stopped reason of a task or in the log; the kernel says "no such file" of an interpreter, too.
         r"exec:? \"?(?P<what>[^\s\":]+)\"?: (?:stat \S+: )?(?:no such file or|executable file not|permission denied)"
         r"|exec (?P<script>\S+\.(?:sh|py)): exec format error|exec user process caused:? \"?no such file",
-        t("The container's start command cannot be run: {what}"),
-        t(
-            "The image has no such program, it is not executable, or the first line of the script names an "
-            "interpreter that the image lacks: most often it ends with CR LF, as editors on Windows write it."
-        ),
-        t(
-            "Have the image hold the file, with chmod +x, LF ends (in .gitattributes `*.sh text eol=lf`) and a first "
-            "line as #!/bin/sh, or correct the command; then deploy:"
-        ),
+        title="The container's start command cannot be run: {what}",
+        why="The image has no such program, it is not executable, or the first line of the script names an "
+        "interpreter that the image lacks: most often it ends with CR LF, as editors on Windows write it.",
+        fix="Have the image hold the file, with chmod +x, LF ends (in .gitattributes `*.sh text eol=lf`) and a first "
+        "line as #!/bin/sh, or correct the command; then deploy:",
         about="system",
     ),
     Known(
         "exec-format",
         r"exec format error",
-        t("The image is built for another processor than the task runs on"),
-        t("The processor cannot run the program in the image."),
-        t("Correct {architecture}, or build the image for it, and deploy."),
+        title="The image is built for another processor than the task runs on",
+        why="The processor cannot run the program in the image.",
+        fix="Correct {cpuArchitecture}, or build the image for it, and deploy.",
         about="system",
         explained_by={"image-architecture"},
     ),
     Known(
         "driver-missing",
         r"ModuleNotFoundError: No module named '(?P<what>psycopg2?)'",
-        t("The database's driver is missing in the image: {what}"),
-        t("SQLAlchemy takes psycopg for postgresql:// from 2.1 on, and psycopg2 before."),
-        t(
-            "Name the driver that the image has in the URL, as postgresql+psycopg2:// or "
-            "postgresql+psycopg://, or add {what}[binary], for psycopg2 psycopg2-binary, to the "
-            "packages that the Dockerfile installs; then deploy."
-        ),
+        title="The database's driver is missing in the image: {what}",
+        why="SQLAlchemy takes psycopg for postgresql:// from 2.1 on, and psycopg2 before.",
+        fix="Name the driver that the image has in the URL, as postgresql+psycopg2:// or "
+        "postgresql+psycopg://, or add {what}[binary], for psycopg2 psycopg2-binary, to the "
+        "packages that the Dockerfile installs; then deploy.",
     ),
     Known(
         "module-missing",
@@ -150,20 +130,16 @@ KNOWN = (
         r"|^\d+\. No module named '(?P<waitress>[\w.]+)'|Could not import module \"(?P<uvicorn>[\w.]+)"
         r"|^The module (?P<celery>[\w.]+) was not found|^Error: Could not import '(?P<flask>[\w.]+)'"
         r"|ImproperlyConfigured: Error loading (?P<django>\w+) module",
-        t("A Python module is missing in the image: {what}"),
-        t("The app ends while it loads."),
-        t(
-            "Add it to the packages that the Dockerfile installs ({packages}), or fix the import; then deploy."
-        ),
+        title="A Python module is missing in the image: {what}",
+        why="The app ends while it loads.",
+        fix="Add it to the packages that the Dockerfile installs ({packages}), or fix the import; then deploy.",
     ),
     Known(
         "worker-class",
         r"class uri '(?P<what>[^']+)' invalid or not found",
-        t("gunicorn has no worker class {what}"),
-        t("gunicorn ends before it loads the app."),
-        t(
-            "Correct worker_class in gunicorn's configuration, or add the package that brings it; then deploy."
-        ),
+        title="gunicorn has no worker class {what}",
+        why="gunicorn ends before it loads the app.",
+        fix="Correct worker_class in gunicorn's configuration, or add the package that brings it; then deploy.",
     ),
     VARIABLE,
     # pydantic-settings names the field in the line before.
@@ -171,40 +147,38 @@ KNOWN = (
     Known(
         "setting-wrong",
         r"cannot start: (?P<what>[A-Z][A-Z0-9_]+ is [^;\"]+)",
-        t("The app refuses a setting: {what}"),
-        t("The app checks its environment before it starts."),
-        t("Correct the variable ({variable}), and deploy."),
+        title="The app refuses a setting: {what}",
+        why="The app checks its environment before it starts.",
+        fix="Correct the variable ({variable}), and deploy.",
     ),
     Known(
         "address-in-use",
         r"Address already in use|\[Errno 98\]|That port is already in use",
-        t("Two processes of the task use the same port"),
-        t("The second one cannot listen and ends."),
-        t("Make sure that only one process of the task listens on the port."),
+        title="Two processes of the task use the same port",
+        why="The second one cannot listen and ends.",
+        fix="Make sure that only one process of the task listens on the port.",
     ),
     Known(
         "secret-key-empty",
         r"The SECRET_KEY setting must not be empty",
-        t("Django's setting SECRET_KEY is empty"),
-        t("Django refuses to start, or answers 500 to each request that needs a session."),
-        t(
-            "Make the settings read SECRET_KEY from a variable, give it a secret as its value ({secret}), and deploy."
-        ),
+        title="Django's setting SECRET_KEY is empty",
+        why="Django refuses to start, or answers 500 to each request that needs a session.",
+        fix="Make the settings read SECRET_KEY from a variable, give it a secret as its value ({secret}), and deploy.",
     ),
     Known(
         "app-not-found",
         r"Failed to find attribute '(?P<what>\w+)'|Attribute \"(?P<uvicorn>\w+)\" not found in module"
         r"|^\d+\. module '[\w.]+' has no attribute '(?P<waitress>\w+)'",
-        t("The server does not find the app: {what}"),
-        t("The module that the server loads has no such object or factory."),
-        t("Correct the name in the app's command, as in `gunicorn MODULE:NAME`, and deploy."),
+        title="The server does not find the app: {what}",
+        why="The module that the server loads has no such object or factory.",
+        fix="Correct the name in the app's command, as in `gunicorn MODULE:NAME`, and deploy.",
     ),
     Known(
         "app-not-loaded",
         r"unable to load app \d+ \(mountpoint='[^']*'\) \(callable not found or import error\)",
-        t("uWSGI does not load the app"),
-        t("The module that uWSGI loads cannot be imported, or has no such callable."),
-        t("Correct `module` or `callable` in uWSGI's configuration, and deploy."),
+        title="uWSGI does not load the app",
+        why="The module that uWSGI loads cannot be imported, or has no such callable.",
+        fix="Correct `module` or `callable` in uWSGI's configuration, and deploy.",
         vague=True,
         passes=True,
     ),
@@ -212,22 +186,18 @@ KNOWN = (
         "program-missing",
         # dash, bash and busybox.
         r"^\S+: (?:line )?\d+: (?P<what>[^\s:]+): (?:command )?not found$",
-        t("A script runs {what}, which the image does not have"),
-        t("Its shell finds no such program on PATH."),
-        t(
-            "Install it in the image, correct PATH, or name the script's shell in its first line, and deploy."
-        ),
+        title="A script runs {what}, which the image does not have",
+        why="Its shell finds no such program on PATH.",
+        fix="Install it in the image, correct PATH, or name the script's shell in its first line, and deploy.",
         vague=True,
         passes=True,
     ),
     Known(
         "broker",
         r"consumer: Cannot connect to (?P<what>\w+://\S+?): ",
-        t("Celery cannot reach its broker {what}"),
-        t("No broker answers there; the worker tries again and again."),
-        t(
-            "Set the URL of a broker that the tasks can reach ({variables}; with a password, {secret}), and deploy."
-        ),
+        title="Celery cannot reach its broker {what}",
+        why="No broker answers there; the worker tries again and again.",
+        fix="Set the URL of a broker that the tasks can reach ({appVariables}; with a password, {secret}), and deploy.",
         passes=True,  # A broker may come later.
     ),
     Known(
@@ -235,205 +205,171 @@ KNOWN = (
         # redis, urllib3 (requests, elasticsearch), pymongo. Error -3 is temporary.
         r"Error -[25] connecting to (?P<what>[^\s:]+)|Failed to resolve '(?P<urllib3>[^']+)' \(\[Errno -[25]\]"
         r"|(?P<mongo>[\w.-]+):\d+: \[Errno -[25]\]",
-        t("The app asks for a host that its tasks do not find: {what}"),
-        t("No DNS name is that; a service of a compose file has its name in that network alone."),
-        t(
-            "Set the address of a service that the tasks can reach ({variables}; {secret}), or make the app do without "
-            "it, and deploy."
-        ),
+        title="The app asks for a host that its tasks do not find: {what}",
+        why="No DNS name is that; a service of a compose file has its name in that network alone.",
+        fix="Set the address of a service that the tasks can reach ({appVariables}; {secret}), or make the app do "
+        "without it, and deploy.",
     ),
     REFUSED_BY_AWS,
     replace(
         REFUSED_BY_AWS,
         pattern=r"\((?:AccessDenied\w*|UnauthorizedOperation|403)\) when calling the (?P<what>\w+) operation",
-        title=t("AWS refuses a call of the app: {what}"),
+        title="AWS refuses a call of the app: {what}",
     ),
     Known(
         "another-region",
         # S3's error codes and messages (API reference, "Error responses").
         r"AuthorizationHeaderMalformed|PermanentRedirect|IllegalLocationConstraint"
         r"|the region '(?P<what>[\w-]+)' is wrong; expecting",
-        t("The app asks for its files in another region than the bucket's"),
-        t("S3 answers in a bucket's region alone; addresses signed for another region fail."),
-        t(
-            "Make the app's client for AWS_REGION as ECS sets it, without an AWS_REGION or AWS_DEFAULT_REGION of its "
-            "own ({variables}), and deploy:"
-        ),
+        title="The app asks for its files in another region than the bucket's",
+        why="S3 answers in a bucket's region alone; addresses signed for another region fail.",
+        fix="Make the app's client for AWS_REGION as ECS sets it, without an AWS_REGION or AWS_DEFAULT_REGION of its "
+        "own ({appVariables}), and deploy:",
     ),
     Known(
         "aws-throttles",
         # The codes that botocore calls throttling (botocore/retries/standard.py).
         r"\((?:\w*Thrott\w+|TooManyRequests\w+|ProvisionedThroughputExceeded\w+|SlowDown|(?:Request|Bandwidth)"
         r"LimitExceeded)\) when calling the (?P<what>\w+) operation",
-        t("AWS throttles a call of the app: {what}"),
-        t(
-            "The app calls more often than AWS allows; botocore has tried again before it raised this."
-        ),
-        t(
-            "Call less often (keep the answer, send several items in one call), have the client wait for longer "
-            "(botocore's Config(retries={{'mode': 'adaptive'}})), or request a higher quota; then deploy:"
-        ),
+        title="AWS throttles a call of the app: {what}",
+        why="The app calls more often than AWS allows; botocore has tried again before it raised this.",
+        fix="Call less often (keep the answer, send several items in one call), have the client wait for longer "
+        "(botocore's Config(retries={{'mode': 'adaptive'}})), or request a higher quota; then deploy:",
         passes=True,
     ),
     Known(
         "disk-full",
         # What PostgreSQL could not write to its own disk RDS's status tells (storage-full).
         r"^(?!.*could not (?:extend|write|create)).*No space left on device",
-        t("The task's disk is full"),
-        t(
-            'A Fargate task has 20 GiB for its image and for what the app writes (ECS developer guide, "Fargate task '
-            'ephemeral storage").'
-        ),
-        t(
-            "Have the app delete what it no longer needs below /tmp, or keep files in {files}; for a large image or "
-            "more space, give the task definition ephemeral storage ({task}). Then deploy:"
-        ),
+        title="The task's disk is full",
+        why='A Fargate task has 20 GiB for its image and for what the app writes (ECS developer guide, "Fargate task '
+        'ephemeral storage").',
+        fix="Have the app delete what it no longer needs below /tmp, or keep files in {files}; for a large image or "
+        "more space, give the task definition ephemeral storage ({task}). Then deploy:",
         about="system",
         passes=True,
     ),
     Known(
         "too-many-files",
         r"Too many open files",
-        t("The app has too many files and connections open"),
-        t(
-            "A process on Fargate may have 65535 (ECS API reference, Ulimit); most often something opens a file or a "
-            "connection for each request and never closes it."
-        ),
-        t(
-            "Close what each request opens (`with`), and share one client or session between requests; then deploy:"
-        ),
+        title="The app has too many files and connections open",
+        why="A process on Fargate may have 65535 (ECS API reference, Ulimit); most often something opens a file or a "
+        "connection for each request and never closes it.",
+        fix="Close what each request opens (`with`), and share one client or session between requests; then deploy:",
         about="system",
         passes=True,
     ),
     Known(
         "migration-exists",
         r"(?P<what>(?:column \\?\"[^\"]+\" of )?relation \\?\"[^\"]+\" already exists)",
-        t("A migration creates what the database has already: {what}"),
-        t(
-            "Something else created it, such as another version or tool, and the migration is not recorded "
-            "as applied. Each try fails in the same way."
-        ),
-        t(
-            "If the database has all that the migration creates, record it, in a task: `{run}flask db stamp REVISION`, "
-            "or with Django `{run}python manage.py migrate --fake APP NAME`. If nothing needs what is there, drop it "
-            "instead. Then deploy."
-        ),
+        title="A migration creates what the database has already: {what}",
+        why="Something else created it, such as another version or tool, and the migration is not recorded "
+        "as applied. Each try fails in the same way.",
+        fix="If the database has all that the migration creates, record it, in a task: `{run}flask db stamp REVISION`, "
+        "or with Django `{run}python manage.py migrate --fake APP NAME`. If nothing needs what is there, drop it "
+        "instead. Then deploy.",
         passes=True,
     ),
     Known(
         "migration-unknown",
         r"Can't locate revision identified by '(?P<what>\w+)'",
-        t("The database is at migration {what}, which the image does not have"),
-        t("A newer version, or one of another branch, has migrated this database."),
-        t(
-            "Deploy a version that has this migration, or downgrade the database with that version first."
-        ),
+        title="The database is at migration {what}, which the image does not have",
+        why="A newer version, or one of another branch, has migrated this database.",
+        fix="Deploy a version that has this migration, or downgrade the database with that version first.",
         passes=True,
     ),
     Known(
         "migration-heads",
         r"Multiple head revisions are present"
         r"|multiple leaf nodes in the migration graph",
-        t("Two migrations follow the same one, and no migration joins them"),
-        t("Alembic and Django do not choose between them, and apply none."),
-        t(
-            "Join them, by `flask db merge heads` or `python manage.py makemigrations --merge`, add the new file "
-            "to the image, and deploy."
-        ),
+        title="Two migrations follow the same one, and no migration joins them",
+        why="Alembic and Django do not choose between them, and apply none.",
+        fix="Join them, by `flask db merge heads` or `python manage.py makemigrations --merge`, add the new file "
+        "to the image, and deploy.",
     ),
     Known(
         "migration-parent",
         r"dependencies reference nonexistent parent node (?P<what>\([^)]+\))"
         r"|Revision (?P<alembic>\w+) referenced from .* is not present",
-        t("A migration refers to one that the image does not have: {what}"),
-        t("The file of the earlier migration is missing, or was renamed."),
-        t("Add the missing file to the image, or correct the reference, and deploy."),
+        title="A migration refers to one that the image does not have: {what}",
+        why="The file of the earlier migration is missing, or was renamed.",
+        fix="Add the missing file to the image, or correct the reference, and deploy.",
     ),
     Known(
         "migration-history",
         r"InconsistentMigrationHistory: Migration (?P<what>\S+ is applied before its dependency \S+)",
-        t("The database's record of migrations contradicts the files: {what}"),
-        t("Django compares the table django_migrations with the files before it applies any."),
-        t(
-            "Record the missing one, in a task, if the database has what it creates: `{run}python manage.py migrate "
-            "--fake APP NAME`. Then deploy."
-        ),
+        title="The database's record of migrations contradicts the files: {what}",
+        why="Django compares the table django_migrations with the files before it applies any.",
+        fix="Record the missing one, in a task, if the database has what it creates: `{run}python manage.py migrate "
+        "--fake APP NAME`. Then deploy.",
         passes=True,
     ),
     Known(
         "no-migrations",
         r"Path doesn't exist: (?P<what>\S+?)\.  Please use the 'init' command",
-        t("The image has no folder of migrations: {what}"),
-        t("`flask db` looks for it below the working directory of the image."),
-        t("Copy the folder into the image; look into .dockerignore, too. Then deploy."),
+        title="The image has no folder of migrations: {what}",
+        why="`flask db` looks for it below the working directory of the image.",
+        fix="Copy the folder into the image; look into .dockerignore, too. Then deploy.",
     ),
     Known(
         "table-missing",
         r"relation \\?\"(?P<what>[^\"\\]+)\\?\" does not exist|no such table: (?P<sqlite>\w+)",
-        t("The database has no table {what}"),
-        t("The migrations that create it have not run in this database."),
-        t("Have them run before each version ({migrations}), and deploy."),
+        title="The database has no table {what}",
+        why="The migrations that create it have not run in this database.",
+        fix="Have them run before each version ({migrations}), and deploy.",
         passes=True,
     ),
     Known(
         "dialect",
         r"Can't load plugin: sqlalchemy\.dialects:(?P<what>[\w.]+)",
-        t("SQLAlchemy does not know the database {what}"),
-        t(
-            "The URL begins with another name than postgresql, such as postgres, which SQLAlchemy 1.4 removed."
-        ),
-        t("Make the URL begin with postgresql+psycopg:// or postgresql://, and deploy."),
+        title="SQLAlchemy does not know the database {what}",
+        why="The URL begins with another name than postgresql, such as postgres, which SQLAlchemy 1.4 removed.",
+        fix="Make the URL begin with postgresql+psycopg:// or postgresql://, and deploy.",
     ),
     Known(
         "database-url",
         r"Could not parse (?:SQLAlchemy|rfc1738) URL|settings\.DATABASES is improperly configured"
         r"|Either 'SQLALCHEMY_DATABASE_URI' or 'SQLALCHEMY_BINDS' must be set",
-        t("The app has no usable address of its database"),
-        t("The URL or the settings of the database are empty or incomplete."),
-        DATABASE_URL,
+        title="The app has no usable address of its database",
+        why="The URL or the settings of the database are empty or incomplete.",
+        fix=DATABASE_URL.template,
         explained_by=NO_DATABASE,
     ),
     Known(
         "read-only-root",
         r"Read-only file system:? ?'?(?P<what>[^'\"]*)",
-        t("The app writes to the read-only root file system: {what}"),
-        t("A task can write below /tmp only, which is empty at its start and deleted with it."),
-        t(
-            "Make the app write below /tmp only; data that must persist belongs in the database or in S3. Then deploy."
-        ),
+        title="The app writes to the read-only root file system: {what}",
+        why="A task can write below /tmp only, which is empty at its start and deleted with it.",
+        fix="Make the app write below /tmp only; data that must persist belongs in the database or in S3. Then deploy.",
     ),
     Known(
         "sqlite",
         # SQLite's message names no file (sqlite.org/rescode.html, SQLITE_CANTOPEN and SQLITE_READONLY).
         r"sqlite.*(?P<what>unable to open database file|attempt to write a readonly database)",
-        t("SQLite cannot write its database file: {what}"),
-        t(
-            "The container's root file system is read-only, and a file below /tmp is lost with its task."
-        ),
-        t("Make the app use PostgreSQL (DB_HOST, DB_NAME) instead of SQLite, and deploy."),
+        title="SQLite cannot write its database file: {what}",
+        why="The container's root file system is read-only, and a file below /tmp is lost with its task.",
+        fix="Make the app use PostgreSQL (DB_HOST, DB_NAME) instead of SQLite, and deploy.",
     ),
     Known(
         "permission",
         r"\[Errno 13\] Permission denied:? ?'?(?P<also>[^'\"]*)",
-        t("The app has no permission to write to a path: {what}"),
-        t("The container's user may not write there, or its root file system is read-only."),
-        t("Make the app write to /tmp, or add a volume ({task})."),
+        title="The app has no permission to write to a path: {what}",
+        why="The container's user may not write there, or its root file system is read-only.",
+        fix="Make the app write to /tmp, or add a volume ({task}).",
     ),
     Known(
         "no-temporary-folder",
         r"No usable temporary directory",
-        t("The app has no writable folder for temporary files"),
-        t("On Fargate /tmp belongs to root, unless the image declares it as a volume."),
-        t("Add VOLUME /tmp to the Dockerfile and deploy."),
+        title="The app has no writable folder for temporary files",
+        why="On Fargate /tmp belongs to root, unless the image declares it as a volume.",
+        fix="Add VOLUME /tmp to the Dockerfile and deploy.",
     ),
     Known(
         "wrong-password",
         r"password authentication failed for user \\?\"(?P<what>[^\"\\]+)",
-        t("The database refuses the password of {what}"),
-        t("The password in the secret is not the database's, or the task holds an old one."),
-        t(
-            "Start new tasks, which read the secret again; if the error persists, let RDS rotate the password."
-        ),
+        title="The database refuses the password of {what}",
+        why="The password in the secret is not the database's, or the task holds an old one.",
+        fix="Start new tasks, which read the secret again; if the error persists, let RDS rotate the password.",
         about="database",
         # RDS may just have changed it: the next task reads the new one.
         explained_by=NO_PASSWORD,
@@ -443,22 +379,18 @@ KNOWN = (
     Known(
         "no-tls",
         r"no pg_hba\.conf entry .*?(?P<what>no encryption|SSL off)|server does not support SSL",
-        t("The app connects without TLS, and the database refuses that"),
-        t(
-            "RDS for PostgreSQL refuses plain connections while rds.force_ssl is 1, its default from PostgreSQL 15 on."
-        ),
-        t(
-            "Make the app connect with TLS, by sslmode verify-full in its URL or in a variable like DB_SSLMODE "
-            "({container}), and deploy:"
-        ),
+        title="The app connects without TLS, and the database refuses that",
+        why="RDS for PostgreSQL refuses plain connections while rds.force_ssl is 1, its default from PostgreSQL 15 on.",
+        fix="Make the app connect with TLS, by sslmode verify-full in its URL or in a variable like DB_SSLMODE "
+        "({container}), and deploy:",
         about="database",
     ),
     Known(
         "pg-hba",
         r"no pg_hba\.conf entry for (?P<what>[^\"]+)",
-        t("The database's pg_hba.conf has no entry for this connection: {what}"),
-        t("No rule allows this user, database and address."),
-        t("Check DB_USER and DB_NAME, and rds.force_ssl."),
+        title="The database's pg_hba.conf has no entry for this connection: {what}",
+        why="No rule allows this user, database and address.",
+        fix="Check DB_USER and DB_NAME, and rds.force_ssl.",
         about="database",
         passes=True,
     ),
@@ -466,11 +398,9 @@ KNOWN = (
         "certificate-time",
         # OpenSSL's words (x509_txt.c); libpq leaves them out.
         r"certificate verify failed: certificate (?P<what>has expired|is not yet valid)",
-        t("The database's certificate is outside its time: it {what}"),
-        t(
-            "With sslmode verify-full the app refuses such a certificate, whatever its CA bundle holds."
-        ),
-        NEW_CERTIFICATE,
+        title="The database's certificate is outside its time: it {what}",
+        why="With sslmode verify-full the app refuses such a certificate, whatever its CA bundle holds.",
+        fix=NEW_CERTIFICATE.template,
         about="database",
         outside=True,
         passes=True,
@@ -478,33 +408,27 @@ KNOWN = (
     Known(
         "certificate",
         r"certificate verify failed|root certificate file .* does not exist",
-        t("The app does not trust the database's certificate"),
-        t(
-            "sslmode verify-full needs the CA that signed the certificate; RDS changes its CAs from time to time."
-        ),
-        t(
-            "Put RDS's CA bundle of the region (truststore.pki.rds.amazonaws.com) into the image, make the app use "
-            "that file ({authority}), and deploy:"
-        ),
+        title="The app does not trust the database's certificate",
+        why="sslmode verify-full needs the CA that signed the certificate; RDS changes its CAs from time to time.",
+        fix="Put RDS's CA bundle of the region (truststore.pki.rds.amazonaws.com) into the image, make the app use "
+        "that file ({authority}), and deploy:",
         about="database",
     ),
     Known(
         "database-unknown",
         r"database \\?\"(?P<what>[^\"\\]+)\\?\" does not exist",
-        t("There is no database named {what}"),
-        t("The server exists, but it has no such database."),
-        t(
-            "Correct its name in the app's variables, such as DB_NAME ({container}), or create the database."
-        ),
+        title="There is no database named {what}",
+        why="The server exists, but it has no such database.",
+        fix="Correct its name in the app's variables, such as DB_NAME ({container}), or create the database.",
         about="database",
     ),
     Known(
         "database-elsewhere",
         r"connection to server at \"(?P<what>localhost|127\.0\.0\.1|::1)\".*(?:refused|Cannot assign)"
         r"|connection to server on socket \"(?P<socket>[^\"]+)\" failed",
-        t("The app looks for its database in its own task: {what}"),
-        t("That is not the instance's endpoint: no task has a database."),
-        ENDPOINT,
+        title="The app looks for its database in its own task: {what}",
+        why="That is not the instance's endpoint: no task has a database.",
+        fix=ENDPOINT.template,
         about="database",
     ),
     Known(
@@ -513,22 +437,20 @@ KNOWN = (
         # Scripts that wait by netcat: OpenBSD's, busybox's, the traditional one.
         r"|getaddrinfo for host \"(?P<nc>[^\"]+)|nc: bad address '(?P<busybox>[^']+)"
         r"|^(?P<traditional>\S+): forward host lookup failed",
-        t("The database's host name does not resolve: {what}"),
-        t("It is misspelt, or the database was recreated under another name."),
-        ENDPOINT,
+        title="The database's host name does not resolve: {what}",
+        why="It is misspelt, or the database was recreated under another name.",
+        fix=ENDPOINT.template,
         about="database",
         passes=True,  # DNS may not have a new name yet.
     ),
     Known(
         "too-many-connections",
         r"too many (clients|connections)|remaining connection slots are reserved",
-        t("The database has no free connection"),
-        t("max_connections are open, by the service's tasks or by other clients."),
-        t(
-            "psql gets no connection now either. Restart the database, which ends all sessions and loses no data that "
-            "was committed; then list who takes the connections, and have the app close what it opens, run fewer "
-            "tasks, or set {instance_class} to a larger one:"
-        ),
+        title="The database has no free connection",
+        why="max_connections are open, by the service's tasks or by other clients.",
+        fix="psql gets no connection now either. Restart the database, which ends all sessions and loses no data that "
+        "was committed; then list who takes the connections, and have the app close what it opens, run fewer "
+        "tasks, or set {databaseInstanceClass} to a larger one:",
         about="database",
         passes=True,
     ),
@@ -536,12 +458,10 @@ KNOWN = (
         "database-slow",
         # PostgreSQL's own words (errcodes 57014, 55P03 and 40P01), and those of an app for a cancelled statement.
         r"the database took too long|canceling statement due to (statement|lock) timeout|deadlock detected",
-        t("The app waits for the database, which takes too long"),
-        t("Another session holds a lock that its statement needs, or the statement is slow."),
-        t(
-            "List the open transactions, and end those of more than 10 s if none of them is needed; where none is "
-            "open, make the statement faster, by an index for example:"
-        ),
+        title="The app waits for the database, which takes too long",
+        why="Another session holds a lock that its statement needs, or the statement is slow.",
+        fix="List the open transactions, and end those of more than 10 s if none of them is needed; where none is "
+        "open, make the statement faster, by an index for example:",
         about="database",
         warms_up=True,
         passes=True,
@@ -549,33 +469,29 @@ KNOWN = (
     Known(
         "database-timeout",
         r"connection timeout expired|(could not connect|connection to server).*(timed out|timeout)",
-        t("The app's connection to the database times out"),
-        t(
-            "There is no answer in time. Where the database runs and the security groups let the tasks in, "
-            "it is busy: by its load, or with what holds a lock."
-        ),
-        t(
-            "List what runs in the database, and end what has run for more than 10 s if nobody needs it; where it "
-            "is load, set {instance_class} to a larger one:"
-        ),
+        title="The app's connection to the database times out",
+        why="There is no answer in time. Where the database runs and the security groups let the tasks in, "
+        "it is busy: by its load, or with what holds a lock.",
+        fix="List what runs in the database, and end what has run for more than 10 s if nobody needs it; where it "
+        "is load, set {databaseInstanceClass} to a larger one:",
         about="database",
         passes=True,
     ),
     Known(
         "database-refused",
         r"connection to server.*Connection refused|could not connect.*Connection refused",
-        t("The database refuses the connection"),
-        t("Its host answers, but no server listens on that port."),
-        t("Check DB_PORT and that the database is available."),
+        title="The database refuses the connection",
+        why="Its host answers, but no server listens on that port.",
+        fix="Check DB_PORT and that the database is available.",
         about="database",
         passes=True,
     ),
     Known(
         "memory-error",
         r"MemoryError",
-        t("The app runs out of memory"),
-        t("The kernel kills a process that uses more memory than the task has."),
-        t("Give the task more memory ({memory})."),
+        title="The app runs out of memory",
+        why="The kernel kills a process that uses more memory than the task has.",
+        fix="Give the task more memory ({taskMemory}).",
         about="system",
         passes=True,
     ),
@@ -584,23 +500,19 @@ KNOWN = (
         # gunicorn 27 (arbiter.py, reap_workers) and uWSGI 2.0; SIGKILL is the kernel's, for memory.
         r"Worker \(pid:\d+\) was sent (?P<what>SIG(?:ABRT|BUS|FPE|ILL|SEGV|SYS|TRAP))\b"
         r"|worker \d+ \(pid: \d+\) died, killed by (?P<uwsgi>signal (?:4|5|6|7|8|11|31))\b",
-        t("The app's process crashes in native code: {what}"),
-        t(
-            "It ends in the middle of its requests, which the load balancer answers with 502, and the server starts "
-            "another worker."
-        ),
-        t(
-            "Set PYTHONFAULTHANDLER to 1 ({variables}), with which Python logs the line that was running, correct that "
-            "(os.abort, or a package in C), and deploy."
-        ),
+        title="The app's process crashes in native code: {what}",
+        why="It ends in the middle of its requests, which the load balancer answers with 502, and the server starts "
+        "another worker.",
+        fix="Set PYTHONFAULTHANDLER to 1 ({appVariables}), with which Python logs the line that was running, correct "
+        "that (os.abort, or a package in C), and deploy.",
         passes=True,
     ),
     Known(
         "worker-timeout",
         r"WORKER TIMEOUT",
-        t("The app hangs: gunicorn stopped a worker that did not respond"),
-        t("A worker was busy for longer than gunicorn's timeout."),
-        t("Find the blocking call; the preceding lines show where."),
+        title="The app hangs: gunicorn stopped a worker that did not respond",
+        why="A worker was busy for longer than gunicorn's timeout.",
+        fix="Find the blocking call; the preceding lines show where.",
         passes=True,
     ),
 )
@@ -624,14 +536,12 @@ class LoggedCause:
     @property
     def title(self) -> Text:
         """Return the cause's title, with what the line names."""
-        return self._filled(self.known.title)
+        return self._filled(Text(self.known.title))
 
-    def fix(self, remedies: Remedies) -> Text:
-        """Return the cause's fix, with what the line names and the owner's places and settings."""
-        settings = {name: remedies.called(key) for name, key in CALLED.items()}
-        return self._filled(self.known.fix).filled(
-            **settings, **{e: remedies.place(e) for e in PLACES}
-        )
+    @property
+    def fix(self) -> Text:
+        """Return the cause's fix, with what the line names."""
+        return self._filled(Text(self.known.fix))
 
     def _filled(self, text: Text) -> Text:
         return text.filled(**{**self.named, "what": self.what or "-"})

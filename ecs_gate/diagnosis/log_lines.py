@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from ecs_gate.parts.task_logs import LogLine
 from ecs_gate.text import Text, joined, t, verbatim
@@ -223,6 +224,59 @@ def requests(lines: Iterable[LogLine]) -> Iterator[Request]:
                 match["status"] or match["uwsgi_status"],
             )
             yield Request(each.at, _plain(path), int(status))
+
+
+FAILURES_IN_A_ROW = 3
+"""Requests in a row that must fail before that is a cause; as often the gate asks."""
+
+
+@dataclass(frozen=True)
+class FailingPath:
+    """The requests for one path, oldest first, and how many of the newest failed in a row."""
+
+    path: str
+    requests: tuple[Request, ...]
+    failing: int
+
+    @property
+    def fails(self) -> bool:
+        """Whether so many did that it is a cause."""
+        return self.failing >= FAILURES_IN_A_ROW
+
+    def cause(self, raised: Raised | None) -> Raised | None:
+        """Return what the app ``raised`` meanwhile, where its newest request ended with 500 for that."""
+        return raised if self.requests[-1].status == 500 else None
+
+    def text(self, raised: Raised | None) -> Text:
+        """Return how its newest request ended, and for which error that the app ``raised``."""
+        ends = t("{path} ends with {status}", path=self.path, status=self.requests[-1].status)
+        cause = self.cause(raised)
+        return joined(": ", (ends, cause.text)) if cause else ends
+
+
+def failing_paths(answers: Iterable[Request], answered: Container[str] = ()) -> list[FailingPath]:
+    """Return the paths whose newest request failed, those that are a cause, and failed last, first.
+
+    It did with 5xx, and with any other status than 2xx and 304 where another version ``answered`` the path.
+    """
+    by_path: dict[str, list[Request]] = {}
+    for each in sorted(answers, key=lambda each: each.at):
+        by_path.setdefault(each.path, []).append(each)
+    failing = []
+    for path, asked in by_path.items():
+        fails = is_no_page if path in answered else is_error
+        if row := [*takewhile(fails, reversed(asked))]:
+            failing.append(FailingPath(path, tuple(asked), len(row)))
+    return sorted(failing, key=lambda each: (each.fails, each.requests[-1].at), reverse=True)
+
+
+def is_error(request: Request) -> bool:
+    return request.status >= 500
+
+
+def is_no_page(request: Request) -> bool:
+    """Return whether it got neither what it asked for nor that it has not changed (304)."""
+    return request.status not in (*range(200, 300), 304)
 
 
 def _plain(path: str) -> str:

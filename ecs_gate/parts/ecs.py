@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import Any
 
 from ecs_gate.aws.session import Session
@@ -36,11 +35,6 @@ REVISIONS_AT_ONCE = 20
 
 TASKS_AT_ONCE = 100
 """DescribeTasks takes no more (botocore)."""
-
-NEWEST_ACTIVITIES = 50
-"""DescribeScalingActivities answers no more on one page (botocore). AWS keeps those of six weeks."""
-FAILED_ACTIVITIES = ("Failed", "Unfulfilled")
-"""Values of StatusCode (botocore, ScalingActivity)."""
 
 
 def service(session: Session, names: Names) -> Service | None:
@@ -375,37 +369,4 @@ def _health(raw: dict[str, Any] | None) -> ContainerHealth | None:
         command=tuple(raw["command"]),
         interval=raw.get("interval") or 30,
         retries=raw.get("retries") or 3,
-    )
-
-
-@dataclass(frozen=True)
-class Activity:
-    """One scaling activity in AWS's words."""
-
-    at: datetime
-    text: str
-    cause: str
-    failed: bool = False
-
-
-def scaling_activities(session: Session, names: Names) -> tuple[Activity, ...]:
-    """Return what Application Auto Scaling did to the desired count, and why, the newest of it. Raises AwsProblem."""
-    answer = session.call(
-        "application-autoscaling",
-        "describe_scaling_activities",
-        ServiceNamespace="ecs",
-        ScalableDimension="ecs:service:DesiredCount",
-        ResourceId=f"service/{names.cluster}/{names.service}",
-        MaxResults=NEWEST_ACTIVITIES,
-    )
-    return tuple(
-        Activity(
-            at=each["StartTime"],
-            text=each["StatusMessage"]
-            if each["StatusCode"] in FAILED_ACTIVITIES
-            else each["Description"],
-            cause=each["Cause"],
-            failed=each["StatusCode"] in FAILED_ACTIVITIES,
-        )
-        for each in answer["ScalingActivities"]
     )

@@ -20,6 +20,7 @@ from ecs_gate.parts import ecs, verdicts
 from ecs_gate.parts import page as pages
 from ecs_gate.parts.elb import answer
 from ecs_gate.parts.records import Deletion, PauseHook, read_part, short
+from ecs_gate.remedies import new_deployment
 from ecs_gate.rollout import say
 from ecs_gate.rollout.act import go_on, undo
 from ecs_gate.rollout.judge import WARM_UP_SECONDS, asks, judge_rollout, reasons
@@ -186,10 +187,7 @@ def _dead(reader: Reader) -> Text | None:
     now = service.primary.definition if service and service.primary else reader.expected.definition
     if worked is None or worked in (now, reader.expected.definition):
         return None
-    command = (
-        f"aws ecs update-service --cluster {names.cluster} --service {names.service} "
-        f"--task-definition {short(worked)} --force-new-deployment"
-    )
+    command = new_deployment(names, short(worked))
     return t(
         "ECS went back to {now}, which fails as well: {answer} {worked} is the last version of which the gate was "
         "sure. This deploys it, until the program has a better one:\n  {command}",

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from string import Formatter
 from typing import TypeAlias
 
 from ecs_gate.text.masking import mask
@@ -66,6 +67,16 @@ class Text:
     def filled(self, **values: Value) -> Text:
         """Return the text with further values."""
         return replace(self, values=(*self.values, *values.items()))
+
+    def worded(self, words: Callable[[str], Text]) -> Text:
+        """Return the text with ``words`` for the names that have no value, also in the texts among its values."""
+        values = {
+            name: each.worded(words) if isinstance(each, Text) else each
+            for name, each in self.values
+        }
+        names = (name for _, name, _, _ in Formatter().parse(self.template) if name)
+        values |= {name: words(name) for name in names if name not in values}
+        return replace(self, values=tuple(values.items()))
 
     def __format__(self, spec: str) -> str:
         return format(str(self), spec)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import threading
@@ -13,11 +14,11 @@ from pathlib import Path
 from botocore.exceptions import ClientError
 
 from local_cloud.building import dockerfile as reading
-from local_cloud.building import plain
 from local_cloud.building.dockerfile import STOP_SIGNAL, Stage
 from local_cloud.building.files import Context, copy_folder
 from local_cloud.building.layers import Built, Layers
 from local_cloud.calls import Calls
+from local_cloud.machine.guardian import docker
 from local_cloud.machine.roots import within
 from local_cloud.text import Text, t, verbatim
 
@@ -61,7 +62,12 @@ class LocalImage:
 
     def outside(self, text: str) -> str:
         """Return the text with absolute paths of the image's files replaced by their local paths."""
-        return text if self.root is None else plain.outside(self.root, text)
+
+        def local_path(match: re.Match[str]) -> str:
+            file = Path(f"{self.root}{match[0]}")
+            return str(file) if file.exists() else match[0]
+
+        return re.sub(r"(?<![\w./-])(?:/[\w.@+-]+)+", local_path, text) if self.root else text
 
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
@@ -151,11 +157,7 @@ class Builder:
             self._laying_out.release()
         names = {name for name, image in self._images.items() if image.docker and "@" not in name}
         for name in names:
-            subprocess.run(
-                ["docker", "image", "rm", "--force", "--no-prune", name],
-                capture_output=True,
-                check=False,
-            )
+            docker("image", "rm", "--force", "--no-prune", name)
 
     def interrupt(self) -> None:
         """End a build without Docker that runs, with its processes."""

@@ -158,10 +158,6 @@ class Stage:
         return found[1] if found else ""
 
 
-UV = Stage(base="python", environment={})
-"""Stands for uv's image: the base of every image has what installs uv."""
-
-
 def read(
     file: Path,
     arguments: Mapping[str, str],
@@ -365,12 +361,15 @@ class _Reader:
 
     def taken(self, line: Instruction, copy: Copy, origin: str) -> Copy | None:
         """Return a copy from the stage that ``origin`` names; None for another image than uv's, which is left out."""
-        if (stage := self.stages.get(origin.lower())) and origin.lower() not in self.names:
-            return replace(copy, stage=stage)
+        stage = self.stages.get(origin.lower())
         names = [PurePosixPath(source).name for source in copy.sources]
         late = tuple(f"/{MACHINE}/late/{name}" for name in names if name in ("uv", "uvx"))
-        if UV_IMAGE.fullmatch(origin) and late:
-            return replace(copy, stage=UV, sources=late)
+        image = stage.base if stage and stage.foreign else origin
+        if self.stage and late and UV_IMAGE.fullmatch(image):
+            # The base of every image has what installs uv.
+            return replace(copy, stage=replace(self.stage, start=None, steps=()), sources=late)
+        if stage and origin.lower() not in self.names:
+            return replace(copy, stage=stage)
         if not set("/:") & set(origin) and get_close_matches(origin.lower(), self.stages):
             rule = t("no earlier stage is named {name}", name=origin)
             raise DockerfileError(line.problem(rule))

@@ -29,7 +29,6 @@ from local_cloud import starter
 from local_cloud.building import base, files, index, plain
 from local_cloud.building.dockerfile import (
     LAST_LINES,
-    UV,
     Copy,
     DockerfileError,
     LeftOut,
@@ -52,7 +51,8 @@ KEY = 24
 """Characters of a hash in the name of a root."""
 KEPT = 20
 """Roots that are kept, of some 100 MB each."""
-LEFT_OUT = f"{MACHINE}/left-out"
+LEFT_OUT = f"/{MACHINE}/left-out"
+"""A root's file with a line for each step that left something out: its key, and what. A stub's line has no key yet."""
 NOT_FOUND = re.compile(
     r"(?:^|: )([\w.+-]+): (?:command )?not found|env: .([\w.+-]+).: No such file", re.M
 )
@@ -225,9 +225,9 @@ class _Build:
     def _notices(self, stage: Stage, start: Built, keys: list[str], root: Path) -> list[Text]:
         """Return what is left out of a stage up to now, and of those that it is made of."""
         found = [notice for each in stage.sources for notice in self.stage(each).notices]
-        for step, key in zip(stage.steps, keys[1:], strict=True):
-            if (noted := within(root, f"/{LEFT_OUT}/{key}")).exists():
-                found.append(note(step.place, noted.read_text()))
+        noted = dict(line.partition(" ")[::2] for line in _left_out(root).splitlines())
+        steps = zip(stage.steps, keys[1:], strict=True)
+        found += [note(step.place, noted[key]) for step, key in steps if key in noted]
         return list(dict.fromkeys([*start.notices, *found]))
 
     def _do(self, step: Step, root: Path, key: str, *, shared: bool) -> Text | None:
@@ -264,21 +264,23 @@ class _Build:
             with self._part() as part:
                 if kind:
                     base.make(part, python, *kind)
-                else:
-                    files.write(part, f"/{MACHINE}/lacks", "")
                 files.make_folder(part, f"/{MACHINE}").chmod(files.FORM)
                 part.rename(made)
         os.utime(made)
+        way = starter.current().python
+        if self.runs and stage.version:
+            way = t("Install that one with pyenv or uv")
+        elif self.runs:
+            way = t("Name the version in FROM, as python:3.12-slim")
         notice = t(
             "{place}: {image} is run by this machine's Python {version}. {way}, or use a Docker engine "
             "(--tasks docker), if it needs its own",
             place=stage.place,
             image=stage.base,
             version=python.version,
-            way=t("Install that one with pyenv or uv") if self.runs else starter.current().python,
+            way=way,
         )
-        silent = given or stage.foreign or stage is UV
-        return Built(made, key, [] if silent else [notice])
+        return Built(made, key, [] if given or stage.foreign else [notice])
 
     @contextmanager
     def _part(self, source: Path | None = None, *, shared: bool = False) -> Iterator[Path]:
@@ -329,7 +331,7 @@ class _Build:
                 how = (shared and not copy.mode) if origin else None
                 placed += files.put(source, root, target, shared=how)
         if copy.stage and lacks:
-            if not (copy.stage.foreign or within(origin or root, f"/{MACHINE}/lacks").exists()):
+            if not (copy.stage.foreign or not self.runs or _left_out(origin or root)):
                 raise DockerfileError(
                     "{place}: {word} {source}: the stage that it is copied from has no such file",
                     place=copy.place,
@@ -354,20 +356,21 @@ class _Build:
         environment = {"HOME": home, **given, **run.environment}
         environment["PATH"] = f"{base.STUBS}:{environment.get('PATH', os.defpath)}:{base.LATE}"
         files.make_folder(root, run.folder)
-        begun = time.time()
+        begun, before, noted = time.time(), _left_out(root), ""
         with self._mounts(run) as mounts:
             everything = [*self._binds(root), *binds, *mounts]
             for _ in range(LAST_LINES):
-                files.write(root, f"/{LEFT_OUT}/now", "")
+                files.write(root, LEFT_OUT, before)
                 code, output = self.layers.run(
                     list(run.words), run.folder, environment, everything, network=run.network
                 )
+                noted = _left_out(root).removeprefix(before)
                 absent = NOT_FOUND.search(output) if code == 127 else None
                 if absent is None or not self._stub(root, absent[1] or absent[2]):
                     break
-        noted = within(root, f"/{LEFT_OUT}/now")
-        if noted.is_file() and (text := noted.read_text()):
-            _leave_out(root, key, f"RUN {'; '.join(text.splitlines())}")
+        files.write(root, LEFT_OUT, before)
+        if noted:
+            _leave_out(root, key, f"RUN {'; '.join(noted.splitlines())}")
         if code:
             return failed(f"{run.place}: {shortened(run.shown)}", code, output)
         if run.user:
@@ -402,7 +405,7 @@ class _Build:
             login, _, number, _, _, home, *_ = f"{line}::::::".split(":")
             if name in (login, number):
                 return number, home
-        if not (name.isdigit() or within(root, f"/{MACHINE}/lacks").exists()):
+        if not (name.isdigit() or _left_out(root)):
             problem = t(
                 "{place}: unable to find user {user}: no matching entries in passwd file; add it by a RUN "
                 "with useradd",
@@ -415,8 +418,7 @@ class _Build:
     def _stub(self, root: Path, name: str) -> bool:
         """Make a stub for a program, if it may be one of a package that was left out and has none yet."""
         stub = within(root, f"{base.LATE}/{name}")
-        lacks = within(root, f"/{MACHINE}/lacks").exists()
-        if not lacks or stub.exists() or get_close_matches(name, KNOWN.split(), 1, 0.8):
+        if not _left_out(root) or stub.exists() or get_close_matches(name, KNOWN.split(), 1, 0.8):
             return False
         files.write(root, f"{base.LATE}/{name}", (base.HERE / "stubs.sh").read_text())
         stub.chmod(0o755)
@@ -468,7 +470,12 @@ def _write(steps: Iterable[Step]) -> bool:
     return any(isinstance(step, Run) or (isinstance(step, Copy) and step.unpacks) for step in steps)
 
 
+def _left_out(root: Path) -> str:
+    """Return the lines of LEFT_OUT. While there are some, a file that is missing may be one of those."""
+    file = within(root, LEFT_OUT)
+    return file.read_text() if file.is_file() else ""
+
+
 def _leave_out(root: Path, key: str, text: str) -> None:
     """Note what a step left out. The number of its line is not kept: it may change."""
-    files.write(root, f"/{LEFT_OUT}/{key}", text)
-    files.write(root, f"/{MACHINE}/lacks", "")
+    files.write(root, LEFT_OUT, f"{_left_out(root)}{key} {' '.join(text.split())}\n")

@@ -109,13 +109,3 @@ def _run(*words: str) -> None:
     )
     if done.returncode:
         raise RunFailed(failed(" ".join(words[1:4]), done.returncode, done.stdout))
-
-
-def outside(root: Path, text: str) -> str:
-    """Return a text with the paths of an image's files replaced by their paths below ``root``."""
-
-    def local_path(match: re.Match[str]) -> str:
-        file = root / match[0].lstrip("/")
-        return str(file) if file.exists() else match[0]
-
-    return re.sub(r"(?<![\w./-])(?:/[\w.@+-]+)+", local_path, text)

@@ -2,7 +2,7 @@
 # Stands for a program in the RUN lines of a Dockerfile that are run without Docker. It is found before all others.
 # What this machine cannot install is noted and succeeds; a file that it would have brought may then be missing.
 name=${0##*/}
-noted=/.machine/left-out/now
+noted=/.machine/left-out # Where it is not empty, something is missing.
 real() { PATH=${PATH#*/.machine/stubs:} "$name" "$@"; }
 for last; do :; done
 
@@ -86,7 +86,7 @@ bash | sh)
         [-+]*) ;;
         *)
             # A script that was left out does nothing.
-            [ ! -e /.machine/lacks ] || [ -e "$each" ] || { echo "$name $*" >>$noted; exit 0; }
+            [ ! -s $noted ] || [ -e "$each" ] || { echo "$name $*" >>$noted; exit 0; }
             break
             ;;
         esac
@@ -100,13 +100,12 @@ chmod | chown | cp | gunzip | install | ln | mv | rm | sed | sha256sum | tar | t
     *) real "$@" ;;
     esac && exit
     code=$?
-    [ -e /.machine/lacks ] || exit $code
+    [ -s $noted ] || exit $code
     echo "$name $*" >>$noted
     ;;
 *)
     case "$name $1" in "apt-get clean" | "apt-get autoremove" | "apt clean" | "apt autoremove") exit ;; esac
     echo "$name $*" >>$noted
-    [ -e /.machine/lacks ] || : >/.machine/lacks
     case " $* " in
     *" remove "* | *" purge "* | *" del "*) exit ;;
     *netcat*) cp /.machine/nc /usr/local/bin/nc && ln -sf nc /usr/local/bin/netcat ;;

@@ -77,10 +77,16 @@ def processes() -> dict[int, Process]:
     return found
 
 
-def _read(pid: int) -> Process | None:
+def _text(pid: int, name: str) -> str:
+    """Return a file of a process below /proc; "" of one that has ended."""
     try:
-        text = (PROC / str(pid) / "stat").read_text()
+        return (PROC / str(pid) / name).read_text()
     except OSError:
+        return ""
+
+
+def _read(pid: int) -> Process | None:
+    if not (text := _text(pid, "stat")):
         return None
     # The command's name may contain brackets and spaces.
     rest = text[text.rindex(")") + 2 :].split()
@@ -104,27 +110,14 @@ def _under(every: Mapping[int, Process], each: Process, root: int) -> bool:
 
 def memory_bytes(pids: Iterable[int]) -> int:
     """Return the processes' memory in bytes; pages that several processes share are counted once."""
-    return sum(_memory_bytes(each) for each in pids)
+    lines = (line for each in pids for line in _text(each, "smaps_rollup").splitlines())
+    return sum(int(line.split()[1]) for line in lines if line[:4] == "Pss:") * 1024
 
 
 def resident_bytes(pids: Iterable[int]) -> int:
     """Return the processes' memory in bytes; pages that several processes share are counted in each."""
-    return sum(_resident_pages(each) for each in pids) * os.sysconf("SC_PAGE_SIZE")
-
-
-def _resident_pages(pid: int) -> int:
-    try:
-        return int((PROC / str(pid) / "statm").read_text().split()[1])
-    except OSError:
-        return 0
-
-
-def _memory_bytes(pid: int) -> int:
-    try:
-        text = (PROC / str(pid) / "smaps_rollup").read_text()
-    except OSError:
-        return 0
-    return sum(int(each.split()[1]) for each in text.splitlines() if each[:4] == "Pss:") * 1024
+    pages = (_text(each, "statm") or "0 0" for each in pids)
+    return sum(int(each.split()[1]) for each in pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 class ProcessTable:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from local_cloud.calls import Calls
 from local_cloud.console import print_heading
 from local_cloud.engine.find import find_or_get
 from local_cloud.engine.pulumi import Pulumi, PulumiFailed
@@ -49,7 +48,6 @@ class Journey:
     """The stack on its way: the rehearsal that deploys it, its changed program and the engine of its tasks."""
 
     run: Rehearsal
-    calls: Calls
     careapp: Careapp
     engine: Engine
     stopped_at: str = ""
@@ -94,7 +92,7 @@ def running(image: Image, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         environment = project.environment(facts, find_or_get()) | own
         pulumi = Pulumi(home.project, environment, quiet=True)
         run = Rehearsal(pulumi, STACK, lambda: client.require(home), print_heading)
-        yield Journey(run, Calls(facts.access), careapp, engine)
+        yield Journey(run, careapp, engine)
     finally:
         careapp.run("cloud", "stop")
 
@@ -111,7 +109,7 @@ def journey(running: Journey, request: pytest.FixtureRequest) -> Iterator[Journe
 
 def test_both_stages_come_up_and_the_page_answers_from_a_container(journey: Journey) -> None:
     # Only a version that is rolled back would need the minutes in which ECS can.
-    journey.run.stage1((*OF_THE_EXAMPLE, *QUICK, ("bakeMinutes", "0")), journey.calls)
+    journey.run.stage1((*OF_THE_EXAMPLE, *QUICK, ("bakeMinutes", "0")))
     assert journey.containers() == []
     journey.run.stage2()
     assert journey.page()[0] == 200
@@ -143,7 +141,7 @@ def cause(title: str) -> str:
 def break_and_mend(journey: Journey, name: str) -> dict[str, Any]:
     """Make a mistake, deploy it, compare the doctor's first finding, do what that says, and return the finding."""
     fault, run = FAULTS[name], journey.run
-    run.make_mistake(fault, journey.careapp.home.source, journey.calls)
+    run.make_mistake(fault, journey.careapp.home.source)
     with pytest.raises(PulumiFailed) as red:
         journey.up()
     print(red.value)

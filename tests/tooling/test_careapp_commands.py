@@ -96,6 +96,12 @@ def test_a_tab_completes_commands_options_and_values_and_installs_nothing(tmp_pa
     assert completed(ROOT / "careapp", "reh") == ("plain,rehearse\n", "")
     assert completed(ROOT / "careapp", "cloud", "sta") == ("plain,start\nplain,status\n", "")
     assert completed(ROOT / "careapp", "rehearse", "--break", "no-t") == ("plain,no-tls\n", "")
+    choices = "plain,natStrategy=none\nplain,natStrategy=single\nplain,natStrategy=onePerAz\n"
+    assert completed(ROOT / "careapp", "cost", "-c", "nat") == (choices, "")
+    keys, _ = completed(ROOT / "careapp", "rehearse", "-c", "")
+    assert "plain,containerPort=\nplain,containerPort=3000\n" in keys
+    assert "plain,uploadsEnabled=true\n" in keys
+    assert "ecsEnabled" not in keys
     fresh = lay_out(tmp_path / "fresh", "")
     assert completed(fresh / "careapp", "reh") == ("", "")
     assert not (fresh / ".venv").exists()

@@ -23,7 +23,7 @@ PLACES = {
     "image": verbatim("infra/registry.py"),
     "leak": t("docs/repair.md#a-task-is-unhealthy says how to tell, and how to find it"),
     "listeners": verbatim("infra/listeners.py"),
-    "load balancer": verbatim("infra/load_balancer.py"),
+    "load_balancer": verbatim("infra/load_balancer.py"),
     "login": verbatim("infra/login.py"),
     "migrations": verbatim('`pulumi config set deployCommand "flask db upgrade"`'),
     "network": verbatim("infra/network.py"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import fields
+from typing import Any, TypeVar, cast
 
 from ecs_gate.target import App, HealthCheck, Login, Names, Page, Plan, Target
 from stack.container import RESERVED
@@ -12,6 +14,7 @@ from stack.names import DEPLOY_COMMAND_TASK, RULE_PRIORITY, TEST_HEADER, TEST_RU
 from stack.settings import Settings
 from stack.sizes import SPARE_CONNECTIONS
 
+T = TypeVar("T")
 WEBAPP = App(
     health_path=HEALTH_PATH.default,
     database_path="/health/db",
@@ -26,24 +29,27 @@ WEBAPP = App(
 
 def target_of(settings: Settings, url: str = "", others: Iterable[Names] = ()) -> Target:
     """Return a stack's target. ``url`` is the output ``pageUrl``; without one it is what the settings make of it."""
-    login = settings.login
     return Target(
         names=settings.names,
         region=settings.region,
         profile=settings.profile,
         minutes=settings.rollout_minutes,
         page=_page(settings, url),
-        login=Login(
-            issuer=login.issuer,
-            client_id=login.client_id,
-            secret_arn=login.secret_arn,
-            public=login.public,
-        ),
-        check=None if settings.guessed else _check(settings),
+        login=_alike(Login, settings.login),
+        check=None if settings.guessed else _alike(HealthCheck, settings.health),
         app=WEBAPP if settings.webapp else App(),
         plan=_plan(settings),
         public_words=frozenset({settings.names.prefix, settings.project}),
         others=tuple(others),
+    )
+
+
+def _alike(kind: type[T], settings: object, **others: Any) -> T:
+    """Return a record with what the settings have under the same names, and others."""
+    known = vars(settings)
+    return kind(
+        **{each.name: known[each.name] for each in fields(cast(Any, kind)) if each.name in known}
+        | others
     )
 
 
@@ -62,33 +68,17 @@ def _page(settings: Settings, url: str) -> Page:
     )
 
 
-def _check(settings: Settings) -> HealthCheck:
-    health = settings.health
-    return HealthCheck(
-        path=health.path,
-        matcher=health.matcher,
-        interval=health.interval,
-        timeout=health.timeout,
-        healthy=health.healthy,
-        unhealthy=health.unhealthy,
-    )
-
-
 def _plan(settings: Settings) -> Plan:
     service, sizes = settings.service, settings.sizes
-    return Plan(
-        cpu=service.cpu,
+    return _alike(
+        Plan,
+        service,
         tasks=service.desired_count,
         most_tasks=sizes.tasks,
         other_vcpus=sizes.other_vcpus,
         other_connections=sizes.other_connections,
         public=settings.network.nat == "none",
-        architecture=settings.image.architecture,
         made=RESERVED,
-        variables=service.variables,
-        secrets=service.secrets,
-        passwords=service.passwords,
-        log_days=service.log_days,
         command=service.deploy_command,
         command_started_by=DEPLOY_COMMAND_TASK if service.deploy_command else "",
     )

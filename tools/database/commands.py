@@ -7,9 +7,10 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -19,41 +20,33 @@ from ecs_gate.diagnosis.reachability import Side, addresses
 from ecs_gate.parts import vpc
 from ecs_gate.parts.rds import Database
 from ecs_gate.screen import Line, display
-from ecs_gate.signals import run_in_front, terminations_raise
 from ecs_gate.text import Refused, t, verbatim
 from ecs_gate.text.masking import mask
 from stack.file import names_of
 from tools.additions.owner import session_of
 from tools.command_line import FAILED, print_json
 from tools.database import queries
-from tools.database.queries import LOOPBACK, CheckResult, Login, QueryResult
+from tools.database.queries import LOOPBACK, Login, QueryResult
 from tools.database.tunnel import JumpHost, Tunnel, find, open_tunnel
+from tools.signals import run_in_front, terminations_raise
 
 
-def checked(result: CheckResult) -> Iterator[Line]:
+def checked(result: Mapping[str, Any]) -> Iterator[Line]:
     """Yield the output of `db check`."""
     for name, text in (
-        (t("Endpoint"), verbatim(f"{result.endpoint}:{result.port}/{result.database}")),
-        (t("Through"), result.through),
+        (t("Endpoint"), verbatim("{endpoint}:{port}/{database}".format(**result))),
+        (t("Through"), verbatim(result["through"])),
         (
             t("TLS"),
-            t(
-                "{tls}, {cipher}; certificate and name verified against {authorities}",
-                tls=result.tls,
-                cipher=result.cipher,
-                authorities=result.authorities,
-            ),
+            t("{tls}, {cipher}; certificate and name verified against {authorities}", **result),
         ),
-        (t("Server"), verbatim(result.version)),
-        (t("Connected as"), verbatim(result.user)),
+        (t("Server"), verbatim(result["version"])),
+        (t("Connected as"), verbatim(result["user"])),
         (
             t("Latency"),
             t(
                 "{p50} ms (median of {rounds} round trips, slowest {slowest} ms; to connect {connect} ms)",
-                p50=result.p50_ms,
-                rounds=result.rounds,
-                slowest=result.slowest_ms,
-                connect=result.connect_ms,
+                **{name.removesuffix("_ms"): value for name, value in result.items()},
             ),
         ),
     ):
@@ -144,7 +137,7 @@ def check(stack: str, folder: Path, as_json: bool, rounds: int) -> int:
     with _open(stack, folder) as (who, tunnel):
         result = queries.check(who, tunnel, rounds)
     if as_json:
-        print_json(result.as_dict())
+        print_json(result)
     else:
         display(checked(result))
     return 0

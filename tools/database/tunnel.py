@@ -19,9 +19,9 @@ from ecs_gate.aws.session import Session
 from ecs_gate.parts import ecs
 from ecs_gate.parts.rds import Database
 from ecs_gate.parts.records import Service, read_part
-from ecs_gate.signals import interrupts_wait
 from ecs_gate.text import Refused, Text, t
 from stack.names import CONTAINER, StackNames
+from tools.signals import interrupts_wait
 
 AGENT = "ExecuteCommandAgent"
 

@@ -14,7 +14,6 @@ import click
 
 from ecs_gate.aws.session import Session
 from ecs_gate.screen import display
-from ecs_gate.signals import terminations_raise
 from ecs_gate.text import t
 from local_cloud.console import Progress
 from local_cloud.engine.program import FORKS, PRELOADED
@@ -28,6 +27,7 @@ from tools.cost.prices import PriceBook, api_session
 from tools.cost.rules import bill, left
 from tools.cost.screen import STAGES, Column, Comparison, as_dict, lines
 from tools.rehearsal import careapp
+from tools.signals import terminations_raise
 
 STAGES_OF_ECS = {"stage1": "false", "stage2": "true"}
 BOTH_STAGES = t("ecsEnabled is the difference between the stages, and both are shown.")

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from ecs_gate.signals import interrupts_wait, terminations_raise
 from ecs_gate.text import Refused, t, verbatim
 from local_cloud import console
 from local_cloud.aws.rds import postgres
@@ -25,6 +24,7 @@ from stack.file import full_key, read
 from stack.image import APP_FOLDER
 from stack.load_balancer import KEEP_ALIVE_SECONDS
 from tools import ROOT
+from tools.signals import interrupts_wait, terminations_raise
 
 ADDRESS, DATABASE, USER = "127.0.0.1", "careapp", "postgres"
 WATCHED = ("*.html", "*.css", "*.js", "*.sql", "*.svg")

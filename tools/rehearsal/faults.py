@@ -440,7 +440,7 @@ _ALL = (
         t("an update of a healthy version: the stylesheet to which the page links was moved"), Edit(
             APP, "app = Flask(__name__)\n",
             'app = Flask(__name__, static_folder="assets", static_url_path="/static")\n')),
-    in_code("canary-raises-at-import", "crash-by-program", t("a canary: the app raises an error while it is imported"),
+    in_code("canary-raises-at-import", "crash", t("a canary: the app raises an error while it is imported"),
         after(APP, "from flask import Flask\n", '\nraise RuntimeError("nobody tried this")\n'), before=CANARY,
         second_release=True),
     in_code("page-fails-later", "rolled-back",

@@ -11,10 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ecs_gate.signals import terminations_raise
 from ecs_gate.text import Text, t, text_of
 from local_cloud import console
-from local_cloud.calls import Calls
 from local_cloud.engine.find import find_or_get
 from local_cloud.engine.pulumi import Pulumi, PulumiFailed
 from local_cloud.paths import Home, find_home
@@ -31,6 +29,7 @@ from tools.rehearsal.careapp import hold_folder
 from tools.rehearsal.faults import FAULTS, Fault, FaultError
 from tools.rehearsal.fixes import changes
 from tools.rehearsal.stages import Rehearsal, RehearsalFailed, Report
+from tools.signals import terminations_raise
 
 
 def print_stages(report: Report) -> None:
@@ -114,12 +113,11 @@ class Plan:
 
 @dataclass
 class PlannedRehearsal:
-    """One rehearsal with its options, the program's folder and the client of the local cloud."""
+    """One rehearsal with its options and the program's folder."""
 
     run: Rehearsal
     plan: Plan
     source: Path
-    calls: Calls
     home: Home
     destroyed: bool = False
     """Whether all resources were deleted."""
@@ -154,13 +152,13 @@ class PlannedRehearsal:
     def _deploy(self) -> int:
         fault = self.plan.fault
         before = tuple(fault.before.items()) if fault else ()
-        self.run.stage1((*self.plan.config, *before), self.calls)
+        self.run.stage1((*self.plan.config, *before))
         if self.plan.until == "stage1":
             return 0
         if fault is None or fault.second_release:
             self.run.stage2()
         if fault:
-            self.run.make_mistake(fault, self.source, self.calls)
+            self.run.make_mistake(fault, self.source)
             deploy = self._visit_with if fault.shows_later else self._deploy_with
             if status := deploy(fault):
                 return status
@@ -171,7 +169,7 @@ class PlannedRehearsal:
         """Deploy stage 2 with a fault, which must fail, and diagnose it. Return the exit code."""
         error = self.run.fail(fault)
         print_error(error)
-        self.run.measure_on_aws(self.calls)
+        self.run.measure_on_aws()
         self.run.report.diagnosis = fixes.diagnosis(self.run)
         if self.plan.mend:
             fixes.require_failure(self.run)
@@ -282,8 +280,7 @@ def _rehearse(plan: Plan, settings: Settings, flags: CloudFlags, home: Home) -> 
             console.print_heading(page_line(facts))
             pulumi = Pulumi(home.project, project.environment(facts, engine))
             run = Rehearsal(pulumi, plan.stack, lambda: client.require(home), console.print_heading)
-            calls = Calls(facts.access)
-            planned = PlannedRehearsal(run, plan, project.source, calls, home)
+            planned = PlannedRehearsal(run, plan, project.source, home)
             try:
                 status = planned.execute()
             finally:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
@@ -77,22 +78,27 @@ class Rehearsal:
         self.begun: datetime | None = None
         """When a mistake was made, by AWS's clock."""
 
+    @cached_property
+    def calls(self) -> Calls:
+        """The AWS API of the local cloud."""
+        return Calls(self.facts().access)
+
     @property
     def names(self) -> StackNames:
         """The names of the stack's resources."""
         return names_of(self.stack, self.pulumi.folder)
 
-    def stage1(self, config: Sequence[tuple[str, str]], calls: Calls) -> None:
+    def stage1(self, config: Sequence[tuple[str, str]]) -> None:
         """Deploy network, database, load balancer and image. The load balancer must answer that ECS is off."""
         self.say(t("Stage 1: network, database, load balancer, image (ecsEnabled=false)"))
         self.pulumi.run("stack", "init", self.stack)
         self._set_all(config)
-        self._set_all(stand_ins.make_secrets(self.settings, calls, self.say))
-        self._set_all(stand_ins.make_prefix_lists(self.settings, calls, self.say))
+        self._set_all(stand_ins.make_secrets(self.settings, self.calls, self.say))
+        self._set_all(stand_ins.make_prefix_lists(self.settings, self.calls, self.say))
         self.set("ecsEnabled", "false")
         self._stage("stage1")
         page = self._page()
-        self._register_login(calls)
+        self._register_login()
         if self._keeps_stranger_out():
             return
         status, body, _ = page.get()
@@ -105,11 +111,11 @@ class Rehearsal:
         self.say(t("{url} answers 503: ECS is off, and how to turn it on", url=page.url))
         self._check_redirect(page)
 
-    def _register_login(self, calls: Calls) -> None:
+    def _register_login(self) -> None:
         """Let users log in at the local cloud's provider, if the stack has a login."""
         settings, folder = self.settings, self.pulumi.folder
         urls = (self._page().url, f"https://{self.host(settings)}")
-        login = stand_ins.register_login(settings, calls, self.facts(), urls, folder)
+        login = stand_ins.register_login(settings, self.calls, self.facts(), urls, folder)
         self._set_all(login.items())
         if issuer := login.get(LOGIN_ISSUER.name):
             self.say(t("Users log in at {issuer} here, with any e-mail address.", issuer=issuer))
@@ -201,7 +207,7 @@ class Rehearsal:
             "the roll-out succeeded in spite of the mistake: {mistake}", mistake=fault.mistake
         )
 
-    def make_mistake(self, fault: Fault, source: Path, calls: Calls) -> None:
+    def make_mistake(self, fault: Fault, source: Path) -> None:
         """Apply ``fault``, before the roll-out that it makes fail. Raises ``FaultError``."""
         self.say(t("Mistake ({name}): {mistake}", name=fault.name, mistake=fault.mistake))
         self.begun = self.facts().time
@@ -209,23 +215,23 @@ class Rehearsal:
             edit.apply(source)
         self._set_all(fault.config.items())
         if fault.config.get(LOGIN_ISSUER.name) == LOGIN[LOGIN_ISSUER.name]:
-            self._register_login(calls)
+            self._register_login()
         if fault.manual_change:
-            fault.manual_change(calls, self.names)
+            fault.manual_change(self.calls, self.names)
         self.report.fault = {"name": fault.name, "mistake": str(fault.mistake)}
 
-    def measure_on_aws(self, calls: Calls) -> None:
+    def measure_on_aws(self) -> None:
         """Report after which time `up` was red, in AWS's time from the deployment's creation.
 
         The local cloud writes its time every half second of this machine. A failed deployCommand begins no deployment.
         """
         service = {"cluster": self.names.cluster, "services": [self.names.service]}
-        services = calls("ecs", "describe_services", service)["services"]
+        services = self.calls("ecs", "describe_services", service)["services"]
         if not services:
             return
         where = {"cluster": service["cluster"], "service": services[0]["serviceName"]}
         # After a rollback the service's own deployment is an older one.
-        [newest, *_] = calls("ecs", "list_service_deployments", where)["serviceDeployments"]
+        [newest, *_] = self.calls("ecs", "list_service_deployments", where)["serviceDeployments"]
         if self.begun and newest["createdAt"] < self.begun:
             return
         took = (self.facts().time - newest["createdAt"]).total_seconds()
@@ -314,10 +320,8 @@ class Rehearsal:
 
     def host(self, settings: Settings) -> str:
         """Return the name that users open."""
-        facts = self.facts()
-        calls = Calls(facts.access)
         named = {"Names": [settings.names.balancer]}
-        [balancer] = calls("elbv2", "describe_load_balancers", named)["LoadBalancers"]
+        [balancer] = self.calls("elbv2", "describe_load_balancers", named)["LoadBalancers"]
         return str(urlsplit(settings.https.url(balancer["DNSName"])).hostname)
 
     def _turn_protection_off(self) -> None:

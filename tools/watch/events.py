@@ -13,7 +13,6 @@ from typing import Any
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.aws.session import Session
 from ecs_gate.parts import ecs, rds
-from ecs_gate.parts.ecs import Activity
 from ecs_gate.parts.rds import Database
 from ecs_gate.parts.records import Deployment, Part, Service, Task, read_part
 from ecs_gate.parts.stack_secrets import learn_aloud
@@ -31,6 +30,7 @@ from tools.command_line import (
     settings_to_look,
 )
 from tools.watch.logs import LogQuery, Search, masked
+from tools.watch.status import plain
 
 KINDS = ("deployment", "task", "service", "target", "scaling", "job", "database", "log")
 
@@ -46,6 +46,11 @@ ALARM = re.compile(r"monitor alarm \S+ in state ALARM triggered")
 TASK = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{24}\b")
 
 LOG_LINES = 1000
+
+NEWEST_ACTIVITIES = 50
+"""DescribeScalingActivities answers no more on one page (botocore). AWS keeps those of six weeks."""
+FAILED_ACTIVITIES = ("Failed", "Unfulfilled")
+"""Values of StatusCode (botocore, ScalingActivity)."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,7 @@ def timeline(
     with ThreadPoolExecutor(4) as pool:
         service = [pool.submit(read_part, ecs.service, session, each) for each in services]
         tasks = [pool.submit(read_part, ecs.tasks, session, each) for each in services]
-        scaled = pool.submit(read_part, ecs.scaling_activities, session, names)
+        scaled = pool.submit(read_part, of_scaling, session, names)
         database = pool.submit(read_part, rds.database, session, names.database)
         runs = pool.submit(read_part, job_runs.runs, session, names, jobs)
     futures: list[Future[Any]] = [*service, *tasks, scaled, database, runs]
@@ -93,7 +98,7 @@ def timeline(
     for each, seen, started in zip(services, service, tasks, strict=True):
         events += of_service(seen.result().value, each.process)
         events += of_tasks(started.result().value or ())
-    events += of_scaling(scaled.result().value or ())
+    events += scaled.result().value or ()
     events += of_jobs(runs.result().value or ())
     events += of_database(database.result().value)
     if log:
@@ -172,11 +177,22 @@ def _ended(task: Task) -> Text:
     return t("stopped; exit codes: {codes}", codes=", ".join(codes) or "-")
 
 
-def of_scaling(activities: Iterable[Activity]) -> Iterator[Event]:
-    """Yield the scaling activities."""
-    for each in activities:
-        cause = ALARM.sub("alarm of", each.cause)
-        yield Event(each.at, "scaling", "", verbatim(f"{each.text} ({cause})"), each.failed)
+def of_scaling(session: Session, names: StackNames) -> list[Event]:
+    """Return what Application Auto Scaling did to the desired count, and why, the newest of it. Raises AwsProblem."""
+    answer = session.call(
+        "application-autoscaling",
+        "describe_scaling_activities",
+        ServiceNamespace="ecs",
+        ScalableDimension="ecs:service:DesiredCount",
+        ResourceId=f"service/{names.cluster}/{names.service}",
+        MaxResults=NEWEST_ACTIVITIES,
+    )
+    events = []
+    for raw in answer["ScalingActivities"]:
+        failed, cause = raw["StatusCode"] in FAILED_ACTIVITIES, ALARM.sub("alarm of", raw["Cause"])
+        text = verbatim(f"{raw['StatusMessage'] if failed else raw['Description']} ({cause})")
+        events.append(Event(raw["StartTime"], "scaling", "", text, failed))
+    return events
 
 
 def of_jobs(runs: Iterable[Run]) -> Iterator[Event]:
@@ -242,16 +258,7 @@ def lines(timeline: Timeline) -> Iterator[Line]:
 def as_dicts(timeline: Timeline) -> dict[str, Any]:
     """Return the timeline for scripts."""
     return {
-        "events": [
-            {
-                "at": each.at.isoformat(),
-                "kind": each.kind,
-                "who": each.who,
-                "text": str(each.text),
-                "bad": each.bad,
-            }
-            for each in timeline.events
-        ],
+        "events": plain(timeline.events),
         "problems": [each.as_text() for each in timeline.problems],
     }
 

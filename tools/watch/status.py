@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from ecs_gate.diagnosis.case import Case
 from ecs_gate.parts.gather import Snapshot
 from ecs_gate.parts.records import Deployment, Part, Service, Task
 from ecs_gate.rollout.verdict import shifted
-from ecs_gate.screen import Line, display, redraw, short_time, zoned_time
+from ecs_gate.screen import Line, display, short_time, uses_colour, zoned_time
 from ecs_gate.text import Text, t
 from tools.additions.checks import stages
 from tools.additions.owner import overview, session_of
@@ -277,14 +278,40 @@ def as_dict(now: Snapshot) -> dict[str, Any]:
 
 
 def plain(value: object) -> Any:
-    """Return records as dictionaries and lists; times as ISO 8601."""
-    if is_dataclass(value):
+    """Return records as dictionaries and lists; texts in the current language, times as ISO 8601."""
+    if is_dataclass(value) and not isinstance(value, Text):
         return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, (list, tuple)):
         return [plain(each) for each in value]
     if isinstance(value, datetime):
         return value.isoformat()
     return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
+
+
+def _redraw(look: Callable[[], Sequence[Line]], seconds: float) -> int:
+    """Redraw the lines of ``look`` every few seconds until Ctrl-C; without a terminal print only changes."""
+    if not uses_colour():
+        return _print_changes(look, seconds)
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text as Rich
+
+    console = Console(highlight=False, markup=False)
+    with Live(console=console, auto_refresh=False, screen=False) as live:
+        while True:
+            screen = Rich("\n").join(Rich(each.text, style=each.style) for each in look())
+            live.update(screen, refresh=True)
+            time.sleep(seconds)
+
+
+def _print_changes(look: Callable[[], Sequence[Line]], seconds: float) -> int:
+    shown: Sequence[Line] = ()
+    while True:
+        content = look()
+        if content != shown:
+            display([*content, Line("")])
+            shown = content
+        time.sleep(seconds)
 
 
 def run(stack: str, folder: Path, as_json: bool, watch: bool) -> int:
@@ -295,7 +322,7 @@ def run(stack: str, folder: Path, as_json: bool, watch: bool) -> int:
         return overview(settings_to_look(stack, folder), session)
 
     if watch:
-        redraw(lambda: list(lines(read())), 2.0)
+        _redraw(lambda: list(lines(read())), 2.0)
     now = read()
     raise_if_blind(now.problems().values())
     if as_json:

@@ -126,12 +126,9 @@ def _cannot_move(given: Params) -> bool:
 def _unmapped(given: Params) -> Any:
     """Return the container and port of a load balancer that the task definition lacks."""
     if not (name := given.get("taskDefinition")):
-        key = (given.get("cluster", "default"), given["service"])  # names, or ARNs
-        name = (
-            backend("ecs")
-            .services[":".join(each.rpartition("/")[2] for each in key)]
-            .task_definition
-        )
+        named = given.get("cluster", "default"), given["service"]  # by their names, or ARNs
+        key = ":".join(each.rpartition("/")[2] for each in named)
+        name = backend("ecs").services[key].task_definition
     definition = backend("ecs").describe_task_definition(name)
     mapped = {
         (each["name"], port["containerPort"])

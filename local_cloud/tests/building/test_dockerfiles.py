@@ -196,13 +196,15 @@ def test_a_run_with_a_test_of_the_shell_is_no_list(context):
     assert run.words == ("/bin/sh", "-c", '[ "$A" = 1 ] || [ -d /x ]')
 
 
-def test_a_mount_of_uv_s_image_is_what_installs_it_and_of_another_one_is_left_out(context):
+def test_what_is_taken_of_uv_s_image_is_what_installs_it_and_of_another_one_is_left_out(context):
     text = "RUN --mount=from=ghcr.io/astral-sh/uv:0.9,source=/uv,target=/bin/uv uv sync\n"
     text += "RUN --mount=type=bind,from=node:22,target=/node x\n"
-    stage = read(context, f"FROM python\n{text}CMD x")
-    assert [each.sources for each in stage.copies] == [("/.machine/late/uv",)]
+    text += "COPY --from=tools /uv /uvx /bin/\n"
+    stage = read(context, f"FROM ghcr.io/astral-sh/uv:0.9 AS tools\nFROM python\n{text}CMD x")
+    both = ("/.machine/late/uv", "/.machine/late/uvx")
+    assert {each.sources for each in stage.copies} == {("/.machine/late/uv",), both}
     [left_out] = [step for step in stage.steps if isinstance(step, LeftOut)]
-    assert left_out.place == "site/Dockerfile:3"
+    assert left_out.place == "site/Dockerfile:4"
     assert left_out.text == "RUN --mount=type=bind,from=node:22,target=/node"
 
 

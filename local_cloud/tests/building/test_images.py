@@ -301,12 +301,18 @@ def test_a_program_that_is_installed_on_this_machine_is_in_the_next_image(tmp_pa
     assert base.made_of(other) != before
 
 
-@pytest.mark.parametrize(("image", "wanted"), [("python:3.2", "3.2"), ("python", "")])
-def test_another_python_than_the_image_s_is_said(context, image, wanted):
+@pytest.mark.parametrize(
+    ("image", "wanted", "way"),
+    [
+        ("python:3.2", "3.2", "Install that one with pyenv or uv"),
+        ("python:slim", "", "Name the version in FROM, as python:3.12-slim"),
+    ],
+)
+def test_another_python_than_the_image_s_is_said(context, image, wanted, way):
     version = base.find_python(wanted).version
     assert [str(each) for each in built(context, f"FROM {image}\n{CMD}").notices] == [
-        f"site/Dockerfile:1: {image} is run by this machine's Python {version}. Install that one with pyenv or "
-        "uv, or use a Docker engine (--tasks docker), if it needs its own"
+        f"site/Dockerfile:1: {image} is run by this machine's Python {version}. {way}, or use a "
+        "Docker engine (--tasks docker), if it needs its own"
     ]
 
 
@@ -508,7 +514,7 @@ mount -o remount,rw /.machine/usr; umount -l /.machine/usr; umount -l /; mknod /
 unshare -Urm sh -c 'mount -o remount,rw,bind /.machine/usr; touch /.machine/usr/x'
 cat /proc/1/environ /proc/1/root/etc/shadow; ls /proc/1/root{home}
 ln -s {home} /away; ln -s {home} /app/away; mkdir -p /away/made; echo x >/away/written
-rm -rf /.machine/left-out /.machine/late /.machine/lacks
+rm -rf /.machine/left-out /.machine/late
 for each in left-out late; do ln -s {home} /.machine/$each; done
 apt-get update
 kill -9 -1

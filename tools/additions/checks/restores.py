@@ -6,15 +6,13 @@ from collections.abc import Iterator
 
 from ecs_gate.checks.databases import other_secrets
 from ecs_gate.diagnosis.case import Case
-from ecs_gate.diagnosis.catalogue import DATABASE_NODE, TO_DATABASE, Facts
+from ecs_gate.diagnosis.catalogue import DATABASE_NODE, TO_DATABASE, Outside
 from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.text import t
 from tools.additions.parts.restores import ASIDE, RESTORED
 from tools.additions.parts.settings import settings_of
 
-RESTORE_INTERRUPTED = Facts(
-    "restore-interrupted", 24, {DATABASE_NODE}, subject=TO_DATABASE, certain=True, outside=True
-)
+RESTORE_INTERRUPTED = Outside("restore-interrupted", 24, {DATABASE_NODE}, subject=TO_DATABASE)
 
 
 def interrupted_restore(case: Case) -> Iterator[Finding]:

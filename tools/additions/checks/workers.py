@@ -29,7 +29,7 @@ def workers(case: Case) -> Iterator[Finding]:
         return
     for worker in case.workers:
         for check in (another_count, *CHECKS):
-            for finding in check(worker):
+            for finding in map(worker.worded, check(worker)):
                 title = t("Worker {name}: {what}", name=worker.process, what=finding.title)
                 yield replace(finding, title=title, process=worker.process)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,93 +22,6 @@ from ecs_gate.text.masking import mask_data
 from tools.rehearsal.page.state import state
 from tools.rehearsal.page.watching import TICK, Watcher
 
-LABELS: dict[str, Text] = {
-    "skip": t("Skip to the state"),
-    "rehearsal": t("Rehearsal on this machine"),
-    "no_aws": t("no AWS account, nothing is billed"),
-    "languages": t("Language"),
-    "stacks": t("Stacks"),
-    "open_page": t("Open the app"),
-    "lost": t(
-        "The local cloud does not answer any more: it has ended, or is starting again. This "
-        "page continues as soon as it is back."
-    ),
-    "chain": t("Request path"),
-    "supplies": t("What a task needs from AWS before it starts"),
-    "browser": t("Browser"),
-    "browser_words": t("on this machine"),
-    "balancer": t("Load balancer"),
-    "tasks": t("Tasks"),
-    "database": t("Database"),
-    "image": t("Image"),
-    "secrets": t("Secrets"),
-    "log": t("Log"),
-    "none_yet": t("not there yet"),
-    "doctor": t("The doctor"),
-    "doctor_healthy": t("Nothing is wrong."),
-    "doctor_waits": t("The doctor runs as soon as a resource exists."),
-    "doctor_building": t("The doctor runs as soon as Pulumi has finished."),
-    "doctor_unfinished": t(
-        "No cause found, but the roll-out has not ended yet: its result is not known."
-    ),
-    "doctor_unsure": t(
-        "No cause found, but some parts could not be read: the service may still be unhealthy."
-    ),
-    "checked": t("What was checked"),
-    "seen": t("Seen"),
-    "evidence": t("Messages of AWS and the app"),
-    "more_findings": t("Consequences and other findings"),
-    "other_ways": t("Other ways"),
-    "copy_it": t("Copy"),
-    "copied": t("Copied"),
-    "copy_command": t("Copy the commands"),
-    "not_looked": t("Not read:"),
-    "rollout": t("Roll-out"),
-    "rollout_none": t("No deployment yet: ECS is off."),
-    "desired": t("desired"),
-    "running": t("running"),
-    "pending": t("starting"),
-    "failed": t("failed"),
-    "took": t("took"),
-    "timeline": t("Timeline"),
-    "timeline_empty": t("Nothing has happened yet."),
-    "clock": t("AWS's time, in this machine's time zone; it passes faster here"),
-    "show": t("Show"),
-    "all": t("everything"),
-    "events": t("events"),
-    "logs": t("log lines"),
-    "parts": t("Resources"),
-    "name": t("Name"),
-    "status": t("Status"),
-    "address": t("Address"),
-    "rules": t("Rules"),
-    "priority": t("Priority"),
-    "when": t("When"),
-    "then": t("Then"),
-    "group": t("Target group"),
-    "check": t("Health check"),
-    "targets": t("Targets"),
-    "target": t("Target"),
-    "reason": t("Reason"),
-    "no_targets": t("No target is registered."),
-    "task": t("Task"),
-    "health": t("Container"),
-    "revision": t("Revision"),
-    "ended": t("Ended tasks"),
-    "time": t("Time"),
-    "processes": t("Workers and jobs"),
-    "exit": t("Exit code"),
-    "version": t("Version"),
-    "class": t("Class"),
-    "storage": t("Storage"),
-    "platform": t("Platform"),
-    "stores": t("Image, secrets, log"),
-    "alarms": t("Alarms"),
-    "alarms_quiet": t("none in ALARM"),
-    "no_alarms": t("none"),
-    "begin": t("Deploy the stack:"),
-    "wordless": t("This page reloads every few seconds; with JavaScript it is live."),
-}
 STATES: dict[str, Text] = {
     "open": t("works"),
     "blocked": t("broken"),
@@ -119,11 +32,6 @@ STATES: dict[str, Text] = {
 }
 GLYPHS = {"open": "✓", "blocked": "✕", "warned": "!", "waiting": "…", "off": "-", "unread": "?"}
 TONES = {"good": "✓", "bad": "✕", "busy": "…", "calm": "-"}
-
-
-def spoken(texts: Mapping[str, Text]) -> dict[str, str]:
-    """Return texts in the current language."""
-    return {name: str(text) for name, text in texts.items()}
 
 
 HOSTS = ["localhost", "127.0.0.1"]
@@ -165,7 +73,7 @@ def create_app(watcher: Watcher, address: Callable[[str], str]) -> Flask:
 
     @app.get("/")
     def page() -> str:
-        return render_template("page.html", **_words(looked()))
+        return _rendered("page.html", looked())
 
     @app.get("/static/<name>")
     def static(name: str) -> Response:
@@ -212,22 +120,26 @@ def _changes(look: Callable[[], dict[str, Any]]) -> Iterator[str]:
 
 
 def _event(event: dict[str, Any]) -> str:
-    text = _words(event)
-    return json.dumps({"html": render_template("state.html", **text), "title": text["title"]})
+    return json.dumps({"html": _rendered("state.html", event), "title": _title(event)})
 
 
-def _words(event: dict[str, Any]) -> dict[str, Any]:
-    """What the templates need: the state, and the page's own words in its language."""
+def _rendered(template: str, event: dict[str, Any]) -> str:
+    """Return a template with a state, in the state's language: ``t`` translates the template's own words."""
     with in_language(event["language"]):
-        return {
-            "now": event,
-            "say": spoken(LABELS),
-            "states": spoken(STATES),
-            "kinds": spoken(KINDS),
-            "glyphs": GLYPHS,
-            "tones": TONES,
-            "title": f"{event['verdict']['headline']} · {event['stack']}",
-        }
+        return render_template(
+            template,
+            now=event,
+            t=lambda words: str(Text(words)),
+            states=STATES,
+            kinds=KINDS,
+            glyphs=GLYPHS,
+            tones=TONES,
+            title=_title(event),
+        )
+
+
+def _title(event: dict[str, Any]) -> str:
+    return f"{event['verdict']['headline']} · {event['stack']}"
 
 
 def _language(request: Request) -> str:

@@ -12,7 +12,6 @@ from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.catalogue import JOB
 from ecs_gate.diagnosis.findings import Diagnosis
 from ecs_gate.diagnosis.log_lines import parsed
-from ecs_gate.diagnosis.request_path import request_path, target_of
 from ecs_gate.parts.elb import Condition, Rule
 from ecs_gate.parts.records import Deployment, Service, Task
 from ecs_gate.rollout.verdict import shifted
@@ -23,6 +22,7 @@ from tools.additions.parts.jobs import JOBS, Jobs
 from tools.additions.parts.pauses import paused
 from tools.additions.parts.settings import settings_of
 from tools.jobs.commands import NO_RUN, run_text
+from tools.rehearsal.page.request_path import request_path, target_of
 from tools.rehearsal.page.watching import Moment, Work
 from tools.watch.events import LABELS, Event, short
 from tools.watch.status import plain, worker
@@ -121,8 +121,7 @@ STOPPED_SHOWN = 5
 def links(case: Case, diagnosis: Diagnosis) -> dict[str, Any]:
     """Every place of the chain: state and reason."""
     return {
-        name: {"state": each.state, "reason": str(each.reason)}
-        for name, each in request_path(case, diagnosis).items()
+        name: _of(each, "state", "reason") for name, each in request_path(case, diagnosis).items()
     }
 
 
@@ -136,14 +135,10 @@ def tasks(case: Case) -> dict[str, Any]:
 
 
 def _running(case: Case, task: Task) -> dict[str, Any]:
-    target = target_of(case, task)
-    return {
+    return _of(task, "status", "revision", "address") | {
         "id": task.short,
-        "status": task.status,
         "health": str(_health(case, task)),
-        "revision": task.revision,
-        "address": task.address,
-        "target": {"state": target.state, "reason": str(target.reason)},
+        "target": _of(target_of(case, task), "state", "reason"),
     }
 
 
@@ -166,21 +161,21 @@ def _ended(task: Task, now: datetime) -> dict[str, Any]:
     }
 
 
+def _of(record: object, *fields: str) -> dict[str, Any]:
+    """Return some fields of a record."""
+    return {name: plain(getattr(record, name)) for name in fields}
+
+
 def balancer(case: Case) -> dict[str, Any] | None:
     """The load balancer with its listeners and rules."""
     balancer = case.now.balancer.value
     if balancer is None:
         return None
-    return {
-        "name": balancer.name,
-        "dns": balancer.dns,
-        "scheme": balancer.scheme,
-        "state": balancer.state,
-        "listeners": [
-            {"name": f"{each.protocol} {each.port}", "rules": [_rule(rule) for rule in each.rules]}
-            for each in balancer.listeners
-        ],
-    }
+    listeners = [
+        {"name": f"{each.protocol} {each.port}", "rules": [_rule(rule) for rule in each.rules]}
+        for each in balancer.listeners
+    ]
+    return _of(balancer, "name", "dns", "scheme", "state") | {"listeners": listeners}
 
 
 def _rule(rule: Rule) -> dict[str, Any]:
@@ -228,15 +223,9 @@ def database(case: Case) -> dict[str, Any] | None:
     database = case.now.database.value
     if database is None:
         return None
-    return {
-        "id": database.id,
-        "status": database.status,
-        "version": database.version,
-        "kind": database.kind,
-        "multi_az": database.multi_az,
-        "storage": database.storage_gb,
-        "address": f"{database.address}:{database.port}" if database.address else "",
-    }
+    address = f"{database.address}:{database.port}" if database.address else ""
+    shown = _of(database, "id", "status", "version", "kind", "multi_az", "storage_gb")
+    return shown | {"address": address}
 
 
 def processes(case: Case) -> list[dict[str, str]]:
@@ -259,7 +248,7 @@ def stores(case: Case) -> dict[str, Any]:
     return {
         "image": {**plain(image), "name": name} if image else None,
         "secrets": [arn.rpartition(":")[2] for arn in secrets or ()],
-        "log": {"group": log.group, "exists": log.exists} if log else None,
+        "log": _of(log, "group", "exists") if log else None,
     }
 
 
@@ -270,9 +259,7 @@ def alarms(case: Case) -> dict[str, Any] | None:
         return None
     return {
         "count": len(alarms),
-        "ringing": [
-            {"name": each.name, "reason": each.reason} for each in alarms if each.state == "ALARM"
-        ],
+        "ringing": [_of(each, "name", "reason") for each in alarms if each.state == "ALARM"],
     }
 
 
@@ -292,7 +279,7 @@ def state(seen: Moment) -> dict[str, Any]:
         "project": seen.work.project,
         "stacks": list(seen.stacks),
         "chosen": seen.work.stack,
-        "verdict": {name: str(each) for name, each in vars(summary).items()},
+        "verdict": plain(summary),
         "begin": begin(seen.work.stack) if summary is EMPTY else [],
         "engine": {"busy": seen.work.busy, "resources": seen.work.resources},
         "stage": stages.NOTHING,
@@ -329,17 +316,20 @@ def rollouts(service: Service, at: datetime) -> list[dict[str, Any]]:
     """The service's deployments, the one that ECS makes first, with its share of the requests."""
     traffic = service.traffic
     return [
-        {
+        _of(
+            each,
+            "status",
+            "revision",
+            "rollout",
+            "reason",
+            "desired",
+            "running",
+            "pending",
+            "failed",
+        )
+        | {
             "id": each.id.rpartition("/")[2],
-            "status": each.status,
-            "revision": each.revision,
-            "state": each.rollout,
             "shifted": str(shifted(traffic, each.revision)) if traffic and each.primary else "",
-            "reason": each.reason,
-            "desired": each.desired,
-            "running": each.running,
-            "pending": each.pending,
-            "failed": each.failed,
             "seconds": _seconds(each, at),
         }
         for each in service.deployments

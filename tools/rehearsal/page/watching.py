@@ -19,7 +19,6 @@ from ecs_gate.aws.session import Session
 from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.findings import Diagnosis
 from ecs_gate.doctor import judge
-from ecs_gate.parts import ecs
 from ecs_gate.parts.elb import PageAnswer
 from ecs_gate.parts.gather import Snapshot, gather
 from ecs_gate.parts.records import Part
@@ -228,7 +227,7 @@ class Watcher:
     def _of_service(self, names: StackNames) -> Iterator[Event]:
         """Yield what is asked for by itself; `./careapp events` says what cannot be read."""
         with suppress(AwsProblem):
-            yield from events.of_scaling(ecs.scaling_activities(self._session, names))
+            yield from events.of_scaling(self._session, names)
         yield from self._lines(names)
 
     def _lines(self, names: StackNames) -> Iterator[Event]:

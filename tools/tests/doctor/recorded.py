@@ -1,7 +1,9 @@
 """What the doctor says of each situation: ``python -m tools.tests.doctor.recorded`` writes it anew.
 
 The diff is what a change does to what people read, and is reviewed as such. findings.txt has each finding in both
-languages; variants.txt has its variants in English, without a reason and fixes that are the same as there.
+languages; variants.txt has its variants in English, without what is the same as there: all that was seen, the reason,
+all fixes, all evidence, and the last line, of all findings and the exit code. That is left out there where it says
+nothing but the one finding.
 """
 
 import os
@@ -13,7 +15,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from ecs_gate.diagnosis.catalogue import Facts
-from ecs_gate.diagnosis.findings import Diagnosis, Finding, Fix
+from ecs_gate.diagnosis.findings import Diagnosis, Finding
 from ecs_gate.doctor import judge
 from ecs_gate.parts.gather import Snapshot
 from ecs_gate.text import in_language
@@ -36,6 +38,8 @@ MOST = 3
 """Lines of evidence that are written."""
 HEALTHY = "no findings; exit 0"
 """What is not written."""
+SHORT = 100
+"""So many letters of commands stand in the line of their fix."""
 
 
 def ids(name: str) -> list[str]:
@@ -54,29 +58,44 @@ def finding_of(name: str) -> Finding | None:
     return next((each for each in found if each.id in ids(name)[-1:]), None)
 
 
+NONE: dict[str, list[str]] = {}
+
+
+def paragraphs(finding: Finding) -> dict[str, list[str]]:
+    """Return what stands below a finding's title by its subjects, a line each."""
+    fixes = []
+    for fix in finding.fixes:
+        commands = "".join(f" $ {each}" for each in fix.commands)
+        beside = commands if len(commands) <= SHORT else ""
+        fixes.append(f"  {'Then' if fix.then else 'Do'}: {fix.text!s}{beside}")
+        fixes += [f"    $ {each}" for each in fix.commands if not beside]
+    evidence = finding.masked_evidence
+    shown = [f"  | {each}" for each in evidence[:MOST]]
+    if len(evidence) > MOST:
+        shown.append(f"  | … {len(evidence) - MOST} more, and at last: {evidence[-1]}")
+    return {
+        "seen": [f"  {each!s}" for each in finding.seen],
+        "reason": [f"  Why: {finding.why!s}"] if str(finding.why) else [],
+        "fixes": fixes,
+        "evidence": shown,
+    }
+
+
 @cache
-def usual(id_: str) -> tuple[str, tuple[Fix, ...]]:
-    """Return why it is so, and the fixes, in the situation of a finding."""
+def usual(id_: str) -> dict[str, list[str]]:
+    """Return what stands below a finding's title in its own situation, in English."""
     finding = finding_of(id_) if id_ in SITUATIONS else None
-    return (str(finding.why), finding.fixes) if finding else ("", ())
+    return paragraphs(finding) if finding else NONE
 
 
-def sentences(finding: Finding, but: tuple[str, tuple[Fix, ...]] = ("", ())) -> Iterator[str]:
-    """Yield the finding's title and what stands below it, a line each, but the reason and the fixes in ``but``."""
-    why, fixes = but
+def sentences(finding: Finding, but: Mapping[str, list[str]] = NONE) -> Iterator[str]:
+    """Yield the finding's title and what stands below it, a line each, without the paragraphs in ``but``."""
     process = f"{finding.process}: " if finding.process else ""
     facts = "".join(f", {name}" for name, said in FACTS.items() if said(finding.facts))
     yield f"[{process}{finding.kind}{facts}] {finding.title!s}"
-    yield from (f"  {each!s}" for each in finding.seen)
-    if str(finding.why) != why:
-        yield f"  Why: {finding.why!s}"
-    for fix in finding.fixes if finding.fixes != fixes else ():
-        yield f"  {'Then' if fix.then else 'Do'}: {fix.text!s}"
-        yield from (f"    $ {each}" for each in fix.commands)
-    evidence = finding.masked_evidence
-    yield from (f"  | {each}" for each in evidence[:MOST])
-    if len(evidence) > MOST:
-        yield f"  | … {len(evidence) - MOST} more, and at last: {evidence[-1]}"
+    for subject, lines in paragraphs(finding).items():
+        if lines != but.get(subject, []):
+            yield from lines or [f"  no {subject}"]
 
 
 def in_both_languages(finding: Finding) -> Iterator[str]:
@@ -89,28 +108,44 @@ def in_both_languages(finding: Finding) -> Iterator[str]:
             yield other
 
 
+def all_of(diagnosis: Diagnosis) -> str:
+    """Return the ids of all findings, what could not be read, and the exit code."""
+    unread = ", ".join(str(each.part) for each in diagnosis.unread)
+    every = ", ".join(f"{each.kind} {each.id}" for each in diagnosis.findings) or "no findings"
+    return f"{every}{f'; not read: {unread}' if unread else ''}; exit {diagnosis.exit_code}"
+
+
 def section(name: str) -> str:
     diagnosis, finding = diagnosis_of(name), finding_of(name)
     lines: list[str] = []
     with in_language("en"):
+        last, left_out = all_of(diagnosis), ""
+        if finding:
+            left_out = f"{finding.kind} {finding.id}; exit {int(finding.kind == 'cause')}"
         if finding and name in SITUATIONS:
             lines += in_both_languages(finding)
         elif finding:
             lines += sentences(finding, usual(finding.id))
-        unread = ", ".join(str(each.part) for each in diagnosis.unread)
-    every = ", ".join(f"{each.kind} {each.id}" for each in diagnosis.findings) or "no findings"
-    lines.append(f"{every}{f'; not read: {unread}' if unread else ''}; exit {diagnosis.exit_code}")
-    return "\n".join(lines)
+            if finding.id in SITUATIONS:
+                left_out = all_of(diagnosis_of(finding.id))
+    return "\n".join([*lines, *([last] if last != left_out else [])])
 
 
 def read(file: Path) -> dict[str, str]:
-    """Return the sections of a file by their names."""
-    _, *sections = f"\n{file.read_text().rstrip()}".split(f"\n{HEAD}")
-    return {name: said for name, _, said in (each.partition("\n") for each in sections)}
+    """Return the sections of a file by their names; names that stand below each other share one."""
+    _, *parts = f"\n{file.read_text().rstrip()}".split(f"\n{HEAD}")
+    sections: dict[str, str] = {}
+    for name, _, text in reversed([each.partition("\n") for each in parts]):
+        sections[name] = text or next(reversed(sections.values()))
+    return sections
 
 
 def write(file: Path, sections: Mapping[str, str]) -> None:
-    file.write_text("".join(f"{HEAD}{name}\n{text}\n" for name, text in sections.items()))
+    """Write sections, those that are alike once, below their names."""
+    names: dict[str, list[str]] = {}
+    for name, text in sections.items():
+        names.setdefault(text, []).append(f"{HEAD}{name}\n")
+    file.write_text("".join(f"{''.join(heads)}{text}\n" for text, heads in names.items()))
 
 
 @contextmanager

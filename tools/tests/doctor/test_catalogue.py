@@ -9,11 +9,11 @@ from ecs_gate.checks import permissions
 from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.catalogue import OUTCOME, REASONS, WHOLE, Facts
 from ecs_gate.diagnosis.known_causes import KNOWN
-from ecs_gate.diagnosis.request_path import CONNECTIONS, NODES, request_path, target_of
 from ecs_gate.doctor import judge
 from ecs_gate.parts.elb import Target
 from tools.additions import checks as own
 from tools.preflight import account
+from tools.rehearsal.page.request_path import CONNECTIONS, NODES, request_path, target_of
 from tools.tests import stacks as a
 from tools.tests.doctor.situations import SITUATIONS
 

@@ -74,6 +74,7 @@ FAILS = {
     "its page, unavailable": page(503),
     "its page, silent": page(0),
     "another app's page": page(500, settings=a.choices(appFolder="apps/mine")),
+    "its requests, and the page asked works": lambda *lines: page(200)(*lines, *[asked("/visits", 503)] * 3),
     "its page, of an update": lambda *lines: rolled_back(
         STOPPED, logs=a.logs(b=[a.LISTENS, *lines], c=[a.LISTENS])),
     "the old version's page": lambda *lines: a.failing(

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from ecs_gate import signals
 from ecs_gate.aws.session import Session
 from ecs_gate.facts import elb as aws_rules
 from ecs_gate.parts import cloudwatch
@@ -24,6 +23,7 @@ from local_cloud.providers import servicer
 from stack import image, service, sizes
 from stack import schedule_expressions as stacks_expressions
 from stack.names import StackNames
+from tools import signals
 from tools.rehearsal.careapp import CAREAPP
 
 

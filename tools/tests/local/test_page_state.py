@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ecs_gate.parts.ecs import Activity
 from ecs_gate.parts.elb import Condition, Oidc, Rule
-from ecs_gate.text import LANGUAGES, in_language
+from ecs_gate.text import LANGUAGES, in_language, verbatim
 from local_cloud.paths import Home
 from tools.rehearsal.page import watching
 from tools.rehearsal.page.state import SHOWN, state
@@ -20,6 +19,7 @@ from tools.rehearsal.page.watching import EngineWork, Work
 from tools.tests import stacks as a
 from tools.tests.doctor.situations import SITUATIONS
 from tools.tests.local.pages import backend, logged, seen
+from tools.watch import events
 
 PARTS = Path(watching.__file__).with_name("templates") / "parts.html"
 IDLE = Work(project="careapp", stack="poc")
@@ -85,10 +85,9 @@ def test_page_that_answers_is_asked_again_after_a_change_only(monkeypatch, tmp_p
 
 
 def test_timeline_has_what_scaled_the_service(monkeypatch, tmp_path):
-    done = Activity(
-        at=a.NOW, text="Setting desired count to 2.", cause="minimum capacity was set to 2"
-    )
-    monkeypatch.setattr(watching.ecs, "scaling_activities", lambda *_: (done,))
+    text = verbatim("Setting desired count to 2. (minimum capacity was set to 2)")
+    done = events.Event(a.NOW, "scaling", "", text)
+    monkeypatch.setattr(watching.events, "of_scaling", lambda *_: [done])
     monkeypatch.setattr(watching.logs, "read", lambda *_: ())
     found = watching.Watcher(Home(tmp_path), None)._events(a.stack())
     [event] = [each for each in found if each.kind == "scaling"]

@@ -13,7 +13,6 @@ from pathlib import Path
 from ecs_gate.aws.session import Session
 from ecs_gate.diagnosis.findings import Diagnosis, Finding, Fix
 from ecs_gate.doctor import diagnose
-from local_cloud.calls import Calls
 from local_cloud.engine.find import find_or_get
 from local_cloud.engine.pulumi import Pulumi
 from local_cloud.run.client import require
@@ -51,7 +50,6 @@ class Running:
     def __init__(self, careapp: Careapp, environment: Mapping[str, str]) -> None:
         self.home = careapp.home
         facts = require(self.home)
-        self.calls = Calls(facts.access)
         self.session = Session(facts.options.region)
         pulumi = Pulumi(self.home.project, environment, quiet=True)
         self.run = Rehearsal(pulumi, "poc", lambda: require(self.home), print)
@@ -86,7 +84,7 @@ class Running:
         self.app = EXAMPLE
         for key, value in EXAMPLE.items():
             self.run.set(key, value)
-        for key, value in make_secrets(self.run.settings, self.calls, print):
+        for key, value in make_secrets(self.run.settings, self.run.calls, print):
             self.run.set(key, value)
 
     def healthy_file(self) -> str:
@@ -117,7 +115,7 @@ class Running:
             and not each.get("delete")
         ]
         asked = {"cluster": names.cluster, "services": [names.service]}
-        [service] = self.calls("ecs", "describe_services", asked)["services"]
+        [service] = self.run.calls("ecs", "describe_services", asked)["services"]
         known = {each["status"]: each for each in service["deployments"]}["PRIMARY"]
         return (known["taskDefinition"], known["rolloutState"]) == (declared, "COMPLETED")
 
@@ -142,7 +140,7 @@ class Mistake:
         running = self.running
         running.turn(on=not self.first)
         running.released = True
-        running.run.make_mistake(self.fault, running.home.source, running.calls)
+        running.run.make_mistake(self.fault, running.home.source)
         running.run.set("ecsEnabled", "true")
         return running.deploy()
 
@@ -213,7 +211,7 @@ class Mistake:
         running.stack_file.write_text(file)
         undo = UNDO.get(self.fault.name)
         if undo and self.stands and not mended:
-            undo(running.calls, running.run.names)
+            undo(running.run.calls, running.run.names)
         red = running.type("pulumi up --refresh -s poc")
         return red or ("" if running.works else "the page is dead")
 

@@ -240,7 +240,7 @@ MISTAKES: tuple[Fault, ...] = (
         "a health check of another path",
         healthCheck={"command": ["CMD", "python", "-c", "raise SystemExit(1)"]}),
     written(CONTAINER, "{plain['DB_SECRET_ARN']}:password::", "{plain['DB_SECRET_ARN'][:-6]}AbCdEf:password::"),
-    written("infra/task.py", "cpu_architecture=settings.architecture", 'cpu_architecture="ARM64"'),
+    written("infra/task.py", '"cpu_architecture": settings.architecture', '"cpu_architecture": "ARM64"'),
     written("infra/task.py", "            task_role_arn=self.roles.task_arn,\n", ""),
     # The app and the settings.
     written("webapp/pages.py", "from flask import", "from flask import )"),

@@ -66,9 +66,9 @@ def test_edit_is_taken_back_and_refused_where_it_no_longer_fits(tmp_path):
 @pytest.mark.parametrize(("name", "here"), [("login-secret", True), ("login-issuer", False)])
 def test_login_of_a_fault_is_at_the_provider_here_if_there_is_one(name, here):
     run, asked = Rehearsal(None, "poc", lambda: SimpleNamespace(time=None), print), []
-    run._set_all, run._register_login = list, asked.append
-    run.make_mistake(replace(FAULTS[name], manual_change=None), ROOT, "calls")
-    assert asked == ["calls"] * here
+    run._set_all, run._register_login = list, lambda: asked.append("the provider")
+    run.make_mistake(replace(FAULTS[name], manual_change=None), ROOT)
+    assert asked == ["the provider"] * here
 
 
 def test_cure_that_ecs_must_retry_ends_with_an_up_that_succeeds(monkeypatch):

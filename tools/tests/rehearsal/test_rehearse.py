@@ -116,12 +116,12 @@ def test_a_setting_s_value_may_begin_with_a_dash(tmp_path):
 
 def test_until_stage_1_leaves_stage_2_out(tmp_path):
     run = SimpleNamespace(stage1=lambda *_: None)
-    assert PlannedRehearsal(run, PLAN, tmp_path, None, Home(tmp_path))._deploy() == 0
+    assert PlannedRehearsal(run, PLAN, tmp_path, Home(tmp_path))._deploy() == 0
 
 
 def test_a_rehearsal_whose_cloud_has_ended_destroys_nothing_and_exits_1(tmp_path, capsys):
     run = SimpleNamespace(stage1=lambda *_: None, report=Report())
-    assert PlannedRehearsal(run, PLAN, tmp_path, None, Home(tmp_path)).execute() == 1
+    assert PlannedRehearsal(run, PLAN, tmp_path, Home(tmp_path)).execute() == 1
     assert "all resources in it are lost" in capsys.readouterr().err
     assert "the local cloud has ended" in run.report.error
 
@@ -137,7 +137,8 @@ def test_the_time_on_aws_is_that_since_the_roll_out_of_the_mistake(tmp_path, beg
         "describe_services": {"services": [{"serviceName": "any"}]},
         "list_service_deployments": {"serviceDeployments": [{"createdAt": rolled_out}]},
     }
-    run.measure_on_aws(lambda _, operation, __: answers[operation])
+    run.calls = lambda _, operation, __: answers[operation]
+    run.measure_on_aws()
     assert run.report.aws_seconds == seconds
 
 

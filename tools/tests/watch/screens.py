@@ -1,19 +1,25 @@
 """What the screens say of stacks: ``python -m tools.tests.watch.screens`` writes screens.txt anew.
 
-In English where it is UTC, and in Japanese where it is Tokyo's time; an event that is marked as bad begins with "!".
+Each line in English, where it is UTC, and below it in Japanese, in Tokyo's time, if that differs. Of the first screen
+of a command all lines are written; a line like "… 2-7" in another stands for those lines of the first. An event that
+is marked as bad begins with "!".
 """
 
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta, timezone
+from difflib import SequenceMatcher
+from functools import cache
 from ipaddress import IPv4Network
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from ecs_gate import screen
 from ecs_gate.diagnosis.case import Case
-from ecs_gate.diagnosis.request_path import request_path
 from ecs_gate.diagnosis.screen import as_dict, plain
 from ecs_gate.doctor import judge
 from ecs_gate.parts import ecs
@@ -29,6 +35,7 @@ from tools.additions.parts.pauses import Pause
 from tools.pause import commands as pause_screen
 from tools.preflight import checklist
 from tools.rehearsal.page import state as page
+from tools.rehearsal.page.request_path import request_path
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, Answering, Told
 from tools.tests.doctor import job_runs
@@ -222,7 +229,7 @@ def scaling() -> Iterator[str]:
     )
     rows = [activity("Successful", alarm), activity("Failed", "minimum capacity was set to 4")]
     answer = Answering(describe_scaling_activities={"ScalingActivities": rows})
-    return timeline(of_scaling(ecs.scaling_activities(answer, NAMES)))
+    return timeline(of_scaling(answer, NAMES))
 
 
 def of_a_worker() -> Iterator[str]:
@@ -253,7 +260,12 @@ def the_gate() -> list[str]:
 
 
 def as_json(value: Any) -> list[str]:
-    return [json.dumps(value, indent=1, ensure_ascii=False)]
+    """Return what is printed as JSON, in fewer lines: as YAML, in which it means the same."""
+    printed = json.loads(json.dumps(value))
+    text = yaml.safe_dump(
+        printed, default_flow_style=None, sort_keys=False, allow_unicode=True, width=140
+    )
+    return text.splitlines()
 
 
 AWAY = {"time": "x", "level": "error", "message": "database away", "host": "db"}
@@ -277,12 +289,10 @@ SCREENS: dict[str, Callable[[], Iterable[str]]] = {
     **{f"request path: {name}": lambda now=now: path(now) for name, now in PATHS.items()},
     **{f"preflight: {name}": lambda now=now: preflight(now) for name, now in PREFLIGHTS.items()},
     "doctor --json": lambda: as_json(as_dict(judge(a.stack(database=None, quota=a.DENIED)))),
-    "doctor --json of the first roll-out": lambda: as_json(
+    "doctor --json: the first roll-out": lambda: as_json(
         as_dict(judge(DIAGNOSES["the first roll-out"]))
     ),
-    "doctor --json of a page that fails": lambda: as_json(
-        as_dict(judge(SITUATIONS["page-errors"]))
-    ),
+    "doctor --json: a page that fails": lambda: as_json(as_dict(judge(SITUATIONS["page-errors"]))),
     "status --json": lambda: as_json(status_screen.as_dict(STATUSES["two tasks"])),
     "status --json: whether it is within the hours": lambda: as_json(
         {
@@ -291,19 +301,19 @@ SCREENS: dict[str, Callable[[], Iterable[str]]] = {
             if "hours" in name
         }
     ),
-    "status --json of a pause": lambda: as_json(status_screen.as_dict(SITUATIONS["stack-paused"])),
+    "status --json: a pause": lambda: as_json(status_screen.as_dict(SITUATIONS["stack-paused"])),
     "events --json": lambda: as_json(
         timeline_screen.as_dicts(Timeline((*of_tasks([CREATED]), *of_database(STARTED)), ()))
     ),
-    "status --json of a worker": lambda: as_json(
+    "status --json: a worker": lambda: as_json(
         {**status_screen.as_dict(a.crashing_worker())["workers"]["mail"], "tasks": "…"}
     ),
     "events": lambda: timeline([*of_service(SERVICE), *of_tasks([ENDED])]),
-    "events of RDS, and what cannot be read": lambda: timeline(of_database(STARTED), a.DENIED),
-    "events of scaling": scaling,
-    "events of a worker": of_a_worker,
+    "events: of RDS, and what cannot be read": lambda: timeline(of_database(STARTED), a.DENIED),
+    "events: of scaling": scaling,
+    "events: of a worker": of_a_worker,
     "events: none": lambda: timeline(()),
-    "events of two time zones": lambda: timeline([*of_tasks([CREATED]), *of_database(STARTED)]),
+    "events: of two time zones": lambda: timeline([*of_tasks([CREATED]), *of_database(STARTED)]),
     "logs": log,
     "pause": pause,
     "pause without a final snapshot": lambda: pause(databaseFinalSnapshot=""),
@@ -332,10 +342,10 @@ SCREENS: dict[str, Callable[[], Iterable[str]]] = {
             ("a canary", STATUSES["a canary"].service.value),
         )
     },
-    "the page's timeline of a log": lambda: as_json(
+    "the page's timeline: a log": lambda: as_json(
         page.timeline(tuple(logged(AWAY, "plain words", REQUEST)))
     ),
-    "the page's timeline of two days": lambda: as_json(
+    "the page's timeline: two days": lambda: as_json(
         page.timeline(
             tuple(timeline_screen.Event(a.at(each), "log", "a", verbatim("x")) for each in DAYS)
         )
@@ -348,13 +358,30 @@ SCREENS: dict[str, Callable[[], Iterable[str]]] = {
 }
 
 
-def section(name: str) -> str:
-    """Return the screen in both languages and time zones."""
-    said = {}
+@cache
+def spoken(name: str) -> list[str]:
+    """Return the lines of a screen, in both languages and time zones where these differ."""
+    both = []
     for zone, language in (("UTC", "en"), ("JST-9", "ja")):
         with clock(zone), in_language(language):
-            said["\n".join(SCREENS[name]())] = zone
-    return "\n--- Tokyo\n".join(said)
+            both.append([line for text in SCREENS[name]() for line in text.split("\n")])
+    lines = zip_longest(*both, fillvalue="")
+    return [en if en == ja else f"{en}\n{ja}" for en, ja in lines]
+
+
+def section(name: str) -> str:
+    """Return a screen as it is written: without what the first one of its command has."""
+    group, lines = name.partition(":")[0], spoken(name)
+    first = next(each for each in SCREENS if each.partition(":")[0] == group)
+    if first == name:
+        return "\n".join(lines)
+    text = []
+    for _, start, end, begin, stop in SequenceMatcher(
+        None, spoken(first), lines, autojunk=False
+    ).get_opcodes():
+        same = spoken(first)[start:end] == lines[begin:stop]
+        text += [f"… {start + 1}-{end}"] if same else lines[begin:stop]
+    return "\n".join(text)
 
 
 def recorded() -> dict[str, str]:

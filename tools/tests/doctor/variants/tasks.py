@@ -66,9 +66,16 @@ def rolled_back(*messages, **changes):
     return a.failing(ended, rolled_back=True, **{"service": service, "logs": logs, **changes})
 
 
+def requested(lines):
+    """A version that was stopped, with its log; the version before answers requests for the page."""
+    before = [a.LISTENS, s.asked("/", 200), s.asked("/wp-login.php", 404)]
+    return rolled_back(STOPPED, logs=a.logs(b=[a.LISTENS, *lines], c=before))
+
+
 REDIRECTS = next(running.page_fails(Case.of(a.stack(page=a.page(302, endless=True)))))
 STOPPED, ALARMED = "stopped by StopServiceDeployment.", "alarm detected."
 TRIPPED = "tasks failed to start."
+NO_VISIT = s.trace("AttributeError: no visit")
 NO_RIGHT = s.trace("psycopg.errors.InsufficientPrivilege: permission denied for table visits")
 ALARM = "careapp-poc-deployment-errors"
 
@@ -232,6 +239,12 @@ VARIANTS = {
     "rolled-back: by an alarm": rolled_back(ALARMED, TRIPPED, ended_by=Alarmed((ALARM,))),
     "rolled-back: stopped": rolled_back(STOPPED),
     "rolled-back: as pulumi up found": rolled_back(STOPPED, verdict=kept.line(REDIRECTS)),
+    "rolled-back: its page raised": requested([*NO_VISIT, s.asked("/", 500)] * 3),
+    "rolled-back: a path that the version before answers": requested([s.asked("/", 404)] * 3),
+    "rolled-back: a redirect of what the version before answers": requested([s.asked("/", 302)] * 3),
+    "rolled-back: a limit after some answers": requested([s.asked("/", 200), *[s.asked("/", 429)] * 3]),
+    "rolled-back: paths that no version has": requested([s.asked("/wp-login.php", 404)] * 3),
+    "rolled-back: twice in a row": requested([s.asked("/", 404)] * 2),
     "rolled-back: for a missing right": rolled_back(STOPPED, logs=a.logs(b=[a.LISTENS, *NO_RIGHT])),
     "rolled-back: by an alarm of the old version": rolled_back(ALARMED, ended_by=Alarmed((ALARM,), True)),
     "roll-out-going-on: a canary over an older version": canary(True),

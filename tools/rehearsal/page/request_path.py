@@ -98,11 +98,8 @@ def _working(place: str, case: Case) -> Status:
 
 
 def _forward(case: Case) -> Status:
-    counts = {
-        "healthy": sum(each.state == "healthy" for each in case.task_targets),
-        "desired": case.service.desired if case.service else 0,
-    }
-    enough = counts["healthy"] >= counts["desired"]
+    healthy = sum(each.state == "healthy" for each in case.task_targets)
+    counts, enough = {"healthy": healthy, "desired": case.desired}, healthy >= case.desired
     if case.given_up and not enough:
         text = t("{healthy} of {desired} targets are healthy; ECS has given up.", **counts)
         return Status(FORWARD, BLOCKED, text)
@@ -116,46 +113,33 @@ def _forward(case: Case) -> Status:
 
 
 def _tasks(case: Case) -> Status:
-    service = case.service
-    counts = {
-        "running": service.running if service else 0,
-        "desired": service.desired if service else 0,
-    }
+    counts = {"running": case.running, "desired": case.desired}
     if case.given_up:
-        return Status(
-            TASKS_NODE, BLOCKED, t("{running} of {desired} run; ECS has given up", **counts)
-        )
+        text = t("{running} of {desired} run; ECS has given up", **counts)
+        return Status(TASKS_NODE, BLOCKED, text)
     state = OPEN if case.steady else WAITING
     return Status(TASKS_NODE, state, t("{running} of {desired} run", **counts))
 
 
-def _database(case: Case) -> Text:
-    database = case.now.database.value
-    port = database.port if database else 5432
-    return t("Security groups allow TCP {port}.", port=port)
-
-
-def _image(case: Case) -> Text:
-    image = case.now.image.value
-    platforms = ", ".join(image.platforms) if image else ""
-    return t("The image exists ({platform}).", platform=platforms or "-")
-
-
 def _ports(case: Case) -> Text:
     balancer = case.now.balancer.value
-    ports = (
-        ", ".join(f"{each.protocol} {each.port}" for each in balancer.listeners) if balancer else ""
-    )
+    listeners = balancer.listeners if balancer else ()
+    ports = ", ".join(f"{each.protocol} {each.port}" for each in listeners) or "-"
     allowed = case.target.page.allowed
     if allowed.everyone:
-        return t("Open to the internet: {ports}.", ports=ports or "-")
-    return t("Open to {allowed}: {ports}.", allowed=str(allowed), ports=ports or "-")
+        return t("Open to the internet: {ports}.", ports=ports)
+    return t("Open to {allowed}: {ports}.", allowed=str(allowed), ports=ports)
 
 
 WORKING: dict[str, Callable[[Case], Text]] = {
     INTERNET: _ports,
-    DATABASE: _database,
-    IMAGE: _image,
+    DATABASE: lambda case: t(
+        "Security groups allow TCP {port}.", port=getattr(case.now.database.value, "port", 5432)
+    ),
+    IMAGE: lambda case: t(
+        "The image exists ({platform}).",
+        platform=", ".join(getattr(case.now.image.value, "platforms", ())) or "-",
+    ),
     SECRETS: lambda _: t("The execution role has permission to read them."),
     LOGS: lambda _: t("The log group exists."),
     BALANCER_NODE: lambda case: verbatim(getattr(case.now.balancer.value, "state", "-")),
