@@ -19,7 +19,7 @@ from ecs_gate.following import NOT_READ, Wanted, follow, reader_of
 from ecs_gate.parts.gather import Inquiry
 from ecs_gate.policy import policy as policy_of
 from ecs_gate.rollout.look import ask_doctor
-from ecs_gate.rollout.verdict import End, Outcome
+from ecs_gate.rollout.verdict import Outcome
 from ecs_gate.screen import Line, display
 from ecs_gate.text import Refused, Text, t
 from ecs_gate.text.masking import mask, mask_data
@@ -37,30 +37,21 @@ Exit codes:
 """
 
 
-class Numbers(click.ParamType[str]):
-    """Status codes, as ELB writes a matcher."""
-
-    name = "CODES"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the codes. Raises click.BadParameter."""
-        spans = [each.strip().split("-") for each in str(value).split(",")]
-        if not all(each.isdigit() for span in spans for each in span):
-            self.fail(f"{value!r} is no list of status codes like 200-299 or 200,301", param, ctx)
-        return str(value)
+def codes(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """Return status codes, as ELB writes a matcher. Raises click.BadParameter."""
+    spans = [] if value is None else [each.strip().split("-") for each in value.split(",")]
+    if not all(each.isdigit() for span in spans for each in span):
+        raise click.BadParameter(f"{value!r} is no list of status codes like 200-299 or 200,301")
+    return value
 
 
-class Url(click.ParamType[str]):
-    """A page's URL."""
-
-    name = "URL"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the URL. Raises click.BadParameter."""
-        scheme, there, rest = str(value).partition("://")
-        if scheme not in ("http", "https") or not there or not rest.partition("/")[0]:
-            self.fail(f"{value!r} is no URL like https://shop.example/", param, ctx)
-        return str(value)
+def page_url(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """Return a page's URL. Raises click.BadParameter."""
+    scheme, there, rest = (value or "").partition("://")
+    well = scheme in ("http", "https") and there and rest.partition("/")[0]
+    if value is not None and not well:
+        raise click.BadParameter(f"{value!r} is no URL like https://shop.example/")
+    return value
 
 
 @dataclass(frozen=True)
@@ -70,13 +61,11 @@ class Printed:
     as_json: bool
 
     def moment(self, text: Text) -> None:
-        """Print the state."""
         print(mask(str(text)), file=sys.stderr if self.as_json else sys.stdout, flush=True)
 
     lasting = moment
 
     def warning(self, text: Text) -> None:
-        """Print a warning."""
         self.moment(t("warning: {text}", text=text))
 
 
@@ -98,12 +87,14 @@ def service_options(command: click.decorators.FC) -> click.decorators.FC:
         click.option("--service", required=True, metavar="NAME", help="The ECS service."),
         click.option(
             *("--page", "url"),
-            type=Url(),
+            callback=page_url,
+            metavar="URL",
             help="The page that users open; without it, the health check's path through the load balancer is.",
         ),
         click.option(
             "--expects",
-            type=Numbers(),
+            callback=codes,
+            metavar="CODES",
             help="The status codes of a page that works, with --page; 200-299 if not given.",
         ),
         click.option("--region", help="The AWS region; else that of the environment or profile."),
@@ -192,7 +183,8 @@ def _wait(wanted: Wanted, as_json: bool, acts: bool) -> int:
     reader = reader_of(wanted, acts=acts, doctor=asked)
     expected = reader.expected
     end, why = asyncio.run(follow(reader, Printed(as_json)))
-    code = _code(end, why)
+    replaced = end.verdict.outcome is Outcome.REPLACED
+    code = REPLACED if replaced else FAILED if why else RUNS
     if as_json:
         _print_json(
             {
@@ -205,12 +197,6 @@ def _wait(wanted: Wanted, as_json: bool, acts: bool) -> int:
     elif why:
         display([Line(each) for each in why.splitlines()])
     return code
-
-
-def _code(end: End, why: str) -> int:
-    if end.verdict.outcome is Outcome.REPLACED:
-        return REPLACED
-    return FAILED if why else RUNS
 
 
 def _diagnose(wanted: Wanted, as_json: bool) -> int:

@@ -13,8 +13,8 @@ from ecs_gate.aws.session import Session
 from ecs_gate.diagnosis.findings import PAGE_PART, Unread
 from ecs_gate.parts import ecs, elb
 from ecs_gate.parts.elb import Balancer, Listener, PageRequest
-from ecs_gate.parts.records import Part, read_part, short
-from ecs_gate.target import Login, Names, Page, ServiceNames, Target
+from ecs_gate.parts.records import Part, read_existing, read_part, short
+from ecs_gate.target import HealthCheck, Login, Page, ServiceNames, Target
 from ecs_gate.text import Refused, Text, t
 
 CONTROLLER = "ECS"
@@ -78,7 +78,16 @@ class _Search:
     def __init__(self, target: Target, session: Session, page: Chosen) -> None:
         self.session, self.chosen, self.names = session, page, target.names
         self.target, self.unseen = target, list[Unread]()
-        self.service = _service(session, target.names)
+        service = read_existing(ecs.described_service, session, target.names)
+        if service is None:
+            text = t(
+                "Cluster {cluster} in {region} has no service {service}.",
+                cluster=target.names.cluster,
+                region=session.region or "-",
+                service=target.names.service,
+            )
+            raise NoService(text)
+        self.service: Mapping[str, Any] = service
 
     def found(self, declared: str) -> Found:
         name = declared or self._deployed()
@@ -96,7 +105,7 @@ class _Search:
             process="" if groups else self.names.service,
             family=short(definition["taskDefinitionArn"]),
             container=container["name"],
-            log_group=_log_options(container).get("awslogs-group", ""),
+            log_group=ecs.log_options(container).get("awslogs-group", ""),
             balancer=balancer.name if balancer else "",
             target_group=_name(groups[0]) if groups else "",
             alternate_group=_name(groups[1]) if len(groups) > 1 else "",
@@ -182,7 +191,7 @@ class _Search:
         if listener is None:
             return _given(self.chosen, balancer.dns), Login()
         group = read_part(elb.target_group, self.session, _name(groups[0])).value
-        check = group.check if group else elb.Check()
+        check = group.check if group else HealthCheck()
         page = (
             _given(self.chosen, balancer.dns)
             if self.chosen.url
@@ -233,29 +242,6 @@ class _Search:
         return ""
 
 
-def _service(session: Session, names: Names) -> Mapping[str, Any]:
-    """Return DescribeServices' item. Raises NoService and AwsProblem."""
-    text = t(
-        "Cluster {cluster} in {region} has no service {service}.",
-        cluster=names.cluster,
-        region=session.region or "-",
-        service=names.service,
-    )
-    try:
-        answer = session.call(
-            "ecs", "describe_services", cluster=names.cluster, services=[names.service]
-        )
-    except AwsProblem as problem:
-        if problem.kind == "missing":
-            raise NoService(text) from None
-        raise
-    known: list[Mapping[str, Any]] = answer["services"]
-    for each in known:
-        if each["status"] != "INACTIVE":
-            return each
-    raise NoService(text)
-
-
 def _is_named(raw: Mapping[str, Any], texts: list[str], secrets: list[str]) -> bool:
     address = (raw.get("Endpoint") or {}).get("Address")
     secret = (raw.get("MasterUserSecret") or {}).get("SecretArn")
@@ -267,10 +253,6 @@ def _is_named(raw: Mapping[str, Any], texts: list[str], secrets: list[str]) -> b
 def _name(group: str) -> str:
     """Return a target group's name, which its ARN has."""
     return group.partition(":targetgroup/")[2].partition("/")[0]
-
-
-def _log_options(container: Mapping[str, Any]) -> Mapping[str, str]:
-    return (container.get("logConfiguration") or {}).get("options") or {}
 
 
 def _listener(balancer: Balancer, groups: list[str], url: str) -> Listener | None:
@@ -286,7 +268,7 @@ def _listener(balancer: Balancer, groups: list[str], url: str) -> Listener | Non
 
 
 def _of_listener(
-    listener: Listener, balancer: Balancer, groups: list[str], check: elb.Check
+    listener: Listener, balancer: Balancer, groups: list[str], check: HealthCheck
 ) -> Page:
     """Return the page that a listener's rule tells of: at the health check's path, which is known to answer."""
     rules = [each for each in listener.rules if {*groups} & {*each.groups}]
@@ -347,7 +329,7 @@ def _not_looked_at(
         yield _unlooked(t("VPC Lattice"))
     if any(each.get("loadBalancerName") for each in service.get("loadBalancers", ())):
         yield _unlooked(t("the Classic Load Balancer"))
-    if not _log_options(container).get("awslogs-group"):
+    if not ecs.log_options(container).get("awslogs-group"):
         yield _unlooked(t("the app's log, which is not in CloudWatch Logs"), essential=False)
 
 

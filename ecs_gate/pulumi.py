@@ -40,15 +40,12 @@ class ResourceLog:
     resource: pulumi.Resource
 
     def moment(self, text: Text) -> None:
-        """Show a line that the next one replaces."""
         pulumi.log.info(str(text), self.resource, ephemeral=True)
 
     def lasting(self, text: Text) -> None:
-        """Show a line that stays."""
         pulumi.log.info(str(text), self.resource)
 
     def warning(self, text: Text) -> None:
-        """Show a warning."""
         pulumi.log.warn(str(text), self.resource)
 
 

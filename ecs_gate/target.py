@@ -141,14 +141,17 @@ class Login:
 
 @dataclass(frozen=True, kw_only=True)
 class HealthCheck:
-    """The health check of a target group as it was declared; times in seconds."""
+    """The health check of a target group, as it was declared or as ELB has it; times in seconds."""
 
-    path: str
-    matcher: str
-    interval: int
-    timeout: int
-    healthy: int
-    unhealthy: int
+    enabled: bool = True
+    protocol: str = "HTTP"
+    port: str = "traffic-port"
+    path: str = "/"
+    matcher: str = "200"
+    interval: int = 30
+    timeout: int = 5
+    healthy: int = 5
+    unhealthy: int = 2
 
     @property
     def notice(self) -> int:

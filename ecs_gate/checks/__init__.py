@@ -6,13 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from ecs_gate.checks import (
+    answered_checks,
     assets,
     capacity,
     connections,
     containers,
     databases,
-    health,
-    health_checks,
     inputs,
     load_balancer,
     logged,
@@ -23,10 +22,10 @@ from ecs_gate.checks import (
     registration,
     rollouts,
     running,
+    unanswered_checks,
 )
-from ecs_gate.diagnosis import kept
 from ecs_gate.diagnosis.case import Case
-from ecs_gate.diagnosis.findings import Finding, Fix, Unread, ranked
+from ecs_gate.diagnosis.findings import Finding, Fix, Unread, as_line, from_line, ranked
 from ecs_gate.owner import Check
 from ecs_gate.parts.records import read_part
 from ecs_gate.text import t
@@ -90,11 +89,11 @@ CHECKS: tuple[Check, ...] = (
     running.migrations,
     running.failed_requests,
     containers.unexplained,
-    health.codes,
-    health.timeouts,
+    answered_checks.codes,
+    answered_checks.timeouts,
     running.page_fails,
     assets.fail,
-    health_checks.refused,
+    unanswered_checks.refused,
     rollouts.deploy_command,
     *ROLL_OUT,
 )
@@ -123,9 +122,9 @@ def _tried(finding: Finding, case: Case) -> Finding:
     """Return a cause with what is left to do, where the deployment before ended for it and proposed the same."""
     if finding.kind != "cause" or not finding.fixes or TRIED in finding.seen:
         return finding
-    now = kept.finding(kept.line(finding), finding.facts)
+    now = from_line(as_line(finding), finding.facts)
     for verdict in (each.now.tried.value or "" for each in (case, *case.workers)):
-        before = kept.finding(verdict, finding.facts)
+        before = from_line(verdict, finding.facts)
         if not (now and before and now.fixes[0] in before.fixes):
             continue
         # Of what ECS has forgotten the end of the roll-out stands before the title.

@@ -44,7 +44,7 @@ QUOTA = re.compile(
 MAXIMUM_PERCENT = 200
 """ECS's default of `maximumPercent` (API reference, DeploymentConfiguration)."""
 
-ENOUGH = 16
+LEAST_VCPUS = 16
 """vCPUs to ask for where the quota is small or not known."""
 
 
@@ -76,7 +76,7 @@ def _over_quota(case: Case, limits: list[str]) -> Finding:
         title=t("The account has reached its Fargate quota"),
         why=t("AWS limits the vCPUs (and network interfaces) that run at once in a region."),
         seen=(t("Fargate's quota is {limit} vCPU.", limit=f"{limit:g}"),) if quota else (),
-        fixes=(_more(quota.code if quota else "L-3032A538", max(limit * 2, ENOUGH)),),
+        fixes=(_more(quota.code if quota else "L-3032A538", max(limit * 2, LEAST_VCPUS)),),
         evidence=tuple(limits[:3]),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from ecs_gate.checks import health_checks
+from ecs_gate.checks import unanswered_checks
 from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.catalogue import BALANCER_NODE, FORWARD, INTERNET, Facts, Outside
 from ecs_gate.diagnosis.findings import Finding, Fix
@@ -226,7 +226,7 @@ def target_group(case: Case) -> Iterator[Finding]:
 
 
 WATCHED = ("path", "matcher", "interval", "timeout", "healthy", "unhealthy")
-"""What is compared, by its field in both records."""
+"""The fields of a health check that are compared."""
 
 
 def health_check_drift(case: Case) -> Iterator[Finding]:
@@ -300,7 +300,7 @@ def declared_port(case: Case) -> Iterator[Finding]:
     if service.port in definition.ports and variable in (None, str(service.port)):
         return
     yield Finding(
-        health_checks.PORT_MISMATCH,
+        unanswered_checks.PORT_MISMATCH,
         title=t("The task definition and the load balancer use different ports"),
         why=t(
             "No process listens on the port that the load balancer connects to: the connection is refused."
@@ -336,7 +336,9 @@ def balancer(case: Case) -> Iterator[Finding]:
         )
     if network is None or balancer.scheme != "internet-facing":
         return
-    if lost := [each for each in balancer.subnets if not _public(case, each)]:
+    routes = {each: default_route(network, each) for each in balancer.subnets}
+    public = {name for name, e in routes.items() if e and (e.kind, e.state) == ("igw", "active")}
+    if lost := [each for each in balancer.subnets if each not in public]:
         yield _cut_off(case, network, lost)
 
 
@@ -413,8 +415,3 @@ def _missing(case: Case) -> Iterator[Finding]:
         seen=(t("Elastic Load Balancing has no load balancer of that name."),),
         fixes=(case.restore(),),
     )
-
-
-def _public(case: Case, subnet: str) -> bool:
-    route = default_route(case.network, subnet) if case.network else None
-    return route is not None and route.kind == "igw" and route.state == "active"

@@ -62,7 +62,7 @@ def _of_task(case: Case, task: Task) -> Iterator[Finding]:
     if (
         mistake
         and mine
-        and _is_unwell(case)
+        and _tasks_fail(case)
         and case.failed_checks
         and task.stop_code != "EssentialContainerExited"
     ):
@@ -83,12 +83,12 @@ def _blames(case: Case, task: Task, cause: LoggedCause) -> bool:
     that it is fast again.
     """
     page, mine = case.now.page.value, task in case.deployment_tasks
-    if mine and _is_unwell(case):
+    if mine and _tasks_fail(case):
         return True
     slow = cause.known.warms_up and AWAY not in cause.line
     trusted = page is None or (case.target.app.reconnects and not slow)
     current = mine and not task.over
-    return cause.known.about == "database" and trusted and (current or _is_unwell(case))
+    return cause.known.about == "database" and trusted and (current or _tasks_fail(case))
 
 
 def _failing_path(case: Case, task: Task) -> str:
@@ -107,7 +107,7 @@ def _failing_path(case: Case, task: Task) -> str:
     return next((each.path for each in failing if each.fails), "")
 
 
-def _is_unwell(case: Case) -> bool:
+def _tasks_fail(case: Case) -> bool:
     """Return whether tasks of the expected revision fail otherwise than by a status that names the error itself."""
     by_status = any(each.codes and each.codes[0] < 500 for each in case.failed_checks)
     failed = case.given_up or (case.unsteady and (case.failed_tasks or case.failed_checks))

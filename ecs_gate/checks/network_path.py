@@ -10,10 +10,10 @@ from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.catalogue import DATABASE, FORWARD, TO_DATABASE, Facts, Outside
 from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.diagnosis.reachability import (
-    CLIENTS,
+    CLIENT_PORTS,
+    ELB_PORTS,
     INTERNET,
-    LINUX,
-    WIDE,
+    TASK_PORTS,
     AclDenial,
     MissingRule,
     Side,
@@ -116,7 +116,7 @@ def balancer_to_task(case: Case) -> Iterator[Finding]:
             why=DROPPED,
             evidence=tuple(each.words for each in case.failed_checks if each.kind == "timeout"),
         )
-        yield from blocked(case, balancer, [service], port, WIDE, finding)
+        yield from blocked(case, balancer, [service], port, ELB_PORTS, finding)
 
 
 def task_to_database(case: Case) -> Iterator[Finding]:
@@ -129,7 +129,7 @@ def task_to_database(case: Case) -> Iterator[Finding]:
         why=WAITS,
         evidence=case.matching_lines(TIMED_OUT),
     )
-    yield from blocked(case, service, [database], database.port, LINUX, finding)
+    yield from blocked(case, service, [database], database.port, TASK_PORTS, finding)
 
 
 def internet_to_balancer(case: Case) -> Iterator[Finding]:
@@ -148,7 +148,7 @@ def internet_to_balancer(case: Case) -> Iterator[Finding]:
         yield _lets_more_in(case, network, wider, repair=any(missed.values()))
     for listener in balancer.listeners:
         port, missing = listener.port, missed[listener.port]
-        denials = acl_denials(network, [INTERNET], nodes, port, CLIENTS)
+        denials = acl_denials(network, [INTERNET], nodes, port, CLIENT_PORTS)
         if not missing and not denials:
             continue
         denied = {each.subnet for each in denials if each.direction == "ingress"}

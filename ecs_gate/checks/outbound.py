@@ -12,7 +12,7 @@ from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.diagnosis.reachability import (
     ANYWHERE,
     HTTPS,
-    LINUX,
+    TASK_PORTS,
     AclDenial,
     NoInternet,
     Side,
@@ -80,7 +80,9 @@ def task_to_aws(case: Case) -> Iterator[Finding]:
     service, network = case.service, case.network
     if network is None:
         return
-    subnets = service.subnets if service else _planned_subnets(case, network)
+    prefix = f"{case.now.names.prefix}-{'public' if case.target.plan.public else 'private'}-"
+    planned = tuple(each.id for each in network.subnets.values() if each.name.startswith(prefix))
+    subnets = service.subnets if service else planned
     doors = {each: private_endpoint(network, each) for each in NEEDED}
     beyond = [name for name, door in doors.items() if door is None]
     if not has_gateway(network, subnets, LAYERS):
@@ -96,7 +98,7 @@ def task_to_aws(case: Case) -> Iterator[Finding]:
         service,
         [each for each in doors.values() if each],
         HTTPS,
-        LINUX,
+        TASK_PORTS,
         Finding(
             TASK_CANNOT_REACH_ENDPOINT,
             title=t("A VPC endpoint refuses the tasks"),
@@ -108,12 +110,6 @@ def task_to_aws(case: Case) -> Iterator[Finding]:
         ),
         declared=False,
     )
-
-
-def _planned_subnets(case: Case, network: Network) -> tuple[str, ...]:
-    role = "public" if case.target.plan.public else "private"
-    prefix = f"{case.now.names.prefix}-{role}-"
-    return tuple(each.id for each in network.subnets.values() if each.name.startswith(prefix))
 
 
 def _routes(

@@ -202,7 +202,7 @@ def _lacking(case: Case, role: Role, purpose: str, lacks: Sequence[Lack]) -> Fin
             "With this role ECS pulls the image, reads the secrets and opens the log stream before the container "
             "starts. Without these permissions no task starts."
         ),
-        seen=tuple(verdict(name, each) for each in lacks if each.need.purpose == purpose),
+        seen=tuple(refusal(name, each) for each in lacks if each.need.purpose == purpose),
         fixes=(*_given(case, name, lacks), *case.then_retry(), case.or_restore()),
         evidence=case.stop_reasons(REFUSED),
     )
@@ -236,7 +236,7 @@ def _owns(case: Case, need: Need) -> bool:
     return need.resource == "*" or need.resource.endswith(f":repository/{names.repository}")
 
 
-def verdict(role: str, lack: Lack) -> Text:
+def refusal(role: str, lack: Lack) -> Text:
     """Return what the role does not allow, and by which document."""
     named = {"role": role, "action": lack.need.action, "resource": lack.resource}
     if lack.verdict == DENIED:
@@ -341,7 +341,7 @@ def task_role(case: Case) -> Iterator[Finding]:
             "RDS rotates the password every 7 days. A running task then reads the new one with its task role; without "
             "the permission it loses the database until it is replaced."
         ),
-        seen=tuple(verdict(name or "-", each) for each in lacks),
+        seen=tuple(refusal(name or "-", each) for each in lacks),
         fixes=(*given(name, lacks), case.or_restore()) if role else (case.restore(),),
         evidence=refused,
     )

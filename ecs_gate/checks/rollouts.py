@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from ecs_gate.checks import containers, logged
-from ecs_gate.diagnosis import kept
 from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.catalogue import (
     FAILED,
@@ -19,7 +18,7 @@ from ecs_gate.diagnosis.catalogue import (
     WHOLE,
     Facts,
 )
-from ecs_gate.diagnosis.findings import Finding, Fix
+from ecs_gate.diagnosis.findings import Finding, Fix, from_line
 from ecs_gate.diagnosis.known_causes import logged_cause
 from ecs_gate.diagnosis.log_lines import FailingPath, Raised, failing_paths, is_no_page, requests
 from ecs_gate.parts.records import PauseHook
@@ -111,7 +110,7 @@ def rolled_back(case: Case) -> Iterator[Finding]:
     reason = mine.reason if mine and mine.rollout == "FAILED" else ""
     facts = ROLLED_BACK if case.rolled_back else ROLL_OUT_FAILED
     title, seen = _gone_back(case, definition.revision)
-    if cause := kept.finding(case.now.verdict.value or "", replace(facts, result=False)):
+    if cause := from_line(case.now.verdict.value or "", replace(facts, result=False)):
         title = joined(": ", (title, cause.title))
         yield replace(cause, title=title, seen=(seen, *cause.seen))
         return

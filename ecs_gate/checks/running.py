@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from ecs_gate.checks import connections, databases, health, logged
+from ecs_gate.checks import answered_checks, connections, databases, logged
 from ecs_gate.checks.containers import EXITED
 from ecs_gate.checks.logged import APP_RAISES
 from ecs_gate.diagnosis.case import Case
@@ -334,8 +334,8 @@ def _fixes(case: Case, page: PageAnswer) -> tuple[Fix, ...]:
             "X-Forwarded-Proto, which werkzeug's ProxyFix reads:"
         )
         return (case.deploy(mend), *_https(case, page), other)
-    if page.status == health.TOO_MANY:
-        return (health.limited(case, page.path), other)
+    if page.status == answered_checks.TOO_MANY:
+        return (answered_checks.limited(case, page.path), other)
     mend = t(
         "Make the app answer {path} with {matcher}, and deploy:",
         path=page.path,

@@ -10,7 +10,6 @@ from functools import cached_property
 
 from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.diagnosis.log_lines import Raised, raised
-from ecs_gate.parts.elb import Check
 from ecs_gate.parts.gather import Snapshot
 from ecs_gate.parts.records import Definition, Task
 from ecs_gate.parts.rollout import Rollout
@@ -18,7 +17,7 @@ from ecs_gate.parts.task_logs import LogLine
 from ecs_gate.parts.vpc import Network
 from ecs_gate.remedies import Remedies
 from ecs_gate.screen import short_time
-from ecs_gate.target import Target
+from ecs_gate.target import HealthCheck, Target
 from ecs_gate.text import Text, joined, t
 
 UNHEALTHY = re.compile(r" is unhealthy in \(target-group .+?\) due to \(reason (?P<why>.+?)\)\.?$")
@@ -83,7 +82,7 @@ class Case(Rollout):
         return (self.now.definitions.value or {}).get(task.definition)
 
     @property
-    def health_check(self) -> Check | None:
+    def health_check(self) -> HealthCheck | None:
         return self.now.group.value.check if self.now.group.value else None
 
     @property

@@ -203,14 +203,14 @@ def addresses(network: Network, subnets: Iterable[str]) -> tuple[IPv4Network, ..
 
 Ports = tuple[int, int]
 
-LINUX: Ports = (32768, 60999)
+TASK_PORTS: Ports = (32768, 60999)
 """From where a task connects (VPC user guide, "Ephemeral ports")."""
 
-WIDE: Ports = (1024, 65535)
-"""From where load balancers and NAT gateways connect (the same)."""
+ELB_PORTS: Ports = (1024, 65535)
+"""From where load balancers and NAT gateways connect (VPC user guide, "Ephemeral ports")."""
 
-CLIENTS: Ports = (32768, 65535)
-"""From where people on the internet connect: Linux, macOS and Windows together (the same)."""
+CLIENT_PORTS: Ports = (32768, 65535)
+"""From where people on the internet connect: Linux, macOS and Windows together (VPC user guide, "Ephemeral ports")."""
 
 
 @dataclass(frozen=True)
@@ -223,7 +223,7 @@ class HopEnd:
 
 @dataclass(frozen=True)
 class AclDenial:
-    """Packets that a network ACL drops: ``way`` is egress or ingress, seen from the subnet.
+    """Packets that a network ACL drops: ``direction`` is egress or ingress, seen from the subnet.
 
     ``number`` is the rule that denies them, None where no rule allows them.
     """
@@ -252,7 +252,7 @@ def acl_denials(
     port: int,
     ephemeral: Ports,
 ) -> tuple[AclDenial, ...]:
-    """What is dropped of TCP to ``port``, there or on the way back to the ``ephemeral`` ports."""
+    """Return which packets of TCP to ``port`` are dropped, there or on the way back to the ``ephemeral`` ports."""
     denials = [
         each
         for source in sources
@@ -264,18 +264,20 @@ def acl_denials(
 
 
 def outbound_denials(network: Network, subnets: Iterable[str]) -> tuple[AclDenial, ...]:
-    """What is dropped of HTTPS from subnets to the internet, through a NAT gateway where one leads."""
+    """Return which packets of HTTPS from subnets to the internet are dropped, also behind their NAT gateway."""
     denials: list[AclDenial] = []
     for source in acl_ends(network, subnets):
         route = default_route(network, source.subnet or "")
         nat = network.nats.get(route.target) if route and route.kind == "nat" else None
         if nat is None:
-            denials += acl_denials(network, [source], [INTERNET], HTTPS, LINUX)
+            denials += acl_denials(network, [source], [INTERNET], HTTPS, TASK_PORTS)
         else:
             # The subnet sees the internet's addresses; only behind the gateway they are the gateway's.
-            denials += acl_denials(network, [source], [HopEnd(nat.subnet, ANYWHERE)], HTTPS, LINUX)
             denials += acl_denials(
-                network, acl_ends(network, [nat.subnet]), [INTERNET], HTTPS, WIDE
+                network, [source], [HopEnd(nat.subnet, ANYWHERE)], HTTPS, TASK_PORTS
+            )
+            denials += acl_denials(
+                network, acl_ends(network, [nat.subnet]), [INTERNET], HTTPS, ELB_PORTS
             )
     return tuple(dict.fromkeys(denials))
 
@@ -299,7 +301,7 @@ def _hop(
 
 
 def _dropped(entries: Sequence[AclEntry], peer: IPv4Network, ports: Ports) -> Iterator[int | None]:
-    """The rule that drops packets, if they are.
+    """Yield the number of the rule that drops packets between a subnet and a peer; None: no rule allows them.
 
     Of a subnet every address must pass. Of the internet one is enough, which must not be private: rules
     that keep some of it out are meant so.
@@ -315,7 +317,7 @@ def _dropped(entries: Sequence[AclEntry], peer: IPv4Network, ports: Ports) -> It
 
 
 def _edges(entries: Sequence[AclEntry], ports: Ports) -> Iterator[int]:
-    """Ports that stand for all: where the range begins, and where a rule begins or has just ended."""
+    """Yield ports that stand for all: where the range begins, and where a rule begins or has just ended."""
     yield ports[0]
     for each in entries:
         for edge in (each.first, each.last + 1):
@@ -326,7 +328,7 @@ def _edges(entries: Sequence[AclEntry], ports: Ports) -> Iterator[int]:
 def _verdicts(
     entries: Sequence[AclEntry], peer: IPv4Network, port: int
 ) -> Iterator[tuple[IPv4Network, bool, int | None]]:
-    """Each part of the peer that is judged alike: allowed or not, and by which rule."""
+    """Yield the parts of the peer that a rule decides alike: allowed or not, and by which rule."""
     for index, entry in enumerate(entries):
         if not entry.first <= port <= entry.last:
             continue

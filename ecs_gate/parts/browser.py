@@ -198,7 +198,11 @@ class _Transport(httpx.BaseTransport):
             headers=request.headers,
             extensions={**request.extensions, **extensions},
         )
-        trust = self._trust(authority) if url.scheme == "https" else False
+        trust: ssl.SSLContext | bool = False
+        if url.scheme == "https":
+            trust = ssl.create_default_context(cafile=authority)
+            if not self.domain:
+                trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
         # One connection a request: a load balancer's idle ones would stay open.
         only = httpx.Limits(max_keepalive_connections=0)
         try:
@@ -226,12 +230,6 @@ class _Transport(httpx.BaseTransport):
         if proxied and not urllib.request.proxy_bypass(self.balancer.dns):
             raise Unreachable(t("a proxy is set in the environment, and NO_PROXY does not name it"))
         return self.balancer.dns, port, None
-
-    def _trust(self, authority: str | None) -> ssl.SSLContext:
-        trust = ssl.create_default_context(cafile=authority)
-        if not self.domain:
-            trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
-        return trust
 
 
 def _root(problem: BaseException) -> BaseException:

@@ -14,7 +14,7 @@ from ipaddress import IPv4Network
 
 from ecs_gate.parts.gather import Snapshot
 from ecs_gate.parts.records import ROUTE_FIELDS, RULE_FIELDS, Deletion, Part
-from ecs_gate.parts.vpc import Group, Network, Permission
+from ecs_gate.parts.vpc import Network, Permission
 
 
 def without(now: Snapshot, gone: Sequence[Deletion]) -> Snapshot:
@@ -52,16 +52,14 @@ def _network(network: Network, gone: Sequence[Deletion]) -> Network:
     groups = dict(network.groups)
     for each in gone:
         owner = groups.get(str(each.outputs.get("securityGroupId")))
-        if owner is not None:
-            groups[owner.id] = _group(owner, each)
+        if owner is not None and "Egress" in each.kind:
+            left = tuple(_permission(rule, each) for rule in owner.egress)
+            groups[owner.id] = replace(owner, egress=left)
+        elif owner is not None:
+            left = tuple(_permission(rule, each) for rule in owner.ingress)
+            groups[owner.id] = replace(owner, ingress=left)
     nats = {id_: nat for id_, nat in network.nats.items() if id_ not in ids}
     return replace(network, subnets=subnets, groups=groups, nats=nats)
-
-
-def _group(group: Group, rule: Deletion) -> Group:
-    if "Egress" in rule.kind:
-        return replace(group, egress=tuple(_permission(each, rule) for each in group.egress))
-    return replace(group, ingress=tuple(_permission(each, rule) for each in group.ingress))
 
 
 def _permission(each: Permission, rule: Deletion) -> Permission:

@@ -39,17 +39,21 @@ TASKS_AT_ONCE = 100
 
 def service(session: Session, names: Names) -> Service | None:
     """Return the service, or None. Raises AwsProblem, also of kind "missing" without the cluster."""
-    answer = session.call(
-        "ecs", "describe_services", cluster=names.cluster, services=[names.service]
-    )
-    services = [each for each in answer["services"] if each["status"] != "INACTIVE"]
-    if not services:
+    raw = described_service(session, names)
+    if raw is None:
         return None
-    known = service_of(services[0])
+    known = service_of(raw)
     primary = known.primary
     if known.strategy == "ROLLING" or primary is None or primary.rollout != "IN_PROGRESS":
         return known
     return replace(known, traffic=_traffic(session, names))
+
+
+def described_service(session: Session, names: Names) -> dict[str, Any] | None:
+    """Return DescribeServices' item, or None. Raises AwsProblem, also of kind "missing" without the cluster."""
+    known = [names.service]
+    answer = session.call("ecs", "describe_services", cluster=names.cluster, services=known)
+    return next((each for each in answer["services"] if each["status"] != "INACTIVE"), None)
 
 
 def services(session: Session, cluster: str) -> list[str]:
@@ -65,6 +69,7 @@ def service_of(raw: dict[str, Any]) -> Service:
         network = raw["deployments"][0].get("networkConfiguration") or {}
     vpc = network.get("awsvpcConfiguration") or {}
     deployment = raw.get("deploymentConfiguration") or {}
+    advanced = (each.get("advancedConfiguration") for each in raw.get("loadBalancers", ()))
     return Service(
         status=raw["status"],
         desired=raw["desiredCount"],
@@ -89,14 +94,9 @@ def service_of(raw: dict[str, Any]) -> Service:
         strategy=deployment.get("strategy", "ROLLING"),
         # ECS always tells; an account in memory that does not is taken for one that has it on.
         breaker=(deployment.get("deploymentCircuitBreaker") or {}).get("enable", True),
-        alternate=_alternate(raw),
+        alternate=next((each["alternateTargetGroupArn"] for each in advanced if each), ""),
         spot=_spot(raw.get("capacityProviderStrategy") or ()),
     )
-
-
-def _alternate(raw: dict[str, Any]) -> str:
-    configurations = (each.get("advancedConfiguration") for each in raw.get("loadBalancers", ()))
-    return next((str(each["alternateTargetGroupArn"]) for each in configurations if each), "")
 
 
 def _spot(strategy: Iterable[dict[str, Any]]) -> bool:
@@ -299,13 +299,12 @@ def task_of(raw: dict[str, Any]) -> Task:
         stop_code=raw.get("stopCode", ""),
         reason=raw.get("stoppedReason", ""),
         health=raw.get("healthStatus", "UNKNOWN"),
-        containers=tuple(_container(each) for each in raw.get("containers", ())),
+        containers=tuple(
+            Container(each["name"], each.get("exitCode"), each.get("reason", ""))
+            for each in raw.get("containers", ())
+        ),
         address=details.get("privateIPv4Address", ""),
     )
-
-
-def _container(raw: dict[str, Any]) -> Container:
-    return Container(name=raw["name"], exit_code=raw.get("exitCode"), reason=raw.get("reason", ""))
 
 
 def app_container(definition: Mapping[str, Any], names: Collection[str]) -> Mapping[str, Any]:
@@ -326,7 +325,7 @@ def definition(session: Session, name: str, app: str = "") -> Definition:
     """
     raw = session.call("ecs", "describe_task_definition", taskDefinition=name)["taskDefinition"]
     container = app_container(raw, {app})
-    log = (container.get("logConfiguration") or {}).get("options") or {}
+    log = log_options(container)
     platform = raw.get("runtimePlatform") or {}
     return Definition(
         arn=raw["taskDefinitionArn"],
@@ -352,8 +351,13 @@ def definition(session: Session, name: str, app: str = "") -> Definition:
     )
 
 
+def log_options(container: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the options of a container's log driver."""
+    return (container.get("logConfiguration") or {}).get("options") or {}
+
+
 def _sidecar(raw: dict[str, Any]) -> Sidecar:
-    log = (raw.get("logConfiguration") or {}).get("options") or {}
+    log = log_options(raw)
     return Sidecar(
         name=raw["name"],
         essential=raw.get("essential", True),

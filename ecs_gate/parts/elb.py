@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.aws.session import Session
 from ecs_gate.facts.elb import matches, ports
+from ecs_gate.target import HealthCheck
 from ecs_gate.text import Text, t
 
 
@@ -20,27 +21,12 @@ class Unreachable(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check:
-    """A target group's health check; times in seconds."""
-
-    enabled: bool = True
-    protocol: str = "HTTP"
-    port: str = "traffic-port"
-    path: str = "/"
-    matcher: str = "200"
-    interval: int = 30
-    timeout: int = 5
-    healthy: int = 5
-    unhealthy: int = 2
-
-
-@dataclass(frozen=True, kw_only=True)
 class TargetGroup:
     arn: str
     name: str
     protocol: str
     vpc: str
-    check: Check
+    check: HealthCheck
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,8 +251,8 @@ def busiest(balancer: Balancer | None, groups: Sequence[TargetGroup]) -> TargetG
     return next((each for each in groups if each.arn in first), groups[0])
 
 
-def _check(raw: dict[str, Any]) -> Check:
-    return Check(
+def _check(raw: dict[str, Any]) -> HealthCheck:
+    return HealthCheck(
         enabled=raw.get("HealthCheckEnabled", True),
         protocol=raw.get("HealthCheckProtocol", "HTTP"),
         port=raw.get("HealthCheckPort", "traffic-port"),

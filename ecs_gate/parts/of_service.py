@@ -25,7 +25,7 @@ from ecs_gate.parts.records import (
     Task,
     read_existing,
 )
-from ecs_gate.parts.task_inputs import Image, Role, Secret
+from ecs_gate.parts.task_inputs import Image, Secret
 from ecs_gate.parts.task_logs import Logs
 from ecs_gate.parts.vpc import Network
 from ecs_gate.text import Text, t
@@ -166,7 +166,7 @@ def _verdict(now: Reading) -> str | None:
 
 
 def _tried(now: Reading) -> str | None:
-    """Read what the gate found before that: its cures may have been tried."""
+    """Read what the gate found of the roll-out before the newest one: its cures may have been tried."""
     by_up = now.inquiry.by_up or now.wanted is not None
     if not now.owner.verdicts or now.running is None or not (by_up or _given_up(now)):
         return None
@@ -213,17 +213,9 @@ def _network(now: Reading) -> Network | None:
     return None
 
 
-def _role(now: Reading, arn: str | None) -> Role | None:
-    return None if arn is None else task_inputs.role(now.session, arn)
-
-
 def _image(now: Reading) -> Image | None:
-    image = now.definition.image if now.definition else None
-    return (
-        task_inputs.image(now.session, now.names.repository, image)
-        if now.names.repository
-        else None
-    )
+    image, repository = now.definition.image if now.definition else None, now.names.repository
+    return task_inputs.image(now.session, repository, image) if repository else None
 
 
 def _secrets(now: Reading) -> Mapping[str, Secret | None] | None:
@@ -305,11 +297,15 @@ class ServiceParts(ABC):
     network = PartOf(t("security groups and routes"), _network)
     execution = PartOf(
         t("the execution role"),
-        lambda now: _role(now, now.definition.execution_role if now.definition else None),
+        lambda now: (
+            task_inputs.role(now.session, now.definition.execution_role) if now.definition else None
+        ),
     )
     task_role = PartOf(
         t("the task role"),
-        lambda now: _role(now, now.definition.task_role if now.definition else None),
+        lambda now: (
+            task_inputs.role(now.session, now.definition.task_role) if now.definition else None
+        ),
     )
     image = PartOf(t("the image"), _image)
     secrets = PartOf(t("the secrets"), _secrets)

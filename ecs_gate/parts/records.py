@@ -183,7 +183,7 @@ class Service:
         return self.targets[0][2] if self.targets else None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Container:
     name: str
     exit_code: int | None = None

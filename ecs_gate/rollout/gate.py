@@ -12,9 +12,8 @@ from functools import partial
 from ecs_gate.aws import local_cloud
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.aws.pace import Pace
-from ecs_gate.diagnosis import kept
 from ecs_gate.diagnosis.catalogue import OUTCOME
-from ecs_gate.diagnosis.findings import PAGE_PART, Diagnosis, Fix
+from ecs_gate.diagnosis.findings import PAGE_PART, Diagnosis, Fix, as_line
 from ecs_gate.diagnosis.screen import plain
 from ecs_gate.parts import ecs, verdicts
 from ecs_gate.parts import page as pages
@@ -222,7 +221,7 @@ async def _keep(diagnosis: Diagnosis, reader: Reader, log: Log) -> None:
     if first is None or first.facts.subject == OUTCOME:  # the verdict of an earlier roll-out
         return
     try:
-        await asyncio.to_thread(verdicts.keep, session, names, kept.line(first))
+        await asyncio.to_thread(verdicts.keep, session, names, as_line(first))
     except AwsProblem as problem:
         log.lasting(
             t(

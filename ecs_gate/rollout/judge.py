@@ -37,7 +37,7 @@ STILL_SECONDS = 45.0
 """AWS's seconds without a change after which the doctor is asked why."""
 
 UNUSED_SECONDS = 10.0
-"""The same where a target is in a group to which no listener leads."""
+"""AWS's seconds without a change after which it is asked where no listener leads to a target's group."""
 
 RESOURCES = range(19, 35)
 """The depths of what a task needs to start and of the load balancer: they show whether or not a task has failed."""

@@ -57,7 +57,7 @@ class Answer:
     works: bool = False
     """Whether the page has answered."""
     worked: bool = False
-    """Whether the version before answers the same request."""
+    """Whether the version before this one answers the request for the page."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,9 +10,9 @@ from typing import Any
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.aws.session import Session
 from ecs_gate.checks import (
+    answered_checks,
     capacity,
     databases,
-    health,
     inputs,
     load_balancer,
     network_path,
@@ -80,7 +80,7 @@ ITEMS = (
     Item(t("The target group speaks the app's protocol"), (load_balancer.protocol,), ("group",)),
     Item(
         t("The health check is the declared one"),
-        (load_balancer.health_check_drift, health.codes),
+        (load_balancer.health_check_drift, answered_checks.codes),
         ("group",),
     ),
     Item(
@@ -183,10 +183,11 @@ def tick_account(account: Account) -> Preflight:
         findings += missing
         kinds = {each.kind for each in missing}
         items.append(Ticked(item.text, BAD if "cause" in kinds else WARNED if kinds else GOOD))
+    case = Case.of(account.now)
     diagnosis = Diagnosis(
         names=account.now.names.prefix,
-        stage=stages.described(Case.of(account.now)),
-        findings=tuple(each.at(account.now.place) for each in ranked(findings)),
+        stage=stages.described(case),
+        findings=tuple(case.worded(each).at(account.now.place) for each in ranked(findings)),
         unread=tuple(unseen),
     )
     return Preflight(tuple(items), diagnosis, stage=1)

@@ -10,7 +10,7 @@ from ecs_gate.aws.session import Place
 from ecs_gate.owner import Owner
 from ecs_gate.parts import elb, records
 from ecs_gate.parts.cloudwatch import Measured, Quota
-from ecs_gate.parts.elb import Balancer, Check, Condition, Listener, Rule, Target, TargetGroup
+from ecs_gate.parts.elb import Balancer, Condition, Listener, Rule, Target, TargetGroup
 from ecs_gate.parts.gather import Snapshot
 from ecs_gate.parts.of_service import PARTS
 from ecs_gate.parts.rds import Database
@@ -18,7 +18,7 @@ from ecs_gate.parts.task_inputs import Image, Role, Secret
 from ecs_gate.parts.task_logs import LogLine, Logs
 from ecs_gate.parts.vpc import Group, Nat, Network, Permission, Route, Subnet
 from ecs_gate.pulumi_remedies import PULUMI, PulumiRemedies
-from ecs_gate.target import App, Plan
+from ecs_gate.target import App, HealthCheck, Plan
 from ecs_gate.text import t
 from stack.file import StackFile
 from stack.settings import Settings
@@ -176,7 +176,7 @@ def target_group(**check):
     return TargetGroup(
         arn=GROUP_ARN, name="careapp-poc-tg", protocol="HTTP", vpc="vpc-1",
         check=replace(
-            Check(path="/health", interval=10, timeout=5, healthy=2, unhealthy=3), **check
+            HealthCheck(path="/health", interval=10, timeout=5, healthy=2, unhealthy=3), **check
         ),
     )  # fmt: skip
 

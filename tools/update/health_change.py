@@ -14,7 +14,7 @@ from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.aws.session import Session
 from ecs_gate.facts.elb import matches
 from ecs_gate.parts import elb, page
-from ecs_gate.parts.elb import Check
+from ecs_gate.target import HealthCheck
 from ecs_gate.text import Text, t
 from ecs_gate.waiting import Changes
 from stack.settings import Settings
@@ -32,7 +32,7 @@ def refuse_outage(settings: Settings, changes: Changes) -> None:
     out stops no update, as where the load balancer cannot be reached from here, or has no such listener yet.
     """
     health = settings.health
-    before, after = _declared(changes.state), Check(path=health.path, matcher=health.matcher)
+    before, after = _declared(changes.state), HealthCheck(path=health.path, matcher=health.matcher)
     if not settings.ecs_enabled or before in (None, after):
         return
     try:
@@ -52,13 +52,13 @@ def refuse_outage(settings: Settings, changes: Changes) -> None:
         raise pulumi.RunError(str(_refusal(before, after, status)))
 
 
-def _declared(state: Mapping[str, Mapping[str, Any]]) -> Check | None:
+def _declared(state: Mapping[str, Mapping[str, Any]]) -> HealthCheck | None:
     """Return the check before this update; None where no service ran."""
     if not any(each["type"] == SERVICE for each in state.values()):
         return None
     for each in state.values():
         if each["type"] == GROUP and (check := each["outputs"].get("healthCheck")):
-            return Check(path=check["path"], matcher=check["matcher"])
+            return HealthCheck(path=check["path"], matcher=check["matcher"])
     return None
 
 
@@ -77,7 +77,7 @@ def _answer(settings: Settings) -> int | None:
     return page.status(balancer, target_of(settings), settings.health.path)
 
 
-def _refusal(before: Check, after: Check, status: int) -> Text:
+def _refusal(before: HealthCheck, after: HealthCheck, status: int) -> Text:
     if status not in WIDEST:
         way_out = t(
             "First release a version that answers both {old} and {path}, then change the health check.",
@@ -107,7 +107,7 @@ def _refusal(before: Check, after: Check, status: int) -> Text:
     )
 
 
-def _commands(before: Check, after: Check, status: int) -> str:
+def _commands(before: HealthCheck, after: HealthCheck, status: int) -> str:
     """Return the commands of the updates that change the check without an outage, a line each."""
     # The first of the updates must leave the tasks of now healthy on the old path, too.
     wide = ",".join(dict.fromkeys((before.matcher, after.matcher, str(status))))
@@ -121,7 +121,7 @@ def _commands(before: Check, after: Check, status: int) -> str:
     return "".join(f"\n  pulumi {each}" for each in lines)
 
 
-def _change(before: Check, after: Check) -> str:
+def _change(before: HealthCheck, after: HealthCheck) -> str:
     """Return the settings that change, as the stack file has them."""
     keys = {
         "healthPath": (before.path, after.path),

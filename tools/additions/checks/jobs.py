@@ -84,7 +84,7 @@ def _role_denied(case: Case, jobs: Jobs, arn: str, schedules: list[Schedule]) ->
         lacks = permissions.lacking(role, list(needs))
         if not lacks:
             return None
-        seen = tuple(permissions.verdict(name, each) for each in lacks)
+        seen = tuple(permissions.refusal(name, each) for each in lacks)
         fixes = (*permissions.given(name, lacks), case.or_restore())
     return Finding(
         ROLE_DENIED,

@@ -8,10 +8,10 @@ import pytest
 
 from ecs_gate.checks import network_path
 from ecs_gate.diagnosis.reachability import (
-    CLIENTS,
+    CLIENT_PORTS,
+    ELB_PORTS,
     INTERNET,
-    LINUX,
-    WIDE,
+    TASK_PORTS,
     AclDenial,
     MissingRule,
     Side,
@@ -65,7 +65,9 @@ PUBLIC, PRIVATE = (IPv4Network(each) for each in ("10.0.0.0/24", "10.0.16.0/20")
 
 def to_task(**acls):
     net = network(**acls)
-    return acl_denials(net, acl_ends(net, ["public-1"]), acl_ends(net, ["private-1"]), 3000, WIDE)
+    return acl_denials(
+        net, acl_ends(net, ["public-1"]), acl_ends(net, ["private-1"]), 3000, ELB_PORTS
+    )
 
 
 @pytest.mark.parametrize(
@@ -77,13 +79,13 @@ def to_task(**acls):
         ((rule(100, 3000, network=PRIVATE),), OPEN, [("ingress", (3000, 3000), None)]),
         ((rule(90, 3000, allow=False), rule(100)), OPEN, [("ingress", (3000, 3000), 90)]),
         ((rule(100), rule(110, 3000, allow=False)), OPEN, []),
-        (OPEN, (), [("egress", WIDE, None)]),
-        (OPEN, (rule(100, *LINUX),), [("egress", WIDE, None)]),
-        (OPEN, (rule(100, *WIDE),), []),
+        (OPEN, (), [("egress", ELB_PORTS, None)]),
+        (OPEN, (rule(100, *TASK_PORTS),), [("egress", ELB_PORTS, None)]),
+        (OPEN, (rule(100, *ELB_PORTS),), []),
         (OPEN, (rule(100, 1024, 32767), rule(110, 32768, 65535)), []),
-        (OPEN, (rule(100, 1024, 32767), rule(110, 32769, 65535)), [("egress", WIDE, None)]),
-        (OPEN, (rule(90, 5000, allow=False), rule(100)), [("egress", WIDE, 90)]),
-        (OPEN, (rule(90, 1024, 2000, allow=False), rule(100)), [("egress", WIDE, 90)]),
+        (OPEN, (rule(100, 1024, 32767), rule(110, 32769, 65535)), [("egress", ELB_PORTS, None)]),
+        (OPEN, (rule(90, 5000, allow=False), rule(100)), [("egress", ELB_PORTS, 90)]),
+        (OPEN, (rule(90, 1024, 2000, allow=False), rule(100)), [("egress", ELB_PORTS, 90)]),
         ((rule(90, 3000), rule(100, 3001, allow=False)), OPEN, []),
     ],
 )
@@ -108,15 +110,15 @@ def test_every_address_of_a_subnet_must_pass_and_halves_may_add_up():
 def test_within_a_subnet_no_acl_is_asked():
     net = network(private=acl((), ()))
     inside = acl_ends(net, ["private-1"])
-    assert acl_denials(net, inside, inside, 3000, LINUX) == ()
+    assert acl_denials(net, inside, inside, 3000, TASK_PORTS) == ()
 
 
 def test_a_part_of_the_internet_may_be_kept_out_but_not_all_of_it():
     bad = IPv4Network("93.184.0.0/16")
     net = network(public=acl((rule(50, network=bad, allow=False), rule(100))))
-    assert acl_denials(net, [INTERNET], acl_ends(net, ["public-1"]), 80, CLIENTS) == ()
+    assert acl_denials(net, [INTERNET], acl_ends(net, ["public-1"]), 80, CLIENT_PORTS) == ()
     net = network(public=acl((rule(100, 443),)))
-    (found,) = acl_denials(net, [INTERNET], acl_ends(net, ["public-1"]), 80, CLIENTS)
+    (found,) = acl_denials(net, [INTERNET], acl_ends(net, ["public-1"]), 80, CLIENT_PORTS)
     assert found == AclDenial("acl-1", "public-1", "ingress", (80, 80), ANYWHERE, None)
 
 
@@ -125,11 +127,11 @@ def test_a_part_of_the_internet_may_be_kept_out_but_not_all_of_it():
     [
         ({"private": acl(egress=(rule(100, 443),))}, []),
         ({"private": acl(egress=(rule(100, 80),))}, [("private-1", "egress", (443, 443))]),
-        ({"private": acl(ingress=(rule(100, 3000),))}, [("private-1", "ingress", LINUX)]),
-        ({"public": acl(ingress=(rule(100, *WIDE),))}, [("public-1", "ingress", (443, 443))]),
-        ({"public": acl(egress=(rule(100, 443),))}, [("public-1", "egress", LINUX)]),
-        ({"public": acl(ingress=(rule(90, 443), rule(100, *LINUX)))},
-         [("public-1", "ingress", WIDE)]),
+        ({"private": acl(ingress=(rule(100, 3000),))}, [("private-1", "ingress", TASK_PORTS)]),
+        ({"public": acl(ingress=(rule(100, *ELB_PORTS),))}, [("public-1", "ingress", (443, 443))]),
+        ({"public": acl(egress=(rule(100, 443),))}, [("public-1", "egress", TASK_PORTS)]),
+        ({"public": acl(ingress=(rule(90, 443), rule(100, *TASK_PORTS)))},
+         [("public-1", "ingress", ELB_PORTS)]),
     ],
 )  # fmt: skip
 def test_the_way_out_passes_the_nat_gateway_s_subnet_too(acls, dropped):
@@ -151,7 +153,7 @@ def test_two_rules_for_one_acl_get_numbers_of_their_own():
     net = replace(net, subnets={**net.subnets, "public-2": replace(
         net.subnets["public-1"], id="public-2", network=IPv4Network("10.0.1.0/24"))})  # fmt: skip
     near, far = acl_ends(net, ["public-1", "public-2"]), acl_ends(net, ["private-1"])
-    (fix,) = network_path.acl_fixes(acl_denials(net, near, far, 3000, WIDE), net)
+    (fix,) = network_path.acl_fixes(acl_denials(net, near, far, 3000, ELB_PORTS), net)
     assert [shlex.split(each)[7] for each in fix.commands] == ["19", "18"]
 
 
@@ -186,7 +188,7 @@ def test_the_fix_lets_through_what_the_acl_dropped(stack):
 def dropped_now(stack):
     net = vpc.network(stack.session, stack.vpc)
     near, far = acl_ends(net, [stack.public_a]), acl_ends(net, [stack.private_a])
-    return net, acl_denials(net, near, far, 3000, WIDE)
+    return net, acl_denials(net, near, far, 3000, ELB_PORTS)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.checks import TRIED
-from ecs_gate.diagnosis import kept
+from ecs_gate.diagnosis.findings import as_line
 from ecs_gate.doctor import judge
 from ecs_gate.parts import ecs, verdicts
 from ecs_gate.parts.gather import Inquiry, Snapshot
@@ -150,7 +150,7 @@ def test_verdict_that_ecs_has_forgotten_is_said_again_and_not_kept_again():
     up(aws := Aws(("a", "ROLLBACK_SUCCESSFUL")), diagnosis("page-errors"))
     first = verdicts.newest(aws, NAMES)
     again = named(judge(a.but(SITUATIONS["page-errors"], tried=first)))
-    for verdict in (first, kept.line(again)):
+    for verdict in (first, as_line(again)):
         up(aws, found := judge(rolled_back(STOPPED, verdict=verdict, tried=first)))
         assert found.causes[0].seen.count(TRIED) == len(aws.streams["gate/a"]) == 1
 

@@ -4,8 +4,8 @@ import json
 from dataclasses import replace
 
 from ecs_gate.checks import running
-from ecs_gate.diagnosis import kept
 from ecs_gate.diagnosis.case import Case
+from ecs_gate.diagnosis.findings import as_line
 from ecs_gate.parts.records import Alarmed
 from ecs_gate.parts.task_inputs import Image, Role, Secret
 from ecs_gate.parts.task_logs import LogLine
@@ -238,7 +238,7 @@ VARIANTS = {
     "nothing: Spot took two tasks": a.stack(a.choices(fargateSpot="true"), tasks=(a.task(), *INTERRUPTED)),
     "rolled-back: by an alarm": rolled_back(ALARMED, TRIPPED, ended_by=Alarmed((ALARM,))),
     "rolled-back: stopped": rolled_back(STOPPED),
-    "rolled-back: as pulumi up found": rolled_back(STOPPED, verdict=kept.line(REDIRECTS)),
+    "rolled-back: as pulumi up found": rolled_back(STOPPED, verdict=as_line(REDIRECTS)),
     "rolled-back: its page raised": requested([*NO_VISIT, s.asked("/", 500)] * 3),
     "rolled-back: a path that the version before answers": requested([s.asked("/", 404)] * 3),
     "rolled-back: a redirect of what the version before answers": requested([s.asked("/", 302)] * 3),

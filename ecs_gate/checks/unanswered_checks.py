@@ -13,8 +13,8 @@ from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.catalogue import CRASH, FORWARD, LOG, TASKS_NODE, Facts
 from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.diagnosis.log_lines import Listening, errors, listening
-from ecs_gate.parts.elb import Check
 from ecs_gate.parts.records import ContainerHealth, Definition, Task
+from ecs_gate.target import HealthCheck
 from ecs_gate.text import Text, t
 
 NO_ANSWER = {
@@ -180,7 +180,7 @@ def _reachable(host: str, private_address: str, line: str) -> bool:
     return not private_address and not address.is_loopback
 
 
-def _ports(case: Case, heard: int, port: int, check: Check) -> tuple[Fix, ...]:
+def _ports(case: Case, heard: int, port: int, check: HealthCheck) -> tuple[Fix, ...]:
     if check.port.isdigit() and heard == port:
         group = case.now.group.value.arn if case.now.group.value else ""
         option = "--health-check-port traffic-port"

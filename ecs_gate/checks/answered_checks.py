@@ -10,7 +10,7 @@ from ecs_gate.diagnosis.catalogue import CRASH, FORWARD, LOG, NO_DATA, TO_DATABA
 from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.diagnosis.log_lines import asked_path
 from ecs_gate.facts.elb import matches
-from ecs_gate.parts.elb import Check
+from ecs_gate.target import HealthCheck
 from ecs_gate.text import Text, t
 
 # An app that is warming up may answer 503, a busy one 429.
@@ -62,7 +62,7 @@ Answer = tuple[Facts, Text, Text, tuple[Fix, ...]]
 """The finding's facts, title, why and fixes."""
 
 
-def _answered(case: Case, check: Check, code: int) -> Answer:
+def _answered(case: Case, check: HealthCheck, code: int) -> Answer:
     path, matcher = check.path, check.matcher
     right = case.health_path or "/health"
     asks = _asks(case, right, check)
@@ -131,7 +131,7 @@ def _host(case: Case, path: str, code: int, refusal: Text) -> Answer:
     return HEALTH_HOST, title, why, (case.deploy(text),)
 
 
-def _other_code(case: Case, check: Check, code: int, asks: Fix) -> Answer:
+def _other_code(case: Case, check: HealthCheck, code: int, asks: Fix) -> Answer:
     path, matcher = check.path, check.matcher
     right = case.health_path
     logs = case.read_log()
@@ -179,7 +179,7 @@ def limited(case: Case, path: str) -> Fix:
     return case.deploy(text)
 
 
-def _asks(case: Case, right: str, check: Check) -> Fix:
+def _asks(case: Case, right: str, check: HealthCheck) -> Fix:
     if check.path != right:
         return _path(case, right)
     text = t(
@@ -203,7 +203,8 @@ def timeouts(case: Case) -> Iterator[Finding]:
     checks = [each for each in case.failed_checks if each.kind == "timeout"]
     if not checks or case.health_check is None:
         return
-    check = case.health_check
+    check, right = case.health_check, case.health_path
+    patience = case.deploy(t("Make {path} return at once, and deploy:", path=check.path))
     seen = t("No answer to GET {path} within {limit} s.", path=check.path, limit=check.timeout)
     yield Finding(
         HEALTH_SLOW,
@@ -213,12 +214,9 @@ def timeouts(case: Case) -> Iterator[Finding]:
             limit=check.timeout,
         ),
         seen=(seen,),
-        fixes=(_patience(case, check), *case.retry_if_fixed()),
+        fixes=(
+            _path(case, right) if right not in ("", check.path) else patience,
+            *case.retry_if_fixed(),
+        ),
         evidence=tuple(each.words for each in checks),
     )
-
-
-def _patience(case: Case, check: Check) -> Fix:
-    if (right := case.health_path) and check.path != right:
-        return _path(case, right)
-    return case.deploy(t("Make {path} return at once, and deploy:", path=check.path))
