@@ -126,9 +126,9 @@ def _cannot_move(given: Params) -> bool:
 def _definition(given: Params) -> Any:
     """Return the task definition of a call, or that of the service which it changes."""
     if not (name := given.get("taskDefinition")):
-        cluster = str(given.get("cluster", "default")).rpartition("/")[2]
-        service = str(given["service"]).rpartition("/")[2]
-        name = backend("ecs").services[f"{cluster}:{service}"].task_definition
+        named = given.get("cluster", "default"), given["service"]  # by their names, or ARNs
+        key = ":".join(each.rpartition("/")[2] for each in named)
+        name = backend("ecs").services[key].task_definition
     return backend("ecs").describe_task_definition(name)
 
 
@@ -146,7 +146,7 @@ def _wrong_size(given: Params) -> bool:
 
 
 def _unmapped(given: Params) -> Any:
-    """Return the container of a load balancer that the task definition lacks, or lacks the port of."""
+    """Return the container and port of a load balancer that the task definition lacks."""
     mapped = {
         (each["name"], port.get("containerPort"))
         for each in _definition(given).container_definitions
@@ -154,7 +154,7 @@ def _unmapped(given: Params) -> Any:
     }
     balancers = given.get("loadBalancers") or ()
     asked = [(each.get("containerName"), each.get("containerPort")) for each in balancers]
-    return next((f"{each[0]} at port {each[1]}" for each in asked if each not in mapped), None)
+    return next((each for each in asked if each not in mapped), None)
 
 
 def _unknown_override(given: Params) -> Any:
@@ -199,7 +199,7 @@ REFUSALS: Refusals = {
     "ecs CreateService UpdateService": (
         (INVALID, "Both maximumPercent and minimumHealthyPercent cannot be 100 as this will block deployments.",
          _cannot_move),
-        (INVALID, "The container {} did not have a container port defined in the task definition.", _unmapped),
+        (INVALID, "The container {0[0]} did not have a container port {0[1]} defined.", _unmapped),
         (INVALID, "The target group {} does not exist.", _unknown_group),
         (INVALID, "The port name {} of serviceConnectConfiguration is not one of the task definition.", _unknown_port),
         (INVALID, "Alarms that are enabled need names.", lambda p: (
