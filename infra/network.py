@@ -157,13 +157,14 @@ class InternetGatewayFirst:
 
     def order(self, args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
         """Add the hooks to awsx's gateways. A resource transform."""
-        hooks = {
-            "aws:ec2/internetGateway:InternetGateway": self._first,
-            "aws:ec2/natGateway:NatGateway": self._second,
-        }.get(args.type_)
-        if hooks is None:
+        if args.type_ == "aws:ec2/internetGateway:InternetGateway":
+            more = pulumi.ResourceOptions(hooks=self._first)
+        elif args.type_ == "aws:ec2/natGateway:NatGateway":
+            # The new one gets the same Elastic IP address, which EC2 associates with one only.
+            more = pulumi.ResourceOptions(hooks=self._second, delete_before_replace=True)
+        else:
             return None
-        opts = pulumi.ResourceOptions.merge(args.opts, pulumi.ResourceOptions(hooks=hooks))
+        opts = pulumi.ResourceOptions.merge(args.opts, more)
         return pulumi.ResourceTransformResult(props=args.props, opts=opts)
 
     def begin(self, _gateway: pulumi.ResourceHookArgs) -> None:

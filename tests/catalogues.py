@@ -6,12 +6,8 @@ A message without Japanese is shown in English: neither fails a test, so that a 
 
 ecs_gate/ has a catalogue of its own, and careapp has one of what it says beside that.
 
-<<<<<<< HEAD
-Messages stand in calls of ``t``, ``Invalid`` and REFUSALS, in fields of ROWS, in the help of commands and in the
-settings.
-=======
-Messages stand in calls of ``t``, ``Invalid`` and REFUSALS, in the help of commands, in templates and in the settings.
->>>>>>> leantools
+Messages stand in calls of ``t``, ``Invalid`` and REFUSALS, in fields of ROWS, in the help of commands, in templates
+and in the settings.
 """
 
 import ast

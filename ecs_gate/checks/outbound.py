@@ -182,8 +182,7 @@ def _acls_deny(case: Case, network: Network, denials: tuple[AclDenial, ...]) -> 
 
 def _no_internet(cut_off: NoInternet, network: Network) -> Text:
     known, target = network.subnets.get(cut_off.subnet), cut_off.target
-    subnet = f"{cut_off.subnet} ({known.name})" if known else cut_off.subnet
-    values = {"subnet": subnet, "target": target}
+    values = {"subnet": _named(cut_off.subnet, network), "target": target}
     match cut_off.why:
         case "no-route":
             values["table"] = known.table if known else ""
@@ -201,14 +200,20 @@ def _no_internet(cut_off: NoInternet, network: Network) -> Text:
             return t("Subnet {subnet}: its NAT gateway {target} is {state}. {failure}", **values)
         case "nat-private":
             return t(
-                "Subnet {subnet}: its NAT gateway {target} is in a subnet that has no route to an internet gateway.",
+                "Subnet {subnet}: its NAT gateway {target} is in {other}, which has no route to an internet gateway.",
                 **values,
+                other=_named(network.nats[target].subnet, network),
             )
     return t(
         "Subnet {subnet} leads to the internet gateway {target}, which serves only tasks with a "
         "public address, and assignPublicIp is DISABLED.",
         **values,
     )
+
+
+def _named(subnet: str, network: Network) -> str:
+    known = network.subnets.get(subnet)
+    return f"{subnet} ({known.name})" if known else subnet
 
 
 def _https(case: Case, service: Service, network: Network) -> Iterator[Finding]:

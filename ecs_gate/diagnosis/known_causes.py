@@ -120,7 +120,7 @@ KNOWN = (
         title="The database's driver is missing in the image: {what}",
         why="SQLAlchemy takes psycopg for postgresql:// from 2.1 on, and psycopg2 before.",
         fix="Name the driver that the image has in the URL, as postgresql+psycopg2:// or "
-        "postgresql+psycopg://, or add {what}[binary], for psycopg2 psycopg2-binary, to the "
+        "postgresql+psycopg://, or add one, psycopg2-binary or psycopg[binary], to the "
         "packages that the Dockerfile installs; then deploy.",
     ),
     Known(
@@ -349,7 +349,8 @@ KNOWN = (
     ),
     Known(
         "read-only-root",
-        r"Read-only file system:? ?'?(?P<what>[^'\"]*)",
+        # Programs and shells name the path before it, Python after it.
+        r"(?:[ '\"](?P<also>/[^'\": ]+)['\"]?: )?Read-only file system:? ?'?(?P<what>[^'\"]*)",
         title="The app writes to the read-only root file system: {what}",
         why="A task can write below /tmp only, which is empty at its start and deleted with it.",
         fix="Make the app write below /tmp only; data that must persist belongs in the database or in S3. Then deploy.",

@@ -60,16 +60,6 @@ def _exists(wanted: dict[str, str]) -> bool:
     )
 
 
-@before("acm", "DeleteCertificate")
-def certificate_unused(params: Params) -> None:
-    arn = params["CertificateArn"]
-    for balancer in backend("elbv2").load_balancers.values():
-        for listener in balancer.listeners.values():
-            if arn == listener.certificate:
-                words = f"Certificate {arn} in account {ACCOUNT} is in use."
-                raise Refused("ResourceInUseException", words)
-
-
 @before("elbv2", "CreateListener")
 @before("elbv2", "ModifyListener")
 def _certificate_serves(params: Params) -> None:

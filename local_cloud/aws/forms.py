@@ -5,7 +5,7 @@ is for the whole text, a range for numbers, a set for words, and a number is the
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cache
 from ipaddress import ip_network
 from typing import Any, TypeAlias
@@ -15,8 +15,24 @@ from botocore.model import Shape
 from local_cloud.aws import models
 
 Form: TypeAlias = str | range | Collection[str] | int | Callable[[Any], bool]
-CODES = {"rds": "InvalidParameterValue", "ecs RegisterTaskDefinition": "ClientException"}
+CODES = {
+    "rds": "InvalidParameterValue",
+    "ecs RegisterTaskDefinition": "ClientException",
+    "iam CreateOpenIDConnectProvider": "InvalidInput",
+    "s3 PutBucketCors": "InvalidRequest",
+    "s3 PutBucketLifecycleConfiguration": "InvalidArgument",
+    "s3 PutBucketLifecycle": "InvalidArgument",
+}
 """The services' error codes for a form, where not that of their models (``models.CODES``)."""
+RELATED = {
+    **dict.fromkeys(("rds", "ec2"), "InvalidParameterCombination"),
+    **dict.fromkeys(("secretsmanager", "acm"), "InvalidParameterException"),
+    "ec2 CreateVpcEndpoint": "InvalidParameter",
+    "ecs RegisterTaskDefinition": "ClientException",
+    "s3 PutBucketLifecycleConfiguration": "MalformedXML",
+    "s3 PutBucketLifecycle": "MalformedXML",
+}
+"""The codes for parameters that do not go together, where not those of a form."""
 TAG = r"(?!(?i:aws:)).{1,128}"
 """A tag's key; those that begin with "aws:" are AWS's own (Tagging AWS Resources user guide)."""
 NAME = "[A-Za-z0-9_-]{1,255}"
@@ -51,6 +67,7 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
     "ecs": {  # ECS API reference: the operation or the type with the member
         "family serviceName clusterName ContainerDefinition.name Volume.name": NAME,
         "desiredCount": range(5001),
+        "maxResults": range(1, 101),
         "count": range(1, 11),
         "services": 10,
         "tasks": 100,
@@ -58,7 +75,14 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
         "capacityProviderStrategy": 20,
         "securityGroups": 5,
         "subnets": 16,
-        "containerDefinitions": 10,
+        "containerDefinitions environmentFiles": 10,
+        "serviceRegistries clientAliases credentialSpecs": 1,
+        "clientToken": "[!-~]{0,64}",
+        "discoveryName": "(?!-).{1,64}",
+        "bakeTimeInMinutes stepBakeTimeInMinutes canaryBakeTimeInMinutes": range(1441),
+        "Tmpfs.size": range(1, 1 << 31),
+        "ContainerRestartPolicy.ignoredExitCodes": 50,
+        "ContainerRestartPolicy.restartAttemptPeriod": range(60, 1801),
         "ContainerDefinition.image": r"[\w.:/#-]{1,255}(@sha256:\w+)?",
         "ContainerDefinition.cpu ContainerDefinition.stopTimeout healthCheckGracePeriodSeconds": range(
             1 << 31
@@ -67,6 +91,7 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
         "ContainerDefinition.startTimeout": range(2, 121),
         "PortMapping.name": "[a-z0-9_][a-z0-9_-]{0,63}",
         "PortMapping.containerPort PortMapping.hostPort": range(65536),
+        "PortMapping.containerPortRange": r"\d{1,5}-\d{1,5}",
         "HealthCheck.interval": range(5, 301),
         "HealthCheck.timeout": range(2, 61),
         "HealthCheck.retries": range(1, 11),
@@ -75,8 +100,10 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
         "KeyValuePair.name Secret.name Secret.valueFrom": ".+",
         "EFSVolumeConfiguration.fileSystemId": "fs-[0-9a-f]+",
         "startedBy": ".{0,128}",
-        "executionRoleArn taskRoleArn EnvironmentFile.value ServiceRegistry.registryArn": ARN,
+        "executionRoleArn taskRoleArn ServiceRegistry.registryArn": ARN,
+        "EnvironmentFile.value": r"arn:aws:s3:::.+\.env",
         "ClusterSetting.value": {"enabled", "disabled", "enhanced"},
+        "PutAccountSettingRequest.value": r"enabled|disabled|enhanced|on|off|(non-)?blocking|\d+",
         "minimumHealthyPercent": range(101),
     },
     "elbv2": {  # ELB API reference
@@ -88,7 +115,10 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
         "RedirectActionConfig.Path": "[/#].*",
         "RedirectActionConfig.Port": r"#\{port\}|[1-9]\d{0,3}|[1-5]\d{4}|6[0-5]\d{3}",
         "HttpHeaderConditionConfig.HttpHeaderName": "(?i)(?!host$).{1,40}",
-        "Matcher.HttpCode": r"[2-5]\d\d([,-][2-5]\d\d)*",
+        "Matcher.HttpCode": r"[2-4]\d\d([,-][2-4]\d\d)*",
+        "Matcher.GrpcCode": r"\d\d?([,-]\d\d?)*",
+        "AuthenticateOidcActionConfig.SessionTimeout": range(1, 604801),
+        "HttpHeaderConditionConfig.Values QueryStringKeyValuePair.Value": ".{0,128}",
         "TargetGroupTuple.Weight": range(1000),
         "TargetGroupStickinessConfig.DurationSeconds": range(1, 604801),
         "HostHeaderConditionConfig.Values": HOST,
@@ -109,12 +139,15 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
             "731",
             *(str(31 * month) for month in range(1, 24)),
         },
-        "Port": range(1150, 65536),
+        "Port DBPortNumber": range(1150, 65536),
+        "MonitoringRoleArn": ARN,
         "PromotionTier": range(16),
         "EngineLifecycleSupport": r"open-source-rds-extended-support(-disabled)?",
         "LicenseModel": "postgresql-license",
         "NetworkType": {"IPV4", "DUAL"},
         "ApplyMethod": {"immediate", "pending-reboot"},
+        "MaxRecords": range(20, 101),
+        "ModifyDBParameterGroupMessage.Parameters": 20,
         "StorageType": {"gp2", "gp3", "io1", "io2", "standard"},
         "DBName MasterUsername": "[A-Za-z][A-Za-z0-9_]{0,62}",
         "EnableCloudwatchLogsExports": {"postgresql", "upgrade", "iam-db-auth-error"},
@@ -126,7 +159,17 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
         "CreateSecurityGroupRequest.GroupName": rf"(?!sg-)(?=.){WORDS}",
         "CreateSecurityGroupRequest.Description": rf"(?=.){WORDS}",
         "IpRange.Description UserIdGroupPair.Description": WORDS,
-        "IpRange.CidrIp DestinationCidrBlock CreateSubnetRequest.CidrBlock": network,
+        "IpRange.CidrIp DestinationCidrBlock CidrBlock Ipv6CidrBlock": network,
+        "ClientToken": "[ -~]{0,64}",
+        "PrefixListName": r"(?!com\.amazonaws).{1,255}",
+        "AddPrefixListEntry.Description": ".{0,255}",
+        "Throughput": range(125, 2001),
+        "HttpPutResponseHopLimit": range(1, 65),
+        "RuleNumber": range(1, 32767),
+        "CreateVpcRequest.InstanceTenancy": {"default", "dedicated"},
+        "NewDhcpConfiguration.Key": (
+            "domain-name(-servers)?|ntp-servers|netbios-(name-servers|node-type)|ipv6-address-preferred-lease-time"
+        ),
         "IpPermission.IpProtocol": r"-1|(?i:tcp|udp|icmp|icmpv6)|\d{1,2}|1\d\d|2[0-4]\d|25[0-5]",
     },
     "cloudwatch": {  # CloudWatch API reference, PutMetricAlarm and the operation with the member
@@ -135,16 +178,19 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
         "PutMetricAlarmInput.ExtendedStatistic": r"(p|tm|tc|ts|wm|pr|iqm|TM|TC|TS|WM|PR|IQM).*(?<!p10[1-9])",
         "MetricDataQuery.Id": r"[a-z]\w{0,254}",
         "PutMetricDataInput.Namespace": "(?!AWS/).+",
+        "EvaluateLowSampleCountPercentile": {"evaluate", "ignore"},
     },
     "secretsmanager": {"CreateSecretRequest.Name": r"[\w/+=.@!-]{1,512}"},
     "kms": {
         "ScheduleKeyDeletionRequest.PendingWindowInDays": range(7, 31),
         "CreateAliasRequest.AliasName": r"alias/(?!aws/)[\w/-]+",
         "Tag.TagKey": TAG,
+        "PutKeyPolicyRequest.PolicyName": {"default"},
     },
     "s3": {
         "LifecycleRule.ID": ".{0,255}",
-        "AbortIncompleteMultipartUpload.DaysAfterInitiation": range(1, 1 << 31),
+        "DaysAfterInitiation NoncurrentDays LifecycleExpiration.Days": range(1, 1 << 31),
+        "CORSRule.AllowedOrigins CORSRule.AllowedHeaders": r"[^*]*\*?[^*]*",
     },
     "route53": {
         "CreateHostedZoneRequest.Name": r"([A-Za-z0-9_*-]{1,63}\.?)+",
@@ -154,9 +200,18 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
         "PutParameterRequest.Name": r"[\w.-]+|(/[\w.-]+){1,15}",
         "PutParameterRequest.Value": ".+",
     },
-    "events": {"PutTargetsRequest.Targets": 5},
+    "events": {"PutTargetsRequest.Targets": 5, "DeadLetterConfig.Arn": r"arn:aws:sqs:.+"},
+    "iam": {"Url": "https://.+", "ClientIDList": 100, "ThumbprintList": 5},
+    "logs": {
+        "CreateLogGroupRequest.logGroupName": "(?!aws/).+",
+        "MetricTransformation.dimensions": 3,
+        "destinationArn": ARN,
+        "retentionInDays": "1|3|5|7|14|30|60|90|120|150|180|365|400|545|731|1096|1827|2192|2557|2922|3288|3653",
+        "StartQueryRequest.logGroupNames logGroupIdentifiers": 50,
+    },
     "sns": {  # SNS API reference, Publish and Subscribe
         "PublishInput.Message": ".+",
+        "PublishInput.Subject": r"[^\x00-\x1f\x7f]{1,100}",
         "TopicArn": ARN,
         "Protocol": r"https?|email|email-json|sms|sqs|application|lambda|firehose",
     },
@@ -167,6 +222,56 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
 }
 """The forms of the operations' parameters by service; those of ``COMMON`` are every service's."""
 
+RELATIONS = """
+application-autoscaling PutScheduledActionRequest: StartTime < EndTime
+cloudwatch MetricDatum: Value | StatisticValues | Values
+cloudwatch MetricDatum: Counts > Values
+cloudwatch PutMetricAlarmInput: Threshold ^ ThresholdMetricId
+ec2 CreateNetworkAclEntryRequest: CidrBlock ^ Ipv6CidrBlock
+ec2 CreateRouteRequest: DestinationCidrBlock ^ DestinationIpv6CidrBlock ^ DestinationPrefixListId
+ec2 CreateVolumeRequest: KmsKeyId > Encrypted
+ec2 CreateVpcEndpointRequest: SubnetIds | RouteTableIds
+ec2 ModifyVpcAttributeRequest: EnableDnsHostnames | EnableDnsSupport | EnableNetworkAddressUsageMetrics
+ec2 RunInstancesRequest: SecurityGroupIds | NetworkInterfaces
+ec2 RunInstancesRequest: Ipv6AddressCount | Ipv6Addresses
+ecs PortMapping: containerPort ^ containerPortRange
+elbv2 CreateLoadBalancerInput: Subnets | SubnetMappings
+elbv2 Matcher: HttpCode | GrpcCode
+elbv2 TargetGroupStickinessConfig: Enabled > DurationSeconds
+events EcsParameters: LaunchType | CapacityProviderStrategy
+events Target: Input | InputPath | InputTransformer
+logs FilterLogEventsRequest: logStreamNames | logStreamNamePrefix
+logs MetricTransformation: defaultValue | dimensions
+logs StartQueryRequest: logGroupName | logGroupNames | logGroupIdentifiers
+rds CreateDBInstanceMessage: KmsKeyId > StorageEncrypted
+rds CreateDBInstanceMessage: PerformanceInsightsRetentionPeriod > EnablePerformanceInsights
+rds CreateDBInstanceMessage: PerformanceInsightsKMSKeyId > EnablePerformanceInsights
+rds CreateDBInstanceMessage: Domain > DomainIAMRoleName
+route53 ResourceRecordSet: Weight > SetIdentifier
+route53 ResourceRecordSet: Region > SetIdentifier
+route53 ResourceRecordSet: Failover > SetIdentifier
+route53 ResourceRecordSet: GeoLocation > SetIdentifier
+route53 ResourceRecordSet: MultiValueAnswer > SetIdentifier
+route53 ResourceRecordSet: Weight | Region | Failover | GeoLocation | MultiValueAnswer | CidrRoutingConfig
+s3 LifecycleExpiration: Days | Date | ExpiredObjectDeleteMarker
+s3 Transition: Days | Date
+scheduler CreateScheduleInput: StartDate < EndDate
+scheduler UpdateScheduleInput: StartDate < EndDate
+scheduler EcsParameters: LaunchType | CapacityProviderStrategy
+secretsmanager CreateSecretRequest: SecretString | SecretBinary
+secretsmanager PutSecretValueRequest: SecretString | SecretBinary
+secretsmanager UpdateSecretRequest: SecretString | SecretBinary
+secretsmanager RotationRulesType: AutomaticallyAfterDays | ScheduleExpression
+"""
+"""Which members of a structure go together, by its service and its name in botocore, from the API reference of each:
+at most one (|), exactly one (^), one that needs another (>), and a time that is before another (<)."""
+WORDS_OF = {
+    "|": "Only one of {} can be given.",
+    "^": "Exactly one of {} must be given.",
+    ">": "The first of {} needs the other one.",
+    "<": "The first of {} must come before the other one.",
+}
+
 
 @cache
 def _forms(service: str) -> Mapping[str, Form]:
@@ -176,25 +281,68 @@ def _forms(service: str) -> Mapping[str, Form]:
 
 def problem(service: str, operation: str, params: Mapping[str, Any]) -> tuple[str, str] | None:
     """Return the code and the message, which AWS does not document, for a parameter of another form; None for none."""
-    shape = models.input_shape(service, operation)
-    words = next(_misfits(_forms(service), shape, params, ""), None) if shape is not None else None
-    usual = CODES.get(service) or models.CODES.get(service, "ValidationException")
-    return (CODES.get(f"{service} {operation}", usual), words) if words else None
+    shape, call = models.input_shape(service, operation), f"{service} {operation}"
+    if shape is None:
+        return None
+    code = CODES.get(call) or CODES.get(service) or models.CODES.get(service, "ValidationException")
+    parts = list(_structures(shape, params, ""))
+    if words := next(_misfits(_forms(service), parts), None):
+        return code, words
+    if words := next(_unrelated(service, parts), None):
+        return RELATED.get(call) or RELATED.get(service) or code, words
+    return None
 
 
-def _misfits(forms: Mapping[str, Form], shape: Shape, value: Any, path: str) -> Iterator[str]:
+Part: TypeAlias = tuple[Shape, Mapping[str, Any], str]
+"""A structure of an operation's parameters: its shape, its members that the shape has, and the path to them."""
+
+
+def _structures(shape: Shape, value: Any, path: str) -> Iterator[Part]:
     if shape.type_name == "list" and isinstance(value, list):
         for each in value:
-            yield from _misfits(forms, shape.member, each, path)
-    if shape.type_name != "structure" or not isinstance(value, Mapping):
-        return
-    for name, each in value.items():
-        form = forms.get(f"{shape.name}.{name}", forms.get(name))
-        if name not in shape.members or each is None:
-            continue
-        if form is not None and not keeps(form, each):
-            yield f"Invalid value '{each}' for {path}{name}, which must be {_shown(form)}"
-        yield from _misfits(forms, shape.members[name], each, f"{path}{name}.")
+            yield from _structures(shape.member, each, path)
+    elif shape.type_name == "structure" and isinstance(value, Mapping):
+        known = {name: each for name, each in value.items() if name in shape.members}
+        yield shape, known, path
+        for name, each in known.items():
+            yield from _structures(shape.members[name], each, f"{path}{name}.")
+
+
+@cache
+def _relations() -> Mapping[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for row in RELATIONS.strip().splitlines():
+        shape, _, rule = row.partition(": ")
+        found.setdefault(shape, []).append(rule)
+    return found
+
+
+def _unrelated(service: str, parts: Iterable[Part]) -> Iterator[str]:
+    """Yield the relations of ``RELATIONS`` that the parameters do not keep."""
+    for shape, value, _ in parts:
+        for rule in _relations().get(f"{service} {shape.name}", ()):
+            names, sign = rule.split()[::2], rule.split()[1]
+            given = [name for name in names if _given(value.get(name))]
+            broken = {
+                "|": len(given) > 1,
+                "^": len(given) != 1,
+                ">": given == names[:1],
+                "<": given == names and str(value[names[0]]) >= str(value[names[1]]),
+            }
+            if broken[sign]:
+                yield WORDS_OF[sign].format(", ".join(names))
+
+
+def _given(value: Any) -> bool:
+    return str(value).lower() not in ("none", "false", "", "[]", "{}")
+
+
+def _misfits(forms: Mapping[str, Form], parts: Iterable[Part]) -> Iterator[str]:
+    for shape, value, path in parts:
+        for name, each in value.items():
+            form = forms.get(f"{shape.name}.{name}", forms.get(name))
+            if form is not None and each is not None and not keeps(form, each):
+                yield f"Invalid value '{each}' for {path}{name}, which must be {_shown(form)}"
 
 
 def _shown(form: Form) -> str:
@@ -212,7 +360,7 @@ def _shown(form: Form) -> str:
 def keeps(form: Form, value: object) -> bool:
     """Return whether a value, or each one of a list, has a form."""
     if isinstance(form, int):
-        return not isinstance(value, list) or len(value) <= form
+        return not isinstance(value, (list, Mapping)) or len(value) <= form
     if form is tags:
         return tags(value)
     if isinstance(value, list):

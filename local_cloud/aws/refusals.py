@@ -3,13 +3,17 @@
 import re
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
+from itertools import pairwise
 from typing import Any
 
-from local_cloud.aws.forms import Form, keeps
-from local_cloud.aws.hooks import ACCOUNT, Params, Refusals, backend, other_than
+from local_cloud.aws.elb.rules import listeners
+from local_cloud.aws.forms import ARN, Form, keeps
+from local_cloud.aws.hooks import ACCOUNT, Params, Refusals, backend, other_than, twice
+from local_cloud.aws.policies import is_public, malformed
 from local_cloud.aws.policy_evaluation import listed, read
 from local_cloud.aws.schedule_expressions import is_schedule
 
+PRINCIPAL = r"\*|\d{12}|arn:aws[\w-]*:(iam|sts)::.+|AIDA\w+|AROA\w+"
 WRONG, LIMIT = "ValidationException", "LimitExceeded"
 TIER = (
     "Standard tier parameters support a maximum parameter value of 4096 characters. To create a larger parameter "
@@ -17,15 +21,30 @@ TIER = (
 )
 
 
+def _text(given: Params) -> str:
+    return given.get("AssumeRolePolicyDocument") or given.get("PolicyDocument") or ""
+
+
 def _document(given: Params) -> str:
     """Return a policy without white space, which IAM does not count (IAM user guide, "IAM and AWS STS quotas")."""
-    text = given.get("AssumeRolePolicyDocument") or given.get("PolicyDocument") or ""
-    return re.sub(r"\s", "", text)
+    return re.sub(r"\s", "", _text(given))
 
 
 def _statements(given: Params) -> Sequence[Params]:
-    text = given.get("AssumeRolePolicyDocument") or given.get("PolicyDocument") or ""
-    return listed((read(text) or {}).get("Statement", ()))
+    return listed((read(_text(given)) or {}).get("Statement", ()))
+
+
+def _unknown_principal(given: Params) -> str | None:
+    """Return a principal that is none, or of this account and not there. IAM looks up those of other accounts, too."""
+    iam = backend("iam")
+    known = {each.arn for each in (*iam.roles.values(), *iam.users.values())}
+    own = rf"(?!arn:aws:iam::{ACCOUNT}:(role|user)/).*"
+    for each in _statements(given):
+        named = each["Principal"].get("AWS", ()) if isinstance(each.get("Principal"), dict) else ()
+        for name in map(str, listed(named)):
+            if other_than(PRINCIPAL, name) or (other_than(own, name) and name not in known):
+                return name
+    return None
 
 
 def _version(text: str) -> int:
@@ -55,6 +74,18 @@ def _values(record_set: Params) -> list[str]:
     return [each["Value"] for each in record_set.get("ResourceRecords") or ()]
 
 
+def _wrong_steps(given: Params) -> str | None:
+    """Return the bound at which two step adjustments overlap or leave a gap (user guide, "Step scaling")."""
+    steps = (given.get("StepScalingPolicyConfiguration") or {}).get("StepAdjustments") or ()
+    low, high = "MetricIntervalLowerBound", "MetricIntervalUpperBound"
+    ends = sorted(
+        (float(e.get(low, "-inf")), float(e.get(high, "inf")))
+        for e in steps
+        if e.keys() & {low, high}
+    )
+    return next((f"{one[1]}" for one, other in pairwise(ends) if one[1] != other[0]), None)
+
+
 def _without_metric(given: Params) -> bool:
     target = given.get("TargetTrackingScalingPolicyConfiguration")
     named = {"PredefinedMetricSpecification", "CustomizedMetricSpecification"}
@@ -65,12 +96,36 @@ QUERIES = "fields|display|filter|stats|sort|limit|parse|dedup|diff|pattern|unmas
 """The commands of CloudWatch Logs Insights (CloudWatch Logs user guide, "Logs Insights QL commands")."""
 RATE = r"rate\((1 (minute|hour|day)|(?!1 )\d+ (minute|hour|day)s)\)|cron\(.*\)"
 """The schedules of rules, which have no "at" (EventBridge user guide, "Schedule expressions for rules")."""
-TOPIC = (
-    ".*SuccessFeedback(RoleArn|SampleRate)|.*FailureFeedbackRoleArn|DeliveryPolicy|DisplayName|Policy|TracingConfig|"
-    "KmsMasterKeyId|SignatureVersion|ContentBasedDeduplication|ArchivePolicy|FifoThroughputScope|DataProtectionPolicy"
-)
-"""The attributes of a topic (API reference, SetTopicAttributes)."""
+ENDPOINTS = {
+    **{"http": "http://.+", "https": "https://.+", "sms": r"\+?[\d ()-]+"},
+    **dict.fromkeys(("sqs", "lambda", "application", "firehose"), ARN),
+}
+"""The endpoints of subscriptions but e-mail (API reference, Subscribe)."""
+JSON = r"\{.*\}|"
+TOPIC: Mapping[str, Form] = {
+    ".*SuccessFeedback(RoleArn|SampleRate)|.*FailureFeedbackRoleArn|Policy|KmsMasterKeyId": ".*",
+    "DeliveryPolicy|ArchivePolicy|DataProtectionPolicy": JSON,
+    "DisplayName": ".{0,100}",
+    "TracingConfig": "PassThrough|Active",
+    "SignatureVersion": "[12]",
+    "ContentBasedDeduplication": "true|false",
+    "FifoThroughputScope": "Topic|MessageGroup",
+}
+"""The attributes of a topic and their forms (API reference, SetTopicAttributes)."""
+SUBSCRIPTION: Mapping[str, Form] = {
+    "DeliveryPolicy|FilterPolicy|RedrivePolicy|ReplayPolicy": JSON,
+    "FilterPolicyScope": "MessageAttributes|MessageBody",
+    "RawMessageDelivery": "true|false",
+    "SubscriptionRoleArn": ".*",
+}
+"""Those of a subscription (API reference, SetSubscriptionAttributes)."""
 CONFIGURATIONS = ("StepScaling", "TargetTrackingScaling")
+KEY_USAGES = {
+    "SYMMETRIC": ("ENCRYPT_DECRYPT", None),
+    "HMAC": ("GENERATE_VERIFY_MAC",),
+    "RSA": ("ENCRYPT_DECRYPT", "SIGN_VERIFY"),
+    "ECC": ("SIGN_VERIFY", "KEY_AGREEMENT"),
+}
 
 
 def _secret(given: Params) -> Any:
@@ -90,10 +145,37 @@ def _policy(given: Params) -> Any:
     return backend("iam").managed_policies.get(given["PolicyArn"])
 
 
-def _no_policy(given: Params) -> bool:
-    """Return whether a topic's new policy has no statement. AWS does not document the message."""
-    wanted = given["AttributeName"] == "Policy" and given.get("AttributeValue")
-    return bool(wanted) and not (read(given["AttributeValue"]) or {}).get("Statement")
+def _wrong_attribute(forms: Mapping[str, Form], given: Params) -> str | None:
+    """Return the name and the value of an attribute that does not exist, "AttributeName", or has another form."""
+    name, value = given["AttributeName"], given.get("AttributeValue") or ""
+    form = next((form for names, form in forms.items() if re.fullmatch(names, name)), None)
+    if form is None:
+        return "AttributeName"
+    fits = keeps(form, value) and (form != JSON or not value or read(value) is not None)
+    return None if fits else f"{name}: {value}"
+
+
+def _unusable(given: Params) -> tuple[str, str | None] | None:
+    """Return the specification and the usage of a key where the first one can't have the other."""
+    spec, usage = given.get("KeySpec") or "SYMMETRIC_DEFAULT", given.get("KeyUsage")
+    usages = next((each for begin, each in KEY_USAGES.items() if spec.startswith(begin)), ())
+    return (spec, usage) if usages and usage not in usages else None
+
+
+def _wrong_lifecycle(given: Params) -> str | None:
+    rules = (read(given["lifecyclePolicyText"]) or {}).get("rules")
+    if not rules:
+        return "rules is missing"
+    if same := twice(each.get("rulePriority") for each in rules):
+        return f"the priority {same} is used more than once"
+    for each in rules:
+        chosen = each.get("selection") or {}
+        if (chosen.get("countType") == "sinceImagePushed") != ("countUnit" in chosen):
+            return "countUnit goes with sinceImagePushed"
+        lists = [name for name in ("tagPrefixList", "tagPatternList") if chosen.get(name)]
+        if (chosen.get("tagStatus") == "tagged") != (len(lists) == 1):
+            return "tagPrefixList or tagPatternList goes with tagged images"
+    return None
 
 
 def _soon_deleted(given: Params) -> bool:
@@ -125,17 +207,14 @@ REFUSALS: Refusals = {
     ),
     "iam CreateRole UpdateAssumeRolePolicy": (
         (LIMIT, "Cannot exceed quota for ACLSizePerRole: 2048", lambda p: len(_document(p)) > 2048),
+        ("MalformedPolicyDocument", "{}", lambda p: malformed(_text(p))),
         # IAM user guide, "IAM JSON policy elements reference"
         ("MalformedPolicyDocument", "Has prohibited field Resource", lambda p: any(
             each.keys() & {"Resource", "NotResource"} for each in _statements(p))),
         ("MalformedPolicyDocument", "Missing required field Principal", lambda p: any(
             not each.keys() & {"Principal", "NotPrincipal"} for each in _statements(p))),
-        ("MalformedPolicyDocument", 'Invalid principal in policy: "AWS":"{}"', lambda p: next((
-            name for each in _statements(p) if isinstance(each.get("Principal"), dict)
-            for name in listed(each["Principal"].get("AWS", ()))
-            if other_than(r"\*|\d{12}|arn:aws[\w-]*:(iam|sts)::.+|AIDA\w+|AROA\w+", name)), None)),
-        ("MalformedPolicyDocument", "Missing required field Effect", lambda p: any(
-            each.get("Effect") not in ("Allow", "Deny") for each in _statements(p))),
+        # hashicorp/terraform-provider-aws issue 8905
+        ("MalformedPolicyDocument", 'Invalid principal in policy: "AWS":"{}"', _unknown_principal),
         ("MalformedPolicyDocument", "AssumeRole policy may only specify STS AssumeRole actions.", lambda p: any(
             not str(action).lower().startswith("sts:") for each in _statements(p)
             for action in listed(each.get("Action", "sts:")))),
@@ -143,6 +222,16 @@ REFUSALS: Refusals = {
     "iam AttachRolePolicy": (
         (LIMIT, "Cannot exceed quota for PoliciesPerRole: 10", lambda p: len(
             held := backend("iam").get_role(p["RoleName"]).managed_policies) >= 10 and p["PolicyArn"] not in held),
+    ),
+    "acm DeleteCertificate": (
+        ("ResourceInUseException", f"Certificate {{}} in account {ACCOUNT} is in use.", lambda p: next((
+            each.certificate for each in listeners() if each.certificate == p["CertificateArn"]), None)),
+    ),
+    "acm RequestCertificate": (  # API reference, DomainValidationOption
+        ("InvalidDomainValidationOptionsException", "The validation domain {} is not the domain or above it.",
+         lambda p: next((
+             each["ValidationDomain"] for each in p.get("DomainValidationOptions") or ()
+             if not f".{each['DomainName']}".endswith(f".{each['ValidationDomain']}")), None)),
     ),
     "iam PutRolePolicy CreatePolicy CreatePolicyVersion PutUserPolicy": (
         ("MalformedPolicyDocument", "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the "
@@ -176,8 +265,14 @@ REFUSALS: Refusals = {
          lambda p: (key := _key(p)).key_spec != "SYMMETRIC_DEFAULT" and key.arn),
     ),
     "kms PutKeyPolicy CreateKey": (
-        ("MalformedPolicyDocumentException", "The policy has no statement.",
-         lambda p: p.get("Policy") and not (read(p["Policy"]) or {}).get("Statement")),
+        ("MalformedPolicyDocumentException", "{}", lambda p: p.get("Policy") and malformed(p["Policy"])),
+    ),
+    "kms CreateKey": (  # API reference, CreateKey, KeyUsage
+        (WRONG, "KeyUsage {0[1]} is not compatible with KeySpec {0[0]}", _unusable),
+    ),
+    "kms CancelKeyDeletion": (
+        ("KMSInvalidStateException", "{} is not pending deletion.",
+         lambda p: (key := _key(p)).key_state != "PendingDeletion" and key.arn),
     ),
     "kms EnableKey DisableKey ScheduleKeyDeletion PutKeyPolicy CreateGrant EnableKeyRotation TagResource": (
         ("KMSInvalidStateException", "{} is pending deletion.",
@@ -193,17 +288,16 @@ REFUSALS: Refusals = {
         ("InvalidRequestException", "You can't create this secret because a secret with this name is already scheduled "
          "for deletion.", _soon_deleted),
     ),
-    "secretsmanager CreateSecret PutSecretValue UpdateSecret": (
-        ("InvalidParameterException", "You can't specify both a binary secret value and a string secret value in the "
-         "same secret.", lambda p: p.get("SecretString") is not None and p.get("SecretBinary") is not None),
-    ),
     "secretsmanager PutSecretValue UpdateSecret": (
         ("InvalidRequestException", "You can't perform this operation on the secret because it was marked for "
          "deletion.", lambda p: _secret(p).is_deleted()),
     ),
     "secretsmanager PutResourcePolicy": (
-        ("MalformedPolicyDocumentException", "This resource policy contains a syntax error.",
-         lambda p: "Statement" not in (read(p["ResourcePolicy"]) or {})),
+        ("MalformedPolicyDocumentException", "This resource policy contains a syntax error: {}",
+         lambda p: malformed(p["ResourcePolicy"])),
+        ("PublicPolicyException", "You can't grant broad access to the secret with BlockPublicPolicy.", lambda p: (
+            p.get("BlockPublicPolicy")
+            and any(map(is_public, listed((read(p["ResourcePolicy"]) or {})["Statement"]))))),
     ),
     "secretsmanager RotateSecret": (
         ("InvalidRequestException", "No Lambda rotation function ARN is associated with this secret.", lambda p: not (
@@ -243,14 +337,25 @@ REFUSALS: Refusals = {
         ("HostedZoneAlreadyExists", "A hosted zone has already been created with the specified caller reference.",
          lambda p: any(z.caller_reference == p["CallerReference"] for z in backend("route53").zones.values())),
     ),
+    "logs PutResourcePolicy": (
+        ("InvalidParameterException", "{}", lambda p: p.get("policyDocument") and malformed(p["policyDocument"])),
+    ),
+    "ecr SetRepositoryPolicy": (
+        ("InvalidParameterException", "Invalid parameter at 'PolicyText': {}", lambda p: malformed(p["policyText"])),
+    ),
+    "ecr PutLifecyclePolicy": (  # ECR user guide, "Lifecycle policy properties"
+        ("InvalidParameterException", "Lifecycle policy validation failure: {}", _wrong_lifecycle),
+    ),
     "ssm PutParameter": (
+        (WRONG, "An advanced parameter can't become a standard one.", lambda p: (  # SSM user guide, parameter tiers
+            p.get("Tier") == "Standard" and backend("ssm")._parameters[p["Name"]][-1].tier == "Advanced")),
         (WRONG, "Parameter value, cannot be validated against allowedPattern: {}", lambda p: (
             (pattern := p.get("AllowedPattern")) and not re.fullmatch(pattern, p["Value"]) and pattern)),
         (WRONG, TIER, lambda p: p.get("Tier", "Standard") == "Standard" and len(p["Value"]) > 4096),
     ),
     "sns Subscribe": (
-        ("InvalidParameter", "Invalid parameter: Endpoint must match the specified protocol", lambda p: (
-            p["Protocol"] in ("http", "https") and other_than(f"{p['Protocol']}://.+", p.get("Endpoint") or "-"))),
+        ("InvalidParameter", "Invalid parameter: Endpoint must match the specified protocol", lambda p: other_than(
+            ENDPOINTS.get(p["Protocol"], ".*"), p.get("Endpoint") or "-")),
         ("InvalidParameter", "Invalid parameter: Email address", lambda p: (
             p["Protocol"] == "email" and other_than(r"[^@\s]+@[^@\s]+\.[^@\s]+", p.get("Endpoint") or "-"))),
     ),
@@ -259,20 +364,12 @@ REFUSALS: Refusals = {
          lambda p: p.get("MessageStructure") == "json" and read(p["Message"]) is None),
     ),
     "sns SetTopicAttributes": (
-        ("InvalidParameter", "Invalid parameter: Policy Error: null", _no_policy),
-        ("InvalidParameter", "Invalid parameter: DisplayName",
-         lambda p: p["AttributeName"] == "DisplayName" and len(p.get("AttributeValue") or "") > 100),
-        ("InvalidParameter", "Invalid parameter: AttributeName",
-         lambda p: other_than(TOPIC, p["AttributeName"])),
+        ("InvalidParameter", "Invalid parameter: Policy Error: {}", lambda p: (
+            p["AttributeName"] == "Policy" and p.get("AttributeValue") and malformed(p["AttributeValue"]))),
+        ("InvalidParameter", "Invalid parameter: {}", lambda p: _wrong_attribute(TOPIC, p)),
     ),
     "sns SetSubscriptionAttributes": (
-        ("InvalidParameter", "Invalid parameter: FilterPolicy: failed to parse JSON.",
-         lambda p: p["AttributeName"] == "FilterPolicy" and read(p.get("AttributeValue") or "-") is None),
-    ),
-    "events PutTargets": (
-        (WRONG, "Only one of Input, InputPath, or InputTransformer must be provided for target {}.", lambda p: next((
-            each["Id"] for each in p["Targets"]
-            if len(each.keys() & {"Input", "InputPath", "InputTransformer"}) > 1), None)),
+        ("InvalidParameter", "Invalid parameter: {}", lambda p: _wrong_attribute(SUBSCRIPTION, p)),
     ),
     "events PutRule": (
         (WRONG, "Parameter ScheduleExpression is not valid.", lambda p: (
@@ -292,8 +389,13 @@ REFUSALS: Refusals = {
     ),
     "application-autoscaling PutScalingPolicy": (
         (WRONG, "A target tracking policy needs a predefined or a customized metric.", _without_metric),
+        (WRONG, "The predefined metric {} is one of another service.", lambda p: (
+            p["ServiceNamespace"] == "ecs" and other_than("ECSService.*|ALBRequestCountPerTarget", (
+                (p.get("TargetTrackingScalingPolicyConfiguration") or {}).get("PredefinedMetricSpecification") or {}
+            ).get("PredefinedMetricType")))),
         (WRONG, "A step scaling policy needs step adjustments.", lambda p: (
             (steps := p.get("StepScalingPolicyConfiguration")) is not None and not steps.get("StepAdjustments"))),
+        (WRONG, "Step adjustment intervals must neither overlap nor have gaps: {}", _wrong_steps),
         (WRONG, "The configuration must be that of the policy's type: {}", lambda p: (
             p.get("PolicyType", "StepScaling") in CONFIGURATIONS
             and not p.get(f"{(kind := p.get('PolicyType', 'StepScaling'))}PolicyConfiguration") and kind)),

@@ -16,7 +16,7 @@ from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 
 from local_cloud.building import files, lex
-from local_cloud.building.instructions import HEREDOC, Instruction, instructions, shortened
+from local_cloud.building.instructions import HEREDOC, Instruction, instructions
 from local_cloud.machine.roots import MACHINE
 from local_cloud.text import Refused, Text, joined, t, verbatim
 
@@ -195,11 +195,6 @@ def left_out(notices: Sequence[str]) -> Text:
         "The image is built without a Docker engine. What is left out may be missing here only:"
     )
     return joined("\n  ", (heading, *map(verbatim, notices)))
-
-
-def note(place: str, text: str) -> Text:
-    """Return the notice of what is not done here."""
-    return t("{place}: left out without Docker: {text}", place=place, text=shortened(text))
 
 
 def _platforms(target: str) -> dict[str, str]:

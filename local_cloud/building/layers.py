@@ -37,7 +37,6 @@ from local_cloud.building.dockerfile import (
     Stage,
     Step,
     failed,
-    note,
 )
 from local_cloud.building.instructions import shortened
 from local_cloud.machine.namespaces import HOLDER
@@ -226,8 +225,11 @@ class _Build:
         """Return what is left out of a stage up to now, and of those that it is made of."""
         found = [notice for each in stage.sources for notice in self.stage(each).notices]
         noted = dict(line.partition(" ")[::2] for line in _left_out(root).splitlines())
-        steps = zip(stage.steps, keys[1:], strict=True)
-        found += [note(step.place, noted[key]) for step, key in steps if key in noted]
+        found += [
+            t("{place}: left out without Docker: {text}", place=step.place, text=noted[key])
+            for step, key in zip(stage.steps, keys[1:], strict=True)
+            if key in noted
+        ]
         return list(dict.fromkeys([*start.notices, *found]))
 
     def _do(self, step: Step, root: Path, key: str, *, shared: bool) -> Text | None:
@@ -478,4 +480,4 @@ def _left_out(root: Path) -> str:
 
 def _leave_out(root: Path, key: str, text: str) -> None:
     """Note what a step left out. The number of its line is not kept: it may change."""
-    files.write(root, LEFT_OUT, f"{_left_out(root)}{key} {' '.join(text.split())}\n")
+    files.write(root, LEFT_OUT, f"{_left_out(root)}{key} {shortened(text)}\n")

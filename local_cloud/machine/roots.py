@@ -53,9 +53,11 @@ def prepare(root: Path) -> None:
         ours, place = Path("/", name), root / name
         if ours.is_symlink() and not place.is_symlink():
             place.symlink_to(ours.readlink())
-    for name in ETC:
-        if not os.path.lexists(root / "etc" / name):
-            _copy(Path("/etc", name), root / "etc" / name)
+    for place in (root / "etc" / name for name in ETC):
+        if not os.path.lexists(place):
+            _make(place.parent)
+            with suppress(OSError):  # one that this user may not read
+                shutil.copy2(Path("/", place.relative_to(root)), place, follow_symlinks=False)
     account = unprivileged_account()
     uid, gid = (account.uid, account.gid) if account else (os.geteuid(), os.getegid())
     own = "" if uid == 65534 else f"user:x:{uid}:{gid}::/root:/bin/sh\n"
@@ -63,13 +65,6 @@ def prepare(root: Path) -> None:
     for name, text in made.items():
         if not (place := root / "etc" / name).exists():
             place.write_text(text)
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copy a file that this user may read."""
-    with suppress(OSError):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(source, target, follow_symlinks=False)
 
 
 def of_machine(root: Path, folders: Iterable[Path]) -> Iterator[Bind]:

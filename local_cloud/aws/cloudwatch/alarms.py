@@ -270,8 +270,9 @@ REFUSALS: hooks.Refusals = {
              p.get("MetricName") and not (p.get("Namespace") and p.get("Period")))),
         (INVALID, "Exactly one of Statistic and ExtendedStatistic must be specified.",
          lambda p: p.get("MetricName") and bool(p.get("Statistic")) == bool(p.get("ExtendedStatistic"))),
-        (INVALID, "Exactly one of Threshold and ThresholdMetricId must be specified.",
-         lambda p: (p.get("Threshold") is None) == (not p.get("ThresholdMetricId"))),
+        (INVALID, "The comparison operator {} needs an anomaly detection model in ThresholdMetricId.", lambda p: (
+            not p.get("ThresholdMetricId")
+            and (kind := str(p.get("ComparisonOperator"))).endswith(("LowerThreshold", "UpperThreshold")) and kind)),
         (INVALID, "Exactly one element of the metrics list should return data.", lambda p: p.get("Metrics") and len(
             [each for each in p["Metrics"] if str(each.get("ReturnData", True)).lower() == "true"]) != 1),
         (INVALID, "Invalid metrics list, an expression has no metric: {}", lambda p: next((
@@ -279,6 +280,11 @@ REFUSALS: hooks.Refusals = {
             and not any(e.get("MetricStat") for e in p["Metrics"])), None)),
         (INVALID, "DatapointsToAlarm must be less than or equal to EvaluationPeriods.",
          lambda p: int(p.get("DatapointsToAlarm") or 0) > int(p["EvaluationPeriods"])),
+    ),
+    "cloudwatch PutMetricData": (
+        ("InvalidParameterValue", "The parameters Values and Counts of {} must be of the same size.", lambda p: next((
+            each["MetricName"] for each in p["MetricData"]
+            if each.get("Counts") and len(each["Counts"]) != len(each["Values"])), None)),
     ),
     "cloudwatch PutCompositeAlarm": ((INVALID, "AlarmRule is not valid: {}", _wrong_rule),),
 }

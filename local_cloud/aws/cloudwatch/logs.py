@@ -59,13 +59,6 @@ def _in_order(self: Any, *given: Any) -> Any:
     return _filter_log_events(self, *given[:-1], True)
 
 
-RETENTION = (
-    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
-    *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
-)
-"""Days (API reference, PutRetentionPolicy)."""
-
-
 def _unknown_pattern(given: Params) -> str | None:
     """Return one of AWS's filter patterns that moto does not know and for which it would return every event."""
     pattern = str(given.get("filterPattern") or "")
@@ -79,11 +72,6 @@ INVALID = "InvalidParameterException"
 REFUSALS: Refusals = {
     "logs FilterLogEvents": (
         (INVALID, "The local cloud finds words, quoted phrases and ?-terms only; {!r} works on AWS", _unknown_pattern),
-    ),
-    "logs PutRetentionPolicy": (  # in the form of the model's errors, which does not have the rule
-        (INVALID, "1 validation error detected: Value '{}' at 'retentionInDays' failed to satisfy constraint: "
-         f"Member must satisfy enum value set: [{', '.join(map(str, RETENTION))}]",
-         lambda p: int(p["retentionInDays"]) not in RETENTION and str(p["retentionInDays"])),
     ),
 }
 # fmt: on

@@ -18,6 +18,7 @@ from local_cloud.aws.hooks import (
     before,
     instead,
     number_outside,
+    twice,
 )
 
 
@@ -181,27 +182,21 @@ def _rules(group: Any) -> list[Any]:
     return [*group.ingress_rules, *group.egress_rules] if group else []
 
 
-@before("ec2", "AuthorizeSecurityGroupIngress")
-def ingress_is_new(params: Params) -> None:
-    _refuse_duplicates(params, "ingress_rules")
+def _permissions(given: Params) -> list[tuple[str, str, str, str]]:
+    """Return the protocol, the ports and the peer of each rule that a call asks for."""
+    return [
+        (str(each["IpProtocol"]).upper(), str(each.get("FromPort")), str(each.get("ToPort")), peer)
+        for each in given.get("IpPermissions") or ()
+        for peer in _peers(each)
+    ]
 
 
-@before("ec2", "AuthorizeSecurityGroupEgress")
-def egress_is_new(params: Params) -> None:
-    _refuse_duplicates(params, "egress_rules")
-
-
-def _refuse_duplicates(params: Params, direction: str) -> None:
-    """Refuse a rule that the group has with another description: moto compares the descriptions, too.
-
-    EC2 compares protocol, ports and peer (error message: hashicorp/terraform issue 1874).
-    """
-    group = backend("ec2").get_security_group_from_id(params.get("GroupId"))
-    if group is None:
-        return
+def _known(given: Params, direction: str) -> Any:
+    """Return a rule that the group has, be it with another description: moto compares the descriptions, too."""
+    group = backend("ec2").get_security_group_from_id(given["GroupId"])
     known = {
         (
-            str(rule.ip_protocol),
+            str(rule.ip_protocol).upper(),
             str(rule.from_port),
             str(rule.to_port),
             (rule.source_group or {}).get("GroupId")
@@ -209,24 +204,9 @@ def _refuse_duplicates(params: Params, direction: str) -> None:
             or (rule.ip_range or {}).get("CidrIpv6")
             or (rule.ip_range or {}).get("CidrIp"),
         )
-        for rule in getattr(group, direction)
+        for rule in (getattr(group, direction) if group else ())
     }
-    new: set[tuple[str, ...]] = set()
-    for asked in params.get("IpPermissions") or ():
-        ports = (str(asked.get("FromPort")), str(asked.get("ToPort")))
-        for peer in _peers(asked):
-            rule = (str(asked["IpProtocol"]), *ports, peer)
-            if rule in new:
-                # Error message: hashicorp/terraform-provider-aws issue 29492.
-                words = "The same permission must not appear multiple times"
-                raise Refused("InvalidParameterValue", words)
-            new.add(rule)
-            if rule in known:
-                raise Refused(
-                    "InvalidPermission.Duplicate",
-                    f'the specified rule "peer: {peer}, {str(asked["IpProtocol"]).upper()}, from port: '
-                    f'{ports[0]}, to port: {ports[1]}, ALLOW" already exists',
-                )
+    return next((rule for rule in _permissions(given) if rule in known), None)
 
 
 MOST_RULES = 60
@@ -236,32 +216,25 @@ PREFIX_LIST_WEIGHTS = {"cloudfront.origin-facing": 55, "groundstation": 5, "vpc-
 prefix list weight")."""
 
 
-@before("ec2", "AuthorizeSecurityGroupIngress")
-def ingress_fits(params: Params) -> None:
-    """Refuse a prefix list that does not exist, and rules beyond the quota.
+def _unknown_list(given: Params) -> str | None:
+    known, peers = backend("ec2").managed_prefix_lists, (each[3] for each in _permissions(given))
+    return next((each for each in peers if each.startswith("pl-") and each not in known), None)
+
+
+def _over_quota(given: Params) -> bool:
+    """Return whether a group would have more rules than the quota lets it.
 
     A prefix list counts for its maximum number of entries (VPC user guide, "Amazon VPC quotas"); to moto it counts for
     nothing. The quota of IPv4 and of IPv6 is separate there, and here one.
     """
-    group = backend("ec2").get_security_group_from_id(params.get("GroupId"))
-    asked = [each for one in params.get("IpPermissions") or () for each in _peers(one)]
-    if group is None:
-        return
-    held = [rule.prefix_list_id or "" for rule in group.ingress_rules]
-    if sum(map(_weight, [*held, *asked])) > MOST_RULES:
-        raise Refused(
-            "RulesPerSecurityGroupLimitExceeded",
-            "The maximum number of rules per security group has been reached.",
-        )
+    group = backend("ec2").get_security_group_from_id(given["GroupId"])
+    held = [rule.prefix_list_id or "" for rule in group.ingress_rules] if group else []
+    return sum(map(_weight, [*held, *(each[3] for each in _permissions(given))])) > MOST_RULES
 
 
 def _weight(peer: str) -> int:
-    if not peer.startswith("pl-"):
+    if (known := backend("ec2").managed_prefix_lists.get(peer)) is None:
         return 1
-    known = backend("ec2").managed_prefix_lists.get(peer)
-    if known is None:
-        words = f"The prefix list ID '{peer}' does not exist"
-        raise Refused("InvalidPrefixListID.NotFound", words)
     weights = PREFIX_LIST_WEIGHTS.items()
     ends = (each for end, each in weights if known.prefix_list_name.endswith(f".{end}"))
     return int(known.max_entries or next(ends, 1))
@@ -288,21 +261,13 @@ PEERS = {
 """The members of a SecurityGroupRuleRequest that name a rule's peer (botocore), with EC2's words."""
 
 
-@before("ec2", "ModifySecurityGroupRules")
-def peer_keeps_its_kind(params: Params) -> None:
-    """Refuse to change a rule about a network into one about a group, and the reverse, as EC2 does.
-
-    Error message: github.com/mukulmantosh/SampleDemo/issues/1.
-    """
-    for rule, request in _changes(params):
+def _other_kind(given: Params) -> tuple[str, str, str] | None:
+    """Return a rule about a network that would become one about a group, or the reverse, with the words of both."""
+    for rule, request in _changes(given):
         asked = next((name for name in PEERS if request.get(name)), None)
-        kind = _kind(rule)
-        if asked is not None and asked != kind:
-            raise Refused(
-                "InvalidParameterValue",
-                f"Invalid rule type for security group rule '{rule.id}'. You may not specify"
-                f" {PEERS[asked]} for an existing {PEERS[kind].split(' ', 1)[1]} rule.",
-            )
+        if asked is not None and asked != (kind := _kind(rule)):
+            return rule.id, PEERS[asked], PEERS[kind].split(" ", 1)[1]
+    return None
 
 
 @after("ec2", "ModifySecurityGroupRules")
@@ -429,6 +394,9 @@ def _same_route(given: Params) -> str | None:
     return str(asked) if str(asked) in held else None
 
 
+DUPLICATE = (  # hashicorp/terraform issue 1874
+    'the specified rule "peer: {0[3]}, {0[0]}, from port: {0[1]}, to port: {0[2]}, ALLOW" already exists'
+)
 VALUE, KEYS = "InvalidParameterValue", ("RouteTableId", "DestinationPrefixListId")
 
 # fmt: off
@@ -438,19 +406,41 @@ REFUSALS: Refusals = {
             each.get("IpProtocol") in ("tcp", "udp", "6", "17") and each.get("FromPort") is None
             for each in p.get("IpPermissions") or ())),
         (VALUE, "Invalid value for portRange: {}", _ports),
+        (VALUE, "ICMP code ({}) out of range", lambda p: next((
+            each["FromPort"] for each in p.get("IpPermissions") or ()
+            if each.get("IpProtocol") in ("icmp", "icmpv6") and number_outside(each, "FromPort", -1, 255)), None)),
         ("MissingParameter", "The request must contain the parameter ipPermissions",
          lambda p: not any(p.get(name) for name in ("IpPermissions", "IpProtocol", "SourceSecurityGroupName"))
          or not all(any(_peers(each)) for each in p.get("IpPermissions") or ())),
+        # hashicorp/terraform-provider-aws issue 29492
+        (VALUE, "The same permission must not appear multiple times", lambda p: twice(_permissions(p))),
         ("InvalidGroup.NotFound", "You have specified two resources that belong to different networks: {}",
          lambda p: elsewhere([p["GroupId"], *(pair["GroupId"] for each in p.get("IpPermissions") or ()
                                              for pair in each.get("UserIdGroupPairs") or () if pair.get("GroupId"))])),
     ),
-    "ec2 ModifySecurityGroupRules": ((VALUE, "Invalid value for portRange: {}", _ports),),
+    "ec2 AuthorizeSecurityGroupIngress": (
+        ("InvalidPermission.Duplicate", DUPLICATE, lambda p: _known(p, "ingress_rules")),
+        ("InvalidPrefixListID.NotFound", "The prefix list ID '{}' does not exist", _unknown_list),
+        ("RulesPerSecurityGroupLimitExceeded", "The maximum number of rules per security group has been reached.",
+         _over_quota),
+    ),
+    "ec2 AuthorizeSecurityGroupEgress": (
+        ("InvalidPermission.Duplicate", DUPLICATE, lambda p: _known(p, "egress_rules")),
+    ),
+    "ec2 ModifySecurityGroupRules": (
+        (VALUE, "Invalid value for portRange: {}", _ports),
+        # github.com/mukulmantosh/SampleDemo/issues/1
+        (VALUE, "Invalid rule type for security group rule '{0[0]}'. You may not specify {0[1]} for an existing {0[2]} "
+         "rule.", _other_kind),
+    ),
     "ec2 CreateSecurityGroup": (
         ("InvalidVpcID.NotFound", "The vpc ID '{}' does not exist",
          lambda p: (vpc := p.get("VpcId")) and vpc not in backend("ec2").vpcs and vpc),
     ),
     "ec2 CreateVpcEndpoint": (
+        ("InvalidParameter", "A gateway endpoint has no subnets, no security groups and no private DNS name.",
+         lambda p: p.get("VpcEndpointType", "Gateway") == "Gateway" and any(
+             p.get(name) for name in ("SubnetIds", "SecurityGroupIds", "PrivateDnsEnabled"))),
         ("InvalidParameter", "The subnet or security group {} is not one of the endpoint's VPC", lambda p: next((
             name for name in (*(p.get("SubnetIds") or ()), *(p.get("SecurityGroupIds") or ()))
             if elsewhere([backend("ec2").get_security_group_from_name("default", p["VpcId"]).id, name])), None)),
@@ -458,6 +448,8 @@ REFUSALS: Refusals = {
     "ec2 CreateNatGateway": (
         ("MissingParameter", "The request must include the AllocationId parameter",
          lambda p: p.get("ConnectivityType") != "private" and not p.get("AllocationId")),
+        ("InvalidParameterCombination", "You cannot specify an Elastic IP address with a private NAT gateway.",
+         lambda p: p.get("ConnectivityType") == "private" and p.get("AllocationId")),
     ),
     "ec2 DeleteRoute": (
         (VALUE, "cannot remove local route {} in route table", lambda p: (
@@ -511,12 +503,33 @@ REFUSALS: Refusals = {
             p.get("SubnetId") and backend("ec2").route_tables[p["RouteTableId"]].vpc_id
             != backend("ec2").get_subnet(p["SubnetId"]).vpc_id and p)),
     ),
-    "ec2 ModifyVpcAttribute": (
-        ("InvalidParameterCombination", "Fields for multiple attribute types specified: only one is allowed",
-         lambda p: len([name for name in p if name.startswith("Enable")]) > 1),
+    "ec2 AttachInternetGateway": (
+        ("Resource.AlreadyAssociated", "Network {} already has an internet gateway attached",
+         lambda p: internet_gateway(p["VpcId"]) and p["VpcId"]),
+    ),
+    "ec2 DeleteRouteTable": (
+        ("DependencyViolation", "The routeTable '{}' has dependencies and cannot be deleted.",
+         lambda p: backend("ec2").route_tables[p["RouteTableId"]].main_association_id and p["RouteTableId"]),
+    ),
+    "ec2 AssociateVpcCidrBlock": (
+        ("CidrConflict", "The CIDR '{}' conflicts with another CIDR of the VPC", lambda p: p.get("CidrBlock") and any(
+            ip_network(p["CidrBlock"]).overlaps(ip_network(each["cidr_block"]))
+            for each in backend("ec2").vpcs[p["VpcId"]].get_cidr_block_association_set()) and p["CidrBlock"]),
     ),
     "ec2 CreateNetworkAclEntry ReplaceNetworkAclEntry": (
-        (VALUE, "Invalid value '{}' for ruleNumber", lambda p: number_outside(p, "RuleNumber", 1, 32766)),
+        ("MissingParameter", "The request must contain the parameter portRange for the protocol {}",
+         lambda p: p["Protocol"] in ("6", "17") and not p.get("PortRange") and p["Protocol"]),
+    ),
+    "ec2 ReplaceNetworkAclEntry": (
+        ("InvalidNetworkAclEntry.NotFound", "The entry {} of the network acl does not exist", lambda p: (
+            (int(p["RuleNumber"]), str(p["Egress"]).lower()) not in [
+                (int(each.rule_number), str(each.egress).lower())
+                for each in backend("ec2").network_acls[p["NetworkAclId"]].network_acl_entries] and p["RuleNumber"])),
+    ),
+    "ec2 ModifySubnetAttribute": (
+        (VALUE, "The subnet {0[SubnetId]} has no IPv6 CIDR block.", lambda p: (
+            str((p.get("AssignIpv6AddressOnCreation") or {}).get("Value")).lower() == "true"
+            and not backend("ec2").get_subnet(p["SubnetId"]).ipv6_cidr_block_associations and p)),
     ),
     "ec2 CreateSubnet": (
         ("InvalidSubnet.Range", "The CIDR '{}' is invalid.", lambda p: (
@@ -529,14 +542,19 @@ REFUSALS: Refusals = {
         ("RouteAlreadyExists", "The route identified by {} already exists.", _same_route),
         ("InvalidNatGatewayID.NotFound", "The natGateway ID '{}' does not exist",
          lambda p: (name := p.get("NatGatewayId")) and name not in backend("ec2").nat_gateways and name),
-        ("MissingParameter", "The request must contain exactly one destination",
-         lambda p: len([name for name in p if name.startswith("Destination")]) != 1),
+        (VALUE, "route table {0[RouteTableId]} and network gateway {0[GatewayId]} belong to different networks",
+         lambda p: (gateway := backend("ec2").internet_gateways[p["GatewayId"]]) and (
+             not gateway.vpc or gateway.vpc.id != backend("ec2").route_tables[p["RouteTableId"]].vpc_id) and p),
         ("InvalidParameterCombination", "The request must contain exactly one of gatewayId, natGatewayId, "
          "networkInterfaceId, vpcPeeringConnectionId, egressOnlyInternetGatewayId, transitGatewayId.",
          lambda p: len([name for name in p if name.endswith("Id") and name not in KEYS]) != 1),
     ),
     "ec2 ReleaseAddress": (("InvalidIPAddress.InUse", "Address {} is in use.", _address_in_use),),
-    "ec2 RunInstances": (("InvalidGroup.NotFound", "The security group '{}' does not exist", _unknown_group),),
+    "ec2 RunInstances": (
+        ("InvalidGroup.NotFound", "The security group '{}' does not exist", _unknown_group),
+        (VALUE, "Value ({}) for parameter minCount is invalid. It must not exceed maxCount.",
+         lambda p: int(p["MinCount"]) > int(p["MaxCount"]) and p["MinCount"]),
+    ),
 }
 # fmt: on
 """What ``hooks.register`` refuses."""

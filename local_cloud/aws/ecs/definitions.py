@@ -59,7 +59,7 @@ def _fargate(given: Params) -> bool:
     return "FARGATE" in (given.get("requiresCompatibilities") or [])
 
 
-def _size(given: Params) -> bool:
+def fits_fargate(given: Params) -> bool:
     return units(given.get("memory")) in FARGATE.get(units(given.get("cpu")), ())
 
 
@@ -101,6 +101,18 @@ def _unknown_volume(given: Params) -> Any:
     return next((name for name in used if name not in known), None)
 
 
+def _wrong_file_system(given: Params) -> Any:
+    for each in given.get("volumes") or ():
+        volume = each.get("efsVolumeConfiguration") or {}
+        login = volume.get("authorizationConfig") or {}
+        point, iam = login.get("accessPointId"), login.get("iam") == "ENABLED"
+        if (point or iam) and volume.get("transitEncryption") != "ENABLED":
+            return each["name"]
+        if point and volume.get("rootDirectory") not in (None, "/"):
+            return each["name"]
+    return None
+
+
 def _other_ports(_: Params, container: Params) -> bool:
     return any(
         each.get("hostPort") not in (None, 0, each.get("containerPort"))
@@ -132,11 +144,25 @@ def _cycle(given: Params) -> str | None:
 REFUSALS: Refusals = {
     # Messages of ports, CPU, options of logs: klothoplatform/klotho issue 892; of dependencies: boto/boto3 issue 2436.
     "ecs RegisterTaskDefinition": (
-        (CLIENT, "No Fargate configuration exists for given values.", lambda p: _fargate(p) and not _size(p)),
+        (CLIENT, "No Fargate configuration exists for given values.", lambda p: _fargate(p) and not fits_fargate(p)),
         (CLIENT, "Fargate only supports network mode \u2018awsvpc\u2019.",
          lambda p: _fargate(p) and p.get("networkMode") != "awsvpc"),
         (CLIENT, f"{ROLE}log driver awslogs.", _roleless(lambda c: _logs_to(c) == "awslogs")),
         (CLIENT, f"{ROLE}ECR images.", _roleless(lambda c: ".dkr.ecr." in str(c.get("image")))),
+        (CLIENT, f"{ROLE}private registries and files of variables.",
+         _roleless(lambda c: c.get("repositoryCredentials") or c.get("environmentFiles"))),
+        (CLIENT, "Fargate runs Windows with 1 vCPU or more, and X86_64 only.", lambda p: _fargate(p) and (
+            (place := p.get("runtimePlatform") or {}).get("operatingSystemFamily", "").startswith("WINDOWS")
+            and (units(p.get("cpu")) < 1024 or place.get("cpuArchitecture") == "ARM64"))),
+        # API reference, EFSAuthorizationConfig
+        (CLIENT, "The volume {} needs transit encryption for its access point or IAM authorization, and the root "
+         "directory / for an access point.", _wrong_file_system),
+        (CLIENT, "The proxy's container {} is not part of the task definition.", lambda p: (
+            (name := (p.get("proxyConfiguration") or {}).get("containerName"))
+            and name not in [c["name"] for c in _containers(p)] and name)),
+        (CLIENT, "The port range of the container {} is none.", _any(lambda _, c: any(
+            int(ends[0]) > int(ends[1]) for e in c.get("portMappings") or ()
+            if (ends := str(e.get("containerPortRange") or "0-0").split("-"))))),
         (CLIENT, "When you are specifying container secrets, you must also specify a value for 'executionRoleArn'.",
          lambda p: not p.get("executionRoleArn") and any(c.get("secrets") for c in _containers(p))),
         (CLIENT, f"The stopTimeout of the container {{}} must be at most {LONGEST_STOP} seconds on Fargate.",
@@ -171,6 +197,11 @@ REFUSALS: Refusals = {
             other_than("(non-)?blocking", ((c.get("logConfiguration") or {}).get("options") or {}).get("mode"))))),
         (CLIENT, "awsfirelens needs a container with a firelensConfiguration.", lambda p: any(
             _logs_to(c) == "awsfirelens" for c in _containers(p)) and not any(map(_firelens, _containers(p)))),
+        (CLIENT, "The container {} can't have both awslogs-datetime-format and awslogs-multiline-pattern.",
+         _any(lambda _, c: {"awslogs-datetime-format", "awslogs-multiline-pattern"}
+              <= ((c.get("logConfiguration") or {}).get("options") or {}).keys())),
+        (CLIENT, "Only one container may have a firelensConfiguration.",  # developer guide, "Using FireLens"
+         lambda p: len([*filter(_firelens, _containers(p))]) > 1),
         (CLIENT, "volumesFrom names a container that does not exist: {}.", _any(lambda p, c: (
             {e.get("sourceContainer") for e in c.get("volumesFrom") or ()} - {e["name"] for e in _containers(p)}))),
         (CLIENT, "Log driver awslogs requires options: awslogs-region, awslogs-group", _any(_lacks_log_options)),

@@ -6,7 +6,7 @@ from moto.ecs.exceptions import TaskDefinitionNotFoundException
 from moto.ecs.models import EC2ContainerServiceBackend, TaskDefinition
 
 from local_cloud.aws.ec2.rules import elsewhere
-from local_cloud.aws.ecs.definitions import CLIENT, units
+from local_cloud.aws.ecs.definitions import CLIENT, fits_fargate, units
 from local_cloud.aws.hooks import (
     Params,
     Refusals,
@@ -123,25 +123,42 @@ def _cannot_move(given: Params) -> bool:
     return rolling and both == (100, 100)
 
 
-def _unmapped(given: Params) -> Any:
-    """Return the container of a load balancer that the task definition lacks, or lacks the port of."""
+def _definition(given: Params) -> Any:
+    """Return the task definition of a call, or that of the service which it changes."""
     if not (name := given.get("taskDefinition")):
-        key = str(given.get("cluster", "default")).rpartition("/")[2], given["service"]
-        name = backend("ecs").services[":".join(key)].task_definition
-    definition = backend("ecs").describe_task_definition(name)
+        named = given.get("cluster", "default"), given["service"]  # by their names, or ARNs
+        key = ":".join(each.rpartition("/")[2] for each in named)
+        name = backend("ecs").services[key].task_definition
+    return backend("ecs").describe_task_definition(name)
+
+
+def _unknown_port(given: Params) -> Any:
+    asked = (given.get("serviceConnectConfiguration") or {}).get("services") or ()
+    containers = _definition(given).container_definitions if asked else ()
+    known = [port.get("name") for each in containers for port in each.get("portMappings") or ()]
+    return next((each["portName"] for each in asked if each["portName"] not in known), None)
+
+
+def _wrong_size(given: Params) -> bool:
+    definition, asked = _definition(given), given.get("overrides") or {}
+    sizes = {name: asked.get(name) or getattr(definition, name) for name in ("cpu", "memory")}
+    return bool(asked.keys() & sizes) and not fits_fargate(sizes)
+
+
+def _unmapped(given: Params) -> Any:
+    """Return the container and port of a load balancer that the task definition lacks."""
     mapped = {
-        (each["name"], port["containerPort"])
-        for each in definition.container_definitions
+        (each["name"], port.get("containerPort"))
+        for each in _definition(given).container_definitions
         for port in each.get("portMappings") or ()
     }
     balancers = given.get("loadBalancers") or ()
     asked = [(each.get("containerName"), each.get("containerPort")) for each in balancers]
-    return next((f"{each[0]} at port {each[1]}" for each in asked if each not in mapped), None)
+    return next((each for each in asked if each not in mapped), None)
 
 
 def _unknown_override(given: Params) -> Any:
-    definition = backend("ecs").describe_task_definition(given["taskDefinition"])
-    known = [each["name"] for each in definition.container_definitions]
+    known = [each["name"] for each in _definition(given).container_definitions]
     asked = (given.get("overrides") or {}).get("containerOverrides") or ()
     return next((each["name"] for each in asked if each["name"] not in known), None)
 
@@ -165,19 +182,35 @@ REFUSALS: Refusals = {
             p.get("placementStrategy") or p.get("placementConstraints"))),
         (INVALID, "Specifying both a launch type and capacity provider strategy is not supported. "
          "Remove one and try again.", lambda p: p.get("launchType") and p.get("capacityProviderStrategy")),
+        (INVALID, "One of several capacity providers must have a weight above 0.", lambda p: (
+            len(items := p.get("capacityProviderStrategy") or ()) > 1
+            and not any(int(each.get("weight") or 0) for each in items))),
         (INVALID, "The specified capacity provider {} was not found. Specify a valid capacity provider and try again.",
          _unknown_provider),
+        (INVALID, "Task definition does not support launch_type {}.", lambda p: (
+            (kind := p.get("launchType")) and _definition(p).requires_compatibilities
+            and kind not in _definition(p).requires_compatibilities and kind)),
+        # ECS developer guide, "Monitor Amazon ECS containers with ECS Exec"
+        (INVALID, "The call couldn't be done because a valid taskRoleArn is not being used. Specify a valid task role "
+         "in your task definition and try again.", lambda p: (
+             p.get("enableExecuteCommand") and not getattr(_definition(p), "task_role_arn", None)
+             and not (p.get("overrides") or {}).get("taskRoleArn"))),
     ),
     "ecs CreateService UpdateService": (
         (INVALID, "Both maximumPercent and minimumHealthyPercent cannot be 100 as this will block deployments.",
          _cannot_move),
-        (INVALID, "The container {} did not have a container port defined in the task definition.", _unmapped),
+        (INVALID, "The container {0[0]} did not have a container port {0[1]} defined.", _unmapped),
         (INVALID, "The target group {} does not exist.", _unknown_group),
+        (INVALID, "The port name {} of serviceConnectConfiguration is not one of the task definition.", _unknown_port),
+        (INVALID, "Alarms that are enabled need names.", lambda p: (
+            (alarms := (p.get("deploymentConfiguration") or {}).get("alarms") or {}).get("enable")
+            and not alarms.get("alarmNames"))),
         (INVALID, "maximumPercent must be greater than minimumHealthyPercent.", lambda p: (
             (percents := p.get("deploymentConfiguration") or {}).get("maximumPercent", 200)
             < percents.get("minimumHealthyPercent", 0))),
     ),
     "ecs RunTask": (
+        (CLIENT, "No Fargate configuration exists for given values.", _wrong_size),
         (INVALID, "Override for container named {} is not a container in the TaskDefinition.", _unknown_override),
     ),
     "ecs PutClusterCapacityProviders": (
@@ -193,11 +226,17 @@ REFUSALS: Refusals = {
         (INVALID, "The target group with targetGroupArn {} does not have an associated load balancer.", _unattached),
         (INVALID, "The scheduling strategy DAEMON is not supported on FARGATE.",
          lambda p: p.get("schedulingStrategy") == "DAEMON"),
+        (INVALID, "The desired count must be specified for the scheduling strategy REPLICA.",
+         lambda p: p.get("desiredCount") is None),
+        (INVALID, "The deployment controller {} takes neither a circuit breaker nor alarms.", lambda p: (
+            (kind := (p.get("deploymentController") or {}).get("type", "ECS")) != "ECS"
+            and (p.get("deploymentConfiguration") or {}).keys() & {"deploymentCircuitBreaker", "alarms"} and kind)),
     ),
     "ecs UpdateService": (
         (INVALID, FORCE, lambda p: p.get("capacityProviderStrategy") and not p.get("forceNewDeployment")),
     ),
     "ecs DescribeServices": ((INVALID, "Services cannot be empty.", lambda p: not p["services"]),),
+    "ecs DescribeTasks": ((INVALID, "Tasks cannot be empty.", lambda p: not p["tasks"]),),
     "ecs CreateCluster PutClusterCapacityProviders": (
         (CLIENT, "The specified capacity provider {} was not found.", lambda p: next(
             (each for each in p.get("capacityProviders") or () if each not in FARGATE), None)),

@@ -6,6 +6,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from moto.elbv2 import models
+from moto.elbv2.ssl_policies import SSL_POLICIES
 
 from local_cloud.aws.ec2.rules import elsewhere, internet_gateway
 from local_cloud.aws.forms import HOST, Form, keeps, network
@@ -48,7 +49,7 @@ def _port_is_taken(given: Params) -> bool:
     return any(str(e.port) == port and e.arn != arn for each in own for e in each.values())
 
 
-def _listeners() -> list[Any]:
+def listeners() -> list[Any]:
     """Return the listeners of all load balancers."""
     balancers = backend("elbv2").load_balancers.values()
     return [each for balancer in balancers for each in balancer.listeners.values()]
@@ -56,7 +57,7 @@ def _listeners() -> list[Any]:
 
 def _in_use(given: Params) -> Any:
     arn = given["TargetGroupArn"]
-    named = (f"{each.default_actions}{list(each.rules.values())}" for each in _listeners())
+    named = (f"{each.default_actions}{list(each.rules.values())}" for each in listeners())
     return arn if any(arn in each for each in named) else None
 
 
@@ -236,7 +237,7 @@ def _taken(given: Params) -> Any:
 
 
 def _default_rule(given: Params) -> Any:
-    rules = (rule for each in _listeners() for rule in each.rules.values())
+    rules = (rule for each in listeners() for rule in each.rules.values())
     return next((e.arn for e in rules if e.arn == given["RuleArn"] and e.is_default), None)
 
 
@@ -273,7 +274,7 @@ ATTRIBUTES: dict[str, Form] = {
     "load_balancing.algorithm.type": "round_robin|least_outstanding_requests|weighted_random",
     "load_balancing.cross_zone.enabled": "true|false|use_load_balancer_configuration",
     "slow_start.duration_seconds": {"0", *map(str, range(30, 901))},
-    "stickiness.app_cookie.cookie_name": ".*",
+    "stickiness.app_cookie.cookie_name": "(?!AWSALB).*",
     "stickiness.app_cookie.duration_seconds": SECONDS,
     "stickiness.lb_cookie.duration_seconds": SECONDS,
     "stickiness.type": "lb_cookie|app_cookie|source_ip|source_ip_dest_ip|source_ip_dest_ip_proto",
@@ -294,6 +295,28 @@ def _wrong_attribute(given: Params) -> str | None:
     return None
 
 
+def _unfitting_attributes(given: Params) -> str | None:
+    """Return why attributes do not go together (API reference, TargetGroupAttribute); the words are ours."""
+    group = backend("elbv2").target_groups[given["TargetGroupArn"]]
+    have = {**group.attributes, **{each["Key"]: each.get("Value") for each in given["Attributes"]}}
+    algorithm = have.get("load_balancing.algorithm.type", "round_robin")
+    if (
+        have.get("load_balancing.algorithm.anomaly_mitigation") == "on"
+        and algorithm != "weighted_random"
+    ):
+        return "Anomaly mitigation needs the algorithm weighted_random"
+    if have.get("slow_start.duration_seconds", "0") != "0" and algorithm != "round_robin":
+        return "Slow start needs the algorithm round_robin"
+    named = have.get("stickiness.app_cookie.cookie_name")
+    if (
+        have.get("stickiness.enabled") == "true"
+        and have.get("stickiness.type") == "app_cookie"
+        and not named
+    ):
+        return "Stickiness of the type app_cookie needs stickiness.app_cookie.cookie_name"
+    return None
+
+
 def _actions(given: Params) -> list[Params]:
     return given.get("Actions") or given.get("DefaultActions") or []
 
@@ -311,14 +334,40 @@ def _loops(given: Params) -> bool:
     return any(all(each.get(k, v) == v for k, v in same.items()) for each in redirects)
 
 
+def _balancer(given: Params) -> Any:
+    """Return the load balancer of a listener or a rule, given by an ARN of them; None for an unknown one."""
+    arn, listener = given.get("LoadBalancerArn"), given.get("ListenerArn") or given.get("RuleArn")
+    held = backend("elbv2").load_balancers.values()
+    mine = (e for e in held if e.arn == arn or listener in e.listeners or listener in _rule_arns(e))
+    return next(mine, None)
+
+
+def _rule_arns(balancer: Any) -> set[str]:
+    return {rule.arn for each in balancer.listeners.values() for rule in each.rules.values()}
+
+
+def _forwarded(given: Params) -> list[Any]:
+    """Return the target groups of a call's actions, in either form."""
+    known = backend("elbv2").target_groups
+    tuples = [
+        each
+        for one in _actions(given)
+        for each in (one, *(one.get("ForwardConfig") or {}).get("TargetGroups", ()))
+    ]
+    return [known[arn] for each in tuples if (arn := each.get("TargetGroupArn")) in known]
+
+
 def _other_vpc(given: Params) -> Any:
     """Return a target group that lies in another VPC than the listener's load balancer."""
-    elb = backend("elbv2")
-    arn, listener = given.get("LoadBalancerArn"), given.get("ListenerArn")
-    owners = (e for e in elb.load_balancers.values() if e.arn == arn or listener in e.listeners)
-    vpc = next((each.vpc_id for each in owners), None)
-    named = (elb.target_groups.get(each.get("TargetGroupArn")) for each in _actions(given))
-    return next((each.arn for each in named if vpc and each and each.vpc_id != vpc), None)
+    vpc = getattr(_balancer(given), "vpc_id", None)
+    return next((each.arn for each in _forwarded(given) if vpc and each.vpc_id != vpc), None)
+
+
+def _taken_group(given: Params) -> Any:
+    """Return a target group that another load balancer has (ELB quotas: one for a target group)."""
+    arn = getattr(_balancer(given), "arn", None)
+    others = (each for each in _forwarded(given) if {*each.load_balancer_arns} - {arn})
+    return next((each.arn for each in others if arn), None)
 
 
 OIDC_URLS = ("Issuer", "AuthorizationEndpoint", "TokenEndpoint", "UserInfoEndpoint")
@@ -340,6 +389,8 @@ REFUSALS: Refusals = {
          lambda p: p.get("Protocol") == "HTTP" and (p.get("Certificates") or p.get("SslPolicy"))),
         ("CertificateNotFound", "A certificate must be specified for HTTPS listeners",
          lambda p: p.get("Protocol") == "HTTPS" and not p.get("Certificates")),
+        ("SSLPolicyNotFound", "SSL policy '{}' not found", lambda p: (
+            (name := p.get("SslPolicy")) and name not in SSL_POLICIES and name)),
     ),
     "elbv2 DeleteTargetGroup": (
         ("ResourceInUse", "Target group '{}' is currently in use by a listener or a rule", _in_use),
@@ -355,8 +406,6 @@ REFUSALS: Refusals = {
          lambda p: (zones := [each.availability_zone for each in _subnets(p)]) and len({*zones}) < len(zones)),
     ),
     "elbv2 CreateLoadBalancer": (
-        ("ValidationError", "You can specify either Subnets or SubnetMappings, not both",
-         lambda p: p.get("Subnets") and p.get("SubnetMappings")),
         (CONFIGURATION, "You must specify subnets with an associated IPv6 CIDR block.", lambda p: (
             "dualstack" in (p.get("IpAddressType") or "")
             and not all(each.ipv6_cidr_block_associations for each in _subnets(p)))),
@@ -372,16 +421,32 @@ REFUSALS: Refusals = {
     ),
     "elbv2 DeleteRule": (
         ("RuleNotFound", "One or more rules not found",
-         lambda p: not any(p["RuleArn"] == rule.arn for each in _listeners() for rule in each.rules.values())),
+         lambda p: not any(p["RuleArn"] == rule.arn for each in listeners() for rule in each.rules.values())),
         ("OperationNotPermitted", "Default rule '{}' cannot be deleted", _default_rule),
     ),
     "elbv2 RegisterTargets": (
         ("ValidationError", "The IP address '{}' is not a valid IPv4 or IPv6 address", _no_address),
+        ("ValidationError", "The Availability Zone '{}' is not one of the region", lambda p: next((
+            zone for each in p["Targets"] if (zone := each.get("AvailabilityZone")) not in (None, "all", *(
+                e.name for e in backend("ec2").describe_availability_zones()))), None)),
         ("ValidationError", "The IP address '{}' is not within a valid range for the target group", _outside),
     ),
     "elbv2 CreateTargetGroup": (
         ("ValidationError", "The health check protocol of an HTTP or HTTPS target group must be HTTP or HTTPS: {}",
          lambda p: p.get("Protocol") in ("HTTP", "HTTPS") and other_than("HTTPS?", p.get("HealthCheckProtocol"))),
+        ("ValidationError", "The codes of a matcher must be {}", lambda p: (grpc := p.get("ProtocolVersion") == "GRPC")
+         != ("GrpcCode" in p["Matcher"]) and ("GrpcCode" if grpc else "HttpCode")),
+    ),
+    "elbv2 ModifyTargetGroup": (
+        ("ValidationError", "The health check protocol of an HTTP or HTTPS target group must be HTTP or HTTPS: {}",
+         lambda p: backend("elbv2").target_groups[p["TargetGroupArn"]].protocol in ("HTTP", "HTTPS")
+         and other_than("HTTPS?", p.get("HealthCheckProtocol"))),
+    ),
+    "elbv2 SetIpAddressType": (
+        (CONFIGURATION, "You must specify subnets with an associated IPv6 CIDR block.", lambda p: (
+            "dualstack" in p["IpAddressType"] and not all(
+                each.ipv6_cidr_block_associations
+                for each in backend("elbv2").load_balancers[p["LoadBalancerArn"]].subnets))),
     ),
     # API reference, ModifyTargetGroup: of instance, ip and alb they cannot be disabled; the words are ours.
     "elbv2 CreateTargetGroup ModifyTargetGroup": (
@@ -416,9 +481,6 @@ REFUSALS: Refusals = {
         ("InvalidLoadBalancerAction", "The redirect configuration is not valid because it creates a loop.", _loops),
         ("InvalidLoadBalancerAction", "There must be exactly one action that ends a request",
          lambda p: len([each for each in _actions(p) if not each["Type"].startswith("authenticate-")]) > 1),
-        ("ValidationError", "Target group stickiness duration must be specified when it is enabled", lambda p: any(
-            (config := (each.get("ForwardConfig") or {}).get("TargetGroupStickinessConfig") or {}).get("Enabled")
-            and not config.get("DurationSeconds") for each in _actions(p))),
         ("InvalidLoadBalancerAction", "{} must be a full URL, including the HTTPS protocol", lambda p: next((
             name for each in _actions(p) if each.get("AuthenticateOidcConfig") for name in OIDC_URLS
             if other_than("https://.+", each["AuthenticateOidcConfig"].get(name) or "-")), None)),
@@ -426,12 +488,15 @@ REFUSALS: Refusals = {
             each["Type"] for each in _actions(p)
             if not any(map(each.get, CONFIGURED.get(each["Type"], each)))), None)),
         (CONFIGURATION, "The following target groups have different VPC than the load balancer: {}", _other_vpc),
+        ("TargetGroupAssociationLimit", "The following target groups cannot be associated with more than one load "
+         "balancer: {}", _taken_group),
     ),
     "elbv2 ModifyLoadBalancerAttributes": (
         ("ValidationError", "Load balancer attribute '{}' has an invalid value", _wrong_attribute),
     ),
     "elbv2 ModifyTargetGroupAttributes": (
         ("ValidationError", "Target group attribute '{}' is not recognized or has an invalid value", _wrong_attribute),
+        ("ValidationError", "{}", _unfitting_attributes),
     ),
 }
 # fmt: on

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -22,7 +23,6 @@ from local_cloud.aws.hooks import (
     Refused,
     after,
     backend,
-    before,
     instead,
     number_outside,
     other_than,
@@ -82,39 +82,28 @@ def make_service_role(calls: Calls) -> None:
     calls("iam", "create_service_linked_role", {"AWSServiceName": RDS})
 
 
-@before("rds", "ModifyDBInstance")
-def major_upgrade(params: Params) -> None:
-    """Refuse a new major version without AllowMajorVersionUpgrade, or with parameters of another family."""
-    database = backend("rds").databases.get(params["DBInstanceIdentifier"])
-    major = str(params.get("EngineVersion") or "").partition(".")[0]
-    if database is None or not major or major == database.engine_version.partition(".")[0]:
-        return
-    if not params.get("AllowMajorVersionUpgrade"):
-        words = "The AllowMajorVersionUpgrade flag must be present when upgrading to a new major version."
-        raise Refused("InvalidParameterCombination", words)
-    name = params.get("DBParameterGroupName") or database.db_parameter_group_name
-    _check_family(name, f"{database.engine}{major}")
+def _new_major(given: Params) -> str | None:
+    """Return the major version to which a change upgrades."""
+    major = str(given.get("EngineVersion") or "").partition(".")[0]
+    return major if major != _major(backend("rds").databases[given[ID]]) else None
 
 
-def _check_family(name: str | None, family: str) -> None:
-    """Refuse a parameter group of another family. Error message: aws-quickstart/quickstart-r3-corda issue 25."""
-    group = backend("rds").db_parameter_groups.get(name) if name else None
-    if group is not None and group.family != family:
-        words = (
-            f"The Parameter Group {name} with DBParameterGroupFamily {group.family} cannot be used "
-            f"for this instance. Please use a Parameter Group with DBParameterGroupFamily {family}"
-        )
-        raise Refused("InvalidParameterCombination", words)
+def _major(database: Any) -> str:
+    return str(database.engine_version).partition(".")[0]
 
 
-@before("rds", "RestoreDBInstanceFromDBSnapshot")
-def parameters_fit_the_snapshot(params: Params) -> None:
-    """Refuse to restore a snapshot with parameters of another major version."""
-    snapshot = backend("rds").database_snapshots.get(params["DBSnapshotIdentifier"])
-    if snapshot is not None:
-        source = snapshot.database
-        major = source.engine_version.partition(".")[0]
-        _check_family(params.get("DBParameterGroupName"), f"{source.engine}{major}")
+def _other_family(given: Params) -> tuple[str, str, str] | None:
+    """Return a parameter group, its family, and that of the new major version or the snapshot, if it is another one."""
+    name = given.get("DBParameterGroupName")
+    if "DBSnapshotIdentifier" in given:
+        database = backend("rds").database_snapshots[given["DBSnapshotIdentifier"]].database
+        major = _major(database)
+    elif major := _new_major(given) or "":
+        database = backend("rds").databases[given[ID]]
+        name = name or database.db_parameter_group_name
+    group = backend("rds").db_parameter_groups[name] if major and name else None
+    family = f"{database.engine}{major}" if major else ""
+    return (str(name), group.family, family) if group and group.family != family else None
 
 
 @after("rds", "ModifyDBInstance")
@@ -152,21 +141,16 @@ def defaults_are_described(params: Params) -> None:
     database.engine_lifecycle_support = support
 
 
-@before("rds", "ModifyDBSubnetGroup")
-def subnets_of_databases_stay(params: Params) -> None:
-    """Refuse to remove a subnet from a group that a database uses.
+def _removed_subnets(given: Params) -> str:
+    """Return the subnets that a change would remove from a group that a database uses.
 
     RDS refuses it if an instance or its standby is in that subnet, and chooses the subnets itself
     (AWS knowledge center, "How can I delete a subnet that is part of an Amazon RDS DB subnet
     group?"). A stack cannot know them, so the rehearsal always refuses.
     """
-    name = params["DBSubnetGroupName"].lower()
-    group = backend("rds").subnet_groups.get(name)
-    held = {subnet["SubnetIdentifier"] for subnet in group.subnets} if group else set()
-    removed = sorted(held - set(params["SubnetIds"]))
-    if removed and _databases_in(name):
-        words = f"Some of the subnets to be deleted are currently in use: {', '.join(removed)}"
-        raise Refused("SubnetAlreadyInUse", words)
+    name = given["DBSubnetGroupName"].lower()
+    held = {each["SubnetIdentifier"] for each in backend("rds").subnet_groups[name].subnets}
+    return ", ".join(sorted(held - {*given["SubnetIds"]})) if _databases_in(name) else ""
 
 
 def _databases_in(group: str) -> list[str]:
@@ -189,21 +173,39 @@ VALUE = "InvalidParameterValue"
 
 
 @cache
-def contexts() -> Mapping[str, str]:
-    """Return PostgreSQL's parameters with their contexts; "postmaster" means that a change needs a restart."""
+def described() -> Mapping[str, list[str]]:
+    """Return PostgreSQL's parameters with context, group, type, default, least and most value.
+
+    The context "postmaster" means that a change needs a restart.
+    """
     with tempfile.TemporaryDirectory() as folder:
         command = [str(programs(Path(folder)) / ENGINE), "--describe-config"]
         rows = subprocess.run(
             command, check=True, capture_output=True, text=True
         ).stdout.splitlines()
-    return {row.split("\t")[0].lower(): row.split("\t")[1] for row in rows}
+    return {row.split("\t")[0].lower(): row.split("\t")[1:] for row in rows}
 
 
-def _parameters(given: Params) -> list[tuple[str, str]]:
-    """Return the names and apply methods of the parameters of a change, where the group's family is PostgreSQL's."""
+def _wrong_value(name: str, value: str) -> bool:
+    """Return whether a parameter's value is none of its type or its range. A formula of RDS may be any number.
+
+    ResetDBParameterGroup gives no values.
+    """
+    _, _, kind, _, low, high, *_ = described().get(name.lower(), [""] * 6)
+    if kind in ("INTEGER", "REAL") and not value.startswith(("{", "GREATEST", "LEAST", "SUM")):
+        number = re.fullmatch(r"-?\d+" if kind == "INTEGER" else r"-?\d*\.?\d+", value)
+        return bool(value) and not (number and float(low) <= float(value) <= float(high))
+    return kind == "BOOLEAN" and value.lower() not in ("", "0", "1", "on", "off", "true", "false")
+
+
+def _parameters(given: Params) -> list[tuple[str, str, str]]:
+    """Return the names, apply methods and values of a change's parameters, where the group's family is PostgreSQL's."""
     group = backend("rds").db_parameter_groups[given["DBParameterGroupName"]]
     rows = given.get("Parameters") or () if group.family.startswith(ENGINE) else ()
-    return [(each["ParameterName"], str(each.get("ApplyMethod"))) for each in rows]
+    return [
+        (e["ParameterName"], str(e.get("ApplyMethod")), str(e.get("ParameterValue", "")))
+        for e in rows
+    ]
 
 
 def _managed(given: Params) -> Any:
@@ -281,8 +283,14 @@ REFUSALS: Refusals = {
          lambda p: p.get("MasterUserPassword") and _managed(p) and p.get("ManageMasterUserPassword") is None),
         (COMBINATION, "You must specify MasterUserPassword to turn ManageMasterUserPassword off.", lambda p: (
             p.get("ManageMasterUserPassword") is False and _managed(p) and not p.get("MasterUserPassword"))),
+        (COMBINATION, "The AllowMajorVersionUpgrade flag must be present when upgrading to a new major version.",
+         lambda p: _new_major(p) and not p.get("AllowMajorVersionUpgrade")),
         ("DBInstanceAlreadyExists", "DB instance {} already exists.", lambda p: (
             (name := str(p.get("NewDBInstanceIdentifier") or "").lower()) in backend("rds").databases and name)),
+    ),
+    "rds ModifyDBInstance RestoreDBInstanceFromDBSnapshot": (  # aws-quickstart/quickstart-r3-corda issue 25
+        (COMBINATION, "The Parameter Group {0[0]} with DBParameterGroupFamily {0[1]} cannot be used for this instance. "
+         "Please use a Parameter Group with DBParameterGroupFamily {0[2]}", _other_family),
     ),
     "rds CreateDBSnapshot": (
         (STATE, NO_SNAPSHOT, lambda p: _status(p) not in (None, "available") and p[ID]),
@@ -296,6 +304,9 @@ REFUSALS: Refusals = {
          lambda p: elsewhere(p["SubnetIds"])),
         ("DBSubnetGroupAlreadyExists", "The DB subnet group '{}' already exists.",
          lambda p: (name := p["DBSubnetGroupName"].lower()) in backend("rds").subnet_groups and name),
+    ),
+    "rds ModifyDBSubnetGroup": (
+        ("SubnetAlreadyInUse", "Some of the subnets to be deleted are currently in use: {}", _removed_subnets),
     ),
     "rds DeleteDBSubnetGroup": (
         ("InvalidDBSubnetGroupStateFault",
@@ -336,8 +347,14 @@ REFUSALS: Refusals = {
          lambda p: number_outside({"size": p.get("AllocatedStorage") or 0}, "size", 20, 65536)),
         (VALUE, "Invalid master password", lambda p: not (
             p.get("MasterUserPassword") or p.get("ManageMasterUserPassword"))),
-        (COMBINATION, "You can't specify KmsKeyId for an instance without StorageEncrypted.",
-         lambda p: p.get("KmsKeyId") and not p.get("StorageEncrypted")),
+        (COMBINATION, "You can't specify {} for the engine postgres.", lambda p: next(
+            (name for name in ("CharacterSetName", "NcharCharacterSetName", "Timezone") if p.get(name)), None)),
+        # RDS user guide, "Turning on the Advanced mode of Database Insights"
+        (COMBINATION, "The advanced mode of Database Insights needs Performance Insights for 465 days.", lambda p: (
+            p.get("DatabaseInsightsMode") == "advanced" and p.get("PerformanceInsightsRetentionPeriod") != 465)),
+        (COMBINATION, "You can't specify IOPS or storage throughput for the storage type {}.", lambda p: (
+            other_than("gp3" if p.get("StorageThroughput") else "gp3|io1|io2", p.get("StorageType"))
+            if p.get("Iops") or p.get("StorageThroughput") else None)),
         (VALUE, "{} is not a valid availability zone", lambda p: (zone := p.get("AvailabilityZone")) and zone not in {
             each.name for each in backend("ec2").describe_availability_zones()} and zone),
         (COMBINATION, "You must specify IOPS for the storage type {}.", lambda p: (
@@ -358,9 +375,20 @@ REFUSALS: Refusals = {
          lambda p: other_than("(?!default[.]).*", p["DBParameterGroupName"])),
         # hashicorp/terraform issues 8018 and 11881
         (VALUE, "Could not find parameter with name: {}", lambda p: next(
-            (name for name, _ in _parameters(p) if "." not in name and name.lower() not in contexts()), None)),
+            (name for name, *_ in _parameters(p) if "." not in name and name.lower() not in described()), None)),
         (COMBINATION, "cannot use immediate apply method for static parameter", lambda p: any(
-            how == "immediate" and contexts().get(name) == "postmaster" for name, how in _parameters(p))),
+            how == "immediate" and described().get(name, "-")[0] == "postmaster" for name, how, _ in _parameters(p))),
+        (VALUE, "Invalid parameter value: {0[2]} for: {0[0]}", lambda p: next(
+            (row for row in _parameters(p) if _wrong_value(row[0], row[2])), None)),
+    ),
+    "rds DeleteDBSnapshot": (  # RDS user guide, "Deleting automated backups"
+        ("InvalidDBSnapshotState", "The automated snapshot {} can't be deleted.", lambda p: (
+            (name := p["DBSnapshotIdentifier"]).startswith("rds:") and name in backend("rds").database_snapshots
+            and name)),
+    ),
+    "rds RebootDBInstance": (
+        (COMBINATION, "You can't enable force failover for an instance that isn't configured for Multi-AZ.", lambda p: (
+            p.get("ForceFailover") and not backend("rds").databases[p[ID]].multi_az)),
     ),
     "rds AddTagsToResource": (
         ("DBInstanceNotFound", "DBInstance {} not found.", lambda p: (

@@ -6,6 +6,7 @@ from ipaddress import ip_network
 from typing import Any
 
 from local_cloud.aws.hooks import Refused, backend
+from local_cloud.aws.policies import is_public, malformed
 from local_cloud.aws.policy_evaluation import listed, read
 
 NAME = re.compile(
@@ -33,12 +34,12 @@ def check(bucket: str, body: bytes) -> None:
     if policy is None:
         words = "Policies must be valid JSON and the first byte must be '{'"
         raise Refused("MalformedPolicy", words)
-    if problem := next(_problems(bucket, policy), None):
+    if problem := next(_problems(bucket, policy), None) or malformed(body):
         raise Refused("MalformedPolicy", problem)
     found = backend("s3").buckets.get(bucket)
     block = found.public_access_block if found is not None else None
     blocked = block is not None and str(block.block_public_policy).lower() == "true"
-    if blocked and any(map(_is_public, listed(policy["Statement"]))):
+    if blocked and any(map(is_public, listed(policy["Statement"]))):
         raise Refused("AccessDenied", "Access Denied")
 
 
@@ -66,15 +67,3 @@ def _is_network(value: Any) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _is_public(statement: Mapping[str, Any]) -> bool:
-    """Return whether a statement allows anybody something. Raises Refused where its conditions decide it."""
-    principal = statement.get("Principal")
-    named = listed(principal.get("AWS", ()) if isinstance(principal, dict) else principal)
-    anybody = "*" in named or "NotPrincipal" in statement
-    public = statement["Effect"] == "Allow" and anybody
-    if public and statement.get("Condition"):
-        words = "the local cloud does not judge which condition keeps a bucket's policy from being public"
-        raise Refused("NotImplemented", words)
-    return public

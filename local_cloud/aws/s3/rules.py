@@ -167,12 +167,18 @@ LACKING = re.compile(
 """Operations that moto lacks and answers as others, such as CreateBucket."""
 
 
+LONGEST_KEY = 1024
+"""Bytes (S3 User Guide, "Naming Amazon S3 objects")."""
+
+
 def _refuse_bucket(request: S3Request) -> None:
     """Refuse what moto lacks, by its name, and what breaks a rule about a bucket's name or settings."""
     operation = request.operation or ""
     if LACKING.fullmatch(operation):
         words = f"the local cloud does not implement s3:{operation}"
         raise hooks.Refused("NotImplemented", words)
+    if len(request.key.encode()) > LONGEST_KEY:
+        raise hooks.Refused("KeyTooLongError", "Your key is too long")
     if operation == "CreateBucket":
         policies.check_name(request.bucket)
     elif operation == "PutBucketPolicy":
@@ -211,10 +217,6 @@ REFUSALS: hooks.Refusals = {
         ("InvalidRequest", "At least one action needs to be specified in a rule: {}", lambda p: next((
             each.get("ID") or "-" for each in _rules(p) if not any(word in name for name in each for word in (
                 "Expiration", "Transition", "Abort"))), None)),
-        ("MalformedXML", "An expiration has either days, or a date, or ExpiredObjectDeleteMarker",
-         lambda p: any(len(each.get("Expiration") or "-") > 1 for each in _rules(p))),
-        ("InvalidArgument", "'Days' for Expiration action must be a positive integer", lambda p: any(
-            int((each.get("Expiration") or {}).get("Days", 1)) < 1 for each in _rules(p))),
     ),
     "s3 PutBucketEncryption": (
         ("InvalidArgument", "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or "

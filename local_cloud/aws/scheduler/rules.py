@@ -77,8 +77,6 @@ REFUSALS: Refusals = {
         (INVALID, "Invalid Schedule Expression {}.", lambda p: (
             not is_schedule(p["ScheduleExpression"]) and p["ScheduleExpression"])),
         (INVALID, NOT_ASSUMED, lambda p: not may_assume(p["Target"]["RoleArn"], p.get("GroupName") or DEFAULT)),
-        (INVALID, "The StartDate must come before the EndDate.", lambda p: (
-            p.get("StartDate") and p.get("EndDate") and p["StartDate"] >= p["EndDate"])),
         # What AWS would do and the local cloud does not.
         (INVALID, f"{LACKS} the target {{}}: it starts only ECS tasks, with EcsParameters", lambda p: (
             not (p["Target"]["Arn"].startswith(iam.arn("ecs", "cluster/")) and "EcsParameters" in p["Target"])

@@ -25,11 +25,18 @@ SUBNET_GROUP = regular(
 )
 
 
+MOST = 20
+"""Parameters in one call (API reference, ModifyDBParameterGroup)."""
+
+
 def _set_parameters(subject: Subject) -> None:
+    """Set the parameters, twenty with each call as the provider does (terraform-provider-aws, parameter_group.go)."""
     given = subject.inputs.get("parameters") or []
-    sent = {"parameters": [{"applyMethod": "immediate", **each} for each in given]}
     operation = "modify_db_parameter_group"
-    subject.call(operation, **subject.calls.convert("rds", operation, sent))
+    for begin in range(0, len(given) or 1, MOST):
+        some = [{"applyMethod": "immediate", **each} for each in given[begin : begin + MOST]]
+        sent = subject.calls.convert("rds", operation, {"parameters": some})
+        subject.call(operation, **sent)
 
 
 def _parameters(subject: Subject, _: Values) -> list[Values]:

@@ -515,7 +515,7 @@ unshare -Urm sh -c 'mount -o remount,rw,bind /.machine/usr; touch /.machine/usr/
 cat /proc/1/environ /proc/1/root/etc/shadow; ls /proc/1/root{home}
 ln -s {home} /away; ln -s {home} /app/away; mkdir -p /away/made; echo x >/away/written
 rm -rf /.machine/left-out /.machine/late
-for each in left-out late; do ln -s {home} /.machine/$each; done
+ln -s {home} /.machine/late; ln -s {home}/noted /.machine/left-out
 apt-get update
 kill -9 -1
 """

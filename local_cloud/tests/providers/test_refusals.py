@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from moto.core.utils import get_service_model
 from moto.s3.models import S3Backend
 
-from local_cloud.aws import models
+from local_cloud.aws import forms, models
 from local_cloud.aws.elb.login import SIGNER
 from local_cloud.cloud.api import PUBLIC_KEYS
 from local_cloud.providers.aws import KINDS
@@ -24,7 +24,7 @@ GOOD = REFUSED.pop("good")
 def test_a_call_is_refused(request, aws, name):
     (call, changes), (code, words) = REFUSED[name].items()
     service, operation = call.split()
-    params = GOOD.get(operation, {}) | Story(request).filled(changes)
+    params = Story(request).filled(GOOD.get(operation, {}) | changes)
     refused(getattr(getattr(aws, service), operation), code, words, **params)
 
 
@@ -32,7 +32,7 @@ def test_a_call_is_refused(request, aws, name):
 def test_a_call_that_was_drawn_is_refused(request, aws, call, changes, code, words):
     service, operation = call.split()
     story = Story(request)
-    params = GOOD.get(operation, {}) | story.filled(changes)
+    params = story.filled(GOOD.get(operation, {}) | changes)
     service = getattr(aws, service.replace("-", "_"))
     refused(getattr(service, operation), code, story.filled(words), **params)
 
@@ -43,6 +43,14 @@ def test_every_pattern_of_the_models_can_be_read(service):
     rules = [model.shape_for(name).metadata for name in model.shape_names]
     for pattern in {each["pattern"] for each in rules if each.get("pattern")}:
         assert models.compiled_pattern(pattern)
+
+
+@pytest.mark.parametrize("row", forms.RELATIONS.strip().splitlines())
+def test_a_relation_is_of_members_that_exist(row):
+    """Of one that does not, no call would be refused."""
+    shape, rule = row.split(": ")
+    service, name = shape.split()
+    assert {*rule.split()[::2]} <= {*get_service_model(service).shape_for(name).members}
 
 
 def test_a_rule_that_aws_does_not_enforce_exists_and_has_a_reason():
