@@ -6,7 +6,6 @@ from ipaddress import ip_address
 from itertools import pairwise
 from typing import Any
 
-from local_cloud.aws.elb.rules import listeners
 from local_cloud.aws.forms import ARN, Form, keeps
 from local_cloud.aws.hooks import ACCOUNT, Params, Refusals, backend, other_than, twice
 from local_cloud.aws.policies import is_public, malformed
@@ -222,10 +221,6 @@ REFUSALS: Refusals = {
     "iam AttachRolePolicy": (
         (LIMIT, "Cannot exceed quota for PoliciesPerRole: 10", lambda p: len(
             held := backend("iam").get_role(p["RoleName"]).managed_policies) >= 10 and p["PolicyArn"] not in held),
-    ),
-    "acm DeleteCertificate": (
-        ("ResourceInUseException", f"Certificate {{}} in account {ACCOUNT} is in use.", lambda p: next((
-            each.certificate for each in listeners() if each.certificate == p["CertificateArn"]), None)),
     ),
     "acm RequestCertificate": (  # API reference, DomainValidationOption
         ("InvalidDomainValidationOptionsException", "The validation domain {} is not the domain or above it.",

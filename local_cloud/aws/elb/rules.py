@@ -381,6 +381,10 @@ CONFIGURATION = "InvalidConfigurationRequest"
 
 # fmt: off
 REFUSALS: Refusals = {
+    "acm DeleteCertificate": (
+        ("ResourceInUseException", f"Certificate {{}} in account {ACCOUNT} is in use.", lambda p: next((
+            each.certificate for each in listeners() if each.certificate == p["CertificateArn"]), None)),
+    ),
     "elbv2 CreateListener ModifyListener": (
         ("DuplicateListener", "A listener already exists on this port for this load balancer", _port_is_taken),
     ),
