@@ -115,7 +115,7 @@ class SimulatedTasks:
     def nothing(self, *_: object) -> None:
         """Do nothing: there are no listeners and no containers."""
 
-    refresh = start = end = stop = nothing
+    refresh = take = start = end = stop = nothing
 
 
 @dataclass(frozen=True)
