@@ -86,7 +86,7 @@ SHORTEST_STOP = 5.0
 class _Run:
     placement: Placement
     folder: Path
-    beginning: threading.RLock = field(default_factory=threading.RLock)
+    beginning: threading.Lock = field(default_factory=threading.Lock)
     """Held while the containers begin: what ends them waits for those that are on their way."""
     over: threading.Event = field(default_factory=threading.Event)
     parts: list[tuple[ContainerState, Plan, Running, threading.Thread]] = field(
@@ -126,8 +126,12 @@ class Runner:
             return
         definitions = placement.definition.container_definitions
         placement.containers = [ContainerState.declared(each) for each in definitions]
-        with run.beginning:
-            self._begin_all(run, definitions)
+        try:
+            with run.beginning:
+                self._begin_all(run, definitions)
+        except BaseException:
+            self.end(placement.task)
+            raise
         starts.follow(self._clock, run.over, list(_starting(run)))
 
     def _begin_all(self, run: _Run, definitions: Sequence[Mapping[str, Any]]) -> None:
@@ -140,7 +144,6 @@ class Runner:
                 self._begin(run, state, each, definition)
             except CannotRun as problem:
                 state.reason = str(problem)
-                self.end(placement.task)
                 raise CannotStart(str(problem)) from None
 
     def roots(self, task: str) -> list[int]:
