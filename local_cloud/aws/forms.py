@@ -322,19 +322,19 @@ def _unrelated(service: str, parts: Iterable[Part]) -> Iterator[str]:
     for shape, value, _ in parts:
         for rule in _relations().get(f"{service} {shape.name}", ()):
             names, sign = rule.split()[::2], rule.split()[1]
-            given = [name for name in names if _given(value.get(name))]
+            given = [name for name in names if value.get(name) not in (None, [], {})]
             broken = {
                 "|": len(given) > 1,
                 "^": len(given) != 1,
-                ">": given == names[:1],
+                ">": [name for name in given if not _is_off(value[name])] == names[:1],
                 "<": given == names and str(value[names[0]]) >= str(value[names[1]]),
             }
             if broken[sign]:
                 yield WORDS_OF[sign].format(", ".join(names))
 
 
-def _given(value: Any) -> bool:
-    return str(value).lower() not in ("none", "false", "", "[]", "{}")
+def _is_off(value: Any) -> bool:
+    return str(value).lower() in ("false", "")
 
 
 def _misfits(forms: Mapping[str, Form], parts: Iterable[Part]) -> Iterator[str]:

@@ -25,13 +25,18 @@ OPERATORS = re.compile(
 """IAM user guide, "IAM JSON policy elements: Condition operators"."""
 
 
-def malformed(text: str | bytes) -> str | None:
-    """Return what no service takes of a policy in JSON (IAM user guide, "IAM JSON policy elements reference")."""
+def malformed(text: str | bytes, *, has_statement: bool = False) -> str | None:
+    """Return what no service takes of a policy in JSON (IAM user guide, "IAM JSON policy elements reference").
+
+    With ``has_statement`` the list of its statements is not empty, as in the policies of keys and topics.
+    """
     policy = read(text)
     if policy is None:
         return "This policy contains invalid Json"
     if "Statement" not in policy:
         return "Syntax errors in policy."
+    if has_statement and not policy["Statement"]:
+        return "The policy has no statement."
     if policy.get("Version") not in VERSIONS:
         return f"Invalid policy version {policy['Version']}"
     for each in listed(policy["Statement"]):

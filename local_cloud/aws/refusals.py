@@ -260,7 +260,8 @@ REFUSALS: Refusals = {
          lambda p: (key := _key(p)).key_spec != "SYMMETRIC_DEFAULT" and key.arn),
     ),
     "kms PutKeyPolicy CreateKey": (
-        ("MalformedPolicyDocumentException", "{}", lambda p: p.get("Policy") and malformed(p["Policy"])),
+        ("MalformedPolicyDocumentException", "{}",
+         lambda p: p.get("Policy") and malformed(p["Policy"], has_statement=True)),
     ),
     "kms CreateKey": (  # API reference, CreateKey, KeyUsage
         (WRONG, "KeyUsage {0[1]} is not compatible with KeySpec {0[0]}", _unusable),
@@ -360,7 +361,8 @@ REFUSALS: Refusals = {
     ),
     "sns SetTopicAttributes": (
         ("InvalidParameter", "Invalid parameter: Policy Error: {}", lambda p: (
-            p["AttributeName"] == "Policy" and p.get("AttributeValue") and malformed(p["AttributeValue"]))),
+            p["AttributeName"] == "Policy" and p.get("AttributeValue")
+            and malformed(p["AttributeValue"], has_statement=True))),
         ("InvalidParameter", "Invalid parameter: {}", lambda p: _wrong_attribute(TOPIC, p)),
     ),
     "sns SetSubscriptionAttributes": (

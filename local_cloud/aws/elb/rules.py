@@ -436,15 +436,8 @@ REFUSALS: Refusals = {
         ("ValidationError", "The IP address '{}' is not within a valid range for the target group", _outside),
     ),
     "elbv2 CreateTargetGroup": (
-        ("ValidationError", "The health check protocol of an HTTP or HTTPS target group must be HTTP or HTTPS: {}",
-         lambda p: p.get("Protocol") in ("HTTP", "HTTPS") and other_than("HTTPS?", p.get("HealthCheckProtocol"))),
         ("ValidationError", "The codes of a matcher must be {}", lambda p: (grpc := p.get("ProtocolVersion") == "GRPC")
          != ("GrpcCode" in p["Matcher"]) and ("GrpcCode" if grpc else "HttpCode")),
-    ),
-    "elbv2 ModifyTargetGroup": (
-        ("ValidationError", "The health check protocol of an HTTP or HTTPS target group must be HTTP or HTTPS: {}",
-         lambda p: backend("elbv2").target_groups[p["TargetGroupArn"]].protocol in ("HTTP", "HTTPS")
-         and other_than("HTTPS?", p.get("HealthCheckProtocol"))),
     ),
     "elbv2 SetIpAddressType": (
         (CONFIGURATION, "You must specify subnets with an associated IPv6 CIDR block.", lambda p: (
@@ -454,6 +447,9 @@ REFUSALS: Refusals = {
     ),
     # API reference, ModifyTargetGroup: of instance, ip and alb they cannot be disabled; the words are ours.
     "elbv2 CreateTargetGroup ModifyTargetGroup": (
+        ("ValidationError", "The health check protocol of an HTTP or HTTPS target group must be HTTP or HTTPS: {}",
+         lambda p: (p.get("Protocol") or backend("elbv2").target_groups[p["TargetGroupArn"]].protocol)
+         in ("HTTP", "HTTPS") and other_than("HTTPS?", p.get("HealthCheckProtocol"))),
         ("ValidationError", "Health checks of this target type cannot be disabled",
          lambda p: str(p.get("HealthCheckEnabled")).lower() == "false" and p.get("TargetType") != "lambda"),
         ("ValidationError", "Health check timeout '{0[0]}' must be smaller than the interval '{0[1]}'", _slow_check),
