@@ -187,12 +187,13 @@ def _wait(wanted: Wanted, as_json: bool, acts: bool) -> int:
     replaced = end.verdict.outcome is Outcome.REPLACED
     code = REPLACED if replaced else FAILED if why else RUNS
     if as_json:
+        diagnosis = end.verdict.diagnosis or next(iter(asked.last), None)
         _print_json(
             {
                 **{"cluster": expected.names.cluster, "service": expected.names.service},
                 **{"revision": expected.revision, "outcome": end.verdict.outcome.name.lower()},
                 **{"exitCode": code, "text": why or str(end.verdict.text)},
-                "diagnosis": as_dict(asked.last[0]) if asked.last else None,
+                "diagnosis": as_dict(diagnosis) if diagnosis else None,
             }
         )
     elif why:

@@ -33,6 +33,7 @@ from ecs_gate.waiting import Changes, Shown, may_pass, reads_in_thread
 async def roll_out(reader: Reader, log: Log, changes: Changes | None = None) -> tuple[End, str]:
     """Follow a roll-out to its end. Return it, and where the revision does not run why. Raises Refused and AwsProblem.
 
+    The end's diagnosis is the one whose cause is told: after a rollback without what it said of the roll-out before.
     ``changes`` are those of the update that deploys it. No request comes to a worker.
     """
     pace, target, web = Pace.of(), reader.target, not reader.expected.names.process
@@ -44,7 +45,7 @@ async def roll_out(reader: Reader, log: Log, changes: Changes | None = None) -> 
     )
     end = await follow(reader, terms, pace, log, changes if web else None)
     if end.verdict.outcome is not Outcome.RUNS:
-        return end, await _why(end, reader, log)
+        return await _red(end, reader, log)
     log.moment(end.verdict.text)
     return end, ""
 
@@ -138,8 +139,8 @@ class Turns:
 LEFT = t("It was not rolled back: the gate was not asked to change anything.")
 
 
-async def _why(end: End, reader: Reader, log: Log) -> str:
-    """Roll a version back that is to be stopped, and return the text that a failed roll-out ends with."""
+async def _red(end: End, reader: Reader, log: Log) -> tuple[End, str]:
+    """Roll a version back that is to be stopped. Return the end with its diagnosis, and the text that it ends with."""
     verdict, expected, owner = end.verdict, reader.expected, reader.inquiry.owner
     back = None
     diagnosis: Diagnosis | Text | None = verdict.diagnosis
@@ -159,16 +160,17 @@ async def _why(end: End, reader: Reader, log: Log) -> str:
         if isinstance(diagnosis, Diagnosis):
             # What it says of the roll-out was before that.
             left = tuple(each for each in diagnosis.findings if each.facts.subject != OUTCOME)
-            diagnosis = replace(diagnosis, findings=left)
+            diagnosis = replace(diagnosis, findings=left, unfinished=False)
     if diagnosis is None and verdict.outcome is not Outcome.REPLACED:  # that is the cause
         log.moment(t("it failed; reading the cause"))
         diagnosis = await asyncio.to_thread(_diagnose, reader)
     if isinstance(diagnosis, Diagnosis):
         await _keep(diagnosis, reader, log)
+        end = replace(end, verdict=replace(verdict, diagnosis=diagnosis))
     if verdict.stop or verdict.outcome is Outcome.ROLLED_BACK:
         back = await asyncio.to_thread(_dead, reader) or back
     cause = plain(diagnosis) if isinstance(diagnosis, Diagnosis) else str(diagnosis or "")
-    return say.failed(end, expected, cause, owner.retry(expected.names), back, owner.advice)
+    return end, say.failed(end, expected, cause, owner.retry(expected.names), back, owner.advice)
 
 
 def _dead(reader: Reader) -> Text | None:

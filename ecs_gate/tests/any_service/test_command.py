@@ -167,7 +167,7 @@ def test_nothing_is_rolled_back_unless_it_was_asked_for(shop, session, calls):
     """What `wait --roll-back` does is tried where a service runs (test_any_service.py of the rehearsal)."""
     reader = reading(acts=False)
     end = End(verdict(), look(session, reader.expected))
-    text = asyncio.run(gate._why(end, reader, Told()))
+    _, text = asyncio.run(gate._red(end, reader, Told()))
     assert "It was not rolled back: the gate was not asked to change anything." in text
     assert [each for _, each in calls if CHANGING.match(each)] == []
 

@@ -75,7 +75,7 @@ def missing(code):
 def up(aws, found, log=None, expected=EXPECTED, outcome=Outcome.WRONG):
     """What a failed `pulumi up` says."""
     end = End(Verdict(outcome=outcome, text=verbatim("so"), diagnosis=found), WELL)
-    return asyncio.run(gate._why(end, Reader(expected, Inquiry(None, aws), None), log or Told()))
+    return asyncio.run(gate._red(end, Reader(expected, Inquiry(None, aws), None), log or Told()))[1]
 
 
 def doctor(aws, after=lambda **kept: rolled_back(STOPPED, **kept)):
