@@ -45,27 +45,17 @@ secret = database.master_user_secrets[0].secret_arn
 repository = aws.ecr.Repository("shop", force_delete=True)
 login = aws.ecr.get_authorization_token_output(registry_id=repository.registry_id)
 password = pulumi.Output.secret(login.password)
-image = docker.Image(
-    "shop",
-    image_name=repository.repository_url,
-    build={"context": "app", "platform": "linux/amd64"},
-    registry={"server": login.proxy_endpoint, "username": login.user_name, "password": password},
-)
+registry = {"server": login.proxy_endpoint, "username": login.user_name, "password": password}
+build = {"context": "app", "platform": "linux/amd64"}
+image = docker.Image("shop", image_name=repository.repository_url, build=build, registry=registry)
 
 balancer = aws.lb.LoadBalancer("shop", security_groups=[web.id], subnets=subnets)
+check = {"path": "/up", "interval": 10}
 targets = aws.lb.TargetGroup(
-    "shop",
-    port=PORT,
-    protocol="HTTP",
-    target_type="ip",
-    vpc_id=vpc.id,
-    health_check={"path": "/up", "interval": 10},
-    deregistration_delay=10,
+    "shop", port=PORT, protocol="HTTP", target_type="ip", vpc_id=vpc.id, health_check=check
 )
 forward = {"type": "forward", "target_group_arn": targets.arn}
-listener = aws.lb.Listener(
-    "shop", load_balancer_arn=balancer.arn, port=80, default_actions=[forward]
-)
+front = aws.lb.Listener("shop", load_balancer_arn=balancer.arn, port=80, default_actions=[forward])
 
 ecs = policy(Principal={"Service": "ecs-tasks.amazonaws.com"}, Action="sts:AssumeRole")
 role = aws.iam.Role("shop", assume_role_policy=ecs, force_detach_policies=True)
@@ -75,20 +65,14 @@ pull = aws.iam.ManagedPolicy.AMAZON_ECS_TASK_EXECUTION_ROLE_POLICY
 pulls = aws.iam.RolePolicyAttachment("pull", role=role.name, policy_arn=pull)
 
 logs = aws.cloudwatch.LogGroup("shop", retention_in_days=7)
+log = {"awslogs-group": logs.name, "awslogs-region": logs.region, "awslogs-stream-prefix": "web"}
 container = {
     "name": "web",
     "image": image.repo_digest,
     "portMappings": [{"containerPort": PORT}],
     "environment": [{"name": "DB_HOST", "value": database.address}],
     "secrets": [{"name": "DB_PASSWORD", "valueFrom": pulumi.Output.concat(secret, ":password::")}],
-    "logConfiguration": {
-        "logDriver": "awslogs",
-        "options": {
-            "awslogs-group": logs.name,
-            "awslogs-region": logs.region,
-            "awslogs-stream-prefix": "web",
-        },
-    },
+    "logConfiguration": {"logDriver": "awslogs", "options": log},
 }
 definition = aws.ecs.TaskDefinition(
     "shop",
@@ -111,7 +95,7 @@ service = aws.ecs.Service(
     network_configuration=network,
     load_balancers=[behind],
     deployment_circuit_breaker={"enable": True, "rollback": True},
-    opts=pulumi.ResourceOptions(depends_on=[listener, reads, pulls]),
+    opts=pulumi.ResourceOptions(depends_on=[front, reads, pulls]),
 )
 
 url = pulumi.Output.concat("http://", balancer.dns_name)
