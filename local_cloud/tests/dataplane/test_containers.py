@@ -60,20 +60,8 @@ def test_health_check_of_a_container_makes_its_task_healthy_or_stops_it(cloud):
     assert f"(service web) (task {name}) failed container health checks." in cloud.messages()
 
 
-@pytest.fixture
-def engine(tmp_path, monkeypatch):
-    """Return a function that makes a program the Docker engine's command."""
-
-    def make(program: str) -> None:
-        (tmp_path / "docker").write_text(program)
-        (tmp_path / "docker").chmod(0o755)
-        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-
-    return make
-
-
-def test_docker_gets_limits_as_arguments_and_values_by_its_environment(tmp_path, engine, image):
-    engine(FAKE)
+def test_docker_gets_limits_as_arguments_and_values_by_its_environment(tmp_path, docker, image):
+    docker(FAKE)
     definition = {
         **{"name": "app", "environment": [{"name": "DOCKER_SEEN", "value": str(tmp_path)}]},
         **{"readonlyRootFilesystem": True, "user": "10001", "command": ["serve", "now"]},
@@ -97,8 +85,8 @@ def test_docker_gets_limits_as_arguments_and_values_by_its_environment(tmp_path,
     assert (tmp_path / "later").read_text() == removed
 
 
-def test_engine_that_does_not_answer_is_not_waited_for(engine, monkeypatch):
-    engine("#!/bin/sh\nexec sleep 60\n")
+def test_engine_that_does_not_answer_is_not_waited_for(docker, monkeypatch):
+    docker("#!/bin/sh\nexec sleep 60\n")
     monkeypatch.setattr(guardian, "ENGINE_SECONDS", 0.1)
     begun = time.monotonic()
     assert guardian.docker("inspect", "careapp-rehearsal-1") == ""
@@ -206,9 +194,9 @@ esac
 
 
 def test_certificate_file_of_a_container_is_not_written_again(
-    monkeypatch, engine, image, authority
+    monkeypatch, docker, image, authority
 ):
-    engine(BUNDLE_ENGINE)
+    docker(BUNDLE_ENGINE)
     monkeypatch.setenv("BUNDLES", str(image.root))
     container = replace(image, docker=True, digest="sha256:bundle", reference="held/bundle")
     (mount,) = trust_mounts(container, authority.path)
