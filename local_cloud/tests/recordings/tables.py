@@ -45,18 +45,6 @@ def lacking(
             yield path + each.name, "left out"
 
 
-def count(members: list[Member]) -> int:
-    return sum(1 + count(each.members) for each in members)
-
-
-def shown(members: list[Member], value: Any) -> int:
-    """Return how many of the members an answer shows, which has none of an empty list's."""
-    if isinstance(value, list):
-        return max((shown(members, each) for each in value), default=0)
-    known = [each for each in members if isinstance(value, dict) and each.name in value]
-    return sum(1 + shown(each.members, value[each.name]) for each in known)
-
-
 @dataclass(frozen=True)
 class Operation:
     """What AWS sends for an operation, and in how many recordings."""
