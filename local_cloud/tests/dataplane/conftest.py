@@ -3,16 +3,13 @@
 import logging
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from shutil import which
 from typing import Any
 
-import click
 import pytest
 
 os.environ.update(
@@ -40,9 +37,7 @@ from local_cloud.clock import Clock
 from local_cloud.cloud.api import serve
 from local_cloud.cloud.plane import DataPlane
 from local_cloud.machine import namespaces
-from local_cloud.machine.processes import readable_by_all
 from local_cloud.machine.roots import prepare
-from local_cloud.paths import ROOT
 from local_cloud.tests.dataplane.declarations import REPOSITORY
 from local_cloud.tests.dataplane.stack import Stack
 
@@ -120,25 +115,6 @@ def own_networks() -> bool:
 def own_mounts() -> bool:
     """Return whether this machine allows mount namespaces."""
     return own_networks() and namespaces.mount_refusal() is None
-
-
-def run_as_nobody(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a Python program as the user nobody, if the tests run as root; for any other user, other tests show it."""
-    python = which("python3", path="/usr/bin")
-    if os.geteuid() != 0 or python is None or not readable_by_all(ROOT):
-        pytest.skip("needs root, a system's Python, and a checkout that every user may read")
-    packages = Path(click.__file__).parents[1]
-    begin = f"import sys\nsys.path[:0] = [{str(ROOT)!r}]\nsys.path.append({str(packages)!r})\n"
-    return subprocess.run(
-        [python, "-c", begin + program, *arguments],
-        capture_output=True,
-        text=True,
-        user="nobody",
-        group="nogroup",
-        extra_groups=[],
-        cwd="/",
-        check=False,
-    )
 
 
 def at_speed(speed: float, own: bool | None = None) -> Iterator[Stack]:
