@@ -1,5 +1,6 @@
 """What all tests of the local cloud have: a starter of their own, and a clock in UTC."""
 
+import os
 import time
 from pathlib import Path
 
@@ -29,3 +30,15 @@ def pytest_runtest_setup() -> None:
 def _clock_in_utc(monkeypatch):
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
+
+
+@pytest.fixture
+def docker(tmp_path, monkeypatch):
+    """Return a function that makes a program the Docker engine's command."""
+
+    def make(program):
+        (tmp_path / "docker").write_text(program)
+        (tmp_path / "docker").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+    return make

@@ -74,8 +74,8 @@ def resources(state: Json, schemas: Mapping[str, Json]) -> list[Resource]:
                 r"\W", "_", f"{each['urn'].split(':')[2]}_{each['urn'].rsplit('::', 1)[1]}"
             ),
             urn=each["urn"],
-            inputs=_plain(each["inputs"]),
-            outputs={"id": each["id"], **_plain(each["outputs"])},
+            inputs=plain(each["inputs"]),
+            outputs={"id": each["id"], **plain(each["outputs"])},
             after=tuple(each.get("dependencies") or ()),
         )
         for each in held
@@ -92,15 +92,15 @@ def merged(*translated: tuple[Json, list[Missing]]) -> Json:
     return every
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return a value of the state with its secrets as they are."""
     if isinstance(value, list):
-        return [_plain(each) for each in value]
+        return [plain(each) for each in value]
     if not isinstance(value, dict):
         return value
     if _special_sig_key in value and "plaintext" in value:
-        return _plain(json.loads(value["plaintext"]))
-    return {name: _plain(each) for name, each in value.items()}
+        return plain(json.loads(value["plaintext"]))
+    return {name: plain(each) for name, each in value.items()}
 
 
 def translate(

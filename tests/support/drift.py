@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from pulumi.runtime.proto import provider_pb2 as pb
-from pulumi.runtime.rpc import _special_sig_key
 
 from local_cloud.calls import Calls
 from local_cloud.providers import lifecycle
 from local_cloud.providers.aws import KINDS
 from local_cloud.providers.aws.provider import AwsServicer
 from local_cloud.providers.servicer import struct, values
+from tests.real_provider.translate import plain
 
 Json = dict[str, Any]
 
@@ -144,17 +144,6 @@ class Held:
         asked = {"olds": found.properties, "old_inputs": found.inputs, "news": known["inputs"]}
         diff = servicer.Diff(pb.DiffRequest(id=self.id, urn=self.urn, **asked), Context())
         return list(diff.diffs), values(found.inputs)
-
-
-def plain(value: Any) -> Any:
-    """Return a value of a Pulumi state with its secrets as they are."""
-    if isinstance(value, list):
-        return [plain(each) for each in value]
-    if not isinstance(value, dict):
-        return value
-    if _special_sig_key in value and "plaintext" in value:
-        return plain(json.loads(value["plaintext"]))
-    return {name: plain(each) for name, each in value.items()}
 
 
 def held(state: Json) -> list[Held]:

@@ -16,7 +16,6 @@ from local_cloud.aws import hooks
 from local_cloud.aws.ecs.containers import DockerContainer, ProcessGroup
 from local_cloud.aws.ecs.plans import add_authority, plan, trust_mounts
 from local_cloud.aws.ecs.runner import as_on_aws, command_of
-from local_cloud.building.builder import LocalImage
 from local_cloud.machine import guardian
 from local_cloud.machine.authority import Authority
 from local_cloud.machine.guardian import Guardian
@@ -60,20 +59,8 @@ def test_health_check_of_a_container_makes_its_task_healthy_or_stops_it(cloud):
     assert f"(service web) (task {name}) failed container health checks." in cloud.messages()
 
 
-@pytest.fixture
-def engine(tmp_path, monkeypatch):
-    """Return a function that makes a program the Docker engine's command."""
-
-    def make(program: str) -> None:
-        (tmp_path / "docker").write_text(program)
-        (tmp_path / "docker").chmod(0o755)
-        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-
-    return make
-
-
-def test_docker_gets_limits_as_arguments_and_values_by_its_environment(tmp_path, engine, image):
-    engine(FAKE)
+def test_docker_gets_limits_as_arguments_and_values_by_its_environment(tmp_path, docker, image):
+    docker(FAKE)
     definition = {
         **{"name": "app", "environment": [{"name": "DOCKER_SEEN", "value": str(tmp_path)}]},
         **{"readonlyRootFilesystem": True, "user": "10001", "command": ["serve", "now"]},
@@ -97,8 +84,8 @@ def test_docker_gets_limits_as_arguments_and_values_by_its_environment(tmp_path,
     assert (tmp_path / "later").read_text() == removed
 
 
-def test_engine_that_does_not_answer_is_not_waited_for(engine, monkeypatch):
-    engine("#!/bin/sh\nexec sleep 60\n")
+def test_engine_that_does_not_answer_is_not_waited_for(docker, monkeypatch):
+    docker("#!/bin/sh\nexec sleep 60\n")
     monkeypatch.setattr(guardian, "ENGINE_SECONDS", 0.1)
     begun = time.monotonic()
     assert guardian.docker("inspect", "careapp-rehearsal-1") == ""
@@ -172,28 +159,11 @@ def authority(tmp_path: Path) -> Authority:
     return Authority(tmp_path)
 
 
-def rds(kind: str) -> str:
+def rds(kind: str) -> bytes:
     """Return RDS's root certificates of the rehearsal's region, of one kind."""
     wanted = f"Amazon RDS {hooks.registry.region} Root CA {kind}"
     found = [each for each in certificates(RDS_BUNDLE) if wanted in each.subject.rfc4514_string()]
-    return "".join(each.public_bytes(Encoding.PEM).decode() for each in found)
-
-
-def vouched(image: LocalImage, authority: Authority, file: Path) -> bool:
-    add_authority(image, authority.path)
-    return certificates(authority.path)[0] in certificates(file)
-
-
-@pytest.fixture
-def bundle(image) -> Path:
-    return image.folder / "webapp" / "rds-ca.pem"
-
-
-def test_authority_is_added_where_the_database_s_root_is(image, authority, bundle):
-    file, before = bundle, certificates(bundle)
-    assert vouched(image, authority, file)
-    assert vouched(image, authority, file)
-    assert certificates(file) == [*before, *certificates(authority.path)]
+    return b"".join(each.public_bytes(Encoding.PEM) for each in found)
 
 
 BUNDLE_ENGINE = """#!/bin/sh
@@ -206,9 +176,9 @@ esac
 
 
 def test_certificate_file_of_a_container_is_not_written_again(
-    monkeypatch, engine, image, authority
+    monkeypatch, docker, image, authority
 ):
-    engine(BUNDLE_ENGINE)
+    docker(BUNDLE_ENGINE)
     monkeypatch.setenv("BUNDLES", str(image.root))
     container = replace(image, docker=True, digest="sha256:bundle", reference="held/bundle")
     (mount,) = trust_mounts(container, authority.path)
@@ -221,22 +191,27 @@ def test_certificate_file_of_a_container_is_not_written_again(
     assert held == [*certificates(RDS_BUNDLE), *certificates(authority.path)]
 
 
-@pytest.mark.parametrize(("held", "trusted"), [("RSA2048 G1", True), ("ECC384 G1", False)])
-def test_root_by_which_rds_does_not_sign_is_not_enough(image, authority, bundle, held, trusted):
-    bundle.write_text(rds(held))
-    assert vouched(image, authority, bundle) is trusted
-
-
 @pytest.mark.parametrize(
-    ("name", "content"),
-    [("rds-ca.pem", WEB.read_bytes()), ("key.pem", b"no certificate")],
-    ids=["the web's authorities", "no certificate"],
+    ("name", "content", "trusts"),
+    [
+        ("rds-ca.pem", RDS_BUNDLE.read_bytes, True),
+        ("rds-ca.pem", lambda: rds("RSA2048 G1"), True),
+        ("rds-ca.pem", lambda: rds("ECC384 G1"), False),
+        ("rds-ca.pem", WEB.read_bytes, False),
+        ("key.pem", lambda: b"no certificate", False),
+    ],
+    ids=["RDS's", "one root", "a root by which RDS does not sign", "the web's", "no certificate"],
 )
-def test_file_without_the_database_s_root_is_not_changed(image, authority, name, content):
-    file = image.folder / "webapp" / name
-    file.write_bytes(content)
-    add_authority(image, authority.path)
-    assert file.read_bytes() == content
+def test_authority_is_added_where_the_database_s_root_is(image, authority, name, content, trusts):
+    file, before = image.folder / "webapp" / name, content()
+    file.write_bytes(before)
+    for _ in range(2):
+        add_authority(image, authority.path)
+    if trusts:
+        own = x509.load_pem_x509_certificates(before)
+        assert certificates(file) == [*own, *certificates(authority.path)]
+    else:
+        assert file.read_bytes() == before
 
 
 def test_path_in_the_image_is_found_outside(tmp_path):

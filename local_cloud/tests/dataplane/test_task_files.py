@@ -3,14 +3,17 @@
 # ruff: noqa: S108 - the paths are those in a container
 
 import json
+import os
 import shutil
 import signal
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 from shutil import which
 from tempfile import TemporaryDirectory
 
+import click
 import pytest
 
 from local_cloud.aws.ecs.containers import CannotRun, ProcessGroup
@@ -21,10 +24,11 @@ from local_cloud.building.builder import LocalImage
 from local_cloud.building.files import own
 from local_cloud.machine import namespaces
 from local_cloud.machine.guardian import Guardian
+from local_cloud.machine.processes import readable_by_all
 from local_cloud.machine.roots import MACHINE, Bind
 from local_cloud.paths import ROOT
 from local_cloud.run.shell import CloudFlags
-from local_cloud.tests.dataplane.conftest import make_image, own_mounts, run_as_nobody
+from local_cloud.tests.dataplane.conftest import make_image, own_mounts
 from local_cloud.text import verbatim
 
 pytestmark = pytest.mark.skipif(not own_mounts(), reason="this machine refuses mount namespaces")
@@ -160,8 +164,9 @@ def test_a_container_sees_neither_the_user_s_home_nor_the_checkout(start, image)
     running.wait()
 
 
-def test_a_health_check_runs_in_the_container_s_files(start):
-    running = start(sys.executable, "-c", "input()", **READ_ONLY)
+def test_a_health_check_runs_in_the_container_s_files_without_its_entry_point(start, image):
+    used = replace(image, entry_point=(sys.executable, "-c", "input()"))
+    running = start("report", used=used, **READ_ONLY)
     try:
         write = "import sys; open(sys.argv[1], 'x')"
         assert running.check([sys.executable, "-c", write, "/tmp/x"], 10) == 0
@@ -258,10 +263,18 @@ def test_a_mount_that_the_machine_refuses_is_a_container_that_cannot_start(
 UNPRIVILEGED = """
 import subprocess, tempfile
 from pathlib import Path
-from local_cloud.machine.namespaces import Namespace, mount_refusal
+from local_cloud.machine.namespaces import Namespace, mount_refusal, refusal
 from local_cloud.machine.roots import Bind, mountable, of_machine, prepare
-print(mount_refusal())
-namespace = Namespace(["10.0.16.4"])
+print(refusal(), mount_refusal())
+made = {address: Namespace([address]) for address in ("10.0.16.4", "10.0.16.5")}
+pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+serve = ["python3", "-u", "-m", "http.server", "3000"]
+apps = [subprocess.Popen([*each.command_prefix(None), *serve], **pipes) for each in made.values()]
+for app, (address, namespace) in zip(apps, made.items()):
+    app.stdout.readline()
+    with namespace.new_socket() as client:
+        print(client.connect_ex((address, 3000)))
+[each.kill() for each in apps]
 with tempfile.TemporaryDirectory() as folder:
     root, own = Path(folder, "root"), Path(folder, "own")
     root.mkdir(), own.mkdir()
@@ -269,20 +282,26 @@ with tempfile.TemporaryDirectory() as folder:
     binds = [Bind(root, Path("/"), False), Bind(own, Path("/tmp"), True), *of_machine(root, ())]
     mounts = namespace.mount(mountable(binds))
     for program in ("id -un", "pwd", "touch /tmp/x && ls /tmp", "touch /opt/x", "touch /dev/shm/x && echo shared"):
-        words = ["sh", "-c", program]
-        done = subprocess.run(
-            [*namespace.command_prefix(None, mounts, Path("/var")), *words], capture_output=True, text=True
-        )
-        print(done.stdout + done.stderr, end="")
-namespace.close()
+        words = [*namespace.command_prefix(None, mounts, Path("/var")), "sh", "-c", program]
+        print(subprocess.run(words, **pipes).stdout, end="")
+for each in made.values():
+    each.close()
 """
 
 
 @pytest.mark.slow
-def test_root_of_an_unprivileged_user_s_task_is_read_only_too():
-    done = run_as_nobody(UNPRIVILEGED)
+def test_unprivileged_user_s_tasks_have_one_port_each_and_a_read_only_root():
+    """As root, the tests run it as the user nobody; for any other user, other tests show it."""
+    python = which("python3", path="/usr/bin")
+    if os.geteuid() != 0 or python is None or not readable_by_all(ROOT):
+        pytest.skip("needs root, a system's Python, and a checkout that every user may read")
+    packages = Path(click.__file__).parents[1]
+    begin = f"import sys\nsys.path[:0] = [{str(ROOT)!r}]\nsys.path.append({str(packages)!r})\n"
+    nobody = {"user": "nobody", "group": "nogroup", "extra_groups": [], "cwd": "/"}
+    words = [python, "-c", begin + UNPRIVILEGED]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, **nobody)
     assert done.stdout.splitlines() == [
-        *("None", "nobody", "/var", "x"),
+        *("None None", "0", "0", "nobody", "/var", "x"),
         "touch: cannot touch '/opt/x': Read-only file system",
         "shared",
     ], done.stderr

@@ -12,7 +12,7 @@ import pytest
 from local_cloud.aws.ecs import runner, starts
 from local_cloud.machine import namespaces
 from local_cloud.machine.roots import Bind
-from local_cloud.tests.dataplane.conftest import at_speed, own_networks, run_as_nobody
+from local_cloud.tests.dataplane.conftest import at_speed, own_networks
 
 own = pytest.mark.skipif(not own_networks(), reason="this machine refuses network namespaces")
 
@@ -77,36 +77,6 @@ def test_task_that_is_stopped_while_its_image_is_pulled_starts_nothing(shared, m
     shared.until_task(task["taskArn"], "STOPPED")
     time.sleep(2)  # A container that starts after all would say so by then.
     assert shared.lines(task["taskArn"]) == []
-
-
-UNPRIVILEGED = """
-import subprocess
-from local_cloud.machine.namespaces import Namespace, refusal
-print(refusal())
-both = [Namespace([address]) for address in ("10.0.16.4", "10.0.16.5")]
-serve = ["python3", "-u", "-m", "http.server", "3000"]
-apps = [
-    subprocess.Popen([*each.command_prefix(None), *serve], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    for each in both
-]
-for app in apps:
-    app.stdout.readline()
-for namespace, address in zip(both, ("10.0.16.4", "10.0.16.5")):
-    with namespace.new_socket() as made:
-        print(made.connect_ex((address, 3000)))
-print(subprocess.run([*both[0].command_prefix(None), "id", "-un"], capture_output=True, text=True).stdout)
-for app in apps:
-    app.kill()
-for each in both:
-    each.close()
-"""
-
-
-@pytest.mark.slow
-@own
-def test_unprivileged_user_runs_two_apps_on_one_port_at_once():
-    done = run_as_nobody(UNPRIVILEGED)
-    assert done.stdout.split() == ["None", "0", "0", "nobody"], done.stderr
 
 
 def test_machine_that_refuses_namespaces_gives_the_reason(monkeypatch, tmp_path):

@@ -2,11 +2,9 @@
 
 import shutil
 import subprocess
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from threading import Event, Thread
 from types import SimpleNamespace
 
 import grpc
@@ -22,6 +20,7 @@ from local_cloud.providers.docker_provider import DockerServicer
 from local_cloud.tests.building.test_images import write_wheel
 from local_cloud.tests.dataplane.conftest import own_mounts
 from local_cloud.tests.dataplane.stack import until
+from local_cloud.tests.providers.conftest import unique
 
 REGISTRY = "123456789012.dkr.ecr.ap-northeast-1.amazonaws.com"
 REPOSITORY = "held/app"
@@ -128,41 +127,19 @@ def test_a_tag_of_a_mutable_repository_is_moved(built, source, calls):
     assert not first.endswith(digest)
 
 
-def test_the_files_of_a_running_image_are_never_away_while_its_content_is_built_again(
-    built, source
-):
-    builder, _, _ = built
-    (source / "certs").mkdir()
-    (source / "certs" / "rds-ca.pem").write_text("roots\n" * 1000)
-    builder.build(wanted(source, "first"))
-    file = builder.find(f"{REGISTRY}/{REPOSITORY}:first").folder / "certs" / "rds-ca.pem"
-    inode, over, read = file.stat().st_ino, Event(), Counter()
-
-    def task():
-        while not over.is_set():
-            try:
-                read[file.read_text().count("roots")] += 1
-            except OSError as problem:
-                read[str(problem)] += 1
-
-    thread = Thread(target=task)
-    thread.start()
-    for number in range(20):
-        builder.build(wanted(source, f"again-{number}"))
-    over.set()
-    thread.join()
-    assert set(read) == {1000}, read
-    assert file.stat().st_ino == inode
-
-
-def test_builds_of_the_same_content_at_once_share_one_folder(built, source):
+def test_builds_of_the_same_content_share_one_folder_whose_files_are_never_away(built, source):
+    """At once, and again while a task writes there."""
     builder, _, _ = built
     (source / "more.txt").write_text("more")
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(builder.build, (wanted(source, f"at-once-{n}") for n in range(8))))
-    folders = {builder.find(f"{REGISTRY}/{REPOSITORY}:at-once-{n}").folder for n in range(8)}
-    assert len(folders) == 1
-    assert {each.name for each in folders.pop().iterdir()} == {"Dockerfile", "more.txt"}
+    for round_ in ("at-once", "again"):
+        tags = [f"{round_}-{number}" for number in range(8)]
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(builder.build, (wanted(source, tag) for tag in tags)))
+        folders = {builder.find(f"{REGISTRY}/{REPOSITORY}:{tag}").folder for tag in tags}
+        [folder] = folders
+        (folder / round_).touch()
+    names = {"Dockerfile", "more.txt", "at-once", "again"}
+    assert {each.name for each in folder.iterdir()} == names
 
 
 def test_a_dockerfile_outside_the_context_is_part_of_the_image(built, source, tmp_path):
@@ -183,14 +160,9 @@ esac
 """
 
 
-def test_an_engine_builds_any_dockerfile_and_the_image_says_what_it_runs(
-    calls, tmp_path, monkeypatch
-):
-    docker, log = tmp_path / "bin" / "docker", tmp_path / "log"
-    docker.parent.mkdir()
-    docker.write_text(DOCKER.format(log=log))
-    docker.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{docker.parent}:/usr/bin:/bin")
+def test_an_engine_builds_any_dockerfile_and_the_image_says_what_it_runs(calls, tmp_path, docker):
+    log = tmp_path / "log"
+    docker(DOCKER.format(log=log))
     (tmp_path / "Dockerfile").write_text("FROM node:22\nRUN npm ci\nADD https://a.b/c /\n")
     calls("ecr", "create_repository", {"repositoryName": "held/node"})
     name = f"{REGISTRY}/held/node:one"
@@ -210,13 +182,8 @@ exit 1
 """
 
 
-def test_docker_that_is_asked_for_need_not_have_the_base_of_the_app_that_comes_along(
-    tmp_path, monkeypatch
-):
-    docker = tmp_path / "docker"
-    docker.write_text(WITHOUT_BASE)
-    docker.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+def test_docker_that_is_asked_for_need_not_have_the_base_of_the_app_that_comes_along(docker):
+    docker(WITHOUT_BASE)
     assert docker_engine.decide("docker", "python:3.13-slim")[0]
     used, why = docker_engine.decide("auto", "python:3.13-slim")
     assert not used
@@ -290,18 +257,6 @@ def test_a_builder_that_is_closed_makes_no_folder(built, source, tmp_path):
     assert not (tmp_path / "images").exists()
 
 
-@pytest.mark.slow
-@needs_mounts
-def test_what_an_image_lacks_is_known_until_the_next_build(built, app):
-    builder, _, _ = built
-    (app / "Dockerfile").write_text(f"{APP}RUN apt-get update\n")
-    builder.build(wanted(app, "lacking"))
-    assert builder.left_out == ["context/Dockerfile:6: left out without Docker: RUN apt-get update"]
-    (app / "Dockerfile").write_text(APP)
-    builder.build(wanted(app, "complete"))
-    assert builder.left_out == []
-
-
 class Engine(engine_pb2_grpc.EngineServicer):
     """An engine that remembers what it is told."""
 
@@ -324,77 +279,86 @@ def engine():
     server.stop(None)
 
 
-def checked(builder, folder, engine):
-    """What the provider answers to the engine's Check, which is part of each preview and update."""
-    servicer = DockerServicer(builder, lambda: folder)
-    servicer.Attach(plugin_pb2.PluginAttach(address=engine.address), None)
-    build = {"context": "./context", "dockerfile": "./context/Dockerfile"}
-    inputs = struct_pb2.Struct()
-    inputs.update({"imageName": "name:1", "build": build})
-    return servicer.Check(provider_pb2.CheckRequest(urn=URN, news=inputs), None)
+class Update:
+    """What the engine calls of the provider for an image: Check in each preview and update, Create in an update."""
+
+    def __init__(self, builder, app, engine):
+        self.servicer = DockerServicer(builder, lambda: app.parent)
+        self.servicer.Attach(plugin_pb2.PluginAttach(address=engine.address), None)
+
+    def check(self):
+        build = {"context": "./context", "dockerfile": "./context/Dockerfile"}
+        inputs = struct_pb2.Struct()
+        inputs.update({"imageName": f"{REGISTRY}/{REPOSITORY}:{unique('said')}", "build": build})
+        return self.servicer.Check(provider_pb2.CheckRequest(urn=URN, news=inputs), None)
+
+    def create(self, context=None):
+        """Create what passes the check."""
+        answer = self.check()
+        assert not answer.failures
+        asked = provider_pb2.CreateRequest(urn=URN, properties=answer.inputs)
+        return self.servicer.Create(asked, context)
+
+
+@pytest.fixture
+def update(built, app, engine):
+    return Update(built[0], app, engine)
 
 
 @needs_mounts
-def test_an_update_says_what_is_left_out_and_a_preview_is_red_where_it_would_be(built, app, engine):
-    builder, _, _ = built
+def test_an_update_says_what_is_left_out_and_a_preview_is_red_where_it_would_be(
+    update, built, app, engine
+):
     (app / "Dockerfile").write_text(f"{APP}RUN apt-get update\n")
-    answer = checked(builder, app.parent, engine)
-    assert not answer.failures
-    servicer = DockerServicer(builder, lambda: app.parent)
-    servicer.Attach(plugin_pb2.PluginAttach(address=engine.address), None)
-    answer.inputs["imageName"] = f"{REGISTRY}/{REPOSITORY}:said"
-    servicer.Create(provider_pb2.CreateRequest(urn=URN, properties=answer.inputs), None)
+    update.create()
+    left_out = "context/Dockerfile:6: left out without Docker: RUN apt-get update"
+    assert built[0].left_out == [left_out]
     assert engine.said == [
         (
             engine_pb2.WARNING,
             "The image is built without a Docker engine. What is left out may be missing here only:\n"
-            "  context/Dockerfile:6: left out without Docker: RUN apt-get update",
+            f"  {left_out}",
         )
     ]
     (app / "Dockerfile").write_text(f"{APP}COPPY x\n")
-    [failure] = checked(builder, app.parent, engine).failures
+    [failure] = update.check().failures
     assert failure.reason.startswith("context/Dockerfile:6: COPPY x: ")
-    assert len(engine.said) == 1
+    (app / "Dockerfile").write_text(APP)
+    update.create()
+    assert (built[0].left_out, len(engine.said)) == ([], 1)
 
 
 @needs_mounts
-def test_ctrl_c_ends_a_build_with_its_run(built, app, engine):
+def test_ctrl_c_ends_a_build_with_its_run(update, built, app):
     """The engine passes it on by Cancel, and waits for the answer to Create."""
-    builder, aborted = built[0], []
+    aborted = []
     (app / "Dockerfile").write_text(f"{APP}RUN sleep 4712\n")
-    answer = checked(builder, app.parent, engine)
-    answer.inputs["imageName"] = f"{REGISTRY}/{REPOSITORY}:late"
-    asked = provider_pb2.CreateRequest(urn=URN, properties=answer.inputs)
 
     def abort(_, words):
         aborted.append(words)
         raise grpc.RpcError
 
+    def runs():
+        return subprocess.run(["pgrep", "-f", "sleep 4712"], check=False).returncode == 0
+
     context = SimpleNamespace(peer=lambda: "engine", abort=abort)
-    servicer = DockerServicer(builder, lambda: app.parent)
     with ThreadPoolExecutor(1) as pool:
-        made = pool.submit(servicer.Create, asked, context)
+        made = pool.submit(update.create, context)
         try:
-            until(
-                lambda: subprocess.run(["pgrep", "-f", "sleep 4712"], check=False).returncode == 0
-            )
-            servicer.Cancel(None, context)
+            until(runs)
+            update.servicer.Cancel(None, context)
             assert isinstance(made.exception(timeout=10), grpc.RpcError)
         finally:
-            builder.close()
+            built[0].close()
     assert "the build was stopped" in aborted[0]
 
 
-def test_sources_that_changed_under_the_same_name_are_built_again(built, app, engine):
-    def inputs():
-        return checked(built[0], app.parent, engine).inputs
+def test_sources_that_changed_under_the_same_name_are_built_again(update, app):
+    def differs(old, new):
+        new["imageName"] = old["imageName"]
+        asked = provider_pb2.DiffRequest(old_inputs=old, news=new)
+        return list(update.servicer.Diff(asked, None).diffs)
 
-    first, again = inputs(), inputs()
+    first, again = update.check().inputs, update.check().inputs
     (app / "more.py").write_text("")
-    changed = inputs()
-    provider = DockerServicer(built[0], lambda: app.parent)
-    answers = [
-        provider.Diff(provider_pb2.DiffRequest(old_inputs=first, news=news), None).diffs
-        for news in (again, changed)
-    ]
-    assert answers == [[], ["build"]]
+    assert (differs(first, again), differs(first, update.check().inputs)) == ([], ["build"])
