@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from local_cloud.aws.ec2 import interfaces
+from local_cloud.aws.ecs import launch_rate
 from local_cloud.aws.ecs.containers import OUT_OF_MEMORY
 from local_cloud.aws.s3 import rules
 from local_cloud.tests.dataplane.conftest import own_mounts
@@ -354,3 +355,9 @@ def test_run_task_refuses_the_same_as_ecs(running, change, words):
     refused = refusal(lambda: run_task(running, "true", **change))
     assert refused.code == "InvalidParameterException"
     assert words in refused.message
+
+
+def test_run_task_above_its_rate_is_refused(running, monkeypatch):
+    monkeypatch.setattr(launch_rate.Bucket, "take", lambda *_: 0)
+    refused = refusal(lambda: run_task(running, "true"))
+    assert (refused.code, refused.message) == ("ThrottlingException", "Rate exceeded")
