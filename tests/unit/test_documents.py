@@ -9,7 +9,7 @@ import pytest
 
 from local_cloud.building import dockerfile
 from stack.container import RESERVED
-from tests.documents import local_cloud, scale, settings
+from tests.documents import local_cloud, settings
 from tests.documents.markdown import ROOT, Page, pages
 from tests.documents.pairs import differences, pairs
 from tests.documents.typed import typed, unknown
@@ -82,13 +82,6 @@ def test_the_local_cloud_s_readme_lists_types_and_functions():
     assert "| `aws.rds` | `Instance` (address, arn, " in written
     assert ", `SubnetGroup` (arn, name, vpc_id) |\n" in written
     assert "\n| `aws` | `get_availability_zones`, " in written
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("name", "template"), scale.PAGES.items(), ids=scale.PAGES)
-def test_the_pages_of_scale_have_the_numbers_of_settings_limits_and_prices(name, template):
-    written = (ROOT / "docs" / name).read_text()
-    assert written == scale.page(template), "run `python -m tests.documents`"
 
 
 def test_the_gate_s_readme_has_the_block_that_terraform_applies():
