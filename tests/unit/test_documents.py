@@ -123,21 +123,6 @@ def test_a_page_and_its_twin_say_the_same(pair):
     assert differences(*pair) == [], "what the English page has and the Japanese one has not"
 
 
-def test_every_difference_of_twins_is_told(tmp_path):
-    texts = {
-        "a.md": "# 1. a\n\n## 2. b\n\n### c\n\n```sh\nls\n```\n\n```sh\npwd\n```\n",
-        "a.ja.md": "# 1. あ\n\n## 3. い\n\n```sh\npwd\n```\n",
-    }
-    for name, text in texts.items():
-        (tmp_path / name).write_text(text)
-    assert differences(*(Page(tmp_path / name) for name in texts)) == [
-        "headings, only in English: 2 2.",
-        "headings, only in English: 3 ",
-        "headings, only in Japanese: 2 3.",
-        "code, only in English: sh ls",
-    ]
-
-
 def test_a_japanese_reader_is_told_which_pages_are_english_alone():
     text = (ROOT / "README.ja.md").read_text().replace("[English](README.md)", "")
     links = re.findall(r"\]\((?!https?:)([^)#]+\.md)[^)]*\)(.英語)?", text)
