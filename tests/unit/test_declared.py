@@ -17,7 +17,7 @@ from policy.controls import left_out, violators
 from stack.app_resources import APP_RESOURCES
 from stack.container import RESERVED
 from stack.settings import KEYS
-from tests.recorded import FOLDER, records, renewed, resources, run_of, together
+from tests.recorded import FOLDER, records, resources, run_of, together
 from tests.support.declared import begun, declared, document, resource, resources_of, variants
 
 PROD, POC = ("prod",), ("poc",)
@@ -67,11 +67,6 @@ def test_program_declares_what_is_recorded(written, name):
     assert written[name] == (FOLDER / name).read_text(), (
         "read the change, then write it down: python -m tests.recorded"
     )
-
-
-@pytest.mark.usefixtures("written")
-def test_a_setting_that_is_written_alone_leaves_the_others_as_they_are():
-    assert renewed("natStrategy") == (FOLDER / "settings.yaml").read_text()
 
 
 def test_every_resource_is_in_a_finished_component():

@@ -9,7 +9,7 @@ import pytest
 
 from local_cloud.building import dockerfile
 from stack.container import RESERVED
-from tests.documents import local_cloud, scale, settings
+from tests.documents import local_cloud, settings
 from tests.documents.markdown import ROOT, Page, pages
 from tests.documents.pairs import differences, pairs
 from tests.documents.typed import typed, unknown
@@ -84,13 +84,6 @@ def test_the_local_cloud_s_readme_lists_types_and_functions():
     assert "\n| `aws` | `get_availability_zones`, " in written
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("name", "template"), scale.PAGES.items(), ids=scale.PAGES)
-def test_the_pages_of_scale_have_the_numbers_of_settings_limits_and_prices(name, template):
-    written = (ROOT / "docs" / name).read_text()
-    assert written == scale.page(template), "run `python -m tests.documents`"
-
-
 def test_the_gate_s_readme_has_the_block_that_terraform_applies():
     service = (ROOT / "tests" / "real_provider" / "service.tf").read_text()
     _, start, block = service.partition('resource "terraform_data"')
@@ -128,21 +121,6 @@ def test_pulumi_yaml_and_both_pages_have_what_the_settings_declare():
 @pytest.mark.parametrize("pair", pairs(), ids=lambda pair: name_of(pair[0]))
 def test_a_page_and_its_twin_say_the_same(pair):
     assert differences(*pair) == [], "what the English page has and the Japanese one has not"
-
-
-def test_every_difference_of_twins_is_told(tmp_path):
-    texts = {
-        "a.md": "# 1. a\n\n## 2. b\n\n### c\n\n```sh\nls\n```\n\n```sh\npwd\n```\n",
-        "a.ja.md": "# 1. あ\n\n## 3. い\n\n```sh\npwd\n```\n",
-    }
-    for name, text in texts.items():
-        (tmp_path / name).write_text(text)
-    assert differences(*(Page(tmp_path / name) for name in texts)) == [
-        "headings, only in English: 2 2.",
-        "headings, only in English: 3 ",
-        "headings, only in Japanese: 2 3.",
-        "code, only in English: sh ls",
-    ]
 
 
 def test_a_japanese_reader_is_told_which_pages_are_english_alone():

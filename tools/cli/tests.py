@@ -39,7 +39,7 @@ WAITING = ("dataplane", "rehearsal")
 """Folders whose tests wait for the local cloud's clock and leave processors idle."""
 AT_ONCE = 3
 """Runs beside each other: one that waits leaves the processors to the others."""
-APART = {"breakages", "mistakes"}
+APART = {"mistakes"}
 """The folders whose tests do not build on each other."""
 MOST = 8
 """Processes for a folder: each uses up to 1 GB of memory with its local cloud."""

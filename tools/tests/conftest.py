@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 
 import boto3
-import jmespath
 import pytest
 from moto import mock_aws
 from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
@@ -17,6 +16,7 @@ from ecs_gate import waiting
 from ecs_gate.aws.pace import Pace
 from ecs_gate.aws.session import Session
 from ecs_gate.parts import stack_secrets
+from ecs_gate.tests.calls import make
 from ecs_gate.text.masking import VALUES
 from ecs_gate.waiting import Waiting
 from local_cloud.tests.loaded import load
@@ -226,30 +226,8 @@ def stack(account):
     made.document, made.manifest = json.dumps(made.policy), json.dumps(MANIFEST)
     made.trust = json.dumps({"Version": "2012-10-17", **a.TRUST})
     made.value = json.dumps({"username": "u", "password": "hidden"})
-    make(CALLS, made)
+    make(client, CALLS, made, names=NAMES)
     return made
-
-
-def make(file, made):
-    """Make what the calls of a file make; the ids that it names become attributes."""
-    for service, operation, params, *kept in json.loads(file.read_text()):
-        answer = getattr(client(service), operation)(**_filled(made, params))
-        for name, path in (kept[0] if kept else {}).items():
-            setattr(made, name, jmespath.search(path, answer))
-
-
-def _filled(made, value):
-    """Parameters with the stack's ids for ``$name``, and its names for ``{names.name}``."""
-    match value:
-        case str() if value.startswith("$"):
-            return getattr(made, value.removeprefix("$"))
-        case str():
-            return value.format(names=NAMES)
-        case list():
-            return [_filled(made, each) for each in value]
-        case dict():
-            return {key: _filled(made, each) for key, each in value.items()}
-    return value
 
 
 @pytest.fixture

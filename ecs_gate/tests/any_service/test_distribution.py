@@ -13,7 +13,7 @@ import pytest
 FOLDER = Path(__file__).parents[2]
 LOCK = FOLDER / "requirements-ecs-gate.txt"
 PACKAGES = {"botocore", "click", "httpx", "rich"}
-ITS_OWN = {"ecs_gate", "boto3", "moto", "pytest"}
+ITS_OWN = {"ecs_gate", "boto3", "jmespath", "moto", "pytest"}
 """What its tests import besides."""
 
 

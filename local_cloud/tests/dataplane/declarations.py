@@ -1,7 +1,6 @@
 """A small stack, declared with boto3 as the provider does; ``declared.json`` has what the calls send."""
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from local_cloud.aws.ecs.shifting import PROPAGATION
 from local_cloud.building.builder import LocalImage
 from local_cloud.clock import Clock
 from local_cloud.cloud.plane import DataPlane
@@ -155,23 +153,6 @@ class Declarations:
 
     def forward(self) -> None:
         self.ids["rule"] = self.rule()
-
-    def shifting_service(self, strategy: Mapping[str, Any], desired: int) -> None:
-        """Declare a service with two target groups and version 1, as the program does."""
-        ids = self.ids
-        ids["tg2"] = self.target_group("tg2")
-        both = [self.declared("two_groups")]
-        ids["rule"] = self.rule(Actions=both)
-        header = self.declared("test_conditions")
-        ids["test-rule"] = self.rule(Priority=5, Conditions=header, Actions=both)
-        ids["shifting-role"] = self.shifting_role("shifting", ids["rule"], ids["test-rule"])
-        time.sleep(self.clock.wall(PROPAGATION) + 0.1)
-        self.service(
-            self.task_definition("v1"),
-            desired,
-            loadBalancers=self.shifting(),
-            deploymentConfiguration={**DEPLOYMENT, **strategy},
-        )
 
     def shifting_role(self, name: str, *rules: str) -> str:
         """Create a role that may shift requests by these rules; ECS knows it after a while. Return its ARN.

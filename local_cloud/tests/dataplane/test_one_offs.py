@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from local_cloud.aws.ecs import launch_rate
 from local_cloud.aws.ecs.containers import OUT_OF_MEMORY
 from local_cloud.tests.dataplane.conftest import own_mounts
 from local_cloud.tests.dataplane.declarations import (
@@ -312,3 +313,9 @@ def test_task_does_not_start_without_roles_for_ecs_and_dns(running, broken):
         task = ended(running, "true")
     assert task["stopCode"] == "TaskFailedToStart"
     assert re.search(reason, task["stoppedReason"])
+
+
+def test_run_task_above_its_rate_is_refused(running, monkeypatch):
+    monkeypatch.setattr(launch_rate.Bucket, "take", lambda *_: 0)
+    refused = refusal(lambda: run_task(running, "true"))
+    assert (refused.code, refused.message) == ("ThrottlingException", "Rate exceeded")

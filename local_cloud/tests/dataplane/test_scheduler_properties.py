@@ -364,6 +364,8 @@ def test_a_bucket_gives_what_it_holds_and_refills_by_its_rate():
     bucket = launch_rate.of_service()
     taken = [bucket.take(now, 1000) for now in (0, 0, 0.06, 0.12, 60.12, 600)]
     assert taken == [100, 0, 0, 1, 100, 100]
+    calls = launch_rate.of_run_task()
+    assert [calls.take(now, 30) for now in (0, 0, 0.05)] == [20, 0, 1]
     small = launch_rate.Bucket(1, 5)
     assert sum(small.take(now / 10, 9) for now in range(101)) == 1 + 5 * 10
 

@@ -45,19 +45,6 @@ def test_of_a_role_without_a_policy_the_first_fix_gives_all_that_is_needed():
     assert len(causes[2].seen) == 4
 
 
-def test_only_what_is_lacking_is_given_and_never_in_the_place_of_what_was_given():
-    first = a.stack(execution=bare(a.policy(a.PULL, a.WRITE, a.READ)))
-    [found] = judge(first).causes
-    name, document = given(found.fixes[0].commands[0])
-    assert document["Statement"] == [
-        {"Effect": "Allow", "Action": ["ecr:GetAuthorizationToken"], "Resource": "*"}
-    ]
-    second = a.stack(execution=bare(a.policy(a.TOKEN, a.PULL, a.WRITE)))
-    [found] = judge(second).causes
-    assert given(found.fixes[0].commands[0])[0] != name
-    assert json.loads(json.dumps(document)) == document
-
-
 def test_pulumi_program_is_changed_itself_and_no_command_of_aws_makes_it_differ():
     for name, now in SITUATIONS.items():
         diagnosis = judge(a.of_another_program(now))

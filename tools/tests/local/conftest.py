@@ -1,7 +1,6 @@
 """The data plane of the local cloud's own tests."""
 
 from local_cloud.tests.dataplane.conftest import (  # noqa: F401 - fixtures
-    empty,
     pytest_collection_modifyitems,
     running,
 )

@@ -10,6 +10,7 @@ import pytest
 
 from ecs_gate.aws.session import Session
 from ecs_gate.parts import rds
+from ecs_gate.tests.calls import make
 from ecs_gate.text import Refused
 from tools.additions.parts import pauses
 from tools.additions.parts.jobs import switch_schedules
@@ -18,7 +19,7 @@ from tools.pause import processes, steps
 from tools.pause.processes import declared
 from tools.pause.steps import Pausable, check_pausable
 from tools.tests import stacks as a
-from tools.tests.conftest import NAMES, client, make
+from tools.tests.conftest import NAMES, client
 
 SCHEDULE = {"schedule": "rate(1 day)", "command": "sh", "timeoutMinutes": 5}
 CHOICES = {
@@ -40,7 +41,7 @@ class Interrupted(BaseException):
 @pytest.fixture(scope="module")
 def deployed(stack):
     """A scaled web service, a worker and two jobs of the stack file, and one worker and job that it has no more."""
-    make(Path(__file__).with_name("calls.json"), stack)
+    make(client, Path(__file__).with_name("calls.json"), stack, names=NAMES)
     for name in NAMES.alarms_of_a_pause:
         client("cloudwatch").put_metric_alarm(
             AlarmName=name, ComparisonOperator="LessThanThreshold", EvaluationPeriods=1,

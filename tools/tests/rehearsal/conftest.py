@@ -21,7 +21,7 @@ from local_cloud.paths import ROOT, Home
 from local_cloud.run.client import find, require
 from local_cloud.run.project import current_project
 
-LONGEST = ("test_workflows", "test_mistakes", "test_faults", "test_long_run", "test_any_service")
+LONGEST = ("test_workflows", "test_faults", "test_long_run", "test_any_service")
 """The files that begin, so that no process is left alone with one of them at the end."""
 SHELL = ("shell", "--tasks", "process", "--port", "0", "--")
 UP = ("pulumi", "up", "-s", "poc", "--yes", "--skip-preview")

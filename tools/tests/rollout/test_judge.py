@@ -6,9 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecs_gate.diagnosis.catalogue import PAGE
 from ecs_gate.parts.rollout import Rollout
-from ecs_gate.rollout import judge as rules
 from ecs_gate.rollout.look import Question
 from ecs_gate.rollout.verdict import Outcome
 from tools.tests import said
@@ -60,40 +58,6 @@ def doctors(causes, now=rows.BAKES, count=2, **known):
 
 SURE = sorted(n for n in SITUATIONS if any(e.facts.certain for e in rows.diagnosis(n).causes))
 MAY_PASS = sorted(SITUATIONS.keys() - set(SURE))
-
-
-@pytest.mark.parametrize("name", SURE)
-def test_certain_cause_ends_it_at_the_second_diagnosis(name):
-    first, second = doctors(name, rows.FAILS)
-    assert (first, second.outcome) == (None, rows.CERTAIN)
-    title = next(str(each.title) for each in rows.diagnosis(name).causes if each.facts.certain)
-    assert f"does not change that: {title}. ECS starts tasks until 3" in str(second.text)
-
-
-PAGE_FAILS = {
-    n for n in SITUATIONS if any(e.facts.subject == PAGE for e in rows.diagnosis(n).findings)
-}
-WARMS_UP = {"page-unavailable", "log-database-slow"}
-
-
-@pytest.mark.parametrize("name", SITUATIONS)
-def test_page_of_a_healthy_version_is_wrong_if_it_worked(name):
-    """Where it did not work before, only by the version's own error."""
-    if name != "page-errors":
-        assert doctors(name, count=3) == [None] * 3
-    if name not in PAGE_FAILS or name in WARMS_UP:
-        assert doctors(name, count=3, page_worked=True) == [None] * 3
-    elif name != "no-listener":
-        first, second = doctors(name, page_worked=True)
-        assert (first, second.outcome, second.stop) == (None, rows.WRONG, True)
-        assert second.diagnosis is rows.diagnosis(name)
-
-
-@pytest.mark.parametrize("name", sorted(WARMS_UP))
-def test_page_that_may_warm_up_is_wrong_after_its_time(name, monkeypatch):
-    assert doctors(name, count=5, page_worked=True) == [None] * 5
-    monkeypatch.setattr(rules, "WARM_UP_SECONDS", 0)
-    assert doctors(name, page_worked=True)[1].outcome is rows.WRONG
 
 
 @given(st.lists(st.tuples(st.sampled_from([rows.FAILS, rows.UNFAILED["nothing"], rows.SERVES]),

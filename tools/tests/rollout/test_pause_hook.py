@@ -9,7 +9,7 @@ import pytest
 
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.doctor import judge
-from ecs_gate.parts import elb, page
+from ecs_gate.parts import elb
 from ecs_gate.parts.records import Part, PauseHook, Traffic
 from ecs_gate.rollout import judge as rules
 from ecs_gate.rollout.act import Stoppable, stop
@@ -197,22 +197,6 @@ def test_a_page_that_fails_now_and_then_is_seen_while_users_get_it(by_rule):
     new = New(by_rule)
     assert new.judge(view=BAKES) is None
     assert new.judge(view=BAKES, at=3.0).outcome is Outcome.WRONG
-
-
-def test_page_that_hangs_is_wrong_if_the_version_before_answers(by_rule, monkeypatch):
-    monkeypatch.setattr(page, "ANSWER_SECONDS", 0.1)
-    monkeypatch.setattr(page, "LEAST_ANSWER_SECONDS", 0.1)
-    by_rule.new = [SILENCE]
-    seen = []
-
-    def diagnose(inquiry):
-        seen.append(inquiry.page.value)
-        return diagnosis("page-silent")
-
-    new = New(by_rule, diagnose=diagnose)
-    assert new.judge() is None
-    assert new.judge().outcome is Outcome.WRONG
-    assert [each.status for each in seen] == [0, 0], "the doctor judges what the test rule answered"
 
 
 @pytest.mark.parametrize(

@@ -71,3 +71,11 @@ def test_stack_file_without_a_region_is_refused(run, folder):
     (folder / "Pulumi.poc.yaml").write_text("config:\n  careapp:healthPath: nowhere\n")
     code, shown, complaint = run("status")
     assert (code, shown, "aws:region" in complaint) == (2, "", True)
+
+
+def test_time_of_this_day_here_has_no_date(clock_in):
+    """In Tokyo a day ends at 15:00 UTC."""
+    clock_in("JST-9")
+    evening = a.NOW.replace(hour=14, minute=59)
+    assert screen.short_time(evening, a.NOW) == "23:59:00"
+    assert screen.short_time(evening.replace(hour=15), a.NOW) == "11-26 00:59:00"

@@ -182,8 +182,8 @@ VARIANTS = {
     "log-module-missing: cut off by later lines": s.crashed(*TRACE, *"abcdefgh"),
     "log-module-missing: a traceback of a library": s.crashed(*TRACE[:3], TRACE[-1]),
     **{name: s.crashed(*lines) for name, lines in CRASHES.items()},
-    **{f"{name} in JSON": s.crashed(*as_json(lines)) for name, lines in CRASHES.items()},
-    **{f"crash: ended by signal {code - 128}": s.crashed("x", code=code) for code in (138, 139, 143)},
+    "crash-by-program: a syntax error in JSON": s.crashed(*as_json(SYNTAX)),
+    **{f"crash: ended by signal {code - 128}": s.crashed("x", code=code) for code in (138, 143)},
     "log-worker-class: its traceback": s.crashed(*WORKER_CLASS),
     "task-cannot-reach-aws: ECS's words": s.never_started(
         f"{s.INIT}There is a connection issue between the task and AWS Secrets Manager.",
