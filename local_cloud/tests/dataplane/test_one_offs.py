@@ -23,7 +23,7 @@ from local_cloud.tests.dataplane.declarations import (
     statement,
     trust,
 )
-from local_cloud.tests.dataplane.stack import changed
+from local_cloud.tests.dataplane.stack import changed, refusal
 
 SAY = "import os; print('hello from', os.environ['APP_VERSION'], os.environ['ONCE']); raise SystemExit(3)"
 ALL = "import json, os; print(json.dumps(dict(os.environ)))"

@@ -189,7 +189,8 @@ def test_version_that_nothing_would_end_is_taken_back_where_the_gate_is_told_to(
     said = ended["diagnosis"]
     found = [finding["id"] for finding in said["findings"]]
     assert (ended["outcome"], found[0]) == ("certain", "secret-key-missing")
-    assert not said["unfinished"] and "roll-out-going-on" not in found
+    assert not said["unfinished"]
+    assert "roll-out-going-on" not in found
     back, runs = (each.rpartition("/")[2] for each in (wrong, right))
     assert f"ECS was told to roll {back} back: {runs} runs: 1 of 1 tasks." in ended["text"]
     assert shop.page() == (200, "<h1>0 orders</h1>")
