@@ -75,10 +75,13 @@ def _logs_to(container: Params) -> str:
     return str((container.get("logConfiguration") or {}).get("logDriver"))
 
 
-def _lacks_log_options(_: Params, container: Params) -> bool:
-    options = (container.get("logConfiguration") or {}).get("options") or {}
-    needed = {"awslogs-region", "awslogs-group"}
-    return _logs_to(container) == "awslogs" and not needed <= options.keys()
+def _options(container: Params) -> Params:
+    return (container.get("logConfiguration") or {}).get("options") or {}
+
+
+def _lacks(*options: str) -> Callable[[Params, Params], object]:
+    """Return a rule of a container that logs to CloudWatch without one of these options."""
+    return lambda _, c: _logs_to(c) == "awslogs" and not {*options} <= _options(c).keys()
 
 
 def _roleless(needs: Callable[[Params], object]) -> Broken:
@@ -189,22 +192,24 @@ REFUSALS: Refusals = {
          _any(lambda _, c: any(not e.get("containerPath") for e in c.get("mountPoints") or ()))),
         (CLIENT, "Unknown volume '{0[0]}'.", lambda p: (name := _unknown_volume(p)) is not None and [name]),
         (CLIENT, "Log driver awslogs disallows an option of the container {}.", _any(lambda _, c: (
-            _logs_to(c) == "awslogs" and any(other_than(LOG_OPTION, name)
-                                             for name in c["logConfiguration"].get("options") or ())))),
+            _logs_to(c) == "awslogs" and any(other_than(LOG_OPTION, name) for name in _options(c))))),
         (CLIENT, "A ulimit's soft limit is above its hard limit in the container {}.", _any(lambda _, c: any(
             each["softLimit"] > each["hardLimit"] for each in c.get("ulimits") or ()))),
         (CLIENT, "The log driver's mode of the container {} must be blocking or non-blocking.", _any(lambda _, c: (
-            other_than("(non-)?blocking", ((c.get("logConfiguration") or {}).get("options") or {}).get("mode"))))),
+            other_than("(non-)?blocking", _options(c).get("mode"))))),
         (CLIENT, "awsfirelens needs a container with a firelensConfiguration.", lambda p: any(
             _logs_to(c) == "awsfirelens" for c in _containers(p)) and not any(map(_firelens, _containers(p)))),
         (CLIENT, "The container {} can't have both awslogs-datetime-format and awslogs-multiline-pattern.",
-         _any(lambda _, c: {"awslogs-datetime-format", "awslogs-multiline-pattern"}
-              <= ((c.get("logConfiguration") or {}).get("options") or {}).keys())),
+         _any(lambda _, c: {"awslogs-datetime-format", "awslogs-multiline-pattern"} <= _options(c).keys())),
         (CLIENT, "Only one container may have a firelensConfiguration.",  # developer guide, "Using FireLens"
          lambda p: len([*filter(_firelens, _containers(p))]) > 1),
         (CLIENT, "volumesFrom names a container that does not exist: {}.", _any(lambda p, c: (
             {e.get("sourceContainer") for e in c.get("volumesFrom") or ()} - {e["name"] for e in _containers(p)}))),
-        (CLIENT, "Log driver awslogs requires options: awslogs-region, awslogs-group", _any(_lacks_log_options)),
+        (CLIENT, "Log driver awslogs requires options: awslogs-region, awslogs-group",
+         _any(_lacks("awslogs-region", "awslogs-group"))),
+        # aws/aws-cdk issue 1422
+        (CLIENT, "Fargate requires log configuration options to include awslogs-stream-prefix to support log driver "
+         "awslogs.", lambda p: _fargate(p) and _any(_lacks("awslogs-stream-prefix"))(p)),
         (CLIENT, "A health check of the container {} must begin with CMD or CMD-SHELL.",
          _any(lambda _, c: c.get("healthCheck") and c["healthCheck"]["command"][:1] not in (["CMD"], ["CMD-SHELL"]))),
         (CLIENT, "Invalid 'containerDefinitions' size: at least one container is needed", lambda p: not _containers(p)),
