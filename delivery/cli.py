@@ -181,7 +181,7 @@ def _in_bucket(bucket: str) -> Iterator[str]:
 
 def _in_backend() -> Iterator[str]:
     """Yield the stacks of a backend other than S3, such as the local cloud's folder."""
-    yield from (each["name"] for each in json.loads(output_of("stack", "ls", "--json")))
+    yield from (load["name"] for load in json.loads(output_of("stack", "ls", "--json")))
 
 
 def pulumi(*words: str) -> tuple[int, str]:

@@ -106,8 +106,8 @@ def service_options(command: click.decorators.FC) -> click.decorators.FC:
             "--json", "as_json", is_flag=True, help="Print JSON; progress is on standard error."
         ),
     )
-    for each in reversed(options):
-        command = each(command)
+    for option in reversed(options):
+        command = option(command)
     return command
 
 
@@ -197,7 +197,7 @@ def _wait(wanted: Wanted, as_json: bool, acts: bool) -> int:
             }
         )
     elif why:
-        display([Line(each) for each in why.splitlines()])
+        display([Line(line) for line in why.splitlines()])
     return code
 
 

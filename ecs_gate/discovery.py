@@ -166,13 +166,13 @@ class _Search:
     def _balancer_of(self, groups: list[str]) -> Balancer | None:
         """Return the load balancer that forwards to the target groups. Raises AwsProblem, also where none does."""
         raw = self.session.call("elbv2", "describe_target_groups", TargetGroupArns=groups)
-        arns = {arn for each in raw["TargetGroups"] for arn in each["LoadBalancerArns"]}
+        arns = {arn for group in raw["TargetGroups"] for arn in group["LoadBalancerArns"]}
         names = sorted(arn.partition(":loadbalancer/")[2] for arn in arns)
         known = [each.split("/")[1] for each in names if each.startswith(APPLICATION)]
-        for each in names:
-            if not each.startswith(APPLICATION):
+        for name in names:
+            if not name.startswith(APPLICATION):
                 self.unseen.append(
-                    _unlooked(t("the network load balancer {name}", name=each.split("/")[1]))
+                    _unlooked(t("the network load balancer {name}", name=name.split("/")[1]))
                 )
         if not names:
             raise AwsProblem(
@@ -230,7 +230,7 @@ class _Search:
         others = sorted(str(each["DBInstanceIdentifier"]) for each in mine[1:])
         # Of a cluster or a proxy no instance has the address.
         others += sorted(named - addresses) if not part.problem else []
-        self.unseen += [_unlooked(t("the database {name}", name=each)) for each in others]
+        self.unseen += [_unlooked(t("the database {name}", name=other)) for other in others]
         return str(mine[0]["DBInstanceIdentifier"]) if mine else ""
 
     def _repository(self, image: str, arn: str) -> str:
@@ -245,7 +245,7 @@ class _Search:
 def _is_named(raw: Mapping[str, Any], texts: list[str], secrets: list[str]) -> bool:
     address = (raw.get("Endpoint") or {}).get("Address")
     secret = (raw.get("MasterUserSecret") or {}).get("SecretArn")
-    return any(address and address in each for each in texts) or any(
+    return any(address and address in text for text in texts) or any(
         secret and each.startswith(secret) for each in secrets
     )
 
@@ -260,9 +260,9 @@ def _listener(balancer: Balancer, groups: list[str], url: str) -> Listener | Non
     if url:
         return elb.serving(balancer, url)
     forwarding = [
-        each
-        for each in balancer.listeners
-        if any({*groups} & {*rule.groups} for rule in each.rules)
+        listener
+        for listener in balancer.listeners
+        if any({*groups} & {*rule.groups} for rule in listener.rules)
     ]
     return elb.serving(replace(balancer, listeners=tuple(forwarding)))
 
@@ -271,13 +271,13 @@ def _of_listener(
     listener: Listener, balancer: Balancer, groups: list[str], check: HealthCheck
 ) -> Page:
     """Return the page that a listener's rule tells of: at the health check's path, which is known to answer."""
-    rules = [each for each in listener.rules if {*groups} & {*each.groups}]
+    rules = [rule for rule in listener.rules if {*groups} & {*rule.groups}]
     hosts = [
         value
         for rule in rules
-        for each in rule.conditions
-        for value in each.values
-        if each.field == "host-header" and not {*"*?"} & {*value}
+        for condition in rule.conditions
+        for value in condition.values
+        if condition.field == "host-header" and not {*"*?"} & {*value}
     ]
     certified = listener.certificate.domain if listener.certificate else ""
     https = listener.protocol == "HTTPS"
@@ -317,17 +317,17 @@ def _not_looked_at(
 ) -> Iterator[Unread]:
     """Yield what the service has and no part of a snapshot reads."""
     providers = [each["capacityProvider"] for each in service.get("capacityProviderStrategy") or ()]
-    fargate = all(each.startswith("FARGATE") for each in providers)
+    fargate = all(provider.startswith("FARGATE") for provider in providers)
     if not fargate or (not providers and service.get("launchType", "FARGATE") != "FARGATE"):
         yield _unlooked(t("the instances that its tasks run on"))
-    if any(each.get("efsVolumeConfiguration") for each in definition.get("volumes", ())):
+    if any(volume.get("efsVolumeConfiguration") for volume in definition.get("volumes", ())):
         yield _unlooked(t("the EFS file systems that its tasks mount"))
     deployments = service.get("deployments", ())
     if any((each.get("serviceConnectConfiguration") or {}).get("enabled") for each in deployments):
         yield _unlooked(t("Service Connect"))
-    if any(each.get("vpcLatticeConfigurations") for each in deployments):
+    if any(deployment.get("vpcLatticeConfigurations") for deployment in deployments):
         yield _unlooked(t("VPC Lattice"))
-    if any(each.get("loadBalancerName") for each in service.get("loadBalancers", ())):
+    if any(balancer.get("loadBalancerName") for balancer in service.get("loadBalancers", ())):
         yield _unlooked(t("the Classic Load Balancer"))
     if not ecs.log_options(container).get("awslogs-group"):
         yield _unlooked(t("the app's log, which is not in CloudWatch Logs"), essential=False)

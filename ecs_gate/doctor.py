@@ -28,7 +28,7 @@ def mask_values(diagnosis: Diagnosis, target: Target, session: Session) -> Diagn
 
     The diagnosis that is returned says which could not be read.
     """
-    if all(each.kind == "note" and not each.evidence for each in diagnosis.findings):
+    if all(finding.kind == "note" and not finding.evidence for finding in diagnosis.findings):
         return diagnosis
     problem = learn(session, target.names, target.login.secret_arn, public=target.public_words)
     unread = (Unread(t("the value of a secret"), problem, essential=False),) if problem else ()

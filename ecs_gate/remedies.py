@@ -183,7 +183,7 @@ class Remedies:
         """Return the commands that run SQL in the database."""
         database = self.case.now.database.value
         where = f"-h {database.address} -p {database.port} -U {database.user}" if database else ""
-        return tuple(f'psql {where} -c "{each}"' for each in statements)
+        return tuple(f'psql {where} -c "{statement}"' for statement in statements)
 
     def restored(self) -> Text:
         """Return the words for restoring what the program declares."""

@@ -192,7 +192,7 @@ def page(balancer: pulumi.Input[str], groups: Groups) -> tuple[Alarm, ...]:
 
 def _unhealthy(balancer: pulumi.Input[str], groups: Groups) -> Alarm:
     """Return the alarm for unhealthy targets, of both target groups if there are two."""
-    hosts = [_targets(balancer, each)("UnHealthyHostCount", "Maximum") for each in groups]
+    hosts = [_targets(balancer, group)("UnHealthyHostCount", "Maximum") for group in groups]
     names = ("one", "other")[: len(hosts)]
     return Alarm(
         name="targets-unhealthy",

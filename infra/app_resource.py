@@ -39,6 +39,6 @@ class AppResource(Component):
 
 def allowed(resources: Sequence[AppResource]) -> pulumi.Output[list[Policy]]:
     """Return the statements of all resources."""
-    return required(**{each.key.variable: each.arn for each in resources}).apply(
+    return required(**{resource.key.variable: resource.arn for resource in resources}).apply(
         lambda arns: [one for each in resources for one in each.statements(arns[each.key.variable])]
     )

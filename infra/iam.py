@@ -104,7 +104,7 @@ class TaskRoles(Component):
     ) -> None:
         super().__init__(name, settings, opts)
         app = settings.service
-        app_secrets = sorted({secret_arn(each) for each in app.secrets.values()})
+        app_secrets = sorted({secret_arn(secret) for secret in app.secrets.values()})
         start = required(
             repository_arn=repository_arn, log_group_arn=log_group_arn, secret_arn=db_secret_arn
         ).apply(lambda arns: execution_policy(**arns, app_secrets=app_secrets))

@@ -38,8 +38,8 @@ class Jobs(Component):
             f"{name}-jobs", name=name, tags=self.tags, opts=self.child
         )
         may_run = self._role(name, group)
-        for each in settings.jobs:
-            self._schedule(each, group, may_run)
+        for job in settings.jobs:
+            self._schedule(job, group, may_run)
         self.register_outputs({})
 
     def _role(self, name: str, group: aws.scheduler.ScheduleGroup) -> pulumi.Output[str]:

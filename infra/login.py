@@ -89,7 +89,7 @@ def _published(login: LoginSettings, url: str) -> Endpoints:
     if document.get("issuer") != login.issuer:
         raise Unusable(t("its issuer is {other!r}", other=str(document.get("issuer"))))
     known: dict[str, str] = {}
-    for name in (each.name for each in fields(Endpoints)):
+    for name in (field.name for field in fields(Endpoints)):
         value = document.get(name)
         if not isinstance(value, str) or urlsplit(value).scheme != "https":
             why = t(

@@ -177,7 +177,7 @@ class Service(Component):
         suffixes = balancer.arn_suffix, balancer.group_suffixes
         watched = alarms.deployment(*suffixes, settings.monitoring)
         alarm_resources = alarms.create(self, name, watched, None)
-        return [each.name for each in alarm_resources]
+        return [resource.name for resource in alarm_resources]
 
     def _scale(self, name: str) -> None:
         scaling, balancer = self.settings.service.scaling, self.args.balancer

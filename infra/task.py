@@ -110,7 +110,7 @@ class Task(Component):
             DB_SECRET_ARN=database.secret_arn,
             DB_USER=database.username,
             LOAD_BALANCER_ARN=self.args.balancer.arn,
-            **{each.key.variable: each.value for each in self.args.resources},
+            **{resource.key.variable: resource.value for resource in self.args.resources},
         )
         return required(
             image=image.digest,

@@ -26,8 +26,8 @@ class Workers(Component):
 
     def __init__(self, name: str, settings: Settings, web: Service) -> None:
         super().__init__(name, settings)
-        for each in settings.workers:
-            web.workers[each.name] = self._service(each, web)
+        for worker in settings.workers:
+            web.workers[worker.name] = self._service(worker, web)
         self.register_outputs({})
 
     def _service(self, worker: Worker, web: Service) -> tuple[aws.ecs.Service, pulumi.Output[str]]:

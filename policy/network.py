@@ -97,10 +97,10 @@ def is_not_managed(instance: PolicyResource, resources: Resources) -> bool:
         for role in sources(profile, "role", "aws:iam/role:Role")
     ]
     return not any(
-        each.allows and REPORTS in each.actions
+        statement.allows and REPORTS in statement.actions
         for role in roles
         for policy in pointing_at(role, resources, "aws:iam/rolePolicy:RolePolicy", "role")
-        for each in statements(policy)
+        for statement in statements(policy)
     )
 
 

@@ -44,8 +44,8 @@ def allowed(text: str) -> Allowed:
         raise Invalid(
             "it names no network, so no client could reach the page; 0.0.0.0/0 is everyone"
         )
-    networks = tuple(_network(each) for each in entries if not each.startswith("pl-"))
-    lists = tuple(_prefix_list(each) for each in entries if each.startswith("pl-"))
+    networks = tuple(_network(entry) for entry in entries if not entry.startswith("pl-"))
+    lists = tuple(_prefix_list(entry) for entry in entries if entry.startswith("pl-"))
     sources = Allowed(networks, lists)
     if sources.everyone and len(entries) > 1:
         raise Invalid(

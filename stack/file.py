@@ -101,7 +101,7 @@ def read(stack: str, folder: Path) -> StackFile:
 
 def stacks(folder: Path) -> list[str]:
     """Return the names of the stacks that have a file in the project's folder."""
-    return [each.name.split(".")[1] for each in sorted(folder.glob("Pulumi.*.yaml"))]
+    return [file.name.split(".")[1] for file in sorted(folder.glob("Pulumi.*.yaml"))]
 
 
 def project_of(folder: Path) -> str:
@@ -244,7 +244,7 @@ class Reader:
 
     def record(self, kind: type[T], **others: Any) -> T:
         """Return a record: `others`, and the values of the keys of its other fields (`value_of`)."""
-        keys = {each.name: each.metadata.get("key") for each in fields(cast(Any, kind))}
+        keys = {field.name: field.metadata.get("key") for field in fields(cast(Any, kind))}
         return kind(**{name: self(key) for name, key in keys.items() if key} | others)
 
     def text(self, key: Key[Any]) -> str:

@@ -37,16 +37,16 @@ def issuer(text: str) -> str:
 def paths(text: str) -> tuple[str, ...]:
     """Return the path patterns of a comma-separated list. Raises ValueError for what ELB or a login refuses."""
     patterns = rules.names(text)
-    for each in patterns:
-        if not PATTERN.fullmatch(each):
+    for pattern in patterns:
+        if not PATTERN.fullmatch(pattern):
             raise Invalid(
                 "{path!r} is not a path that begins with /, at most 128 characters; * and ? are wildcards",
-                path=each,
+                path=pattern,
             )
-        if covers(each, CALLBACK_PATH):
+        if covers(pattern, CALLBACK_PATH):
             raise Invalid(
                 "{path} covers {callback}, with which a login ends; write narrower paths",
-                path=each,
+                path=pattern,
                 callback=CALLBACK_PATH,
             )
     if len(patterns) > MOST_PATHS:

@@ -200,14 +200,14 @@ class StackNames:
                 "single hyphens, the first a letter and the last no hyphen; change it in Pulumi.yaml",
                 name=name,
             )
-        if name.startswith(tuple(f"{each}-" for each in REFUSED_BEGINNINGS)) or (
+        if name.startswith(tuple(f"{beginning}-" for beginning in REFUSED_BEGINNINGS)) or (
             name in REFUSED_BEGINNINGS
         ):
             return t(
                 "{name} begins the names of resources, and AWS keeps names that begin with {kept} to itself; "
                 "change it in Pulumi.yaml",
                 name=name,
-                kept=", ".join(f"{each}-" for each in REFUSED_BEGINNINGS),
+                kept=", ".join(f"{beginning}-" for beginning in REFUSED_BEGINNINGS),
             )
         if taken := [word for word in name.split("-")[1:] if word in TAKEN_WORDS]:
             return t(

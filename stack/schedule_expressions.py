@@ -40,7 +40,7 @@ def _cron(text: str, place: ZoneInfo) -> Next:
 
     fields = text.split(" ")
     # A lone L is the week's last day (user guide); for the library it is no day at all.
-    fields[4:5] = ["SAT" if each == "L" else each for each in fields[4:5]]
+    fields[4:5] = ["SAT" if field == "L" else field for field in fields[4:5]]
     cron = AwsCroniter(" ".join(fields))
 
     def following(since: datetime) -> datetime | None:

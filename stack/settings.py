@@ -158,8 +158,8 @@ class Settings:
             instance_class=self.database.instance_class,
             wait=service.deployment.wait,
             limit=self.rollout_minutes,
-            others=tuple((each.count, each.cpu) for each in self.workers)
-            + tuple((1, each.cpu) for each in self.jobs),
+            others=tuple((worker.count, worker.cpu) for worker in self.workers)
+            + tuple((1, job.cpu) for job in self.jobs),
         )
 
     @property
@@ -232,7 +232,7 @@ class Settings:
         try:
             read.finish(settings.names, KEYS)
         except StackError as error:
-            if not any(each in ("name", "stack") or ":" in each for each in read.problems):
+            if not any(problem in ("name", "stack") or ":" in problem for problem in read.problems):
                 error.usable = replace(settings, guessed=True)
             raise
         return settings

@@ -126,7 +126,7 @@ class Sizes:
     def most_tasks(self) -> int:
         """Return the largest number of tasks that fits; 0 if none does."""
         numbers = range(scaling.MOST, 0, -1)
-        return next((each for each in numbers if replace(self, tasks=each).fits), 0)
+        return next((number for number in numbers if replace(self, tasks=number).fits), 0)
 
 
 def check(read: Reader, sizes: Sizes) -> None:
@@ -192,7 +192,7 @@ def choices(sizes: Sizes) -> Iterator[Text | str]:
     )
     single = []
     for name, key, values in nearest:
-        fitting = (each for each in values if replace(sizes, **{name: each}).fits)
+        fitting = (value for value in values if replace(sizes, **{name: value}).fits)
         single += [f"{key.name} {each}" for each in islice(fitting, 1)]
     yield from single
     if sizes.others:

@@ -160,8 +160,8 @@ def translate_help(command: click.Command) -> None:
             option.help = translated(option.help)
     subcommands = getattr(command, "commands", {})
     if isinstance(subcommands, dict):  # those of ./careapp itself are imported one at a time
-        for each in subcommands.values():
-            translate_help(each)
+        for subcommand in subcommands.values():
+            translate_help(subcommand)
 
 
 class Program(click.Group):
@@ -222,7 +222,7 @@ def stack_option(command: click.decorators.FC) -> click.decorators.FC:
         show_default=True,
         help="The stack: poc for Pulumi.poc.yaml.",
         shell_complete=lambda *begun: [
-            each for each in stacks(Path()) if each.startswith(begun[-1])
+            stack for stack in stacks(Path()) if stack.startswith(begun[-1])
         ],
     )(command)
 
@@ -236,7 +236,7 @@ def names_of(setting: str) -> Callable[[click.Context, click.Parameter, str], li
         except StackError:
             return []
         names = given.config.get(full_key(given.project, setting), {})
-        return [each for each in names if each.startswith(begun)]
+        return [name for name in names if name.startswith(begun)]
 
     return complete
 

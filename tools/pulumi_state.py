@@ -61,17 +61,17 @@ class PulumiStack:
         """
         exported = self._export()
         resources = exported["deployment"].get("resources", ())
-        current = {each["urn"] for each in resources if not each.get("delete")}
-        waiting = Counter(each["urn"] for each in resources if each.get("delete"))
+        current = {resource["urn"] for resource in resources if not resource.get("delete")}
+        waiting = Counter(resource["urn"] for resource in resources if resource.get("delete"))
         twins = [
-            each
-            for each in resources
-            if each["type"] != TASK_DEFINITION
-            and each["urn"] in current
-            and waiting[each["urn"]] == 1
+            resource
+            for resource in resources
+            if resource["type"] != TASK_DEFINITION
+            and resource["urn"] in current
+            and waiting[resource["urn"]] == 1
         ]
-        for each in twins:
-            each["delete"] = not each.get("delete")
+        for twin in twins:
+            twin["delete"] = not twin.get("delete")
         if twins and not dry_run:
             self._pulumi("stack", "import", given=json.dumps(exported))
         found = (Deletion(each["type"], each["urn"].rpartition("::")[2], {}) for each in twins)
@@ -114,11 +114,11 @@ class PulumiStack:
         # Without those that wait to be deleted. A refresh while the instance is renamed notes its name of then.
         names = (self.names.database, restores.old_name(self.names.database))
         instances = [
-            each
-            for each in exported["deployment"].get("resources", ())
-            if each["type"] == INSTANCE
-            and not each.get("delete")
-            and each.get("inputs", {}).get("identifier") in names
+            resource
+            for resource in exported["deployment"].get("resources", ())
+            if resource["type"] == INSTANCE
+            and not resource.get("delete")
+            and resource.get("inputs", {}).get("identifier") in names
         ]
         if len(instances) != 1:
             raise Refused(

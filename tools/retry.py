@@ -80,7 +80,7 @@ def _refuse_unless_deployed(
     session: Session, names: StackNames, service: Service, definition: str
 ) -> None:
     """Raise Refused for a task definition that ECS has never deployed: its deployCommand has not succeeded."""
-    if any(each.definition == definition for each in service.deployments):
+    if any(deployment.definition == definition for deployment in service.deployments):
         return
     if not ecs.was_deployed(session, names, definition):
         raise Refused(
@@ -153,8 +153,8 @@ def run(stack: str, folder: Path, dry_run: bool, worker: str) -> int:
     settings = Settings.read(stack, folder)
     session, screen = Session(settings.region, settings.profile), Screen()
     retry = plan(session, settings.names_of(worker), settings)
-    for each in steps(retry):
-        screen.lasting(each)
+    for step in steps(retry):
+        screen.lasting(step)
     if dry_run:
         screen.lasting(t("--dry-run: nothing was changed."))
         return 0

@@ -147,7 +147,7 @@ class LogStream:
                 if problem.temporary or problem.kind == "missing":
                     return
                 raise
-            self._read.extend(each["message"].rstrip("\n") for each in page["events"])
+            self._read.extend(event["message"].rstrip("\n") for event in page["events"])
             # A token that comes back as it was sent is the end (botocore, GetLogEvents).
             token, before = page["nextForwardToken"], self._asked.get("nextToken")
             self._asked["nextToken"] = token

@@ -107,7 +107,7 @@ def run(case: Case) -> tuple[tuple[Finding, ...], tuple[Unread, ...]]:
     }
     all_ = [each for part in parts.values() for each in part.value or ()]
     findings = ranked([each for one in all_ for each in owner.review(case, one)])
-    causes = [each for each in findings if each.kind == "cause"]
+    causes = [finding for finding in findings if finding.kind == "cause"]
     left = (case.worded(each) for one in findings for each in _shown(one, causes))
     shown = [each.at(case.now.place) for each in left]
     failed = (
@@ -152,8 +152,8 @@ def _else(case: Case) -> Fix:
 
 def _shown(finding: Finding, causes: Iterable[Finding]) -> Iterator[Finding]:
     """Return a finding as the causes leave it: as it is, as their consequence, or not at all."""
-    causes = [each for each in causes if each.process in ("", finding.process)]
-    if not any(each.facts.explains(finding.facts) for each in causes):
+    causes = [cause for cause in causes if cause.process in ("", finding.process)]
+    if not any(cause.facts.explains(finding.facts) for cause in causes):
         yield finding
     elif not finding.facts.repeats:
         yield replace(finding, kind="consequence") if finding.kind == "cause" else finding

@@ -31,7 +31,7 @@ HEALTH_SLOW = Facts(
 
 def codes(case: Case) -> Iterator[Finding]:
     """Find an answer to the health check that is outside the matcher."""
-    checks = [each for each in case.failed_checks if each.codes]
+    checks = [check for check in case.failed_checks if check.codes]
     if not checks or case.health_check is None:
         return
     code, path = checks[0].codes[0], case.health_check.path
@@ -42,7 +42,7 @@ def codes(case: Case) -> Iterator[Finding]:
         matcher=case.health_check.matcher,
     )
     tasks = (*case.active_tasks, *case.failed_tasks)
-    asked = asked_path((each for task in tasks for each in case.lines(task)), code)
+    asked = asked_path((line for task in tasks for line in case.lines(task)), code)
     if case.retry_if_fixed() and (
         (asked and asked != path) or matches(code, case.health_check.matcher)
     ):
@@ -54,7 +54,7 @@ def codes(case: Case) -> Iterator[Finding]:
         why=why,
         seen=(seen,),
         fixes=(*fixes, *case.retry_if_fixed()),
-        evidence=tuple(each.words for each in checks),
+        evidence=tuple(check.words for check in checks),
     )
 
 

@@ -51,8 +51,8 @@ LEAST_VCPUS = 16
 def cannot_place(case: Case) -> Iterator[Finding]:
     if case.service is None or not case.unsteady:
         return
-    recent = [each.message for each in case.events]
-    recent += [each.reason for each in case.failed_tasks]
+    recent = [event.message for event in case.events]
+    recent += [task.reason for task in case.failed_tasks]
     limits = [each for each in recent if QUOTA.search(each)]
     unable = [each for each in recent if UNABLE.search(each) and each not in limits]
     if limits:
@@ -139,9 +139,9 @@ def tasks_died(case: Case) -> Iterator[Finding]:
         return
     primary = case.primary
     after = [
-        each
-        for each in case.failed_tasks
-        if primary and each.ended and each.ended > primary.updated
+        task
+        for task in case.failed_tasks
+        if primary and task.ended and task.ended > primary.updated
     ]
     if not after:
         return
@@ -177,10 +177,10 @@ def too_few_tasks(case: Case) -> Iterator[Finding]:
         return
     if case.not_deployed or service.status != "ACTIVE":
         return
-    ended = [each for each in case.deployment_tasks if each.over and each.reason]
-    reasons = dict.fromkeys(each.reason for each in case.failed_tasks[:4] or ended[:4])
-    reasons = reasons or dict.fromkeys(each.words for each in case.failed_checks[:4])
-    healthy = sum(each.state == "healthy" for each in case.task_targets)
+    ended = [task for task in case.deployment_tasks if task.over and task.reason]
+    reasons = dict.fromkeys(task.reason for task in case.failed_tasks[:4] or ended[:4])
+    reasons = reasons or dict.fromkeys(check.words for check in case.failed_checks[:4])
+    healthy = sum(target.state == "healthy" for target in case.task_targets)
     events = Fix(t("See what happened, in order:"), case.remedies.events())
     # Without a healthy one the page is not requested, so it is not known to work.
     none = not (case.process or healthy)
@@ -198,7 +198,7 @@ def too_few_tasks(case: Case) -> Iterator[Finding]:
             ),
         ),
         fixes=(case.read_log() if case.process else events,),
-        evidence=tuple(reasons) or tuple(each.message for each in case.events[:4]),
+        evidence=tuple(reasons) or tuple(event.message for event in case.events[:4]),
     )
 
 

@@ -73,9 +73,9 @@ def open_connections(case: Case) -> Iterator[Finding]:
         seen=(
             *databases.numbers(case),
             *(
-                t("Task {task} has the address {address}.", task=each.short, address=each.address)
-                for each in case.current_tasks
-                if each.address
+                t("Task {task} has the address {address}.", task=task.short, address=task.address)
+                for task in case.current_tasks
+                if task.address
             ),
         ),
         fixes=(
@@ -102,7 +102,7 @@ def _pools(case: Case) -> int:
     """
     if not case.target.app.connections or case.definition is None:
         return 0
-    tasks = [each for each in case.tasks if not each.stopped or case.at - each.stopped < LATE]
+    tasks = [task for task in case.tasks if not task.stopped or case.at - task.stopped < LATE]
     known = (case.now.definitions.value or {}).values()
     most = max(databases.pools_of_task(case.target.app, each) for each in (case.definition, *known))
     return len(tasks) * most + case.target.plan.other_connections

@@ -86,7 +86,7 @@ def memory(case: Case) -> Iterator[Finding]:
     for task in (*case.failed_tasks, *case.active_tasks):
         full = [each for each in task.containers if each.reason.startswith("OutOfMemory")]
         lines = case.lines(task)
-        killed = killed_workers(each for each in lines if since is None or each.at > since)
+        killed = killed_workers(line for line in lines if since is None or line.at > since)
         if full:
             evidence = (full[0].reason, *last_lines(case, task))
             yield _out_of_memory(case, case.definition, _exit(task, full[0]), evidence, steady)
@@ -164,7 +164,7 @@ def crash(case: Case) -> Iterator[Finding]:
         if container := _ended(case, task):
             definition = case.definition_of(task)
             sidecars = definition.sidecars if definition else ()
-            mine = [each for each in sidecars if each.name == container.name]
+            mine = [sidecar for sidecar in sidecars if sidecar.name == container.name]
             yield (
                 _sidecar_exited(case, task, container, mine[0])
                 if mine
@@ -189,7 +189,7 @@ def workers_end(case: Case) -> Iterator[Finding]:
     failing = bool(case.failed_checks) or _unanswered(case)
     for task in (*case.failed_tasks, *case.active_tasks):
         lines = case.lines(task)
-        codes = [found["code"] for each in lines if (found := ENDED.search(each.text))]
+        codes = [found["code"] for line in lines if (found := ENDED.search(line.text))]
         if len(replaced_workers(lines)) < AGAIN_AND_AGAIN or not (failing or codes):
             continue
         text = t(
@@ -221,14 +221,14 @@ def _ended(case: Case, task: Task) -> Container | None:
     definition = case.definition_of(task)
     spare = {each.name for each in definition.sidecars if not each.essential} if definition else ()
     containers = [
-        each
-        for each in task.containers
-        if each.exit_code is not None
-        and not each.reason.startswith("OutOfMemory")
-        and each.name not in spare
+        container
+        for container in task.containers
+        if container.exit_code is not None
+        and not container.reason.startswith("OutOfMemory")
+        and container.name not in spare
     ]
     containers = [each for each in containers if each.exit_code not in TOLD] or containers
-    if len(containers) > 1 and any(TOLD_TO_END.search(each.text) for each in case.lines(task)):
+    if len(containers) > 1 and any(TOLD_TO_END.search(line.text) for line in case.lines(task)):
         containers = [
             each for each in containers if not definition or each.name != definition.container
         ]
@@ -261,7 +261,7 @@ def _sidecar_exited(case: Case, task: Task, container: Container, sidecar: Sidec
 
 
 def _crash(case: Case, task: Task, container: Container) -> Finding:
-    lines, healthy = [each.text for each in case.lines(task)], case.serving_texts
+    lines, healthy = [line.text for line in case.lines(task)], case.serving_texts
     cause, mistake = logged_cause(lines, healthy), case.raised(own_lines(lines, healthy))
     seen = [_exit(task, container, by_gunicorn=any(map(GUNICORN.search, lines)))]
     if (definition := case.definition_of(task)) and definition.command:
@@ -332,8 +332,8 @@ def last_lines(case: Case, task: Task, cause: LoggedCause | None = None) -> tupl
 
     These are the app's own line that raised, and the line that names a known ``cause``.
     """
-    texts = [each.text for each in case.lines(task)]
-    last = [each for each in texts if WORD.search(each)][-SHOWN:]
+    texts = [line.text for line in case.lines(task)]
+    last = [text for text in texts if WORD.search(text)][-SHOWN:]
     there = {each.strip() for each in last}
     mistake = case.raised(texts)
     telling = (*(mistake.frame if mistake else ()), *((cause.line,) if cause else ()))

@@ -133,7 +133,7 @@ def secrets(case: Case) -> Iterator[Finding]:
                 yield _no_key(case, name, arn, key, secret.keys)
                 continue
         messages = case.stop_reasons(NO_KEY)
-        if key and any(each.rstrip(".").endswith(f"json key {key}") for each in messages):
+        if key and any(message.rstrip(".").endswith(f"json key {key}") for message in messages):
             yield _no_key(case, name, arn, key, None)
 
 

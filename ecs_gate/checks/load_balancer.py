@@ -78,7 +78,7 @@ def forwarding(case: Case) -> Iterator[Finding]:
     rules = listener.rules if listener else ()
     mine = case.target.page.rule_priority
     if case.service is None:
-        before = [each for each in rules if not each.default and int(each.priority) <= mine]
+        before = [rule for rule in rules if not rule.default and int(rule.priority) <= mine]
         others = (each for each in before if group.arn not in each.groups)
         taken = (e for e in others if int(e.priority) == mine or elb.fitting(e, request))
         first = next(taken, None)
@@ -88,7 +88,7 @@ def forwarding(case: Case) -> Iterator[Finding]:
         return
     if listener is not None and first is not None and not first.default:
         yield _in_the_way(case, listener, first, group)
-    ours = [each for each in rules if group.arn in each.groups]
+    ours = [rule for rule in rules if group.arn in rule.groups]
     if case.service and all(elb.fitting(each, request) is False for each in ours):
         yield _none_forwards(case, balancer, listener, request.path, group)
 
@@ -157,7 +157,7 @@ def _none_forwards(
 def unused(case: Case) -> Iterator[Finding]:
     """Find a target group of the service to which no load balancer forwards: then ELB does not check its targets."""
     names, group = case.now.names, case.now.group.value
-    idle = [each for each in case.task_targets if each.reason == "Target.NotInUse"]
+    idle = [target for target in case.task_targets if target.reason == "Target.NotInUse"]
     if names.balancer or group is None or not idle:
         return
     yield Finding(
@@ -315,7 +315,7 @@ def declared_port(case: Case) -> Iterator[Finding]:
             ),
         ),
         fixes=case.correct_program(t("Use one port for all of them ({container}), and deploy:")),
-        evidence=tuple(each.words for each in case.failed_checks[:3]),
+        evidence=tuple(check.words for check in case.failed_checks[:3]),
     )
 
 
@@ -336,9 +336,9 @@ def balancer(case: Case) -> Iterator[Finding]:
         )
     if network is None or balancer.scheme != "internet-facing":
         return
-    routes = {each: default_route(network, each) for each in balancer.subnets}
+    routes = {subnet: default_route(network, subnet) for subnet in balancer.subnets}
     public = {name for name, e in routes.items() if e and (e.kind, e.state) == ("igw", "active")}
-    if lost := [each for each in balancer.subnets if each not in public]:
+    if lost := [subnet for subnet in balancer.subnets if subnet not in public]:
         yield _cut_off(case, network, lost)
 
 
@@ -351,12 +351,12 @@ def zones(case: Case) -> Iterator[Finding]:
     if balancer is None or network is None or service is None:
         return
     known = {name: each.zone for name, each in network.subnets.items() if each.zone}
-    enabled = {known.get(each, "") for each in balancer.subnets}
-    lost = [each for each in service.subnets if known.get(each, "") not in enabled | {""}]
+    enabled = {known.get(subnet, "") for subnet in balancer.subnets}
+    lost = [subnet for subnet in service.subnets if known.get(subnet, "") not in enabled | {""}]
     if not lost or "" in enabled:
         return
     told = [each.description for each in case.task_targets if each.reason == "Target.NotInUse"]
-    told += [each.words for each in case.failed_checks if "Availability Zone" in each.words]
+    told += [check.words for check in case.failed_checks if "Availability Zone" in check.words]
     yield Finding(
         BALANCER_NOT_IN_ZONE,
         kind="cause" if told else "warning",
@@ -382,7 +382,7 @@ def _cut_off(case: Case, network: Network, lost: list[str]) -> Finding:
     prefix = case.now.names.prefix
     public = f"{prefix}-public-" if prefix else ""
     # A public subnet has lost its route; any other was never meant for a load balancer.
-    misplaced = any(not each.startswith(public) for each in names.values())
+    misplaced = any(not name.startswith(public) for name in names.values())
     return Finding(
         BALANCER_CUT_OFF,
         title=t("The load balancer is not in the public subnets")

@@ -35,7 +35,7 @@ CHAINED = re.compile(r"the direct cause of the following exception|another excep
 
 def named(case: Case) -> Iterator[Finding]:
     """Find what a log names where tasks, the health check, the page or others fail, whichever version wrote it."""
-    others = (each for each in case.current_tasks if each not in case.deployment_tasks)
+    others = (task for task in case.current_tasks if task not in case.deployment_tasks)
     for tasks in (case.deployment_tasks, others):
         findings = (finding for task in tasks for finding in _of_task(case, task))
         yield from islice(sorted(findings, key=lambda each: each.kind != "cause"), 1)
@@ -46,16 +46,16 @@ def _of_task(case: Case, task: Task) -> Iterator[Finding]:
     mine = task in case.deployment_tasks
     path = _failing_path(case, task)
     page = case.target.page.path or "/"
-    lines = [each.text for each in current_lines(case, task, path if mine else path or page)]
+    lines = [line.text for line in current_lines(case, task, path if mine else path or page)]
     # These have checks of their own, in running; of REFUSED only where the app has a path that tells of it.
     others = (UNMIGRATED, *([REFUSED] if case.target.app.database_path else []))
-    lines = [each for each in lines if not any(other in each for other in others)]
+    lines = [line for line in lines if not any(other in line for other in others)]
     healthy = () if path else case.serving_texts
     cause = logged_cause(lines, healthy)
     seen = t(
         "This is in the log of task {task} ({revision}).", task=task.short, revision=task.revision
     )
-    checks = tuple(each.words for each in case.failed_checks) if mine else ()
+    checks = tuple(check.words for check in case.failed_checks) if mine else ()
     if cause is not None:
         finding = of_log(case, cause, (seen,), (cause.line, *checks))
         if path or _blames(case, task, cause):
@@ -90,7 +90,7 @@ def _is_recent(case: Case, task: Task, cause: LoggedCause) -> bool:
 
     An app may answer by the connections that it has, and get no new one. What passes by itself does not count.
     """
-    logged = max((each.at for each in case.lines(task) if each.text == cause.line), default=None)
+    logged = max((line.at for line in case.lines(task) if line.text == cause.line), default=None)
     lately = logged is not None and case.at - logged <= RECENT
     return lately and not task.over and not cause.known.warms_up and not case.target.app.reconnects
 
@@ -128,7 +128,7 @@ def _failing_path(case: Case, task: Task) -> str:
 
 def _tasks_fail(case: Case) -> bool:
     """Return whether tasks of the expected revision fail otherwise than by a status that names the error itself."""
-    by_status = any(each.codes and each.codes[0] < 500 for each in case.failed_checks)
+    by_status = any(check.codes and check.codes[0] < 500 for check in case.failed_checks)
     failed = case.given_up or (case.unsteady and (case.failed_tasks or case.failed_checks))
     return bool(failed) and not by_status
 
@@ -152,7 +152,7 @@ def since_it_worked(case: Case, path: str, lines: Sequence[LogLine]) -> Iterator
     answered = requests(sorted(told, key=lambda each: each.at))
     same_path = [each for each in answered if each.path == path.partition("?")[0]]
     well = max((each.at for each in same_path if each.status < 500), default=None)
-    return (each for each in lines if well is None or each.at > well)
+    return (line for line in lines if well is None or line.at > well)
 
 
 def _raised_since(lines: list[str], cause: LoggedCause) -> bool:
@@ -286,7 +286,7 @@ def _other_password(case: Case, cause: LoggedCause) -> Fix:
 def _older_than_password(case: Case, database: Database) -> bool:
     """Return whether the running tasks started before the last rotation, and keep the password of then."""
     secret = (case.now.secrets.value or {}).get(database.secret)
-    started = [each.started for each in case.current_tasks]
+    started = [task.started for task in case.current_tasks]
     if case.target.app.reconnects or secret is None or secret.rotated is None or not started:
         return False
     return all(each is not None and each < secret.rotated for each in started)

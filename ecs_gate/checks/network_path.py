@@ -115,7 +115,7 @@ def balancer_to_task(case: Case) -> Iterator[Finding]:
             BALANCER_CANNOT_REACH_TASK,
             title=t("The load balancer cannot reach the tasks on port {port}", port=port),
             why=DROPPED,
-            evidence=tuple(each.words for each in case.failed_checks if each.kind == "timeout"),
+            evidence=tuple(check.words for check in case.failed_checks if check.kind == "timeout"),
         )
         yield from blocked(case, balancer, [service], port, ELB_PORTS, finding)
 
@@ -145,15 +145,15 @@ def internet_to_balancer(case: Case) -> Iterator[Finding]:
         for port in ports
     }
     found = (wider_rules(network, balancer.groups, port, allowed) for port in ports)
-    if wider := tuple(dict.fromkeys(each for rules in found for each in rules)):
+    if wider := tuple(dict.fromkeys(rule for rules in found for rule in rules)):
         yield _lets_more_in(case, network, wider, repair=any(missed.values()))
     for listener in balancer.listeners:
         port, missing = listener.port, missed[listener.port]
         denials = acl_denials(network, [INTERNET], nodes, port, CLIENT_PORTS)
         if not missing and not denials:
             continue
-        denied = {each.subnet for each in denials if each.direction == "ingress"}
-        shut = denied >= {each.subnet for each in nodes} if denied else False
+        denied = {denial.subnet for denial in denials if denial.direction == "ingress"}
+        shut = denied >= {node.subnet for node in nodes} if denied else False
         closed = listener == serving and (
             shut or not allows_any_inbound(network, balancer.groups, port)
         )
@@ -291,7 +291,7 @@ WHY = t(
 
 
 def acl_sentences(denials: Sequence[AclDenial], network: Network) -> tuple[Text, ...]:
-    return tuple(_acl_sentence(each, network) for each in denials)
+    return tuple(_acl_sentence(denial, network) for denial in denials)
 
 
 def _acl_sentence(each: AclDenial, network: Network) -> Text:
@@ -318,14 +318,14 @@ def acl_fixes(denials: Sequence[AclDenial], network: Network) -> tuple[Fix, ...]
     """Return the commands that add allow rules before those that deny."""
     if not denials:
         return ()
-    acls = {each.acl.id: each.acl for each in network.subnets.values() if each.acl}
+    acls = {subnet.acl.id: subnet.acl for subnet in network.subnets.values() if subnet.acl}
     taken = {
-        (acl.id, direction): {each.number for each in entries}
+        (acl.id, direction): {entry.number for entry in entries}
         for acl in acls.values()
         for direction, entries in (("egress", acl.egress), ("ingress", acl.ingress))
     }
     # Subnets that share an ACL need its rule once.
-    once = {(each.acl, each.direction, each.ports, each.peer): each for each in denials}
+    once = {(denial.acl, denial.direction, denial.ports, denial.peer): denial for denial in denials}
     commands = tuple(_command(each, taken[each.acl, each.direction]) for each in once.values())
     text = t("Add an allow rule to the network ACL, before the rule that denies it:")
     return (Fix(text, commands),)

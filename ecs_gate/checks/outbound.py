@@ -142,7 +142,7 @@ def _routes(
 
 def _not_by_endpoint(network: Network, beyond: Sequence[str]) -> Iterator[Text]:
     """Yield which services an endpoint leads to none of, where the VPC has some."""
-    if any(each.private_dns for each in network.endpoints):
+    if any(endpoint.private_dns for endpoint in network.endpoints):
         yield t(
             "The VPC has no endpoint for {services} that the tasks can use.",
             services=", ".join(beyond),
@@ -160,7 +160,7 @@ def _gateway(
     group = case.now.group.value
     if [*beyond] != [LAYERS] or group is None:
         return ()
-    tables = dict.fromkeys(network.subnets[each].table for each in subnets)
+    tables = dict.fromkeys(network.subnets[subnet].table for subnet in subnets)
     command = (
         f"aws ec2 create-vpc-endpoint --vpc-id {group.vpc} --vpc-endpoint-type Gateway "
         f"--service-name com.amazonaws.{case.now.region}.s3 --route-table-ids {' '.join(tables)}"

@@ -73,7 +73,7 @@ def execution_role(case: Case) -> Iterator[Finding]:
         yield finding
     else:
         lacks = lacking(role, execution_needs(case, definition))
-        for purpose in dict.fromkeys(each.need.purpose for each in lacks):
+        for purpose in dict.fromkeys(lack.need.purpose for lack in lacks):
             yield _lacking(case, role, purpose, lacks)
 
 
@@ -202,7 +202,7 @@ def _lacking(case: Case, role: Role, purpose: str, lacks: Sequence[Lack]) -> Fin
             "With this role ECS pulls the image, reads the secrets and opens the log stream before the container "
             "starts. Without these permissions no task starts."
         ),
-        seen=tuple(refusal(name, each) for each in lacks if each.need.purpose == purpose),
+        seen=tuple(refusal(name, lack) for lack in lacks if lack.need.purpose == purpose),
         fixes=(*_given(case, name, lacks), *case.then_retry(), case.or_restore()),
         evidence=case.stop_reasons(REFUSED),
     )
@@ -210,8 +210,8 @@ def _lacking(case: Case, role: Role, purpose: str, lacks: Sequence[Lack]) -> Fin
 
 def _given(case: Case, role: str, lacks: Sequence[Lack]) -> tuple[Fix, ...]:
     """Return the fixes: a grant for the service's own resources; for others, a change of the program."""
-    own = [each for each in lacks if _owns(case, each.need)]
-    others = dict.fromkeys(each.resource for each in lacks if each not in own)
+    own = [lack for lack in lacks if _owns(case, lack.need)]
+    others = dict.fromkeys(lack.resource for lack in lacks if lack not in own)
     granted = given(role, own) if own else ()
     if not others:
         return granted
@@ -341,7 +341,7 @@ def task_role(case: Case) -> Iterator[Finding]:
             "RDS rotates the password every 7 days. A running task then reads the new one with its task role; without "
             "the permission it loses the database until it is replaced."
         ),
-        seen=tuple(refusal(name or "-", each) for each in lacks),
+        seen=tuple(refusal(name or "-", lack) for lack in lacks),
         fixes=(*given(name, lacks), case.or_restore()) if role else (case.restore(),),
         evidence=refused,
     )
@@ -373,8 +373,8 @@ class Lack:
 def lacking(role: Role | None, needs: Sequence[Need]) -> list[Lack]:
     """Return the needs that a role does not meet; without a role all."""
     decisions = (
-        decide(role.policies, each.action, each.resource, role.boundary) if role else NOT_ALLOWED
-        for each in needs
+        decide(role.policies, need.action, need.resource, role.boundary) if role else NOT_ALLOWED
+        for need in needs
     )
     return [Lack(*each) for each in zip(needs, decisions, strict=True) if each[1] != ALLOWED]
 
@@ -382,7 +382,7 @@ def lacking(role: Role | None, needs: Sequence[Need]) -> list[Lack]:
 def given(role: str, lacks: Sequence[Lack]) -> tuple[Fix, ...]:
     """Return one policy for all missing permissions, then a fix for each Deny and boundary."""
     grant, *others = [*_policy(role, lacks), *_in_the_way(role, lacks)]
-    return (grant, *(Fix(each.text, each.commands, then=True) for each in others))
+    return (grant, *(Fix(other.text, other.commands, then=True) for other in others))
 
 
 def _policy(role: str, lacks: Sequence[Lack]) -> Iterator[Fix]:
@@ -404,11 +404,11 @@ def _policy(role: str, lacks: Sequence[Lack]) -> Iterator[Fix]:
 
 
 def _in_the_way(role: str, lacks: Sequence[Lack]) -> Iterator[Fix]:
-    for each in lacks:
-        action = each.need.action
-        if each.verdict == NOT_IN_BOUNDARY:
+    for lack in lacks:
+        action = lack.need.action
+        if lack.verdict == NOT_IN_BOUNDARY:
             text = t("Add {action} to the role's permissions boundary.", action=action)
             yield Fix(text, (f"aws iam get-role --role-name {role}",))
-        elif each.verdict != NOT_ALLOWED:
+        elif lack.verdict != NOT_ALLOWED:
             text = t("Remove the Deny of {action} from the role's policies.", action=action)
             yield Fix(text, (f"aws iam list-role-policies --role-name {role}",))

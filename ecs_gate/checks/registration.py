@@ -24,7 +24,7 @@ def deregistered(case: Case) -> Iterator[Finding]:
         return
     if primary is None or primary.rollout != "COMPLETED":
         return
-    lost = [each for each in case.active_tasks if _lost(case, each)]
+    lost = [task for task in case.active_tasks if _lost(case, task)]
     if not lost or group.arn not in service.target_groups:
         return
     yield Finding(
@@ -58,5 +58,5 @@ def _lost(case: Case, task: Task) -> bool:
         return False
     if case.at - task.started < REGISTERED:
         return False
-    states = [each.state for each in case.targets if each.address == task.address]
-    return all(each == "draining" for each in states)
+    states = [target.state for target in case.targets if target.address == task.address]
+    return all(state == "draining" for state in states)

@@ -114,9 +114,9 @@ def rolled_back(case: Case) -> Iterator[Finding]:
         title = joined(": ", (title, cause.title))
         yield replace(cause, title=title, seen=(seen, *cause.seen))
         return
-    ends = [each.message for each in case.events if ENDED.search(each.message)]
+    ends = [event.message for event in case.events if ENDED.search(event.message)]
     lines = case.lines_of(case.deployment_tasks)
-    mistake = None if _by_breaker(ends) else case.raised(each.text for each in lines)
+    mistake = None if _by_breaker(ends) else case.raised(line.text for line in lines)
     raised = (mistake.text,) if mistake else ()
     if failed := next(_failed_paths(case, lines), None):
         title = joined(": ", (title, failed.text(mistake)))
@@ -143,12 +143,12 @@ def _failed_paths(case: Case, lines: Iterable[LogLine]) -> Iterator[FailingPath]
     """
     before = requests(case.running_lines) if case.rolled_back else ()
     answered = {each.path for each in before if not is_no_page(each)}
-    return (each for each in failing_paths(requests(lines), answered) if each.fails)
+    return (path for path in failing_paths(requests(lines), answered) if path.fails)
 
 
 def _by_breaker(ends: list[str]) -> bool:
     """Return whether tasks failed, as far as the newest event about the end tells; it may be forgotten."""
-    failures = [each for each in ends if FAILED_DEPLOYMENT in each]
+    failures = [end for end in ends if FAILED_DEPLOYMENT in end]
     return not failures or BREAKER in failures[0]
 
 
@@ -237,7 +237,7 @@ def deploy_command(case: Case) -> Iterator[Finding]:
             code=code,
             command=command,
         )
-    cause = logged_cause([each.text for each in case.lines(task)])
+    cause = logged_cause([line.text for line in case.lines(task)])
     seen = [t("Task {task} ran it: {reason}", task=task.short, reason=task.reason)]
     text = t("Correct the command, or what it needs; the next deployment runs it again:")
     fixes = [case.deploy(text)]

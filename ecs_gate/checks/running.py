@@ -60,7 +60,7 @@ def database(case: Case) -> Iterator[Finding]:
     if not case.target.app.reconnects and page is not None and not page.missing:
         return
     for task in case.active_tasks:
-        lost = [each for each in logged.current_lines(case, task) if AWAY in each.text]
+        lost = [line for line in logged.current_lines(case, task) if AWAY in line.text]
         if lost:
             yield _lost(case, task, lost[-1])
             return
@@ -93,7 +93,7 @@ def new_connections(case: Case) -> Iterator[Finding]:
     if status is None:
         return
     for task in case.current_tasks:
-        lines = tuple(each.text for each in case.lines(task) if REFUSED in each.text)
+        lines = tuple(line.text for line in case.lines(task) if REFUSED in line.text)
         cause = logged_cause(lines[-1:])
         if cause is not None and cause.known.about == "database":
             seen = t("Task {task} is running; this is in its log.", task=task.short)
@@ -108,7 +108,7 @@ def migrations(case: Case) -> Iterator[Finding]:
     stopped = [each for each in case.deployment_tasks if each.over and each.stop_code != EXITED]
     for task in (*case.active_tasks, *(stopped if case.given_up else ())):
         words = (MIGRATING, UNMIGRATED, MIGRATED)
-        lines = [each for each in case.lines(task) if any(word in each.text for word in words)]
+        lines = [line for line in case.lines(task) if any(word in line.text for word in words)]
         if lines and MIGRATED not in lines[-1].text:
             yield _unmigrated(case, lines[-1])
             return
@@ -173,7 +173,7 @@ def failed_requests(case: Case) -> Iterator[Finding]:
 
 def _by_log(case: Case, failing: Sequence[FailingPath]) -> Iterator[Finding]:
     worst = failing[0]
-    lines = (each.text for each in _lines_of_failure(case, worst.path))
+    lines = (line.text for line in _lines_of_failure(case, worst.path))
     mistake = worst.cause(case.raised(lines))
     seen = tuple(
         t(
@@ -206,10 +206,10 @@ def _by_metrics(case: Case) -> Iterator[Finding]:
         return
     newest = minutes[-1]
     all_failed = 0
-    for each in reversed(minutes):
-        if each.failed < each.requests:
+    for minute in reversed(minutes):
+        if minute.failed < minute.requests:
             break
-        all_failed += each.failed
+        all_failed += minute.failed
     seen = t(
         "{failed} of {count} requests ended with 5xx in the newest minute that had any (CloudWatch).",
         failed=newest.failed,
@@ -251,7 +251,7 @@ def page_fails(case: Case) -> Iterator[Finding]:
     if page is None or not page.missing:
         return
     lines = _lines_of_failure(case, page.path)
-    mistake = case.raised(each.text for each in lines)
+    mistake = case.raised(line.text for line in lines)
     title = _title(page)
     if mistake and page.status == 500:
         title = joined(": ", (title, mistake.text))

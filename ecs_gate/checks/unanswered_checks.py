@@ -58,15 +58,15 @@ SHOWN = 160
 
 def refused(case: Case) -> Iterator[Finding]:
     """Find why the health check gets no answer: wrong port, wrong protocol, or the app was not listening yet."""
-    checks = [each for each in case.failed_checks if each.kind == "failed"]
+    checks = [check for check in case.failed_checks if check.kind == "failed"]
     container = case.stop_reasons("failed container health checks")
     if (
         (not checks and not container)
         or case.definition is None
-        or any(each.codes for each in case.failed_checks)
+        or any(check.codes for check in case.failed_checks)
     ):
         return
-    evidence = tuple(each.words for each in checks) or container
+    evidence = tuple(check.words for check in checks) or container
     if container and not checks:
         yield _own_check(case, case.definition, container)
         return
@@ -270,7 +270,7 @@ def _silent(case: Case, task: Task, evidence: tuple[str, ...], *, inside: bool) 
     variables = [name for name, value in environment.items() if value in LOOPBACK]
     elsewhere, later, tells = _everywhere(case, variables), _later(case, task, lived), _tells(case)
     first = later.commands == case.remedies.retry() or (tells and not variables)
-    last = [each.text for each in lines if containers.WORD.search(each.text)][-4:]
+    last = [line.text for line in lines if containers.WORD.search(line.text)][-4:]
     seen = [t("Task {task}: in {lived} s its log does not say that a process listens.",
               task=task.short, lived=round(lived))]  # fmt: skip
     if inside:
@@ -324,8 +324,8 @@ def _pause(case: Case, task: Task) -> tuple[Text, ...]:
     end = task.ended
     if not lines or task.started is None:
         return ()
-    texts = ["-", *(each.text for each in lines)]
-    times = [task.started, *(each.at for each in lines), *([end] if end else [])]
+    texts = ["-", *(line.text for line in lines)]
+    times = [task.started, *(line.at for line in lines), *([end] if end else [])]
     pauses = [(after - before).total_seconds() for before, after in pairwise(times)]
     longest = max(range(len(pauses)), key=pauses.__getitem__)
     return (

@@ -47,7 +47,7 @@ class Case(Rollout):
         service = now.service.value
         return cls(
             now=now,
-            at=max([now.at, *(each.at for each in (service.events if service else ()))]),
+            at=max([now.at, *(event.at for event in (service.events if service else ()))]),
             expected=now.wanted or "",
             service=service,
             tasks=now.tasks.value or (),
@@ -96,7 +96,7 @@ class Case(Rollout):
         """Return failed health checks of the expected revision: of current targets, then from ECS's events."""
         if not self.unsteady:
             return ()
-        mine = {each.address for each in self.deployment_tasks}
+        mine = {task.address for task in self.deployment_tasks}
         checks = [
             failed_check(
                 each.description or each.reason, f"{each.address}:{each.port} {each.state}: "
@@ -107,7 +107,7 @@ class Case(Rollout):
         return tuple([*checks, *self._reported()])
 
     def _reported(self) -> Iterator[FailedCheck]:
-        mine = {each.id for each in self.deployment_tasks}
+        mine = {task.id for task in self.deployment_tasks}
         # ECS forgets stopped tasks after an hour; its events tell of them for longer.
         forgotten = not mine and not self.rolled_back
         for event in self.events:
@@ -133,7 +133,7 @@ class Case(Rollout):
     @cached_property
     def serving_texts(self) -> tuple[str, ...]:
         """Return the log lines that were read of the tasks of other revisions, which serve."""
-        others = (each for each in self.current_tasks if each.definition != self.expected)
+        others = (task for task in self.current_tasks if task.definition != self.expected)
         return tuple(line.text for line in self.lines_of(others))
 
     def lines_of(self, tasks: Iterable[Task]) -> tuple[LogLine, ...]:
@@ -154,15 +154,15 @@ class Case(Rollout):
             for task in self.failed_tasks
             for each in (task.reason, *(container.reason for container in task.containers))
         ]
-        return tuple(dict.fromkeys(each for each in reasons if re.search(pattern, each)))
+        return tuple(dict.fromkeys(reason for reason in reasons if re.search(pattern, reason)))
 
     def matching_lines(self, pattern: str, most: int = 3) -> tuple[str, ...]:
         """Return the last log lines of failed or running tasks that match."""
         lines = [
-            each.text
+            line.text
             for task in (*self.failed_tasks, *self.active_tasks)
-            for each in self.lines(task)
-            if re.search(pattern, each.text)
+            for line in self.lines(task)
+            if re.search(pattern, line.text)
         ]
         return tuple(dict.fromkeys(lines[-most:]))
 
@@ -195,9 +195,9 @@ class Case(Rollout):
 
     def retry_if_fixed(self) -> tuple[Fix, ...]:
         """Return the fix for a cause that may be fixed already: ECS has given up and does not try again."""
-        if not self.given_up or any(each.state == "unhealthy" for each in self.task_targets):
+        if not self.given_up or any(target.state == "unhealthy" for target in self.task_targets):
             return ()
-        ends = [end for each in self.failed_tasks if (end := each.stopped or each.stopping)]
+        ends = [end for task in self.failed_tasks if (end := task.stopped or task.stopping)]
         last = short_time(max(ends), self.now.at) if ends else "-"
         text = t(
             "If the cause was fixed after the last try ({time}), let ECS try again:", time=last
@@ -313,11 +313,11 @@ class Case(Rollout):
         EC2 refuses a second association of a subnet (Resource.AlreadyAssociated), so no program can make it before.
         """
         known = self.network.subnets if self.network else {}
-        associations = [known[each].other_association for each in subnets if each in known]
+        associations = [known[subnet].other_association for subnet in subnets if subnet in known]
         away = [
-            f"aws ec2 disassociate-route-table --association-id {each}"
-            for each in associations
-            if each
+            f"aws ec2 disassociate-route-table --association-id {association}"
+            for association in associations
+            if association
         ]
         text = t("Associate the subnets with their own route tables again:")
         return (Fix(text, (*away, *self.remedies.refresh())),) if away else ()

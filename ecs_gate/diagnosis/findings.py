@@ -61,7 +61,7 @@ class Finding:
 
     def at(self, place: Place) -> Finding:
         """Return this finding with fixes for the region and account of ``place``."""
-        return replace(self, fixes=tuple(each.at(place) for each in self.fixes))
+        return replace(self, fixes=tuple(fix.at(place) for fix in self.fixes))
 
 
 @dataclass(frozen=True)
@@ -87,12 +87,12 @@ class Diagnosis:
 
     @property
     def causes(self) -> tuple[Finding, ...]:
-        return tuple(each for each in self.findings if each.kind == "cause")
+        return tuple(finding for finding in self.findings if finding.kind == "cause")
 
     @property
     def first(self) -> Finding | None:
         """Return the root cause, or the finding nearest to one; None without a finding."""
-        return next((each for each in self.findings if each.kind != "note"), None)
+        return next((finding for finding in self.findings if finding.kind != "note"), None)
 
     @property
     def incomplete(self) -> bool:
@@ -114,8 +114,8 @@ class Diagnosis:
 def ranked(findings: list[Finding]) -> tuple[Finding, ...]:
     """Return causes first, by depth, then in their order; of a finding that two checks made the first one."""
     once: dict[tuple[str, str], Finding] = {}
-    for each in findings:
-        once.setdefault((each.id, each.process), each)
+    for finding in findings:
+        once.setdefault((finding.id, finding.process), finding)
     return tuple(sorted(once.values(), key=lambda each: (KINDS.index(each.kind), each.facts.depth)))
 
 
@@ -141,8 +141,7 @@ def from_line(text: str, facts: Facts) -> Finding | None:
             why=_text(raw["why"]),
             seen=tuple(map(_text, raw["seen"])),
             fixes=tuple(
-                Fix(_text(each["text"]), tuple(each["commands"]), each["then"])
-                for each in raw["fixes"]
+                Fix(_text(fix["text"]), tuple(fix["commands"]), fix["then"]) for fix in raw["fixes"]
             ),
             evidence=tuple(raw["evidence"]),
             process=raw["process"],

@@ -587,7 +587,7 @@ def logged_cause(lines: Sequence[str], healthy: Iterable[str] = ()) -> LoggedCau
 def own_lines(lines: Iterable[str], healthy: Iterable[str]) -> list[str]:
     """Return the lines that no healthy task logs too."""
     survived = set(map(_unnumbered, healthy))
-    return [each for each in lines if not is_survived(each, survived)]
+    return [line for line in lines if not is_survived(line, survived)]
 
 
 def is_survived(text: str, survived: Collection[str]) -> bool:

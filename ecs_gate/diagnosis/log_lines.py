@@ -43,10 +43,10 @@ STARTED = timedelta(seconds=2)
 
 def replaced_workers(lines: Sequence[LogLine]) -> tuple[str, ...]:
     """Return the lines of gunicorn's workers that started after another one had ended by itself."""
-    boots = [each for each in lines if BOOTS in each.text]
-    if any(MEANT.search(each.text) for each in lines):
+    boots = [line for line in lines if BOOTS in line.text]
+    if any(MEANT.search(line.text) for line in lines):
         return ()
-    return tuple(each.text for each in boots if each.at - boots[0].at >= STARTED)
+    return tuple(boot.text for boot in boots if boot.at - boots[0].at >= STARTED)
 
 
 LOCK_WAIT = "canceling statement due to lock timeout"
@@ -104,7 +104,7 @@ def _sockets(text: str) -> list[tuple[str, int]]:
     """Return the hosts and ports of the sockets that a server has opened, as its line names them."""
     match = SERVERS.search(text)
     places = SOCKET.finditer(match["places"]) if match else UWSGI_SOCKET.finditer(text)
-    return [(each["host"] or "", int(each["port"])) for each in places]
+    return [(place["host"] or "", int(place["port"])) for place in places]
 
 
 def _claimed(text: str) -> list[tuple[str, int]]:
@@ -187,7 +187,7 @@ ERROR = re.compile(r"\b(ERROR|CRITICAL|FATAL)\b|^[\w.]*(Error|Exception)\b")
 def errors(lines: Iterable[LogLine], most: int = 3) -> tuple[str, ...]:
     """Return the last lines of level error, in JSON or not; of a line with a traceback, the traceback's last line."""
     texts = []
-    for text in (each.text for each in lines):
+    for text in (line.text for line in lines):
         fields = parsed(text)
         if fields.get("level", "").lower() in ("error", "critical"):
             texts.append((fields.get("traceback") or text).splitlines()[-1])
@@ -214,16 +214,16 @@ class Request:
 
 def requests(lines: Iterable[LogLine]) -> Iterator[Request]:
     """Yield the requests of a log in its order: of JSON lines and of the common log format."""
-    for each in lines:
-        fields, match = parsed(each.text), REQUEST.search(each.text)
+    for line in lines:
+        fields, match = parsed(line.text), REQUEST.search(line.text)
         if fields.get("status", "").isdigit() and "path" in fields:
-            yield Request(each.at, _plain(fields["path"]), int(fields["status"]))
+            yield Request(line.at, _plain(fields["path"]), int(fields["status"]))
         elif match:
             path, status = (
                 match["path"] or match["uwsgi_path"],
                 match["status"] or match["uwsgi_status"],
             )
-            yield Request(each.at, _plain(path), int(status))
+            yield Request(line.at, _plain(path), int(status))
 
 
 FAILURES_IN_A_ROW = 3
@@ -260,8 +260,8 @@ def failing_paths(answers: Iterable[Request], answered: Container[str] = ()) -> 
     It did with 5xx, and with any other status than 2xx and 304 where another version ``answered`` the path.
     """
     by_path: dict[str, list[Request]] = {}
-    for each in sorted(answers, key=lambda each: each.at):
-        by_path.setdefault(each.path, []).append(each)
+    for answer in sorted(answers, key=lambda each: each.at):
+        by_path.setdefault(answer.path, []).append(answer)
     failing = []
     for path, asked in by_path.items():
         fails = is_no_page if path in answered else is_error
@@ -285,5 +285,5 @@ def _plain(path: str) -> str:
 
 def asked_path(lines: Iterable[LogLine], status: int) -> str | None:
     """Return the path of the last request in the app's log that was answered with this status."""
-    paths = [each.path for each in requests(lines) if each.status == status]
+    paths = [request.path for request in requests(lines) if request.status == status]
     return paths[-1] if paths else None

@@ -61,7 +61,7 @@ def covers(rule: Permission, peer: Side, port: int) -> bool:
     if set(rule.groups) & set(peer.groups) or rule.prefix_lists:
         return True
     return bool(peer.networks) and all(
-        any(each.subnet_of(allowed) for allowed in rule.networks) for each in peer.networks
+        any(network.subnet_of(allowed) for allowed in rule.networks) for network in peer.networks
     )
 
 
@@ -84,7 +84,7 @@ def open_ports(network: Network, ids: Iterable[str]) -> set[int]:
     rules = (
         rule for each in ids if each in network.groups for rule in network.groups[each].ingress
     )
-    single = (each for each in rules if each.protocol == "tcp" and each.first == each.last)
+    single = (rule for rule in rules if rule.protocol == "tcp" and rule.first == rule.last)
     return {each.first for each in single if each.first is not None}
 
 
@@ -151,8 +151,8 @@ def without_internet(
     network: Network, subnets: Sequence[str], public: bool
 ) -> tuple[NoInternet, ...]:
     """Return those subnets that have no route to the internet; ``public`` is for tasks with a public IP."""
-    reasons = (_no_internet(network, each, public) for each in subnets)
-    return tuple(each for each in reasons if each is not None)
+    reasons = (_no_internet(network, subnet, public) for subnet in subnets)
+    return tuple(reason for reason in reasons if reason is not None)
 
 
 def _no_internet(network: Network, subnet: str, public: bool) -> NoInternet | None:
@@ -183,7 +183,7 @@ def _nat(network: Network, subnet: str, gateway: str) -> NoInternet | None:
 def default_route(network: Network, subnet: str) -> Route | None:
     known = network.subnets.get(subnet)
     routes = known.routes if known else ()
-    return next((each for each in routes if each.destination == ANYWHERE), None)
+    return next((route for route in routes if route.destination == ANYWHERE), None)
 
 
 def private_endpoint(network: Network, service: str) -> Endpoint | None:
@@ -197,8 +197,8 @@ def private_endpoint(network: Network, service: str) -> Endpoint | None:
 
 def has_gateway(network: Network, subnets: Iterable[str], service: str) -> bool:
     """Return whether all of these subnets have a route to a gateway endpoint for a service."""
-    doors = [each for each in network.endpoints if _serves(each, service)]
-    tables = {table for each in doors for table in each.tables}
+    doors = [endpoint for endpoint in network.endpoints if _serves(endpoint, service)]
+    tables = {table for door in doors for table in door.tables}
     return all(network.subnets[each].table in tables for each in subnets if each in network.subnets)
 
 
@@ -207,7 +207,7 @@ def _serves(endpoint: Endpoint, service: str) -> bool:
 
 
 def addresses(network: Network, subnets: Iterable[str]) -> tuple[IPv4Network, ...]:
-    return tuple(network.subnets[each].network for each in subnets if each in network.subnets)
+    return tuple(network.subnets[subnet].network for subnet in subnets if subnet in network.subnets)
 
 
 Ports = tuple[int, int]
@@ -318,7 +318,7 @@ def _dropped(entries: Sequence[AclEntry], peer: IPv4Network, ports: Ports) -> It
     for port in _edges(entries, ports):
         verdicts = list(_verdicts(entries, peer, port))
         if peer == ANYWHERE:
-            verdicts = [each for each in verdicts if not each[0].is_private]
+            verdicts = [verdict for verdict in verdicts if not verdict[0].is_private]
         denied = [number for _, allowed, number in verdicts if not allowed]
         if denied and (peer != ANYWHERE or len(denied) == len(verdicts)):
             yield denied[-1] if peer == ANYWHERE else denied[0]
@@ -328,8 +328,8 @@ def _dropped(entries: Sequence[AclEntry], peer: IPv4Network, ports: Ports) -> It
 def _edges(entries: Sequence[AclEntry], ports: Ports) -> Iterator[int]:
     """Yield ports that stand for all: where the range begins, and where a rule begins or has just ended."""
     yield ports[0]
-    for each in entries:
-        for edge in (each.first, each.last + 1):
+    for entry in entries:
+        for edge in (entry.first, entry.last + 1):
             if ports[0] < edge <= ports[1]:
                 yield edge
 

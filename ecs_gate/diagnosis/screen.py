@@ -67,7 +67,7 @@ def _left_out(diagnosis: Diagnosis) -> Iterator[Line]:
 
 def _headline(diagnosis: Diagnosis) -> Iterator[Line]:
     count = len(diagnosis.causes)
-    if count and all(each.facts.result for each in diagnosis.causes):
+    if count and all(cause.facts.result for cause in diagnosis.causes):
         yield Line(t("No cause was found; this is what happened."), "bold red")
     elif count:
         text = t("{count} causes found; the first explains most.", count=count)
@@ -118,14 +118,14 @@ def unread(parts: tuple[Unread, ...]) -> Iterator[Line]:
     yield Line("")
     yield Line(t("Not read:"), "yellow")
     by_problem: dict[str, list[str]] = {}
-    for each in parts:
-        by_problem.setdefault(each.problem.as_text(), []).append(str(each.part))
+    for part in parts:
+        by_problem.setdefault(part.problem.as_text(), []).append(str(part.part))
     for problem, names in by_problem.items():
         yield Line(f"  {_joined(names)}: {problem}")
 
 
 def plain(diagnosis: Diagnosis) -> str:
-    return "\n".join(each.text for each in lines(diagnosis)) + "\n"
+    return "\n".join(line.text for line in lines(diagnosis)) + "\n"
 
 
 def as_dict(diagnosis: Diagnosis) -> dict[str, Any]:
@@ -136,7 +136,7 @@ def as_dict(diagnosis: Diagnosis) -> dict[str, Any]:
         "unfinished": diagnosis.unfinished,
         "exitCode": diagnosis.exit_code,
         "page": str(diagnosis.page) if diagnosis.page else None,
-        "findings": [_finding(each) for each in diagnosis.findings],
+        "findings": [_finding(finding) for finding in diagnosis.findings],
         "unread": [
             {
                 "part": str(each.part),
@@ -158,8 +158,8 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "why": str(finding.why),
         "seen": [str(each) for each in finding.seen],
         "fixes": [
-            {"text": str(each.text), "commands": list(each.commands), "then": each.then}
-            for each in finding.fixes
+            {"text": str(fix.text), "commands": list(fix.commands), "then": fix.then}
+            for fix in finding.fixes
         ],
         "evidence": list(finding.masked_evidence),
     }

@@ -23,7 +23,7 @@ class Allowed:
 
     def has(self, client: str) -> bool:
         """Return whether an address is in one of the networks. What is in a prefix list is not known here."""
-        return any(IPv4Address(client) in each for each in self.networks)
+        return any(IPv4Address(client) in network for network in self.networks)
 
     def rules(self, weight: Callable[[str], int]) -> int:
         """Return how many rules of a security group they count for, per port; ``weight`` is a prefix list's."""

@@ -30,7 +30,7 @@ def breaker_limit(desired: int, percent: int = 50) -> int:
 
 def ports(*urls: str) -> list[int]:
     """Return the ports to which the load balancer connects for these URLs."""
-    return sorted({urlsplit(each).port or 443 for each in urls})
+    return sorted({urlsplit(url).port or 443 for url in urls})
 
 
 def covers(pattern: str, path: str) -> bool:

@@ -86,8 +86,8 @@ def measured(
         ],
     )
     values = {
-        each["Id"]: dict(zip(each["Timestamps"], each["Values"], strict=True))
-        for each in answer["MetricDataResults"]
+        result["Id"]: dict(zip(result["Timestamps"], result["Values"], strict=True))
+        for result in answer["MetricDataResults"]
     }
     failed, connections = values.get("failed", {}), list(values.get("connections", {}).values())
     return Measured(
@@ -160,7 +160,7 @@ def _groups(alarm: Mapping[str, Any]) -> list[str]:
     """Return the target groups whose metrics an alarm watches, as `targetgroup/NAME/ID`."""
     metrics = [each.get("MetricStat", {}).get("Metric", {}) for each in alarm.get("Metrics", ())]
     dimensions = [pair for each in (alarm, *metrics) for pair in each.get("Dimensions", ())]
-    return [each["Value"] for each in dimensions if each["Name"] == "TargetGroup"]
+    return [dimension["Value"] for dimension in dimensions if dimension["Name"] == "TargetGroup"]
 
 
 def quota(session: Session, names: Names, spot: bool) -> Quota:

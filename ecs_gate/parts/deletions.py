@@ -22,9 +22,9 @@ def without(now: Snapshot, gone: Sequence[Deletion]) -> Snapshot:
     balancer, network, group = now.balancer.value, now.network.value, now.group.value
     if balancer is not None:
         listeners = tuple(
-            replace(each, rules=tuple(rule for rule in each.rules if rule.arn not in arns))
-            for each in balancer.listeners
-            if each.arn not in arns
+            replace(listener, rules=tuple(rule for rule in listener.rules if rule.arn not in arns))
+            for listener in balancer.listeners
+            if listener.arn not in arns
         )
         left = None if balancer.arn in arns else replace(balancer, listeners=listeners)
         now = now.having(Snapshot.balancer, Part(left))

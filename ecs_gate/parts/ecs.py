@@ -69,7 +69,7 @@ def service_of(raw: dict[str, Any]) -> Service:
         network = raw["deployments"][0].get("networkConfiguration") or {}
     vpc = network.get("awsvpcConfiguration") or {}
     deployment = raw.get("deploymentConfiguration") or {}
-    advanced = (each.get("advancedConfiguration") for each in raw.get("loadBalancers", ()))
+    advanced = (balancer.get("advancedConfiguration") for balancer in raw.get("loadBalancers", ()))
     return Service(
         status=raw["status"],
         desired=raw["desiredCount"],
@@ -78,8 +78,8 @@ def service_of(raw: dict[str, Any]) -> Service:
         definition=raw["taskDefinition"],
         deployments=tuple(_deployment(each) for each in raw.get("deployments", ())),
         events=tuple(
-            ServiceEvent(each["createdAt"], each["message"], each["id"])
-            for each in raw.get("events", ())
+            ServiceEvent(event["createdAt"], event["message"], event["id"])
+            for event in raw.get("events", ())
         ),
         subnets=tuple(vpc.get("subnets") or ()),
         groups=tuple(vpc.get("securityGroups") or ()),
@@ -142,7 +142,7 @@ def groups_of(session: Session, revision: str) -> tuple[str, ...]:
     """
     revisions = _revisions(session, [revision])
     resolved = [each.get("resolvedConfiguration") or {} for each in revisions]
-    balancers = [each for one in resolved for each in one.get("loadBalancers", ())]
+    balancers = [balancer for one in resolved for balancer in one.get("loadBalancers", ())]
     return tuple(each["targetGroupArn"] for each in balancers if each.get("targetGroupArn"))
 
 
@@ -155,7 +155,7 @@ def service_deployment(session: Session, arn: str) -> Mapping[str, Any] | None:
 def deployed_definition(session: Session, row: Mapping[str, Any]) -> str:
     """Return the task definition that a service deployment deploys; "" if ECS no longer has it."""
     revisions = _revisions(session, [row["targetServiceRevisionArn"]])
-    return next((str(each["taskDefinition"]) for each in revisions), "")
+    return next((str(revision["taskDefinition"]) for revision in revisions), "")
 
 
 def was_deployed(session: Session, names: Names, definition: str) -> bool:
@@ -165,8 +165,8 @@ def was_deployed(session: Session, names: Names, definition: str) -> bool:
     record of that success: a stopped task is forgotten after an hour. Raises AwsProblem.
     """
     rows = service_deployments(session, names)
-    arns = list(dict.fromkeys(each["targetServiceRevisionArn"] for each in rows))
-    return any(each["taskDefinition"] == definition for each in _revisions(session, arns))
+    arns = list(dict.fromkeys(row["targetServiceRevisionArn"] for row in rows))
+    return any(revision["taskDefinition"] == definition for revision in _revisions(session, arns))
 
 
 def _revisions(session: Session, arns: list[str]) -> Iterator[Mapping[str, Any]]:
@@ -229,12 +229,12 @@ def _traffic(session: Session, names: Names) -> Traffic | None:
 
 def waiting_hook(row: Mapping[str, Any]) -> PauseHook | None:
     """Return the pause hook of DescribeServiceDeployments' item that waits for an answer."""
-    for each in row.get("lifecycleHookDetails", ()):
-        if each.get("targetType") == "PAUSE" and each["status"] == "AWAITING_ACTION":
+    for detail in row.get("lifecycleHookDetails", ()):
+        if detail.get("targetType") == "PAUSE" and detail["status"] == "AWAITING_ACTION":
             return PauseHook(
                 deployment=row["serviceDeploymentArn"],
-                id=each["hookId"],
-                expires=each.get("expiresAt"),
+                id=detail["hookId"],
+                expires=detail.get("expiresAt"),
                 first=not row.get("sourceServiceRevisions"),
             )
     return None
@@ -282,9 +282,9 @@ def described(session: Session, cluster: str, arns: list[str]) -> Iterator[dict[
 
 def task_of(raw: dict[str, Any]) -> Task:
     details = {
-        each["name"]: each["value"]
+        detail["name"]: detail["value"]
         for attachment in raw.get("attachments", ())
-        for each in attachment.get("details", ())
+        for detail in attachment.get("details", ())
     }
     return Task(
         arn=raw["taskArn"],
@@ -300,8 +300,8 @@ def task_of(raw: dict[str, Any]) -> Task:
         reason=raw.get("stoppedReason", ""),
         health=raw.get("healthStatus", "UNKNOWN"),
         containers=tuple(
-            Container(each["name"], each.get("exitCode"), each.get("reason", ""))
-            for each in raw.get("containers", ())
+            Container(container["name"], container.get("exitCode"), container.get("reason", ""))
+            for container in raw.get("containers", ())
         ),
         address=details.get("privateIPv4Address", ""),
     )
@@ -313,8 +313,8 @@ def app_container(definition: Mapping[str, Any], names: Collection[str]) -> Mapp
     Without either it is the first one.
     """
     containers: list[Mapping[str, Any]] = definition["containerDefinitions"]
-    named = [each for each in containers if each["name"] in names]
-    opening = [each for each in containers if each.get("portMappings")]
+    named = [container for container in containers if container["name"] in names]
+    opening = [container for container in containers if container.get("portMappings")]
     return next(iter((*named, *opening, *containers)))
 
 
@@ -336,9 +336,9 @@ def definition(session: Session, name: str, app: str = "") -> Definition:
         task_role=raw.get("taskRoleArn") or "",
         image=container["image"],
         command=tuple(container.get("command", ())),
-        ports=tuple(each["containerPort"] for each in container.get("portMappings", ())),
+        ports=tuple(mapping["containerPort"] for mapping in container.get("portMappings", ())),
         environment={each["name"]: each["value"] for each in container.get("environment", ())},
-        secrets={each["name"]: each["valueFrom"] for each in container.get("secrets", ())},
+        secrets={secret["name"]: secret["valueFrom"] for secret in container.get("secrets", ())},
         log_group=log.get("awslogs-group", ""),
         log_prefix=log.get("awslogs-stream-prefix", ""),
         container=container["name"],

@@ -245,10 +245,10 @@ def target_group(session: Session, name: str) -> TargetGroup | None:
 
 def busiest(balancer: Balancer | None, groups: Sequence[TargetGroup]) -> TargetGroup:
     """Return the target group to which a rule forwards most requests of users; the first one without such a rule."""
-    rules = [rule for each in balancer.listeners for rule in each.rules] if balancer else []
+    rules = [rule for listener in balancer.listeners for rule in listener.rules] if balancer else []
     plain = PageRequest(None)
     first = [rule.groups[0] for rule in rules if rule.groups and fitting(rule, plain) is not False]
-    return next((each for each in groups if each.arn in first), groups[0])
+    return next((group for group in groups if group.arn in first), groups[0])
 
 
 def _check(raw: dict[str, Any]) -> HealthCheck:
@@ -305,9 +305,9 @@ def balancer(session: Session, name: str, rules: bool = True) -> Balancer | None
         scheme=raw.get("Scheme", ""),
         state=(raw.get("State") or {}).get("Code", ""),
         vpc=raw.get("VpcId", ""),
-        subnets=tuple(each["SubnetId"] for each in raw.get("AvailabilityZones", ())),
+        subnets=tuple(zone["SubnetId"] for zone in raw.get("AvailabilityZones", ())),
         groups=tuple(raw.get("SecurityGroups", ())),
-        listeners=tuple(_listener(session, each, rules) for each in listeners),
+        listeners=tuple(_listener(session, listener, rules) for listener in listeners),
     )
 
 
@@ -319,7 +319,7 @@ def _listener(session: Session, raw: dict[str, Any], rules: bool) -> Listener:
         arn=arn,
         port=raw.get("Port", 0),
         protocol=raw.get("Protocol", ""),
-        rules=tuple(_rule(each) for each in rows),
+        rules=tuple(_rule(row) for row in rows),
         certificate=_certificate(session, certificates[0]) if certificates else None,
     )
 
@@ -334,7 +334,7 @@ def _certificate(session: Session, arn: str) -> Certificate:
         return Certificate(arn)
     known = answer["Certificate"]
     domains = {known.get("DomainName", ""), *known.get("SubjectAlternativeNames", ())}
-    only = "".join(each for each in domains if len(domains) == 1 and "*" not in each)
+    only = "".join(domain for domain in domains if len(domains) == 1 and "*" not in domain)
     return Certificate(arn, known.get("Status", ""), only)
 
 
@@ -352,8 +352,8 @@ def _rule(raw: dict[str, Any]) -> Rule:
         priority=raw["Priority"],
         action=last.get("Type", ""),
         status=int(own.get("StatusCode", "0").removeprefix("HTTP_")),
-        groups=tuple(dict.fromkeys(each for each in groups if each)),
-        conditions=tuple(_condition(each) for each in raw.get("Conditions", ())),
+        groups=tuple(dict.fromkeys(group for group in groups if group)),
+        conditions=tuple(_condition(condition) for condition in raw.get("Conditions", ())),
         arn=raw.get("RuleArn", ""),
         login=next(
             (_oidc(e["AuthenticateOidcConfig"]) for e in actions if e["Type"] == OIDC), None
@@ -383,7 +383,7 @@ def _condition(raw: dict[str, Any]) -> Condition:
         return Condition(REGEX, tuple(regular))
     values = config.get("Values") or raw.get("Values", ())
     if raw["Field"] == "query-string":
-        values = [f"{each.get('Key', '*')}={each['Value']}" for each in values]
+        values = [f"{value.get('Key', '*')}={value['Value']}" for value in values]
     return Condition(raw["Field"], tuple(map(str, values)), config.get("HttpHeaderName", ""))
 
 
@@ -418,7 +418,7 @@ def serving(balancer: Balancer, url: str = "") -> Listener | None:
     """
     usual, page = {"HTTPS": 443, "HTTP": 80}, urlsplit(url)
     port = page.port or usual.get(page.scheme.upper())
-    listeners = [each for each in balancer.listeners if each.protocol in usual]
+    listeners = [listener for listener in balancer.listeners if listener.protocol in usual]
     listeners.sort(
         key=lambda each: (
             *(each.port != port, each.protocol != "HTTPS"),
@@ -431,16 +431,16 @@ def serving(balancer: Balancer, url: str = "") -> Listener | None:
 def login(balancer: Balancer) -> Oidc | None:
     """Return the login of the page's listener; None without one."""
     listener = serving(balancer)
-    return next((each.login for each in listener.rules if each.login), None) if listener else None
+    return next((rule.login for rule in listener.rules if rule.login), None) if listener else None
 
 
 def test_value(balancer: Balancer, priority: int) -> str | None:
     """Return the value of TEST_HEADER with which a request reaches a new version; None without such a rule."""
     listener = serving(balancer)
     for rule in listener.rules if listener else ():
-        for each in rule.conditions:
-            if rule.priority == str(priority) and each.field == "http-header":
-                return next(iter(each.values), None)
+        for condition in rule.conditions:
+            if rule.priority == str(priority) and condition.field == "http-header":
+                return next(iter(condition.values), None)
     return None
 
 
@@ -464,7 +464,7 @@ def answering(
 
 def fitting(rule: Rule, request: PageRequest) -> bool | None:
     """Return whether a request for the page matches all conditions; None where that is not known."""
-    met = [_met(each, request) for each in rule.conditions]
+    met = [_met(condition, request) for condition in rule.conditions]
     if False in met:
         return False
     return None if None in met else True
@@ -493,4 +493,4 @@ def _met(condition: Condition, request: PageRequest) -> bool | None:
 
 
 def _matches(patterns: Iterable[str], value: str) -> bool:
-    return any(fnmatchcase(value, each.replace("[", "[[]")) for each in patterns)
+    return any(fnmatchcase(value, pattern.replace("[", "[[]")) for pattern in patterns)

@@ -127,12 +127,12 @@ def _read(inquiry: Inquiry, *, full: bool) -> Snapshot:
     parts = [each for each in (*PARTS, *inquiry.owner.parts) if full or each.shown]
     first, wanted = Reading(inquiry, full=full), inquiry.workers
     others = [
-        first.of_other(each, (wanted or {}).get(each.process, ""))
-        for each in inquiry.target.others
-        if wanted is None or each.process in wanted
+        first.of_other(other, (wanted or {}).get(other.process, ""))
+        for other in inquiry.target.others
+        if wanted is None or other.process in wanted
     ]
-    own = [each for each in parts if each.whose is Whose.EACH]
-    asked = [(first, each) for each in parts] + [(at, each) for at in others for each in own]
+    own = [part for part in parts if part.whose is Whose.EACH]
+    asked = [(first, part) for part in parts] + [(at, each) for at in others for each in own]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(lambda pair: pair[0].of(pair[1]), asked))
     now = Snapshot(
@@ -144,8 +144,8 @@ def _read(inquiry: Inquiry, *, full: bool) -> Snapshot:
         parts=first.all_of(parts),
     )
     workers = {
-        each.names.process: now.of_other(each.names, each.expected, each.all_of(own))
-        for each in others
+        other.names.process: now.of_other(other.names, other.expected, other.all_of(own))
+        for other in others
     }
     return replace(now, workers=workers)
 
@@ -182,7 +182,7 @@ class Reading(ServiceParts):
         return answer.result()
 
     def all_of(self, parts: Iterable[PartOf[Any]]) -> dict[PartOf[Any], Part[Any]]:
-        return {each: self.of(each) for each in parts}
+        return {part: self.of(part) for part in parts}
 
     @property
     def running(self) -> Service | None:

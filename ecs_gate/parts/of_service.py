@@ -76,9 +76,9 @@ class PartOf(Generic[T]):
 
 def _need(*parts: Part[Any]) -> None:
     """Raise the problem in reading one of these parts, if there is one."""
-    for each in parts:
-        if each.problem:
-            raise each.problem
+    for part in parts:
+        if part.problem:
+            raise part.problem
 
 
 def _service(now: Reading) -> Service | None:
@@ -95,7 +95,7 @@ def _definitions(now: Reading) -> Mapping[str, Definition]:
     """Read the task definitions of the deployments and of the tasks, each once."""
     running, newest = now.running, now.newest.value
     arns = [now.wanted] if now.wanted else []
-    arns += [each.definition for each in running.deployments] if running else []
+    arns += [deployment.definition for deployment in running.deployments] if running else []
     arns += [each.definition for each in now.tasks.value or ()]
     known = {newest.arn: newest} if newest else {}
     others = [each for each in dict.fromkeys(arns) if each not in known]
@@ -134,7 +134,7 @@ def _page(now: Reading) -> PageAnswer | None:
         _need(inquiry.page)
         return inquiry.page.value
     balancer, targets = now.balancer.value, now.targets.value or ()
-    if balancer is None or all(each.state != "healthy" for each in targets):
+    if balancer is None or all(target.state != "healthy" for target in targets):
         return None
     primary = now.running.primary if now.running else None
     steady = primary is None or primary.rollout != "IN_PROGRESS"
@@ -199,7 +199,7 @@ def _command_tasks(now: Reading) -> tuple[Task, ...] | None:
 def _ended_by(now: Reading) -> Alarmed | None:
     """Read the alarms only when the service's events tell of one."""
     events = now.running.events if now.running else ()
-    alarmed = any(ALARMED in each.message for each in events)
+    alarmed = any(ALARMED in event.message for event in events)
     return cloudwatch.alarms_that_ended(now.session, now.names) if alarmed else None
 
 
@@ -242,7 +242,7 @@ def _measured(now: Reading) -> Measured | None:
     running, balancer, group = now.running, now.balancer.value, now.group.value
     if running is None or balancer is None or group is None:
         return None
-    moment = max([local_cloud.now(), *(each.at for each in running.events)])
+    moment = max([local_cloud.now(), *(event.at for event in running.events)])
     return cloudwatch.measured(now.session, now.names.database, balancer.arn, group.arn, moment)
 
 

@@ -68,7 +68,7 @@ def database(session: Session, identifier: str, full: bool = True) -> Database |
         kind=raw.get("DBInstanceClass", ""),
         multi_az=raw.get("MultiAZ", False),
         groups=tuple(each["VpcSecurityGroupId"] for each in raw.get("VpcSecurityGroups", ())),
-        subnets=tuple(each["SubnetIdentifier"] for each in group.get("Subnets", ())),
+        subnets=tuple(subnet["SubnetIdentifier"] for subnet in group.get("Subnets", ())),
         secret=(raw.get("MasterUserSecret") or {}).get("SecretArn", ""),
         storage_gb=raw.get("AllocatedStorage", 0),
         events=_events(session, identifier) if full and status != "available" else (),
@@ -93,4 +93,4 @@ def _events(session: Session, identifier: str) -> tuple[LogLine, ...]:
         )
     except AwsProblem:
         return ()
-    return tuple(LogLine(each["Date"], each["Message"]) for each in events)
+    return tuple(LogLine(event["Date"], event["Message"]) for event in events)

@@ -171,12 +171,12 @@ class Service:
 
     @property
     def target_groups(self) -> tuple[str, ...]:
-        both = (*(each[0] for each in self.targets), self.alternate)
+        both = (*(target[0] for target in self.targets), self.alternate)
         return tuple(each for each in both if each)
 
     @property
     def primary(self) -> Deployment | None:
-        return next((each for each in self.deployments if each.primary), None)
+        return next((deployment for deployment in self.deployments if deployment.primary), None)
 
     @property
     def port(self) -> int | None:
@@ -244,7 +244,7 @@ class Task:
     def ran(self) -> bool:
         """Return whether its containers were started: only then can it have a log."""
         return self.started is not None or any(
-            each.exit_code is not None for each in self.containers
+            container.exit_code is not None for container in self.containers
         )
 
 

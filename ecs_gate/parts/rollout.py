@@ -106,27 +106,27 @@ class Rollout:
     @cached_property
     def deployment_tasks(self) -> tuple[Task, ...]:
         """Return the tasks of the newest deployment of the expected revision, newest first."""
-        expected = [each for each in self.tasks if each.definition == self.expected]
+        expected = [task for task in self.tasks if task.definition == self.expected]
         primary = self.primary
         if primary and not self.rolled_back:
             return tuple(each for each in expected if each.started_by == primary.id)
         others = [each for each in expected if not primary or each.started_by != primary.id]
-        return tuple(each for each in others if each.started_by == others[0].started_by)
+        return tuple(other for other in others if other.started_by == others[0].started_by)
 
     @cached_property
     def failed_tasks(self) -> tuple[Task, ...]:
         """Return those of `deployment_tasks` that were not stopped by a user, a scaling activity or a deployment."""
-        return tuple(each for each in self.deployment_tasks if each.failed)
+        return tuple(task for task in self.deployment_tasks if task.failed)
 
     @cached_property
     def active_tasks(self) -> tuple[Task, ...]:
-        return tuple(each for each in self.deployment_tasks if not each.over)
+        return tuple(task for task in self.deployment_tasks if not task.over)
 
     @property
     def unhealthy_tasks(self) -> tuple[Task, ...]:
         """Return those of `active_tasks` that the load balancer calls unhealthy, in their grace period or after it."""
-        unhealthy = {each.address for each in self.targets if each.state == "unhealthy"}
-        return tuple(each for each in self.active_tasks if each.address in unhealthy)
+        unhealthy = {target.address for target in self.targets if target.state == "unhealthy"}
+        return tuple(task for task in self.active_tasks if task.address in unhealthy)
 
     @property
     def replaced_tasks(self) -> tuple[Task, ...]:
@@ -152,12 +152,12 @@ class Rollout:
 
     @property
     def current_tasks(self) -> tuple[Task, ...]:
-        return tuple(each for each in self.tasks if not each.over)
+        return tuple(task for task in self.tasks if not task.over)
 
     @cached_property
     def task_targets(self) -> tuple[Target, ...]:
-        kept = {each.address for each in self.current_tasks}
-        return tuple(each for each in self.targets if each.address in kept)
+        kept = {task.address for task in self.current_tasks}
+        return tuple(target for target in self.targets if target.address in kept)
 
     @property
     def traffic(self) -> Traffic | None:
@@ -233,13 +233,13 @@ class Rollout:
         return self._serving(primary.definition) < self.desired
 
     def _running(self, definition: str) -> tuple[Task, ...]:
-        mine = (each for each in self.current_tasks if each.definition == definition)
+        mine = (task for task in self.current_tasks if task.definition == definition)
         return tuple(each for each in mine if each.status == "RUNNING")
 
     def _serving(self, definition: str) -> int:
         if self.process:
             return len(self._stable(definition))
-        healthy = {each.address for each in self.targets if each.state == "healthy"}
+        healthy = {target.address for target in self.targets if target.state == "healthy"}
         # ECS says UNKNOWN of a container without a health check of its own.
         return sum(
             each.health != "UNHEALTHY" and each.address in healthy
@@ -248,7 +248,7 @@ class Rollout:
 
     def _stable(self, definition: str) -> list[Task]:
         """Return the running tasks that have run for STABLE_SECONDS since the last one failed."""
-        failed = max((each.ended for each in self.failed_tasks if each.ended), default=None)
+        failed = max((task.ended for task in self.failed_tasks if task.ended), default=None)
         return [
             each
             for each in self._running(definition)
@@ -272,7 +272,7 @@ class Rollout:
 
     def _is_mine(self, event: ServiceEvent) -> bool:
         """Return whether an event is of this roll-out, as far as its message tells."""
-        other_tasks = {each.id for each in self.tasks} - {each.id for each in self.deployment_tasks}
+        other_tasks = {task.id for task in self.tasks} - {task.id for task in self.deployment_tasks}
         if event.task or not event.deployment:
             return event.task not in other_tasks
         if self.deployment_tasks:
@@ -287,11 +287,11 @@ class Rollout:
         service, primary = self.service, self.primary
         if service is None or primary is None or self.not_deployed:
             return None
-        steady = [each.at for each in service.events if STEADY.search(each.message)]
+        steady = [event.at for event in service.events if STEADY.search(event.message)]
         if not self.rolled_back:
             return max([primary.created, *steady])
-        created = [each.created for each in self.deployment_tasks if each.created]
-        failed = [each.at for each in service.events if FAILED_DEPLOYMENT in each.message]
+        created = [task.created for task in self.deployment_tasks if task.created]
+        failed = [event.at for event in service.events if FAILED_DEPLOYMENT in event.message]
         if created or not failed:
             return min(created, default=None)
         # ECS has forgotten the tasks: what came before the failure, back to the last steady state.

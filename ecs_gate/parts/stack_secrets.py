@@ -60,7 +60,7 @@ def _read(
     session: Session, names: Names, others: Iterable[str], known: Collection[str]
 ) -> AwsProblem | None:
     definition = read_part(ecs.definition, session, names.family, names.container)
-    wanted, public = [("", each) for each in others if each], {*known}
+    wanted, public = [("", other) for other in others if other], {*known}
     if definition.value:
         wanted += definition.value.secrets.items()
         public |= set(definition.value.environment.values())
@@ -74,5 +74,5 @@ def _read(
         secret = read_part(ask)
         problem = problem or secret.problem
         text = (secret.value or {}).get("SecretString", "")
-        VALUES.add({each for name, key in parts for each in values(name, text, key)} - public)
+        VALUES.add({value for name, key in parts for value in values(name, text, key)} - public)
     return problem and AwsProblem(problem.kind, problem.text, PATTERNS_ALONE, problem.code)

@@ -141,7 +141,7 @@ def _configured(session: Session, name: str, digest: str | None) -> tuple[str, .
 
 def secrets(session: Session, values: Iterable[str]) -> dict[str, Secret | None]:
     """Return the secrets of a task definition's ``valueFrom``, by ARN. Raises AwsProblem."""
-    arns = dict.fromkeys(secret_arn(each) for each in values if ":secretsmanager:" in each)
+    arns = dict.fromkeys(secret_arn(value) for value in values if ":secretsmanager:" in value)
     return {arn: read_existing(_secret, session, arn) for arn in arns}
 
 

@@ -64,9 +64,9 @@ def choose_tasks(tasks: Iterable[Task], revision: str) -> list[Task]:
 
     Tasks that a rollback stopped before their app started are the newest, and have an empty log.
     """
-    ended = [each for each in tasks if each.over and each.definition == revision]
+    ended = [task for task in tasks if task.over and task.definition == revision]
     ended.sort(key=lambda each: (each.ran, each.failed), reverse=True)
-    return [*ended[:TASKS_READ], *[each for each in tasks if not each.over][:TASKS_READ]]
+    return [*ended[:TASKS_READ], *[task for task in tasks if not task.over][:TASKS_READ]]
 
 
 def logs(
@@ -144,7 +144,7 @@ def _unread(
         "events",
         logGroupName=group,
         logStreamNames=[stream],
-        filterPattern=" ".join(f'?"{each}"' for turns in open_ for each in turns),
+        filterPattern=" ".join(f'?"{turn}"' for turns in open_ for turn in turns),
         startTime=head[-1]["timestamp"] + 1,
         endTime=tail[0]["timestamp"] - 1,
     )
@@ -153,7 +153,7 @@ def _unread(
 
 def _newest(events: Sequence[Event], markers: tuple[str, str]) -> str:
     """Return the phrase of the newest event that has one of them; "" where none has."""
-    found = [each for event in events for each in markers if each in event["message"]]
+    found = [marker for event in events for marker in markers if marker in event["message"]]
     return found[-1] if found else ""
 
 

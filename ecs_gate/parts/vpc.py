@@ -138,11 +138,11 @@ def network(session: Session, vpc: str) -> Network:
             pool.submit(_has, session, vpc, each) for each in ("DnsSupport", "DnsHostnames")
         )
         futures = [pool.submit(ask, *each) for each in ASKED]
-        groups, subnets, tables, nats, endpoints, acls = (each.result() for each in futures)
+        groups, subnets, tables, nats, endpoints, acls = (future.result() for future in futures)
     return Network(
-        groups={each["GroupId"]: _group(each) for each in groups},
-        subnets={each["SubnetId"]: _subnet(each, tables, acls) for each in subnets},
-        nats={each["NatGatewayId"]: _nat(each) for each in nats},
+        groups={group["GroupId"]: _group(group) for group in groups},
+        subnets={subnet["SubnetId"]: _subnet(subnet, tables, acls) for subnet in subnets},
+        nats={nat["NatGatewayId"]: _nat(nat) for nat in nats},
         endpoints=tuple(map(_endpoint, endpoints)),
         dns=dns.result(),
         hostnames=hostnames.result(),
@@ -165,7 +165,7 @@ def _group(raw: dict[str, Any]) -> Group:
     return Group(
         id=raw["GroupId"],
         name=raw["GroupName"],
-        ingress=tuple(_permission(each) for each in raw.get("IpPermissions", ())),
+        ingress=tuple(_permission(permission) for permission in raw.get("IpPermissions", ())),
         egress=tuple(_permission(each) for each in raw.get("IpPermissionsEgress", ())),
     )
 
@@ -178,7 +178,7 @@ def _permission(raw: dict[str, Any]) -> Permission:
         networks=tuple(
             IPv4Network(each["CidrIp"], strict=False) for each in raw.get("IpRanges", ())
         ),
-        groups=tuple(each["GroupId"] for each in raw.get("UserIdGroupPairs", ())),
+        groups=tuple(pair["GroupId"] for pair in raw.get("UserIdGroupPairs", ())),
         prefix_lists=tuple(each["PrefixListId"] for each in raw.get("PrefixListIds", ())),
     )
 
@@ -196,18 +196,18 @@ def _subnet(
         zone=raw.get("AvailabilityZone", ""),
         table=table.get("RouteTableId", ""),
         other_association="".join(
-            each["RouteTableAssociationId"]
-            for each in associations
-            if each.get("SubnetId") == identity
+            association["RouteTableAssociationId"]
+            for association in associations
+            if association.get("SubnetId") == identity
         ),
         routes=tuple(
-            _route(each) for each in table.get("Routes", ()) if each.get("DestinationCidrBlock")
+            _route(route) for route in table.get("Routes", ()) if route.get("DestinationCidrBlock")
         ),
         acl=next(
             (
-                _acl(each)
-                for each in acls
-                if identity in [one["SubnetId"] for one in each.get("Associations", ())]
+                _acl(acl)
+                for acl in acls
+                if identity in [one["SubnetId"] for one in acl.get("Associations", ())]
             ),
             None,
         ),
@@ -215,20 +215,20 @@ def _subnet(
 
 
 def _name(raw: dict[str, Any]) -> str:
-    return next((each["Value"] for each in raw.get("Tags", ()) if each["Key"] == "Name"), "")
+    return next((tag["Value"] for tag in raw.get("Tags", ()) if tag["Key"] == "Name"), "")
 
 
 def _acl(raw: dict[str, Any]) -> Acl:
     entries = sorted(raw["Entries"], key=lambda each: int(each["RuleNumber"]))
     by_direction: dict[bool, list[AclEntry]] = {True: [], False: []}
-    for each in entries:
-        protocol, cidr = str(each["Protocol"]), each.get("CidrBlock")
-        if cidr and protocol in ALL_OR_TCP and each["RuleNumber"] != LAST_RULE:
-            ports = {"From": 0, "To": 65535} if protocol == "-1" else each["PortRange"]
-            by_direction[each["Egress"]].append(
+    for entry in entries:
+        protocol, cidr = str(entry["Protocol"]), entry.get("CidrBlock")
+        if cidr and protocol in ALL_OR_TCP and entry["RuleNumber"] != LAST_RULE:
+            ports = {"From": 0, "To": 65535} if protocol == "-1" else entry["PortRange"]
+            by_direction[entry["Egress"]].append(
                 AclEntry(
-                    number=each["RuleNumber"],
-                    allow=each["RuleAction"] == "allow",
+                    number=entry["RuleNumber"],
+                    allow=entry["RuleAction"] == "allow",
                     network=IPv4Network(cidr, strict=False),
                     first=ports["From"],
                     last=ports["To"],
@@ -278,6 +278,6 @@ def _endpoint(raw: dict[str, Any]) -> Endpoint:
         state=str(raw.get("State", "")).lower(),
         private_dns=bool(raw.get("PrivateDnsEnabled")) and raw["VpcEndpointType"] == "Interface",
         subnets=tuple(raw.get("SubnetIds", ())),
-        groups=tuple(each["GroupId"] for each in raw.get("Groups", ())),
+        groups=tuple(group["GroupId"] for group in raw.get("Groups", ())),
         tables=tuple(raw.get("RouteTableIds", ())),
     )

@@ -214,12 +214,12 @@ async def _keep(diagnosis: Diagnosis, reader: Reader, log: Log) -> None:
         return
     # A worker's own cause stands beside that of the stack only where it is another one.
     causes = [
-        each
+        cause
         for process in (names.process, "")
-        for each in diagnosis.causes
-        if each.process == process
+        for cause in diagnosis.causes
+        if cause.process == process
     ]
-    first = next((each for each in causes if not each.facts.result), None)
+    first = next((cause for cause in causes if not cause.facts.result), None)
     if first is None or first.facts.subject == OUTCOME:  # the verdict of an earlier roll-out
         return
     try:

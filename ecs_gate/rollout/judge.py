@@ -75,7 +75,7 @@ def asks(seen: Look, history: History, terms: Terms) -> Question | None:
         page = Question.TEST_PAGE if view.traffic else Question.PAGE
         return page if due else None
     changing = seen.noticed is not None and seen.at < seen.noticed
-    unused = any(each.state == "unused" for each in view.task_targets)
+    unused = any(target.state == "unused" for target in view.task_targets)
     still = seen.at - history.moved >= (UNUSED_SECONDS if unused else STILL_SECONDS)
     same = _state(view) == history.state and not view.process
     return Question.DOCTOR if same and still and not changing else None
@@ -99,8 +99,8 @@ def judge_rollout(seen: Look, history: History, terms: Terms) -> tuple[Verdict, 
 
 def _state(view: Rollout) -> object:
     """Return what changes while a roll-out moves."""
-    tasks = {(each.id, each.status, each.desired) for each in view.tasks}
-    targets = {(each.address, each.state) for each in view.targets}
+    tasks = {(task.id, task.status, task.desired) for task in view.tasks}
+    targets = {(target.address, target.state) for target in view.targets}
     return tasks, targets, view.deployment, view.traffic
 
 
@@ -112,8 +112,8 @@ def _with_falls(view: Rollout, history: History) -> History:
     mine = view.deployment
     if mine is None or not mine.primary or mine.rollout != "IN_PROGRESS":
         return history
-    healthy = {each.address for each in view.targets if each.state == "healthy"}
-    served = {each.arn for each in view.active_tasks if each.address in healthy}
+    healthy = {target.address for target in view.targets if target.state == "healthy"}
+    served = {task.arn for task in view.active_tasks if task.address in healthy}
     failing = {each.arn for each in (*view.failed_tasks, *view.unhealthy_tasks)}
     fallen = history.served & failing
     shown = fallen - history.fallen or (fallen and not view.serving)
@@ -124,7 +124,7 @@ def _with_falls(view: Rollout, history: History) -> History:
 def _by_falls(answer: Answer, view: Rollout) -> Verdict:
     """Judge a version whose tasks were healthy and fail; the cause says what the health check got, or the log."""
     diagnosis = answer.diagnosis
-    causes = [each for each in diagnosis.causes if not each.process] if diagnosis else []
+    causes = [cause for cause in diagnosis.causes if not cause.process] if diagnosis else []
     text = t("{revision}: its tasks were healthy, and then failed", revision=view.revision)
     if causes:
         text = joined(": ", (text, causes[0].title))
@@ -139,7 +139,7 @@ def _stopped(
     Where the cause lies outside of the version and the old tasks are gone, the version before would fail as well: a
     rollback would only restart tasks.
     """
-    others = any(each.running for each in view.other_deployments)
+    others = any(deployment.running for deployment in view.other_deployments)
     if cause is None or not cause.facts.outside or others:
         return Verdict(Outcome.WRONG, text, diagnosis, stop=True)
     return Verdict(Outcome.OUTSIDE, joined(". ", (text, OUTSIDE)), diagnosis)
@@ -174,14 +174,14 @@ def _page_cause(diagnosis: Diagnosis, *, worked: bool) -> Finding | None:
     Where it worked before, any failure of it is one, whatever the cause. Where it did not, only an error whose root
     cause is the version itself.
     """
-    failures = [each for each in diagnosis.findings if each.facts.subject == PAGE]
+    failures = [finding for finding in diagnosis.findings if finding.facts.subject == PAGE]
     if worked and failures and failures[0].kind != "cause":
         explaining = (e for e in diagnosis.causes if e.facts.explains(failures[0].facts))
         return next(explaining, failures[0])
     if worked:
         return failures[0] if failures else None
-    own = any(each.id == PAGE_FAILS for each in failures)
-    return next((each for each in diagnosis.causes[:1] if own and _is_wrong(each)), None)
+    own = any(failure.id == PAGE_FAILS for failure in failures)
+    return next((cause for cause in diagnosis.causes[:1] if own and _is_wrong(cause)), None)
 
 
 def _is_wrong(cause: Finding) -> bool:
@@ -203,7 +203,7 @@ def _by_doctor(
     assert diagnosis is not None  # noqa: S101 - the doctor was asked
     failed = _failed(view, history.older or frozenset())
     fails = _fails(view, failed)
-    mine = [each for each in diagnosis.causes if each.process in ("", view.process)]
+    mine = [cause for cause in diagnosis.causes if cause.process in ("", view.process)]
     certain = [
         each for each in mine if each.facts.certain and (fails or each.facts.depth in RESOURCES)
     ]
@@ -294,7 +294,7 @@ def reasons(diagnosis: Diagnosis, counts: Collection[int]) -> list[Finding]:
     Healthy targets rule out none of them: the health check must not ask the database, a rule may lead the page
     elsewhere, the next task may not start. A desired count of 0 is one unless 0 is among the declared ``counts``.
     """
-    blocking = [each for each in diagnosis.causes if each.facts.blocks]
+    blocking = [cause for cause in diagnosis.causes if cause.facts.blocks]
     return [each for each in blocking if not (each.id == NO_TASK and 0 in counts)]
 
 

@@ -170,7 +170,7 @@ def look(session: Session, expected: Expected) -> Rollout:
     if service is None or service.status != "ACTIVE":
         return Rollout(expected=expected.definition, process=names.process)
     groups = (expected.target_group, *(service.target_groups if service.alternate else ()))
-    groups = tuple(dict.fromkeys(each for each in groups if each))
+    groups = tuple(dict.fromkeys(group for group in groups if group))
     seen = Rollout(
         expected=expected.definition,
         service=service,
@@ -180,7 +180,7 @@ def look(session: Session, expected: Expected) -> Rollout:
         process=names.process,
         at=local_cloud.now() if names.process else None,
     )
-    if seen.given_up and any(ALARMED in each.message for each in service.events):
+    if seen.given_up and any(ALARMED in event.message for event in service.events):
         # An error here must not hide the rollback.
         with contextlib.suppress(AwsProblem):
             seen = replace(seen, alarmed=cloudwatch.alarms_that_ended(session, names))

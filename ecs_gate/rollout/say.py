@@ -192,7 +192,7 @@ def _block(*parts: str) -> str:
 
 
 def _serving(view: Rollout) -> Text | None:
-    others = [each for each in view.other_deployments if each.running]
+    others = [deployment for deployment in view.other_deployments if deployment.running]
     if not others:
         return None
     return t(
@@ -248,13 +248,13 @@ def warnings(diagnosis: Diagnosis, log: Log, *, closes: bool) -> None:
 
     ``closes``: this update deletes rules of security groups, so no warning of them is due.
     """
-    for each in diagnosis.findings:
-        if each.facts.told:
-            log.lasting(_warned(each))
-        if closes and each.id == LETS_MORE_IN:
+    for finding in diagnosis.findings:
+        if finding.facts.told:
+            log.lasting(_warned(finding))
+        if closes and finding.id == LETS_MORE_IN:
             continue
-        if each.kind == "warning" or (each.kind == "cause" and not each.facts.blocks):
-            log.warning(_warned(each))
+        if finding.kind == "warning" or (finding.kind == "cause" and not finding.facts.blocks):
+            log.warning(_warned(finding))
     for text in _not_read(diagnosis):
         log.lasting(text)
     for unread in diagnosis.unread:

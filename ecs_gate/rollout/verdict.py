@@ -293,7 +293,7 @@ def _after_a_change(verdict: Verdict, view: Rollout, history: History, early: bo
     """Judge a read after a change between the load balancer and tasks that ran before it."""
     if verdict.outcome is Outcome.RUNS and early:
         return going(t("{what}; the load balancer checks what was changed", what=verdict.text))
-    unhealthy = any(each.state == "unhealthy" for each in view.targets)
+    unhealthy = any(target.state == "unhealthy" for target in view.targets)
     if verdict.final or not history.ran or not unhealthy:
         return verdict
     text = t(

@@ -53,8 +53,8 @@ def network(text: str) -> bool:
 
 def tags(items: Any) -> bool:
     """Return whether tags are at most 50, with different keys (Tagging AWS Resources user guide)."""
-    pairs = [each for each in items if isinstance(each, Mapping)]
-    keys = [each[name] for each in pairs for name in each if name.lower() in ("key", "tagkey")]
+    pairs = [item for item in items if isinstance(item, Mapping)]
+    keys = [pair[name] for pair in pairs for name in pair if name.lower() in ("key", "tagkey")]
     return len(items) <= 50 and len({*keys}) == len(keys)
 
 

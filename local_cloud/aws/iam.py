@@ -24,7 +24,7 @@ def documents_of(role_arn: str) -> list[Document] | None:
         if role is None:
             return None
         found = [_parsed(text) for text in role.policies.values()]
-        return found + [_parsed(_default(each)) for each in role.managed_policies.values()]
+        return found + [_parsed(_default(policy)) for policy in role.managed_policies.values()]
 
 
 def trust_of(role_arn: str) -> Document | None:
@@ -36,7 +36,7 @@ def trust_of(role_arn: str) -> Document | None:
 
 def _role(role_arn: str) -> Any:
     roles = hooks.backend("iam").roles.values()
-    return next((each for each in roles if each.arn == role_arn), None)
+    return next((role for role in roles if role.arn == role_arn), None)
 
 
 def _boundary(role_arn: str) -> Document | None:
@@ -68,7 +68,7 @@ def naming(role_arn: str, policy: Document | None) -> Iterator[Document]:
 
 
 def _default(policy: Any) -> object:
-    return next(each.document for each in policy.versions if each.is_default)
+    return next(version.document for version in policy.versions if version.is_default)
 
 
 def _parsed(text: object) -> Document:
@@ -100,7 +100,7 @@ def resources(service: str, params: hooks.Params) -> list[str]:
     if service == "secretsmanager" and "SecretId" in params:
         return [_secret(str(params["SecretId"]))]
     begin, stream = arn(service, ""), params.get("logStreamName", "")
-    found = [str(each) for each in params.values() if str(each).startswith(begin)]
+    found = [str(param) for param in params.values() if str(param).startswith(begin)]
     for parameter, end in NAMED.get(service, {}).items():
         for value in listed(params.get(parameter, ())):
             name = str(value).rpartition("/")[2] if parameter == "QueueUrl" else str(value)
@@ -135,8 +135,8 @@ class TaskRole:
             return
         # CloudWatch signs its requests as "monitoring".
         prefix = "cloudwatch" if service == "monitoring" else service
-        for each in resources(service, params):
-            if refused := self.refusal(f"{prefix}:{action}", each):
+        for resource in resources(service, params):
+            if refused := self.refusal(f"{prefix}:{action}", resource):
                 raise hooks.Refused(CODES.get(service, "AccessDeniedException"), refused)
 
     @property

@@ -39,8 +39,8 @@ def decrypts(role_arn: str, key_id: str | None) -> bool:
     with hooks.LOCK:
         key: Any = hooks.backend("kms").describe_key(key_id)
         granted = any(
-            each.grantee_principal == role_arn and "Decrypt" in each.operations
-            for each in key.grants.values()
+            grant.grantee_principal == role_arn and "Decrypt" in grant.operations
+            for grant in key.grants.values()
         )
     policy = json.loads(key.policy)
     documents: list[Document] = [{"Statement": [*naming(role_arn, policy)]}]

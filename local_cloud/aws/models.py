@@ -97,7 +97,7 @@ def _of_items(service: str, shape: Shape, items: list[Any], path: str, what: str
             yield from _problems(service, shape, each, f"{path}.{number}.member")
         return
     rules = _constraints(service, shape.name)
-    if not all(rule.holds(each) for rule in rules for each in items):
+    if not all(rule.holds(item) for rule in rules for item in items):
         words = ", ".join(rule.words for rule in rules)
         shown = f"Value '[{', '.join(map(str, items))}]' "
         yield f"{shown}at '{path}' failed to satisfy constraint: {what} must satisfy constraint: [{words}]"

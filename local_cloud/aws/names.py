@@ -95,7 +95,7 @@ def host_names_of(balancer: Any) -> set[str]:
     zones = list(hooks.backend("route53").zones.values())
     aliases = {
         record.name.rstrip(".").lower()
-        for record in (each for zone in zones for each in list(zone.rrsets))
+        for record in (rrset for zone in zones for rrset in list(zone.rrsets))
         if str((record.alias_target or {}).get("DNSName", "")).rstrip(".").lower() == own
     }
     return {own, *aliases}

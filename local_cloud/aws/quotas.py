@@ -29,9 +29,9 @@ def _quota(params: Params, default: bool = False) -> dict[str, Any]:
     """Return the quota of a code, or with ``default`` that of a new account. Raises Refused."""
     found = next((each for each in QUOTAS if each[2] == params["QuotaCode"]), None)
     wanted = (params["ServiceCode"], params["QuotaCode"])
-    for each in VPC_DEFAULT_QUOTAS:
-        if (each["ServiceCode"], each["QuotaCode"]) == wanted:
-            return each
+    for quota in VPC_DEFAULT_QUOTAS:
+        if (quota["ServiceCode"], quota["QuotaCode"]) == wanted:
+            return quota
     if found is None or found[0] != params["ServiceCode"]:
         raise Refused("NoSuchResourceException", "The specified quota does not exist.")
     service, title, code, name, value = found

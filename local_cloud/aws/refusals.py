@@ -66,11 +66,11 @@ RECORDS: Mapping[str, Form] = {
 
 
 def _record_sets(given: Params) -> list[Params]:
-    return [each["ResourceRecordSet"] for each in given["ChangeBatch"]["Changes"]]
+    return [change["ResourceRecordSet"] for change in given["ChangeBatch"]["Changes"]]
 
 
 def _values(record_set: Params) -> list[str]:
-    return [each["Value"] for each in record_set.get("ResourceRecords") or ()]
+    return [record["Value"] for record in record_set.get("ResourceRecords") or ()]
 
 
 def _wrong_steps(given: Params) -> str | None:
@@ -167,8 +167,8 @@ def _wrong_lifecycle(given: Params) -> str | None:
         return "rules is missing"
     if same := twice(each.get("rulePriority") for each in rules):
         return f"the priority {same} is used more than once"
-    for each in rules:
-        chosen = each.get("selection") or {}
+    for rule in rules:
+        chosen = rule.get("selection") or {}
         if (chosen.get("countType") == "sinceImagePushed") != ("countUnit" in chosen):
             return "countUnit goes with sinceImagePushed"
         lists = [name for name in ("tagPrefixList", "tagPatternList") if chosen.get(name)]
@@ -209,7 +209,7 @@ REFUSALS: Refusals = {
         ("MalformedPolicyDocument", "{}", lambda p: malformed(_text(p))),
         # IAM user guide, "IAM JSON policy elements reference"
         ("MalformedPolicyDocument", "Has prohibited field Resource", lambda p: any(
-            each.keys() & {"Resource", "NotResource"} for each in _statements(p))),
+            statement.keys() & {"Resource", "NotResource"} for statement in _statements(p))),
         ("MalformedPolicyDocument", "Missing required field Principal", lambda p: any(
             not each.keys() & {"Principal", "NotPrincipal"} for each in _statements(p))),
         # hashicorp/terraform-provider-aws issue 8905
@@ -225,8 +225,8 @@ REFUSALS: Refusals = {
     "acm RequestCertificate": (  # API reference, DomainValidationOption
         ("InvalidDomainValidationOptionsException", "The validation domain {} is not the domain or above it.",
          lambda p: next((
-             each["ValidationDomain"] for each in p.get("DomainValidationOptions") or ()
-             if not f".{each['DomainName']}".endswith(f".{each['ValidationDomain']}")), None)),
+             option["ValidationDomain"] for option in p.get("DomainValidationOptions") or ()
+             if not f".{option['DomainName']}".endswith(f".{option['ValidationDomain']}")), None)),
     ),
     "iam PutRolePolicy CreatePolicy CreatePolicyVersion PutUserPolicy": (
         ("MalformedPolicyDocument", "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the "

@@ -34,10 +34,10 @@ def batch_fits(params: Params) -> None:
     zone = backend("route53").zones[str(params["HostedZoneId"]).rpartition("/")[2]]
     zone.rr_changes = Judged()
     records: Records = {
-        (_name(each.name), str(each.type), each.set_identifier or ""): _values(
-            each.ttl, each.records or (), each.alias_target
+        (_name(rrset.name), str(rrset.type), rrset.set_identifier or ""): _values(
+            rrset.ttl, rrset.records or (), rrset.alias_target
         )
-        for each in zone.rrsets
+        for rrset in zone.rrsets
     }
     for change in params["ChangeBatch"]["Changes"]:
         problem = _change(records, change["Action"], change["ResourceRecordSet"], zone.name)
@@ -48,7 +48,7 @@ def batch_fits(params: Params) -> None:
 def _change(records: Records, action: str, wanted: Params, zone: str) -> str | None:
     """Change the records, or return why Route 53 does not."""
     key = (_name(wanted["Name"]), wanted["Type"], wanted.get("SetIdentifier") or "")
-    values = [each["Value"] for each in wanted.get("ResourceRecords") or ()]
+    values = [record["Value"] for record in wanted.get("ResourceRecords") or ()]
     content = _values(wanted.get("TTL"), values, wanted.get("AliasTarget"))
     name, kind = key[:2]
     words = f"resource record set [name='{name}', type='{kind}']"
@@ -78,7 +78,7 @@ def answer(params: Params) -> Params:
     """Return what the zone has of a name and type (API reference, TestDNSAnswer). Of an alias AWS returns addresses."""
     zone = backend("route53").get_hosted_zone(params["HostedZoneId"])
     name, kind = _name(params["RecordName"]), params["RecordType"]
-    named = [each for each in zone.rrsets if _name(each.name) == name]
+    named = [rrset for rrset in zone.rrsets if _name(rrset.name) == name]
     found = [each for each in named if each.type == kind]
     if any(each.alias_target for each in found):
         raise NotImplementedError

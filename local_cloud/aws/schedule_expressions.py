@@ -47,7 +47,7 @@ def _cron(text: str, place: ZoneInfo) -> Next:
     """Read six fields. A time that the zone's clocks skip is skipped; of one that they repeat the first is taken."""
     fields = text.split(" ")
     # A lone L is the week's last day (user guide); for the library it is no day at all.
-    fields[4:5] = ["SAT" if each == "L" else each for each in fields[4:5]]
+    fields[4:5] = ["SAT" if field == "L" else field for field in fields[4:5]]
     cron = AwsCroniter(" ".join(fields))
 
     def following(since: datetime) -> datetime | None:

@@ -89,7 +89,7 @@ def _pythons() -> Iterator[Python]:
     for variable, place, below in INSTALLED:
         with suppress(RuntimeError):  # a user without a home folder
             folder = Path(os.environ.get(variable) or Path.home() / place, below)
-            there = [each.resolve() for each in folder.glob("*3.*")]
+            there = [file.resolve() for file in folder.glob("*3.*")]
             prefixes += sorted(there, key=_release, reverse=True)
     for prefix in prefixes:
         for program in prefix.glob("bin/python3.*"):
@@ -125,7 +125,7 @@ def made_of(python: Python) -> str:
 def _of_usr() -> list[Path]:
     """Return the folders of this machine's /usr of which roots have links."""
     folders = (each for each in sorted(USR.iterdir()) if each.name not in ("local", "src"))
-    return [each for each in folders if each.is_dir() and not each.is_symlink()]
+    return [folder for folder in folders if folder.is_dir() and not folder.is_symlink()]
 
 
 def make(root: Path, python: Python, version: str, alpine: bool) -> None:

@@ -141,7 +141,7 @@ class Stage:
     @property
     def sources(self) -> list[Stage]:
         """The earlier stages that it takes files of."""
-        return [each.stage for each in self.copies if each.stage]
+        return [copy.stage for copy in self.copies if copy.stage]
 
     @property
     def needed(self) -> list[Stage]:

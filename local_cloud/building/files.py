@@ -178,8 +178,8 @@ def unpack(archive: Path, root: Path, target: str) -> None:
     folder = make_folder(root, target)
     with tarfile.open(archive) as files:
         files.extractall(folder, filter="data")
-    for each in folder.rglob("*"):
-        own(each)
+    for file in folder.rglob("*"):
+        own(file)
 
 
 def make_folder(root: Path, path: str) -> Path:

@@ -223,7 +223,7 @@ class _Build:
 
     def _notices(self, stage: Stage, start: Built, keys: list[str], root: Path) -> list[Text]:
         """Return what is left out of a stage up to now, and of those that it is made of."""
-        found = [notice for each in stage.sources for notice in self.stage(each).notices]
+        found = [notice for source in stage.sources for notice in self.stage(source).notices]
         noted = dict(line.partition(" ")[::2] for line in _left_out(root).splitlines())
         found += [
             t("{place}: left out without Docker: {text}", place=step.place, text=noted[key])

@@ -173,7 +173,7 @@ class DataPlane:
                 "service": managed.service.name,
                 "address": placement.address,
                 "private_address": placement.private_address,
-                "pid": [each.pid for each in placement.containers],
+                "pid": [container.pid for container in placement.containers],
                 "state": task.status,
             }
             for managed in list(self._scheduler.services.values())

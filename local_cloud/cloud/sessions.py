@@ -33,7 +33,7 @@ def find(target: str, find_task: FindTask) -> Interface:
     interface, role = _task(target, find_task) if target.startswith("ecs:") else _instance(target)
     source = interface()
     documents = documents_of(role) if role else None
-    needs = [documents is not None and decide(documents, each, "*") for each in CHANNELS]
+    needs = [documents is not None and decide(documents, channel, "*") for channel in CHANNELS]
     if source is None or {*needs} != {ALLOWED} or not reaches(read_map(), source, "ssmmessages"):
         raise hooks.Refused("TargetNotConnected", f"{target} is not connected.")
     return interface
@@ -54,7 +54,7 @@ def _instance(target: str) -> tuple[Interface, str | None]:
 def _instances() -> list[Any]:
     with hooks.LOCK:
         kept = hooks.backend("ec2").reservations.values()
-        return [each for reservation in kept for each in reservation.instances]
+        return [instance for reservation in kept for instance in reservation.instances]
 
 
 def _runs(instance: Any) -> bool:
@@ -79,7 +79,7 @@ def _task(target: str, find_task: FindTask) -> tuple[Interface, str | None]:
         if found is None or not found[1].enable_execute_command:
             return None
         place, shown = found
-        if runtime not in [each.get("runtimeId") for each in shown.containers]:
+        if runtime not in [container.get("runtimeId") for container in shown.containers]:
             return None
         return endpoint_of(place.interface)
 
@@ -123,7 +123,7 @@ class Sessions:
         if any(each["Key"] != "InstanceIds" for each in filters):
             raise NotImplementedError
         rows = []
-        for name in (each.id for each in _instances() if _runs(each)):
+        for name in (instance.id for instance in _instances() if _runs(instance)):
             with suppress(hooks.Refused):
                 find(name, self._find_task)
                 same = {"PlatformType": "Linux", "ResourceType": "EC2Instance"}

@@ -79,7 +79,7 @@ class Namespace:
 
         Its root is the first bind's folder, as ``roots.mountable`` returns them.
         """
-        entries = [(each.source, each.target, "rw" if each.writable else "ro") for each in binds]
+        entries = [(bind.source, bind.target, "rw" if bind.writable else "ro") for bind in binds]
         fields = (os.fsencode(each) + b"\0" for entry in entries for each in entry)
         made = self._ask(b"m" + b"".join(fields))
         self._mounts.append(made)

@@ -110,14 +110,14 @@ def _under(every: Mapping[int, Process], each: Process, root: int) -> bool:
 
 def memory_bytes(pids: Iterable[int]) -> int:
     """Return the processes' memory in bytes; pages that several processes share are counted once."""
-    lines = (line for each in pids for line in _text(each, "smaps_rollup").splitlines())
+    lines = (line for pid in pids for line in _text(pid, "smaps_rollup").splitlines())
     return sum(int(line.split()[1]) for line in lines if line[:4] == "Pss:") * 1024
 
 
 def resident_bytes(pids: Iterable[int]) -> int:
     """Return the processes' memory in bytes; pages that several processes share are counted in each."""
-    pages = (_text(each, "statm") or "0 0" for each in pids)
-    return sum(int(each.split()[1]) for each in pages) * os.sysconf("SC_PAGE_SIZE")
+    pages = (_text(pid, "statm") or "0 0" for pid in pids)
+    return sum(int(page.split()[1]) for page in pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 class ProcessTable:

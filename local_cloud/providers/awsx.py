@@ -192,13 +192,13 @@ class VpcChildren:
         # Each task waits only for earlier ones, so that any number of threads is enough.
         with ThreadPoolExecutor() as pool:
             self.gateway = pool.submit(self.internet_gateway)
-            self.made = {each.name: pool.submit(self.subnet, each) for each in subnets}
+            self.made = {subnet.name: pool.submit(self.subnet, subnet) for subnet in subnets}
             self.nats = {
-                each.zone: pool.submit(self.nat, each)
-                for each in subnets
-                if each.kind == "Public" and self.needs_nat(each.zone)
+                subnet.zone: pool.submit(self.nat, subnet)
+                for subnet in subnets
+                if subnet.kind == "Public" and self.needs_nat(subnet.zone)
             }
-            routed = [pool.submit(self.routes, each) for each in subnets]
+            routed = [pool.submit(self.routes, subnet) for subnet in subnets]
         for each in routed:
             each.result()
         return self.outputs(subnets)
@@ -304,7 +304,7 @@ class VpcChildren:
         }
         kinds: Values = {}
         for kind in ("Public", "Private", "Isolated"):
-            made = [self.made[each.name].result() for each in subnets if each.kind == kind]
+            made = [self.made[subnet.name].result() for subnet in subnets if subnet.kind == kind]
             kinds[f"{kind.lower()}Subnets"] = [each.reference() for each in made]
             kinds[f"{kind.lower()}SubnetIds"] = [each.identity for each in made]
         return {
@@ -323,7 +323,7 @@ class VpcChildren:
         So it is in the provider's recordings of itself (pulumi-awsx, ``provider/testdata/recorded``): the outputs are
         parts of one Pulumi output, which contains the ids of the VPC and the subnets.
         """
-        common = {self.vpc.urn, *(each.urn for each in self.lists["subnets"])}
+        common = {self.vpc.urn, *(subnet.urn for subnet in self.lists["subnets"])}
         return {name: sorted(common | _urns(value)) for name, value in outputs.items()}
 
 

@@ -287,8 +287,8 @@ def reasons(described: Mapping[str, Any]) -> Iterator[str]:
     for key in ("FailureCode", "FailureMessage"):
         if key in described:
             yield str(described[key])
-    for each in described.get("StatusInfos") or ():
-        yield str(each.get("Message"))
+    for info in described.get("StatusInfos") or ():
+        yield str(info.get("Message"))
 
 
 def absent(kind: Kind, problem: ClientError) -> bool:

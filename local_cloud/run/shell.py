@@ -139,14 +139,14 @@ def _forget_ended_cloud(project: Project) -> None:
     stacks = project.forget_ended_cloud()
     if stacks:
         console.print_note(ended_line(project.home, stacks))
-    for each in stacks:
+    for stack in stacks:
         console.print_note(
             t(
                 "Create {stack} again with the settings that it had ({file}): "
                 "{shell} pulumi stack init {stack}, then {shell} pulumi up -s {stack}",
-                stack=each,
+                stack=stack,
                 shell=starter.current().inside,
-                file=str(project.home.project / f"Pulumi.{each}.yaml"),
+                file=str(project.home.project / f"Pulumi.{stack}.yaml"),
             )
         )
 
@@ -261,24 +261,24 @@ def cloud_status(as_json: bool) -> int:
 
 def _content(state: Mapping[str, Any]) -> Iterator[Text]:
     """Return a line for each listener, database and task of a local cloud."""
-    for each in state.get("listeners", ()):
+    for listener in state.get("listeners", ()):
         yield t(
             "listener {declared} of {balancer}: {url}",
-            declared=each["declared"],
-            balancer=each["balancer"],
-            url=each["url"],
+            declared=listener["declared"],
+            balancer=listener["balancer"],
+            url=listener["url"],
         )
-    for each in state.get("databases", ()):
-        status = t("database {id}: {status}", id=each["id"], status=each["status"])
-        where = each["problem"] or each["listens"]
+    for database in state.get("databases", ()):
+        status = t("database {id}: {status}", id=database["id"], status=database["status"])
+        where = database["problem"] or database["listens"]
         yield joined(", ", (status, verbatim(where))) if where else status
-    for each in state.get("tasks", ()):
+    for task in state.get("tasks", ()):
         yield t(
             "task {id} of {service}: {state} at {address}",
-            id=each["id"][:8],
-            service=each["service"],
-            state=each["state"],
-            address=each["address"],
+            id=task["id"][:8],
+            service=task["service"],
+            state=task["state"],
+            address=task["address"],
         )
     if not any(state.get(kind) for kind in ("listeners", "databases", "tasks")):
         yield t("nothing runs in it yet")

@@ -76,5 +76,5 @@ class Refused(click.ClickException):
 
 def said(problem: BaseException) -> Text:
     """Return the text that an error was raised with, or its message as it is where it has none."""
-    given = next((each for each in problem.args if isinstance(each, Text)), None)
+    given = next((arg for arg in problem.args if isinstance(arg, Text)), None)
     return given or verbatim(str(problem))

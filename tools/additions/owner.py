@@ -61,7 +61,7 @@ def running_workers(session: Session, settings: Settings) -> list[str]:
     """Return the names of the workers that the cluster has. Raises AwsProblem."""
     prefix = settings.names.worker("")
     services = ecs.services(session, settings.names.cluster)
-    return [each.removeprefix(prefix) for each in services if each.startswith(prefix)]
+    return [service.removeprefix(prefix) for service in services if service.startswith(prefix)]
 
 
 def overview(settings: Settings, session: Session) -> Snapshot:

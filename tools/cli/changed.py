@@ -92,10 +92,10 @@ def imported(tree: ast.AST) -> Iterator[str]:
     """Yield the names of the modules that a file may import, wherever in it."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (each.name for each in node.names)
+            yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             yield node.module
-            yield from (f"{node.module}.{each.name}" for each in node.names)
+            yield from (f"{node.module}.{name.name}" for name in node.names)
 
 
 def shown(ways: Mapping[str, list[str]]) -> str:

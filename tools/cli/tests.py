@@ -137,23 +137,23 @@ def runs(folders: Sequence[str]) -> list[tuple[str, ...]]:
     """Return the folders of each run of pytest."""
     # Seldom two folders in a process: the local cloud's patches stay in moto, Pulumi's mocks in its runtime.
     shared = tuple(
-        each for each in folders if FOLDERS[each].startswith("tools/") and each not in ALONE
+        folder for folder in folders if FOLDERS[folder].startswith("tools/") and folder not in ALONE
     )
     return [*((each,) for each in folders if each not in shared), *([shared] if shared else ())]
 
 
 def titled(folders: Sequence[str]) -> str:
     """Return the title of a run."""
-    return " ".join(FOLDERS[each] for each in folders) or "tests"
+    return " ".join(FOLDERS[folder] for folder in folders) or "tests"
 
 
 def in_turn(folders: Sequence[str], options: Sequence[str], several: bool) -> dict[str, int]:
     """Run folders one after the other, and show what they print. Return their exit codes."""
     codes: dict[str, int] = {}
-    for each in runs(folders) or [()]:
-        title = titled(each)
+    for run in runs(folders) or [()]:
+        title = titled(run)
         print(f"== {title}", flush=True)
-        command = pytest(each, processes(each) if several else 1, options)
+        command = pytest(run, processes(run) if several else 1, options)
         codes[title] = run_in_front(command, os.environ, ROOT)
         if codes[title] in (STOPPED, CALLED_WRONGLY):
             break
@@ -175,7 +175,7 @@ def small_size() -> dict[str, int]:
         command = [sys.executable, "-m", "tools.cli", *REHEARSAL]
         rehearsal = TestRun(f"./careapp {' '.join(REHEARSAL)}", command, {"CAREAPP_HOME": home})
         return side_by_side(
-            [rehearsal, *tests([each for each in FOLDERS if each not in SLOW], QUICK)]
+            [rehearsal, *tests([folder for folder in FOLDERS if folder not in SLOW], QUICK)]
         )
 
 
@@ -187,7 +187,7 @@ def whole_size() -> dict[str, int]:
 def tests(folders: Sequence[str], options: Sequence[str]) -> list[TestRun]:
     """Return the runs of pytest on folders, the longest first."""
     order = sorted(folders, key=lambda each: (*LONGEST, each).index(each))
-    return [TestRun(titled(each), pytest(each, processes(each), options)) for each in runs(order)]
+    return [TestRun(titled(run), pytest(run, processes(run), options)) for run in runs(order)]
 
 
 def side_by_side(together: Sequence[TestRun]) -> dict[str, int]:
@@ -233,7 +233,7 @@ def pytest(folders: Sequence[str], several: int, options: Sequence[str]) -> list
     shared = ["-n", str(several)] if several > 1 else []
     if APART & {*folders}:
         shared += ["--dist=load"]
-    paths = [FOLDERS[each] for each in folders]
+    paths = [FOLDERS[folder] for folder in folders]
     return [sys.executable, "-m", "pytest", *paths, *shared, *options]
 
 

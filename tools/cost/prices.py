@@ -139,9 +139,9 @@ def _asked(session: Session, places: list[tuple[str, dict[str, str]]]) -> float 
 def _first_tier(product: Mapping[str, Any]) -> set[float]:
     """Return the on-demand prices of a product's first tier that is not free, in USD."""
     tiers = [
-        (float(each.get("beginRange") or 0), float(each["pricePerUnit"]["USD"]))
+        (float(dimension.get("beginRange") or 0), float(dimension["pricePerUnit"]["USD"]))
         for term in product.get("terms", {}).get("OnDemand", {}).values()
-        for each in term["priceDimensions"].values()
-        if float(each["pricePerUnit"].get("USD", 0))
+        for dimension in term["priceDimensions"].values()
+        if float(dimension["pricePerUnit"].get("USD", 0))
     ]
     return {usd for begin, usd in tiers if begin == min(tiers)[0]}

@@ -150,7 +150,7 @@ def log_group(resource: Resource, context: Context) -> Iterator[Use]:
 
 def alarm(resource: Resource, _: Context) -> Iterator[Use]:
     """Yield an alarm, billed by the number of its metrics."""
-    metrics = sum("metric" in each for each in resource.get("metricQueries", [])) or 1
+    metrics = sum("metric" in query for query in resource.get("metricQueries", [])) or 1
     yield Use(t("alarm"), "monitoring", metrics, "alarm")
 
 
@@ -162,7 +162,7 @@ def scaling(resource: Resource, _: Context) -> Iterator[Use]:
 
 def cluster(resource: Resource, context: Context) -> Iterator[Use]:
     """Yield the metrics of Container Insights; the cluster itself is free."""
-    modes = {each["name"]: each["value"] for each in resource.get("settings", [])}
+    modes = {setting["name"]: setting["value"] for setting in resource.get("settings", [])}
     prices = {"enabled": "metric", "enhanced": "insights-metric"}
     price = prices.get(modes.get("containerInsights", "disabled"))
     if price and (services := len(context.graph.all("ecs:Service"))):

@@ -21,9 +21,9 @@ def service(resource: Resource, context: Context) -> Iterator[Use]:
     """Yield vCPU and memory of a service's tasks, on demand or Spot, and their public addresses."""
     targets = context.graph.of(resource, "appautoscaling:Target")
     number = float(resource.get("desiredCount", 1))
-    for each in targets:
-        actions = context.graph.of(each, "appautoscaling:ScheduledAction")
-        number = int(each.get("minCapacity")) * share_of_time(actions)
+    for target in targets:
+        actions = context.graph.of(target, "appautoscaling:ScheduledAction")
+        number = int(target.get("minCapacity")) * share_of_time(actions)
     yield from _fargate(resource, context, number * HOURS, resource.get("networkConfiguration", {}))
 
 
@@ -58,9 +58,9 @@ def share_of_time(actions: list[Resource]) -> float:
     """Return the share of four weeks in which scheduled actions allow tasks, which a maximum of 0 does not."""
     begin = datetime(2026, 1, 5, tzinfo=UTC)
     moments = sorted(
-        (moment, each.get("scalableTargetAction")["maxCapacity"] not in (0, "0"))
-        for each in actions
-        for moment in takewhile(lambda moment: moment < begin + FOUR_WEEKS, _times(each, begin))
+        (moment, action.get("scalableTargetAction")["maxCapacity"] not in (0, "0"))
+        for action in actions
+        for moment in takewhile(lambda moment: moment < begin + FOUR_WEEKS, _times(action, begin))
     )
     if not moments:
         return 1
@@ -82,9 +82,9 @@ def _shares(resource: Resource) -> Iterator[tuple[str, float]]:
         {"capacityProvider": "FARGATE", "weight": 1}
     ]
     total = sum(each.get("weight") or 0 for each in strategies)
-    for each in strategies:
-        if weight := each.get("weight"):
-            spot = each["capacityProvider"] == "FARGATE_SPOT"
+    for strategy in strategies:
+        if weight := strategy.get("weight"):
+            spot = strategy["capacityProvider"] == "FARGATE_SPOT"
             yield "spot" if spot else "fargate", weight / total
 
 

@@ -81,7 +81,7 @@ def answered(result: QueryResult) -> Iterator[Line]:
         max(len(each) for each in column) for column in zip(result.columns, *rows, strict=True)
     ]
     yield Line(_row(result.columns, widths), whole=True)
-    yield Line("-+-".join("-" * each for each in widths))
+    yield Line("-+-".join("-" * width for width in widths))
     for row in rows:
         yield Line(_row(row, widths), whole=True)
 

@@ -156,7 +156,7 @@ def _earliest(session: Session, original: Mapping[str, Any]) -> datetime | None:
         "DBInstanceAutomatedBackups",
         DbiResourceId=original["DbiResourceId"],
     )
-    times = [(each.get("RestoreWindow") or {}).get("EarliestTime") for each in instances]
+    times = [(instance.get("RestoreWindow") or {}).get("EarliestTime") for instance in instances]
     return min(filter(None, times), default=None)
 
 
@@ -198,7 +198,7 @@ def settings(original: Mapping[str, Any]) -> dict[str, Any]:
         "DBSubnetGroupName": original["DBSubnetGroup"]["DBSubnetGroupName"],
         "DBParameterGroupName": original["DBParameterGroups"][0]["DBParameterGroupName"],
         "VpcSecurityGroupIds": [
-            each["VpcSecurityGroupId"] for each in original["VpcSecurityGroups"]
+            group["VpcSecurityGroupId"] for group in original["VpcSecurityGroups"]
         ],
         "Port": (original.get("Endpoint") or {}).get("Port", 5432),
         "PubliclyAccessible": False,

@@ -61,9 +61,9 @@ def _bastion(session: Session, names: StackNames) -> JumpHost | Text:
         {"Name": "instance-state-name", "Values": ["running"]},
     ]
     instances = [
-        each
+        instance
         for reservation in session.all("ec2", "describe_instances", "Reservations", Filters=filters)
-        for each in reservation["Instances"]
+        for instance in reservation["Instances"]
     ]
     if not instances:
         return t("no instance {name} runs", name=name)
@@ -72,7 +72,7 @@ def _bastion(session: Session, names: StackNames) -> JumpHost | Text:
         target=raw["InstanceId"],
         text=t("bastion {id}", id=raw["InstanceId"]),
         vpc=raw["VpcId"],
-        groups=tuple(each["GroupId"] for each in raw["SecurityGroups"]),
+        groups=tuple(group["GroupId"] for group in raw["SecurityGroups"]),
         subnets=(raw["SubnetId"],),
     )
 
@@ -98,14 +98,14 @@ def _running(session: Session, names: StackNames) -> Iterator[dict[str, Any]]:
     chosen = {"cluster": names.cluster, "serviceName": names.service, "desiredStatus": "RUNNING"}
     arns = session.all("ecs", "list_tasks", "taskArns", **chosen)
     tasks = ecs.described(session, names.cluster, arns)
-    return (each for each in tasks if each["lastStatus"] == "RUNNING")
+    return (task for task in tasks if task["lastStatus"] == "RUNNING")
 
 
 def _reachable(task: dict[str, Any]) -> str | None:
     """Return the app container's runtime id, if the agent of ECS Exec runs in it."""
     for container in task["containers"]:
         agents = {
-            each["name"]: each.get("lastStatus") for each in container.get("managedAgents", ())
+            agent["name"]: agent.get("lastStatus") for agent in container.get("managedAgents", ())
         }
         if container["name"] == CONTAINER and agents.get(AGENT) == "RUNNING":
             return str(container["runtimeId"])

@@ -52,7 +52,7 @@ class Row:
 
 def read(session: Session, settings: Settings) -> list[Row]:
     """Return the jobs of the stack file. Raises AwsProblem."""
-    names, declared = settings.names, [each.name for each in settings.jobs]
+    names, declared = settings.names, [job.name for job in settings.jobs]
     schedules = known.schedules(session, names, declared)
     database = read_existing(rds.database, session, names.database, False)
     # Without a cluster or a log group nothing has run.
@@ -61,7 +61,7 @@ def read(session: Session, settings: Settings) -> list[Row]:
     of_ecs = {each.task for each in by_ecs}
     runs = (*by_ecs, *(each for each in by_log if each.task not in of_ecs))
     now, paused = _moment(runs, schedules.values()), pause_of(database) is not None
-    return [_row(each, schedules[each.name], runs, now, paused=paused) for each in settings.jobs]
+    return [_row(job, schedules[job.name], runs, now, paused=paused) for job in settings.jobs]
 
 
 def _row(
@@ -221,7 +221,7 @@ def run(stack: str, folder: Path, name: str) -> int:
                 stack=stack,
             )
         others = read_existing(known.runs, session, names, [name]) or ()
-        if any(each.ended is None for each in others):
+        if any(other.ended is None for other in others):
             message = t("The job {name} runs already: both runs go on at the same time.", name=name)
             print(str(message), file=sys.stderr, flush=True)
         return single_task.planned(session, settings, (), schedule.definition)

@@ -64,7 +64,7 @@ class Pausable:
     def is_paused(self) -> bool:
         """Return whether a pause is complete: nothing is left to stop."""
         database, services = self.database(), self.services().values()
-        running = any(each.desired or each.running for each in services)
+        running = any(service.desired or service.running for service in services)
         return pause_of(database) is not None and database.status == "stopped" and not running
 
     def pause(self) -> None:
@@ -99,7 +99,7 @@ class Pausable:
                 # What the stack file has no more stays stopped: the next `pulumi up` deletes it.
                 scale(self.session, names, name, counts.get(name, STOPPED))
         if pause_of(database) is not None:
-            jobs = {each.name for each in settings.jobs if each.enabled}
+            jobs = {job.name for job in settings.jobs if job.enabled}
             switch_schedules(self.session, names, jobs)
             call("cloudwatch", "enable_alarm_actions", AlarmNames=names.alarms_of_a_pause)
             call("rds", "remove_tags_from_resource", ResourceName=database.arn, TagKeys=[pauses.AT])
@@ -108,7 +108,7 @@ class Pausable:
     def _stop_tasks(self) -> Text | None:
         """Return how many of the cluster's tasks have not stopped."""
         tasks = read_existing(ecs.tasks_of, self.session, self.settings.names) or ()
-        left = sum(each.status != "STOPPED" for each in tasks)
+        left = sum(task.status != "STOPPED" for task in tasks)
         return t("tasks still to stop: {count}", count=left) if left else None
 
     def _change_database(self, operation: str, begins: str, ends: set[str]) -> None:

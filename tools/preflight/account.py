@@ -54,7 +54,7 @@ class Account:
         only = {"zone-type": "availability-zone", "state": "available"}
         filters = [{"Name": name, "Values": [value]} for name, value in only.items()]
         answer = self.session.call("ec2", "describe_availability_zones", Filters=filters)
-        return sorted(each["ZoneName"] for each in answer["AvailabilityZones"])
+        return sorted(zone["ZoneName"] for zone in answer["AvailabilityZones"])
 
     @property
     def zones(self) -> tuple[str, ...]:
@@ -98,7 +98,7 @@ def zones(account: Account) -> Iterator[Finding]:
 def service_roles(account: Account) -> Iterator[Finding]:
     """Check the service-linked roles that stages 1 and 2 need immediately."""
     roles = account.session.all("iam", "list_roles", "Roles", PathPrefix="/aws-service-role/")
-    there = {each["Path"].split("/")[2] for each in roles}
+    there = {role["Path"].split("/")[2] for role in roles}
     for service in (name for name in ROLES if name not in there):
         first = service == ROLES[0]
         yield Finding(
@@ -134,9 +134,9 @@ def quotas(account: Account) -> Iterator[Finding]:
     name = t("Elastic IP addresses in the region")
     yield from _quota(account, "ec2", "L-0263D0A3", name, addresses, wanted)
     subnets = ec2.all("ec2", "describe_subnets", "Subnets")
-    zone_of = {each["SubnetId"]: each["AvailabilityZone"] for each in subnets}
+    zone_of = {subnet["SubnetId"]: subnet["AvailabilityZone"] for subnet in subnets}
     gateways = ec2.all("ec2", "describe_nat_gateways", "NatGateways")
-    living = (each for each in gateways if each["State"] not in ("failed", "deleted"))
+    living = (gateway for gateway in gateways if gateway["State"] not in ("failed", "deleted"))
     by_zone = Counter(zone_of.get(each["SubnetId"]) for each in living)
     try:
         chosen = account.zones

@@ -150,8 +150,8 @@ class Preflight:
     @property
     def exit_code(self) -> int:
         """Return 0 when the stage can begin, 1 when something is wrong, 2 when that is unknown."""
-        states = {each.state for each in self.items}
-        if BAD in states or any(each.facts.subject != JOB for each in self.diagnosis.causes):
+        states = {item.state for item in self.items}
+        if BAD in states or any(cause.facts.subject != JOB for cause in self.diagnosis.causes):
             return 1
         return 2 if any(each.essential for each in self.diagnosis.unread) else 0
 
@@ -196,19 +196,19 @@ def tick_account(account: Account) -> Preflight:
 def tick(now: Snapshot) -> Preflight:
     """Return the list for a snapshot."""
     case = Case.of(now)
-    return Preflight(tuple(Ticked(each.text, _state(each, case)) for each in ITEMS), judge(now))
+    return Preflight(tuple(Ticked(item.text, _state(item, case)) for item in ITEMS), judge(now))
 
 
 def _state(item: Item, case: Case) -> str:
     if item.second and case.service is None:
         return LATER
     findings = [each for one in item.checks for each in one(case)]
-    if any(each.kind == "cause" for each in findings):
+    if any(finding.kind == "cause" for finding in findings):
         return BAD
-    parts = [getattr(case.now, each) for each in item.parts]
-    if any(each.problem for each in parts) or (parts and all(each.value is None for each in parts)):
+    parts = [getattr(case.now, part) for part in item.parts]
+    if any(part.problem for part in parts) or (parts and all(part.value is None for part in parts)):
         return UNKNOWN
-    return GOOD if all(each.kind == "note" for each in findings) else WARNED
+    return GOOD if all(finding.kind == "note" for finding in findings) else WARNED
 
 
 MARKS = {
@@ -252,7 +252,7 @@ def lines(preflight: Preflight) -> Iterator[Line]:
 
 def as_dict(preflight: Preflight) -> dict[str, Any]:
     """Return the list for scripts."""
-    items = [{"text": str(each.text), "state": each.state} for each in preflight.items]
+    items = [{"text": str(item.text), "state": item.state} for item in preflight.items]
     return {"ready": preflight.exit_code == 0, "items": items, **body.as_dict(preflight.diagnosis)}
 
 

@@ -23,8 +23,8 @@ class Page:
     @classmethod
     def of(cls, listeners: Sequence[Mapping[str, str]]) -> Page | None:
         """Return the page of the local cloud's listeners, or None without a listener."""
-        secure = [each for each in listeners if each.get("authority")]
-        plain = [each["url"] for each in listeners if not each.get("authority")]
+        secure = [listener for listener in listeners if listener.get("authority")]
+        plain = [listener["url"] for listener in listeners if not listener.get("authority")]
         if secure:
             return cls(secure[0]["url"], secure[0]["authority"], plain[0] if plain else "")
         return cls(plain[0]) if plain else None

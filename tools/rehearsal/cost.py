@@ -109,13 +109,13 @@ def file_of(stack: str, folder: Path, settings: Mapping[str, str]) -> StackFile:
 
 def assumptions(command: click.decorators.FC) -> click.decorators.FC:
     """Add an option for each assumption."""
-    for each in reversed(fields(Assumptions)):
+    for field in reversed(fields(Assumptions)):
         text = t(
             "Assumed for a month: {text} [{usual:g}].",
-            text=each.metadata["text"],
-            usual=each.default,
+            text=field.metadata["text"],
+            usual=field.default,
         )
-        name = f"--{each.name.replace('_', '-')}"
+        name = f"--{field.name.replace('_', '-')}"
         command = click.option(name, type=NumberRange(0), cls=TranslatedOption, text=text)(command)
     return command
 
@@ -161,7 +161,7 @@ def cost(
     given = {name: value for name, value in assumed.items() if value is not None}
     folder = Path() if Path("Pulumi.yaml").exists() else ROOT
     changed = {full_key(project_of(folder), key): text for key, text in settings}
-    files = sorted(each.name.split(".")[1] for each in folder.glob("Pulumi.*.yaml"))
+    files = sorted(file.name.split(".")[1] for file in folder.glob("Pulumi.*.yaml"))
     which = stacks or tuple(files[:1] if settings else files) or ("poc",)
     session = api_session(read(which[0], folder).profile) if live else None
     with terminations_raise(), Progress().phase(str(t("listing the resources"))):

@@ -139,7 +139,7 @@ def graph(file: StackFile) -> Graph:
         organization="organization",
         logger=_silent(),
     )
-    left_out = {full_key(file.project, each.name) for each in ASK_OTHERS}
+    left_out = {full_key(file.project, other.name) for other in ASK_OTHERS}
     config = {key: value for key, value in file.values.items() if key not in left_out}
     pulumi.runtime.set_all_config(config)
     try:

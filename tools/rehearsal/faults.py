@@ -93,7 +93,7 @@ class Fault:
     def needs_webapp(self) -> bool:
         """Whether it works only with the app in webapp/."""
         return self.read_by_webapp or any(
-            each.file.startswith(f"{APP_FOLDER.default}/") for each in self.edits
+            edit.file.startswith(f"{APP_FOLDER.default}/") for edit in self.edits
         )
 
 
@@ -203,7 +203,7 @@ def listeners_of(calls: Calls, names: StackNames) -> list[dict[str, str]]:
     """Return the ARNs of the load balancer's listeners, as a call takes them."""
     where = {"LoadBalancerArn": balancer_of(calls, names)["LoadBalancerArn"]}
     listeners = calls("elbv2", "describe_listeners", where)["Listeners"]
-    return [{"ListenerArn": each["ListenerArn"]} for each in listeners]
+    return [{"ListenerArn": listener["ListenerArn"]} for listener in listeners]
 
 
 def rules_of(calls: Calls, names: StackNames) -> list[dict[str, Any]]:

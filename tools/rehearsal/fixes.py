@@ -60,8 +60,8 @@ def apply_fix(run: Rehearsal, fault: Fault, source: Path) -> None:
     Raises ``RehearsalFailed`` and ``FaultError``.
     """
     fixes = _first_fix(run.report.diagnosis or {})
-    texts = [each["text"] for each in fixes]
-    commands = [command for each in fixes for command in each["commands"]]
+    texts = [fix["text"] for fix in fixes]
+    commands = [command for fix in fixes for command in fix["commands"]]
     run.report.mend = {"told": texts, "commands": commands, "edited": []}
     if fault.fixed_in_code:
         for edit in fault.edits:
@@ -102,7 +102,7 @@ def _up(run: Rehearsal, *more: str) -> PulumiFailed | None:
 def _first_fix(found: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the first finding's first fix and the fixes that continue it, without the alternatives."""
     first, *others = found["findings"][0]["fixes"]
-    return [first, *(each for each in others if each["then"])]
+    return [first, *(other for other in others if other["then"])]
 
 
 def _run_commands(run: Rehearsal, commands: list[str]) -> bool:

@@ -109,12 +109,12 @@ def _agreed(inquiry: Inquiry) -> Diagnosis | None:
     page, before = inquiry.page.value if inquiry.page else None, set[str]()
     for _ in range(LOOKS):
         diagnosis = ask_doctor(inquiry)
-        causes = tuple(each for each in diagnosis.causes if _keeps_from_serving(each.facts))
-        if agreed := tuple(each for each in causes if each.id in before):
+        causes = tuple(cause for cause in diagnosis.causes if _keeps_from_serving(cause.facts))
+        if agreed := tuple(cause for cause in causes if cause.id in before):
             return replace(diagnosis, findings=agreed, page=None)
         if not causes and not (page and page.refused):
             return None
-        before = {each.id for each in causes}
+        before = {cause.id for cause in causes}
         inquiry = replace(inquiry, page=None)
         time.sleep(Pace.of().poll)
     return None

@@ -69,10 +69,10 @@ def _answer(settings: Settings) -> int | None:
     groups = [elb.target_group(session, names.target_group)]
     if settings.service.deployment.shifts:
         groups.append(elb.target_group(session, names.alternate_group))
-    arns = [each.arn for each in groups if each]
+    arns = [group.arn for group in groups if group]
     if balancer is None or not arns:
         return None
-    if all(each.state != "healthy" for each in elb.targets(session, *arns)):
+    if all(target.state != "healthy" for target in elb.targets(session, *arns)):
         return None
     return page.status(balancer, target_of(settings), settings.health.path)
 
@@ -118,7 +118,7 @@ def _commands(before: HealthCheck, after: HealthCheck, status: int) -> str:
         *([f"config set healthPath {after.path}", "up"] if moves else []),
         *(f"config set healthMatcher {after.matcher}", "up"),
     )
-    return "".join(f"\n  pulumi {each}" for each in lines)
+    return "".join(f"\n  pulumi {line}" for line in lines)
 
 
 def _change(before: HealthCheck, after: HealthCheck) -> str:

@@ -122,9 +122,9 @@ def watch(names: StackNames, resources: Mapping[str, Mapping[str, Any]]) -> Chan
 
 def _former_names(aliases: Iterable[object]) -> Iterator[str]:
     """Return the names that a resource had before: under one of them it is in the state."""
-    for each in aliases:
-        if isinstance(each, pulumi.Alias):
-            if isinstance(each.name, str):
-                yield each.name
-        elif isinstance(each, str):
-            yield each.rpartition("::")[2]
+    for alias in aliases:
+        if isinstance(alias, pulumi.Alias):
+            if isinstance(alias.name, str):
+                yield alias.name
+        elif isinstance(alias, str):
+            yield alias.rpartition("::")[2]

@@ -52,7 +52,7 @@ def send(settings: Settings, rule_arns: Sequence[pulumi.Output[str]]) -> None:
 def replace(session: Session, rule_arn: str, secret: str) -> None:
     """Give the rule's login the secret, and change nothing else of it. Raises AwsProblem."""
     [rule] = session.call("elbv2", "describe_rules", RuleArns=[rule_arn])["Rules"]
-    actions = [_with_secret(each, secret) for each in rule["Actions"]]
+    actions = [_with_secret(action, secret) for action in rule["Actions"]]
     session.call("elbv2", "modify_rule", RuleArn=rule_arn, Actions=actions)
 
 

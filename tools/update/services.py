@@ -65,7 +65,7 @@ async def follow_all(
     reader = Reader(expected, replace(inquiry, page_before=changes.page_before))
     end = await _end(reader, log, changes)
     deployed: dict[str, str] = {}
-    tasks_of = {each.name: each.count for each in settings.workers}
+    tasks_of = {worker.name: worker.count for worker in settings.workers}
     for name, (service, definition) in workers.items():
         outputs = await pulumi.Output.all(service.id, definition).future()
         if not outputs:

@@ -91,7 +91,7 @@ def timeline(
         database = pool.submit(read_part, rds.database, session, names.database)
         runs = pool.submit(read_part, job_runs.runs, session, names, jobs)
     futures: list[Future[Any]] = [*service, *tasks, scaled, database, runs]
-    parts: list[Part[Any]] = [each.result() for each in futures]
+    parts: list[Part[Any]] = [future.result() for future in futures]
     events: list[Event] = []
     for each, seen, started in zip(services, service, tasks, strict=True):
         events += of_service(seen.result().value, each.process)
@@ -100,12 +100,12 @@ def timeline(
     events += of_jobs(runs.result().value or ())
     events += of_database(database.result().value)
     if log:
-        newest = max((each.at for each in events), default=None)
+        newest = max((event.at for event in events), default=None)
         floor = newest - since if newest and since else None
         lines = read_part(_lines, session, names, floor)
         parts += [lines]
         events += lines.value or ()
-    problems = tuple(each.problem for each in parts if each.problem)
+    problems = tuple(part.problem for part in parts if part.problem)
     return Timeline(tuple(_recent(events, since)), problems)
 
 
@@ -124,8 +124,8 @@ def of_service(service: Service | None, worker: str = "") -> Iterator[Event]:
         task = TASK.search(text)
         bad = "unhealthy" in text or "failed" in text or "unable" in text
         yield Event(event.at, kind, task[1] if task else "", verbatim(short(text)), bad)
-    for each in service.deployments if service else ():
-        yield from _of_deployment(each)
+    for deployment in service.deployments if service else ():
+        yield from _of_deployment(deployment)
 
 
 def short(text: str) -> str:
@@ -257,7 +257,7 @@ def as_dicts(timeline: Timeline) -> dict[str, Any]:
     """Return the timeline for scripts."""
     return {
         "events": plain(timeline.events),
-        "problems": [each.as_text() for each in timeline.problems],
+        "problems": [problem.as_text() for problem in timeline.problems],
     }
 
 
@@ -272,8 +272,8 @@ def run(stack: str, folder: Path, as_json: bool, since: timedelta | None, log: b
         settings.names,
         since,
         log,
-        workers=[each.name for each in settings.workers],
-        jobs=[each.name for each in settings.jobs],
+        workers=[worker.name for worker in settings.workers],
+        jobs=[job.name for job in settings.jobs],
     )
     raise_if_blind(events.problems)
     if as_json:

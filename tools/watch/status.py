@@ -233,7 +233,7 @@ def exit_code(now: Snapshot) -> int:
     case = Case.of(now)
     parts: list[Part[Any]] = [now.service, now.tasks, now.group, now.targets, now.database]
     parts += [part for each in now.workers.values() for part in (each.service, each.tasks)]
-    if any(each.problem for each in parts):
+    if any(part.problem for part in parts):
         return 2
     if paused(case):
         return 0
@@ -284,7 +284,7 @@ def as_dict(now: Snapshot) -> dict[str, Any]:
 def plain(value: object) -> Any:
     """Return records as dictionaries and lists; texts in the current language, times as ISO 8601."""
     if is_dataclass(value) and not isinstance(value, Text):
-        return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, (list, tuple)):
         return [plain(each) for each in value]
     if isinstance(value, datetime):

@@ -13,8 +13,8 @@ def main():
         database.autocommit = True
         database.execute("LISTEN greetings")
         print("waiting for greetings", flush=True)
-        for each in database.notifies():
-            print(f"hello {each.payload}", flush=True)
+        for notification in database.notifies():
+            print(f"hello {notification.payload}", flush=True)
 
 
 if __name__ == "__main__":

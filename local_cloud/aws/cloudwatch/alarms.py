@@ -47,7 +47,7 @@ class Condition:
 
     def state(self, points: Points, now: str) -> str:
         """Return the alarm's next state; ``now`` is its current one."""
-        bad = [None if each is None else self._bad(each) for each in points]
+        bad = [None if point is None else self._bad(point) for point in points]
         known = [each for each in bad if each is not None]
         if len(known) >= self.periods:
             return ALARM if sum(known[-self.periods :]) >= self.needed else OK
@@ -67,7 +67,7 @@ class Condition:
 
     def reason(self, points: Points, state: str) -> str:
         """Return the reason of the state in CloudWatch's format."""
-        known = [each for each in points if each is not None][-self.periods :]
+        known = [point for point in points if point is not None][-self.periods :]
         if state == INSUFFICIENT or not known:
             return f"Insufficient Data: {len(points) - len(known)} datapoints were unknown."
         bad = sum(map(self._bad, known))
@@ -95,7 +95,7 @@ def _periods(given: Params) -> list[int]:
 
 def _longer(given: Params, most: int, periods: range) -> bool:
     count = int(given["EvaluationPeriods"])
-    return any(each * count > most for each in _periods(given) if each in periods)
+    return any(period * count > most for period in _periods(given) if period in periods)
 
 
 def install() -> None:
@@ -227,15 +227,15 @@ def _queries(alarm: Any) -> tuple[list[dict[str, Any]], int]:
     if not alarm.metric_data_queries:
         stat = alarm.extended_statistic or alarm.statistic
         return [_query("own", alarm, stat, alarm.period)], int(alarm.period)
-    stats = [each for each in alarm.metric_data_queries if each.metric_stat]
+    stats = [query for query in alarm.metric_data_queries if query.metric_stat]
     queries = [
         _query(each.id, each.metric_stat.metric, each.metric_stat.stat, each.metric_stat.period)
         for each in stats
     ]
     queries += [
-        {"Id": each.id, "Expression": each.expression}
-        for each in alarm.metric_data_queries
-        if each.expression
+        {"Id": query.id, "Expression": query.expression}
+        for query in alarm.metric_data_queries
+        if query.expression
     ]
     return queries, int(stats[0].metric_stat.period)
 
@@ -276,7 +276,7 @@ REFUSALS: hooks.Refusals = {
         (INVALID, "Exactly one element of the metrics list should return data.", lambda p: p.get("Metrics") and len(
             [each for each in p["Metrics"] if str(each.get("ReturnData", True)).lower() == "true"]) != 1),
         (INVALID, "Invalid metrics list, an expression has no metric: {}", lambda p: next((
-            each["Expression"] for each in p.get("Metrics") or () if each.get("Expression")
+            metric["Expression"] for metric in p.get("Metrics") or () if metric.get("Expression")
             and not any(e.get("MetricStat") for e in p["Metrics"])), None)),
         (INVALID, "DatapointsToAlarm must be less than or equal to EvaluationPeriods.",
          lambda p: int(p.get("DatapointsToAlarm") or 0) > int(p["EvaluationPeriods"])),

@@ -38,7 +38,7 @@ class _Filter:
 
     def matches(self, message: str) -> bool:
         if self._terms:
-            return any(each in message for each in self._terms)
+            return any(term in message for term in self._terms)
         return bool(self._moto.matches(message))
 
 

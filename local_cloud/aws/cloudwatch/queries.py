@@ -136,9 +136,9 @@ def get_data(params: Params) -> Params:
     newest_first = params.get("ScanBy") != "TimestampAscending"
     return {
         "MetricDataResults": [
-            _result(each, found[each["Id"]], newest_first)
-            for each in queries
-            if each.get("ReturnData", True)
+            _result(query, found[query["Id"]], newest_first)
+            for query in queries
+            if query.get("ReturnData", True)
         ],
         "Messages": [],
     }
@@ -197,13 +197,13 @@ def answers(queries: Iterable[Any], times: range) -> dict[str, Series]:
         periods = _periods(times, int(stat["Period"]))
         found[each["Id"]] = _series(_metric(stat["Metric"]), periods, stat["Stat"])
     period = max((int(each["MetricStat"]["Period"]) for each in stats), default=60)
-    for each in queries:
-        if each.get("Expression"):
+    for query in queries:
+        if query.get("Expression"):
             try:
-                maths = Maths(found, _periods(times, int(each.get("Period") or period)))
-                found[each["Id"]] = maths.evaluate(each["Expression"])
+                maths = Maths(found, _periods(times, int(query.get("Period") or period)))
+                found[query["Id"]] = maths.evaluate(query["Expression"])
             except NotUnderstood as part:
-                words = f"the rehearsal does not understand {part} in {each['Expression']}"
+                words = f"the rehearsal does not understand {part} in {query['Expression']}"
                 raise Refused("ValidationError", words) from None
     return found
 
@@ -229,7 +229,7 @@ def _result(query: Any, series: Series, newest_first: bool) -> Params:
     return {
         "Id": query["Id"],
         "Label": query.get("Label") or own,
-        "Timestamps": [moment(each) for each in times],
-        "Values": [series[each] for each in times],
+        "Timestamps": [moment(time) for time in times],
+        "Values": [series[time] for time in times],
         "StatusCode": "Complete",
     }

@@ -143,7 +143,7 @@ STORE = Store()
 
 
 def named(dimensions: Iterable[Mapping[str, str]]) -> frozenset[tuple[str, str]]:
-    return frozenset((each["Name"], each["Value"]) for each in dimensions)
+    return frozenset((dimension["Name"], dimension["Value"]) for dimension in dimensions)
 
 
 def minute_of(seconds: float) -> int:

@@ -14,7 +14,7 @@ NAMES = sorted({*AWS_ENDPOINT_SERVICES, *COVERED_ENDPOINT_SERVICES})
 @before("ec2", "CreateVpcEndpoint")
 def service_exists(params: Params) -> None:
     """Refuse a service that AWS does not have in the region, by moto's list of them."""
-    if params["ServiceName"] not in {each["ServiceName"] for each in _services()}:
+    if params["ServiceName"] not in {service["ServiceName"] for service in _services()}:
         raise _no_service(params["ServiceName"])
 
 
@@ -40,7 +40,7 @@ def _no_service(name: str) -> Refused:
 def _services() -> list[Params]:
     """Return AWS's endpoint services of the region: of S3 and DynamoDB one for a gateway, too."""
     region = registry.region
-    zones = [each.name for each in backend("ec2").describe_availability_zones()]
+    zones = [zone.name for zone in backend("ec2").describe_availability_zones()]
     found = []
     for name in NAMES:
         kinds = ("Gateway", "Interface") if name in GATEWAYS else ("Interface",)

@@ -77,7 +77,7 @@ def passes(
 def _all_allowed(entries: tuple[Entry, ...], peer: IPv4Address, ports: Ports) -> bool:
     """Return whether all of the ports are allowed: for each port the lowest matching number decides."""
     return all(
-        next((each.allow for each in entries if each.decides(peer, port)), False)
+        next((entry.allow for entry in entries if entry.decides(peer, port)), False)
         for port in _edges(entries, ports)
     )
 
@@ -86,8 +86,8 @@ def _edges(entries: tuple[Entry, ...], ports: Ports) -> Iterator[int]:
     """Return the ports to test for a range: its first, and those where a rule begins or has just ended."""
     first, last = ports
     yield first
-    for each in entries:
-        for edge in (each.ports[0], each.ports[1] + 1) if each.ports else ():
+    for entry in entries:
+        for edge in (entry.ports[0], entry.ports[1] + 1) if entry.ports else ():
             if first < edge <= last:
                 yield edge
 
@@ -95,9 +95,9 @@ def _edges(entries: tuple[Entry, ...], ports: Ports) -> Iterator[int]:
 def read(ec2: Any) -> dict[str, Acl]:
     """Return the network ACL of each subnet from moto's state of EC2, without rules about IPv6."""
     return {
-        str(each.subnet_id): Acl(ingress=_entries(acl, False), egress=_entries(acl, True))
+        str(association.subnet_id): Acl(ingress=_entries(acl, False), egress=_entries(acl, True))
         for acl in ec2.network_acls.values()
-        for each in acl.associations
+        for association in acl.associations
     }
 
 
@@ -266,5 +266,5 @@ def leads_to(network: Map, source: Endpoint, address: IPv4Address) -> bool:
 
 def _route(network: Map, source: Endpoint, address: IPv4Address) -> Route | None:
     routes = network.routes.get(source.subnet or "", ())
-    leading = [each for each in routes if address in each.destination]
+    leading = [route for route in routes if address in route.destination]
     return max(leading, key=lambda each: each.destination.prefixlen, default=None)

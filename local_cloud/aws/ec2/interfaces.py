@@ -23,7 +23,7 @@ def _new_nat_gateway(
     ec2: EC2Backend, subnet_id: str, allocation_id: str, *args: Any, **named: Any
 ) -> NatGateway:
     """Create a NAT gateway, which fails with an address that is associated: moto refuses it and keeps the interface."""
-    asked = [each for each in ec2.addresses if each.allocation_id == allocation_id]
+    asked = [address for address in ec2.addresses if address.allocation_id == allocation_id]
     taken = any(each.association_id for each in asked)
     free = "" if taken else allocation_id
     gateway = _create_nat_gateway(ec2, subnet_id, free, *args, **named)
@@ -66,9 +66,9 @@ def fail(gateway: Any, code: str, words: str) -> None:
 def release(gateway: Any) -> None:
     """Disassociate the Elastic IP address of a NAT gateway that is deleted or failed, and delete its interface."""
     ec2 = backend("ec2")
-    for each in ec2.addresses:
-        if each.eni is gateway._eni:
-            ec2.disassociate_address(association_id=each.association_id)
+    for address in ec2.addresses:
+        if address.eni is gateway._eni:
+            ec2.disassociate_address(association_id=address.association_id)
     detach(gateway._eni.id)
 
 

@@ -65,7 +65,7 @@ def _listed(ec2: Any, prefix_list: str | None) -> tuple[IPv4Network, ...]:
     if known is None or known.address_family != "IPv4":
         return ()
     entries = list(known.entries.values())[-1] if known.entries else ()
-    return tuple(IPv4Network(each["Cidr"]) for each in entries)
+    return tuple(IPv4Network(entry["Cidr"]) for entry in entries)
 
 
 def _routes(ec2: Any, subnet: Any) -> tuple[Route, ...]:
@@ -180,7 +180,7 @@ def endpoint_of(interface: Any) -> Endpoint:
 
 def load_balancer_endpoints(balancer: Any) -> list[Endpoint]:
     """Return a load balancer's nodes, one per subnet; each stands for any address of its subnet."""
-    groups = frozenset(str(each) for each in balancer.security_groups or ())
+    groups = frozenset(str(group) for group in balancer.security_groups or ())
     return [
         Endpoint(
             address=subnet.cidr.network_address + RESERVED_FIRST,
@@ -210,7 +210,7 @@ def reaches(network: Map, source: Endpoint, service: str) -> bool:
     """Return whether ``source`` resolves an AWS API's name and reaches it at each of its addresses."""
     if source.subnet in network.without_dns:
         return False
-    return all(allows(network, source, each, 443) for each in api_places(source, service))
+    return all(allows(network, source, place, 443) for place in api_places(source, service))
 
 
 def api_places(source: Endpoint, service: str) -> list[Endpoint]:

@@ -33,7 +33,7 @@ def _default_vpc(ec2: EC2Backend) -> VPC:
     gateway = ec2.create_internet_gateway()
     ec2.attach_internet_gateway(gateway.id, vpc.id)
     tables = ec2.route_tables.values()
-    [main] = [each for each in tables if each.vpc_id == vpc.id and each.main_association_id]
+    [main] = [table for table in tables if table.vpc_id == vpc.id and table.main_association_id]
     ec2.create_route(main.id, "0.0.0.0/0", gateway_id=gateway.id)
     return vpc
 

@@ -65,7 +65,7 @@ def customer_gateway_keeps_its_device(params: Params) -> None:
 @after("ec2", "CreateDhcpOptions")
 def dhcp_options_keep_their_tags(params: Params) -> None:
     tags = [tag for each in params.get("TagSpecifications") or () for tag in each["Tags"]]
-    _newest("dhcp_options_sets").add_tags({each["Key"]: each["Value"] for each in tags})
+    _newest("dhcp_options_sets").add_tags({tag["Key"]: tag["Value"] for tag in tags})
 
 
 def _newest(table: str) -> Any:
@@ -87,7 +87,7 @@ def internet_gateway(vpc_id: str) -> bool:
 def _associated(given: Params) -> bool:
     tables, subnet = backend("ec2").route_tables, given["SubnetId"]
     others = (each for name, each in tables.items() if name != given["RouteTableId"])
-    return any(subnet in each._associations.values() for each in others)
+    return any(subnet in other._associations.values() for other in others)
 
 
 def _subnet_in_use(subnet: str) -> bool:
@@ -100,8 +100,8 @@ def _subnet_in_use(subnet: str) -> bool:
 def _vpc_in_use(vpc: str) -> bool:
     """Return whether a VPC has gateways, groups or network ACLs (EC2, DeleteVpc); moto asks for the others."""
     ec2, chosen = backend("ec2"), {"vpc-id": [vpc]}
-    groups = [each.name != "default" for each in ec2.describe_security_groups(filters=chosen)]
-    acls = [not each.default for each in ec2.describe_network_acls(filters=chosen)]
+    groups = [group.name != "default" for group in ec2.describe_security_groups(filters=chosen)]
+    acls = [not acl.default for acl in ec2.describe_network_acls(filters=chosen)]
     ends = [each.vpc_id == vpc and each.state != "deleted" for each in ec2.vpc_end_points.values()]
     return any((*groups, *acls, *ends, internet_gateway(vpc)))
 
@@ -171,8 +171,8 @@ def _group_in_use(group: str) -> bool:
     moto keeps no interfaces of load balancers and DB instances, which have their groups.
     """
     cards = ([each.id for each in card._group_set] for card in backend("ec2").enis.values())
-    balancers = (each.security_groups for each in backend("elbv2").load_balancers.values())
-    databases = (each.vpc_security_group_ids for each in backend("rds").databases.values())
+    balancers = (balancer.security_groups for balancer in backend("elbv2").load_balancers.values())
+    databases = (database.vpc_security_group_ids for database in backend("rds").databases.values())
     others = (each for each in _groups() if each.id != group)
     named = ([(rule.source_group or {}).get("GroupId") for rule in _rules(each)] for each in others)
     return any(group in (held or ()) for held in chain(cards, balancers, databases, named))
@@ -218,7 +218,7 @@ prefix list weight")."""
 
 def _unknown_list(given: Params) -> str | None:
     known, peers = backend("ec2").managed_prefix_lists, (each[3] for each in _permissions(given))
-    return next((each for each in peers if each.startswith("pl-") and each not in known), None)
+    return next((peer for peer in peers if peer.startswith("pl-") and peer not in known), None)
 
 
 def _over_quota(given: Params) -> bool:
@@ -335,7 +335,7 @@ def _too_many(given: Params) -> tuple[int, int] | None:
     """Return the most entries that a prefix list may have, and those that it would have."""
     known = backend("ec2").managed_prefix_lists.get(given.get("PrefixListId"))
     held = {each["Cidr"] for each in known.entries.get(known.version, ())} if known else set()
-    removed = {each["Cidr"] for each in given.get("RemoveEntries") or ()}
+    removed = {entry["Cidr"] for entry in given.get("RemoveEntries") or ()}
     added = [each["Cidr"] for name in ("Entries", "AddEntries") for each in given.get(name) or ()]
     count = len(held - removed | {*added}) if known else len(added)
     most = int((known.max_entries if known else given["MaxEntries"]) or count)
@@ -370,8 +370,8 @@ def _ports(given: Params) -> Any:
 
 def _unknown_group(given: Params) -> Any:
     asked = list(given.get("SecurityGroupIds") or given.get("SecurityGroupId") or ())
-    for each in given.get("NetworkInterfaces") or ():
-        asked += each.get("Groups") or each.get("SecurityGroupId") or []
+    for interface in given.get("NetworkInterfaces") or ():
+        asked += interface.get("Groups") or interface.get("SecurityGroupId") or []
     return next((each for each in asked if elsewhere([each])), None)
 
 
@@ -390,7 +390,7 @@ def _address_in_use(given: Params) -> Any:
 def _same_route(given: Params) -> str | None:
     table = backend("ec2").route_tables[given["RouteTableId"]]
     asked = ip_network(given["DestinationCidrBlock"], strict=False)
-    held = {each.destination_cidr_block for each in table.routes}
+    held = {route.destination_cidr_block for route in table.routes}
     return str(asked) if str(asked) in held else None
 
 
@@ -411,7 +411,7 @@ REFUSALS: Refusals = {
             if each.get("IpProtocol") in ("icmp", "icmpv6") and number_outside(each, "FromPort", -1, 255)), None)),
         ("MissingParameter", "The request must contain the parameter ipPermissions",
          lambda p: not any(p.get(name) for name in ("IpPermissions", "IpProtocol", "SourceSecurityGroupName"))
-         or not all(any(_peers(each)) for each in p.get("IpPermissions") or ())),
+         or not all(any(_peers(permission)) for permission in p.get("IpPermissions") or ())),
         # hashicorp/terraform-provider-aws issue 29492
         (VALUE, "The same permission must not appear multiple times", lambda p: twice(_permissions(p))),
         ("InvalidGroup.NotFound", "You have specified two resources that belong to different networks: {}",
@@ -487,8 +487,8 @@ REFUSALS: Refusals = {
     ),
     "ec2 DeleteManagedPrefixList": (  # botocore: "You must first remove all references"
         ("DependencyViolation", "The prefix list is in use by the security group '{}'.", lambda p: next((
-            each.id for each in _groups()
-            if p["PrefixListId"] in [rule.prefix_list_id for rule in _rules(each)]), None)),
+            group.id for group in _groups()
+            if p["PrefixListId"] in [rule.prefix_list_id for rule in _rules(group)]), None)),
     ),
     "ec2 DeleteSecurityGroup": (
         ("DependencyViolation", "resource {} has a dependent object",

@@ -89,7 +89,7 @@ def describe_deployment(
     ]
     row["deploymentCircuitBreaker"] = _breaker(service, deployment)
     row |= _traffic(service, record, deployment, row["targetServiceRevision"])
-    row["lifecycleHookDetails"] = [_hook(each, at) for each in deployment.hooks]
+    row["lifecycleHookDetails"] = [_hook(hook, at) for hook in deployment.hooks]
     row["alarms"] = _alarms(service, deployment)
     if deployment.rollback is not None and deployment.failure is not None:
         row["rollback"] = {

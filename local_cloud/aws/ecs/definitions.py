@@ -94,7 +94,7 @@ def _roleless(needs: Callable[[Params], object]) -> Broken:
 
 
 def _unknown_volume(given: Params) -> Any:
-    known = {each.get("name") for each in given.get("volumes") or ()}
+    known = {volume.get("name") for volume in given.get("volumes") or ()}
     # Without one ECS says `Unknown volume 'null'.` (blinkist/terraform-aws-airship-ecs-service issue 46).
     used = (
         e.get("sourceVolume") or "null"
@@ -118,8 +118,8 @@ def _wrong_file_system(given: Params) -> Any:
 
 def _other_ports(_: Params, container: Params) -> bool:
     return any(
-        each.get("hostPort") not in (None, 0, each.get("containerPort"))
-        for each in container.get("portMappings") or ()
+        mapping.get("hostPort") not in (None, 0, mapping.get("containerPort"))
+        for mapping in container.get("portMappings") or ()
     )
 
 
@@ -134,8 +134,8 @@ def _firelens(container: Params) -> Any:
 def _cycle(given: Params) -> str | None:
     """Return a container that waits for itself by way of others."""
     left = {
-        each["name"]: {other["containerName"] for other in each.get("dependsOn") or ()}
-        for each in _containers(given)
+        container["name"]: {other["containerName"] for other in container.get("dependsOn") or ()}
+        for container in _containers(given)
     }
     while free := [name for name, needed in left.items() if not needed & left.keys()]:
         for name in free:
@@ -194,7 +194,7 @@ REFUSALS: Refusals = {
         (CLIENT, "Log driver awslogs disallows an option of the container {}.", _any(lambda _, c: (
             _logs_to(c) == "awslogs" and any(other_than(LOG_OPTION, name) for name in _options(c))))),
         (CLIENT, "A ulimit's soft limit is above its hard limit in the container {}.", _any(lambda _, c: any(
-            each["softLimit"] > each["hardLimit"] for each in c.get("ulimits") or ()))),
+            ulimit["softLimit"] > ulimit["hardLimit"] for ulimit in c.get("ulimits") or ()))),
         (CLIENT, "The log driver's mode of the container {} must be blocking or non-blocking.", _any(lambda _, c: (
             other_than("(non-)?blocking", _options(c).get("mode"))))),
         (CLIENT, "awsfirelens needs a container with a firelensConfiguration.", lambda p: any(

@@ -33,16 +33,16 @@ def container_binds(plan: Plan, folder: Path) -> list[Bind]:
         binds = list(_copy_of_image(root, folder / f"root-{plan.name}"))
     needed = [image.python.parent.resolve()] if image.python else []
     binds += [*base.binds(root, needed), *_volume_binds(plan, folder)]
-    if TMP not in [each.target for each in binds]:
+    if TMP not in [bind.target for bind in binds]:
         own = _own_folder(folder / f"tmp-{plan.name}", ALL_MAY_WRITE)
         binds.append(Bind(own, TMP, writable=not plan.read_only))
     return binds
 
 
 def _volume_binds(plan: Plan, folder: Path) -> Iterator[Bind]:
-    for each in plan.volumes:
-        own = _own_folder(folder / f"volume-{each.name}", volume_mode(plan, each))
-        yield Bind(own, Path(posixpath.normpath(each.path)), each.writable)
+    for volume in plan.volumes:
+        own = _own_folder(folder / f"volume-{volume.name}", volume_mode(plan, volume))
+        yield Bind(own, Path(posixpath.normpath(volume.path)), volume.writable)
 
 
 def resolver_binds(folder: Path, names: Mapping[str, str]) -> list[Bind]:
@@ -82,10 +82,10 @@ def volume_mode(plan: Plan, volume: Volume) -> int:
 def docker_volumes(plan: Plan) -> list[str]:
     return [
         part
-        for each in plan.volumes
+        for volume in plan.volumes
         for part in (
             "--tmpfs",
-            f"{each.path}:{'rw' if each.writable else 'ro'},mode={volume_mode(plan, each):o}",
+            f"{volume.path}:{'rw' if volume.writable else 'ro'},mode={volume_mode(plan, volume):o}",
         )
     ]
 

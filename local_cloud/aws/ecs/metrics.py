@@ -62,7 +62,7 @@ class Tasks:
 
 def _counted(managed: Managed, minute: int) -> Iterator[Datum]:
     service = managed.service
-    states = [each.status for each in service.tasks]
+    states = [task.status for task in service.tasks]
     counts = {
         "DesiredTaskCount": service.settings.desired,
         "RunningTaskCount": states.count("RUNNING"),
@@ -83,8 +83,8 @@ def _insights(record: Any) -> bool:
     cluster = hooks.backend("ecs").clusters.get(record.cluster_name)
     settings = getattr(cluster, "settings", None) or []
     return any(
-        each.get("name") == "containerInsights" and each.get("value") in INSIGHTS
-        for each in settings
+        setting.get("name") == "containerInsights" and setting.get("value") in INSIGHTS
+        for setting in settings
     )
 
 
@@ -175,5 +175,5 @@ def _matching(*events: dict[str, Any]) -> list[str]:
             for rule in hooks.backend("events").event_buses["default"].rules.values()
             if rule.state == "ENABLED"
             and rule.event_pattern.get_pattern()
-            and any(rule.event_pattern.matches_event(each) for each in events)
+            and any(rule.event_pattern.matches_event(event) for event in events)
         ]

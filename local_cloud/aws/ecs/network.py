@@ -92,7 +92,7 @@ class Metadata:
             "AvailabilityZone": placement.zone,
             "LaunchType": "FARGATE",
             **({"ServiceName": placement.service} if placement.service else {}),
-            "Containers": [self._container(each) for each in placement.containers],
+            "Containers": [self._container(container) for container in placement.containers],
         }
 
     def _container(self, container: ContainerState) -> dict[str, Any]:
@@ -289,7 +289,7 @@ class TaskNetwork:
 
 
 def _database_ports() -> set[int]:
-    return {int(each.port) for each in patches.instances()}
+    return {int(instance.port) for instance in patches.instances()}
 
 
 def _values(definition: Any) -> set[str]:

@@ -107,8 +107,8 @@ def plan(
 def _volumes(definition: Mapping[str, Any]) -> tuple[Volume, ...]:
     """Return the mount points of a container definition (botocore, MountPoint)."""
     return tuple(
-        Volume(str(each["sourceVolume"]), str(each["containerPath"]), not each.get("readOnly"))
-        for each in definition.get("mountPoints") or ()
+        Volume(str(point["sourceVolume"]), str(point["containerPath"]), not point.get("readOnly"))
+        for point in definition.get("mountPoints") or ()
     )
 
 
@@ -197,7 +197,7 @@ def _trusts_rds(file: Path) -> bool:
     except OSError:  # ssl.SSLError is one.
         return False
     subjects = [dict(part[0] for part in each["subject"]) for each in context.get_ca_certs()]  # type: ignore[misc]
-    names = {each.get("commonName") for each in subjects}
+    names = {subject.get("commonName") for subject in subjects}
     begin = f"Amazon RDS {hooks.registry.region} Root CA"
     return {f"{begin} {ROOTS[kind]}" for kind in kinds or {DEFAULT}} <= names
 
@@ -241,8 +241,8 @@ def prepare(
         placement.definition.container_definitions, placement.containers, strict=True
     ):
         secrets = {
-            str(each["name"]): checks.secret(str(each["valueFrom"]))
-            for each in definition.get("secrets") or ()
+            str(secret["name"]): checks.secret(str(secret["valueFrom"]))
+            for secret in definition.get("secrets") or ()
         }
         image = checks.pull(state.image, images)
         state.digest = image.digest

@@ -57,7 +57,7 @@ def asked_by_run_task(params: hooks.Params) -> tuple[Any, Any]:
 
 def _overridden(definition: Any, overrides: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Return the containers with RunTask's overrides, without ports: they get no requests."""
-    given = {each["name"]: each for each in overrides.get("containerOverrides") or ()}
+    given = {override["name"]: override for override in overrides.get("containerOverrides") or ()}
     for container in definition.container_definitions:
         mine = given.get(container["name"], {})
         variables = {
@@ -111,8 +111,8 @@ def publish_service(service: Service, record: Any, at: At) -> None:
     record.pending_count = _pending(service.tasks)
     record.deployments = [_deployment(service, each, record, at) for each in service.deployments]
     record.events = [
-        {"id": _uuid(each.id), "createdAt": at(each.at), "message": each.message}
-        for each in reversed(service.events[-NEWEST_EVENTS:])
+        {"id": _uuid(event.id), "createdAt": at(event.at), "message": event.message}
+        for event in reversed(service.events[-NEWEST_EVENTS:])
     ]
     # AWS does not document the service's own network and load balancers after a rollback. They
     # stay as last requested. The service's deployments and tasks have those of their revision.

@@ -96,7 +96,7 @@ def _inactive(given: Params) -> bool:
 def _groups(given: Params) -> dict[str, Any]:
     """Return the records of a service's target groups by their ARNs; None for one that does not exist."""
     known = backend("elbv2").target_groups
-    named = [each.get("targetGroupArn") for each in given.get("loadBalancers") or ()]
+    named = [balancer.get("targetGroupArn") for balancer in given.get("loadBalancers") or ()]
     return {each: known.get(each) for each in named if each}
 
 
@@ -148,9 +148,9 @@ def _wrong_size(given: Params) -> bool:
 def _unmapped(given: Params) -> Any:
     """Return the container and port of a load balancer that the task definition lacks."""
     mapped = {
-        (each["name"], port.get("containerPort"))
-        for each in _definition(given).container_definitions
-        for port in each.get("portMappings") or ()
+        (definition["name"], port.get("containerPort"))
+        for definition in _definition(given).container_definitions
+        for port in definition.get("portMappings") or ()
     }
     balancers = given.get("loadBalancers") or ()
     asked = [(each.get("containerName"), each.get("containerPort")) for each in balancers]
@@ -158,14 +158,14 @@ def _unmapped(given: Params) -> Any:
 
 
 def _unknown_override(given: Params) -> Any:
-    known = [each["name"] for each in _definition(given).container_definitions]
+    known = [definition["name"] for definition in _definition(given).container_definitions]
     asked = (given.get("overrides") or {}).get("containerOverrides") or ()
     return next((each["name"] for each in asked if each["name"] not in known), None)
 
 
 def _services_in(cluster: str) -> bool:
     name, services = cluster.rpartition("/")[2], backend("ecs").services.values()
-    return any(each.cluster_name == name and each.status == "ACTIVE" for each in services)
+    return any(service.cluster_name == name and service.status == "ACTIVE" for service in services)
 
 
 # fmt: off
@@ -184,7 +184,7 @@ REFUSALS: Refusals = {
          "Remove one and try again.", lambda p: p.get("launchType") and p.get("capacityProviderStrategy")),
         (INVALID, "One of several capacity providers must have a weight above 0.", lambda p: (
             len(items := p.get("capacityProviderStrategy") or ()) > 1
-            and not any(int(each.get("weight") or 0) for each in items))),
+            and not any(int(item.get("weight") or 0) for item in items))),
         (INVALID, "The specified capacity provider {} was not found. Specify a valid capacity provider and try again.",
          _unknown_provider),
         (INVALID, "Task definition does not support launch_type {}.", lambda p: (

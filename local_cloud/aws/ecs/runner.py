@@ -125,7 +125,7 @@ class Runner:
         if run is None:
             return
         definitions = placement.definition.container_definitions
-        placement.containers = [ContainerState.declared(each) for each in definitions]
+        placement.containers = [ContainerState.declared(definition) for definition in definitions]
         try:
             with run.beginning:
                 self._begin_all(run, definitions)
@@ -275,7 +275,7 @@ def stop_signal(name: str) -> int:
 def _starting(run: _Run) -> Iterator[starts.Container]:
     parts = zip(run.placement.definition.container_definitions, run.parts, strict=True)
     for definition, (_, _, running, _) in parts:
-        ports = [int(each["containerPort"]) for each in definition.get("portMappings") or ()]
+        ports = [int(mapping["containerPort"]) for mapping in definition.get("portMappings") or ()]
         if ports:
             placement = run.placement
             yield starts.Container(running.root, placement.address, ports, placement.namespace)

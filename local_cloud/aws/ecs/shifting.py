@@ -50,7 +50,7 @@ def steps_of(declared: Mapping[str, Any]) -> tuple[Step, ...]:
 
 def advanced(revision: Revision) -> Mapping[str, Any]:
     """Return the revision's alternate target group, rule and role in the API's form, or {}."""
-    found = (each.get("advancedConfiguration") for each in revision.load_balancers)
+    found = (balancer.get("advancedConfiguration") for balancer in revision.load_balancers)
     return next(filter(None, found), {})
 
 
@@ -182,13 +182,13 @@ def check(params: hooks.Params, speed: float, kept: Mapping[str, Any]) -> None:
     if strategy in ("CANARY", "LINEAR") and not {**kept, **configuration}.get(steps):
         words = f"{steps} is required with the deployment strategy {strategy}."
         raise hooks.Refused("InvalidParameterException", words)
-    for each in params.get("loadBalancers") or []:
-        given = each.get("advancedConfiguration")
+    for balancer in params.get("loadBalancers") or []:
+        given = balancer.get("advancedConfiguration")
         if strategy != "ROLLING" and not given:
             words = "advancedConfiguration is required for the load balancer with the deployment strategy "
             raise hooks.Refused("InvalidParameterException", f"{words}{strategy}.")
         if given:
-            _check_advanced(str(each["targetGroupArn"]), given)
+            _check_advanced(str(balancer["targetGroupArn"]), given)
             _check_age(str(given["roleArn"]), speed)
 
 

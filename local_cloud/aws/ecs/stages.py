@@ -48,13 +48,13 @@ def _pause(given: Mapping[str, Any]) -> Pause:
 
 def check(configuration: Mapping[str, Any]) -> None:
     """Refuse hooks that ECS refuses, and those that do not run here."""
-    for each in configuration.get("lifecycleHooks") or ():
-        if each.get("targetType", "AWS_LAMBDA") != "PAUSE":
+    for hook in configuration.get("lifecycleHooks") or ():
+        if hook.get("targetType", "AWS_LAMBDA") != "PAUSE":
             words = (
                 "The local ECS runs lifecycle hooks of target type PAUSE, and none of AWS_LAMBDA."
             )
             raise hooks.Refused("UnsupportedFeatureException", words)
-        for stage in each["lifecycleStages"]:
+        for stage in hook["lifecycleStages"]:
             _check_stage(str(stage))
 
 
@@ -90,9 +90,9 @@ def _enter(tick: Tick, stage: str) -> None:
     if stage == SHIFT:
         primary.step, primary.step_at = 0, tick.now
     primary.hooks = [
-        Hook(id=f"ecs-pause-{service.new_id()}", expires=tick.now + each.wait, action=each.action)
-        for each in service.settings.pauses
-        if stage in each.stages
+        Hook(id=f"ecs-pause-{service.new_id()}", expires=tick.now + pause.wait, action=pause.action)
+        for pause in service.settings.pauses
+        if stage in pause.stages
     ]
 
 
@@ -129,7 +129,7 @@ def _passed(tick: Tick) -> bool:
 
 
 def awaiting(deployment: Deployment) -> Iterator[Hook]:
-    return (each for each in deployment.hooks if each.status == "AWAITING_ACTION")
+    return (hook for hook in deployment.hooks if hook.status == "AWAITING_ACTION")
 
 
 def answer(tick: Tick, hook_id: str, action: str) -> None:

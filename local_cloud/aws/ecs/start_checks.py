@@ -221,7 +221,7 @@ def _repository_policy(name: str, arn: str) -> Document | None:
     if repository is None or not repository.policy:
         return None
     statements = listed(json.loads(repository.policy)["Statement"])
-    return {"Statement": [{**each, "Resource": arn} for each in statements]}
+    return {"Statement": [{**statement, "Resource": arn} for statement in statements]}
 
 
 TASKS = "ecs-tasks.amazonaws.com"

@@ -124,8 +124,8 @@ def _follow(clock: Clock, over: threading.Event, containers: Sequence[Container]
                 held.enter_context(clock.at_aws_pace())
             elif worked and not works:
                 held.close()
-    for each in containers:
-        each.close()
+    for container in containers:
+        container.close()
 
 
 def _waiting(every: Mapping[int, Process], root: int) -> dict[int, int]:

@@ -115,9 +115,9 @@ class Revision:
     def ports(self) -> dict[str, int]:
         """Return the container port that its tasks register, by target group."""
         return {
-            self.group or str(each["targetGroupArn"]): int(each["containerPort"])
-            for each in self.load_balancers
-            if "targetGroupArn" in each
+            self.group or str(balancer["targetGroupArn"]): int(balancer["containerPort"])
+            for balancer in self.load_balancers
+            if "targetGroupArn" in balancer
         }
 
 

@@ -65,7 +65,7 @@ def matches(condition: Mapping[str, Any], request: Request) -> bool:
             path = UNRESERVED.sub(lambda found: unquote(found[0]), request.path)
             return _like(path, _values(condition, "PathPatternConfig"))
         case "host-header":
-            patterns = [each.lower() for each in _values(condition, "HostHeaderConfig")]
+            patterns = [value.lower() for value in _values(condition, "HostHeaderConfig")]
             return _like(request.host.lower().rsplit(":", 1)[0], patterns)
         case "http-request-method":
             return request.method in _values(condition, "HttpRequestMethodConfig")
@@ -75,7 +75,7 @@ def matches(condition: Mapping[str, Any], request: Request) -> bool:
             return _query(condition["QueryStringConfig"]["Values"], request.query)
         case "source-ip":
             networks = _values(condition, "SourceIpConfig")
-            return any(ip_address(request.client) in ip_network(each) for each in networks)
+            return any(ip_address(request.client) in ip_network(network) for network in networks)
     raise ValueError(f"listener rule condition {field!r} is not one that a load balancer knows")
 
 
@@ -192,7 +192,7 @@ def forwards(action: Mapping[str, Any]) -> list[tuple[str, int]]:
     """Return the target groups of a forward action with their weights."""
     groups = action.get("ForwardConfig", {}).get("TargetGroups")
     if groups:
-        return [(str(each["TargetGroupArn"]), int(each.get("Weight", 1))) for each in groups]
+        return [(str(group["TargetGroupArn"]), int(group.get("Weight", 1))) for group in groups]
     return [(str(action["TargetGroupArn"]), 1)]
 
 

@@ -81,7 +81,7 @@ class Signer:
     def sign(self, header: Mapping[str, Any], claims: Mapping[str, Any]) -> bytes:
         """Return the JWT (ES256). Its parts keep their padding, as ELB's do, so some libraries refuse it."""
         parts = ({"typ": "JWT", "alg": "ES256", "kid": self.kid, **header}, claims)
-        signed = b".".join(base64.urlsafe_b64encode(json.dumps(each).encode()) for each in parts)
+        signed = b".".join(base64.urlsafe_b64encode(json.dumps(part).encode()) for part in parts)
         pair = decode_dss_signature(self._key.sign(signed, ec.ECDSA(hashes.SHA256())))
         raw = b"".join(number.to_bytes(32, "big") for number in pair)
         return signed + b"." + base64.urlsafe_b64encode(raw)
@@ -93,7 +93,7 @@ SIGNER = Signer()
 
 def config_of(rule: ListenerRule) -> Mapping[str, Any] | None:
     """Return the configuration of a rule's login; None for a rule without one."""
-    found = (each["AuthenticateOidcConfig"] for each in rule.actions if each["Type"] == OIDC)
+    found = (action["AuthenticateOidcConfig"] for action in rule.actions if action["Type"] == OIDC)
     return next(found, None)
 
 
@@ -290,5 +290,5 @@ def _cookie(name: str, value: str, seconds: int | None = None) -> str:
 
 def _redirect(location: str, cookies: list[str]) -> Answer:
     page = error_answer(302)
-    more = [("Location", location), *(("Set-Cookie", each) for each in cookies)]
+    more = [("Location", location), *(("Set-Cookie", cookie) for cookie in cookies)]
     return Answer(302, (*page.headers, *more), page.body)

@@ -145,7 +145,7 @@ class Client:
             view.drop_invalid_headers,
         )
         ours = {name for name, _ in decided.headers}
-        headers = [each for each in headers if each[0].lower() not in ours] + decided.headers
+        headers = [header for header in headers if header[0].lower() not in ours] + decided.headers
         headers += framing(event.headers.raw_items())
         self._traffic.chosen(view.balancer, decided.group)
         await self._relay(view, event, decided, headers)

@@ -25,7 +25,7 @@ from local_cloud.aws.policy_evaluation import ALLOWED, decide, listed
 
 def _subnet_ids(params: Params) -> list[str]:
     return params.get("Subnets") or [
-        each["SubnetId"] for each in params.get("SubnetMappings") or []
+        mapping["SubnetId"] for mapping in params.get("SubnetMappings") or []
     ]
 
 
@@ -36,8 +36,8 @@ def _subnets(params: Params) -> list[Any]:
 
 def _without_gateway(given: Params) -> Any:
     """Return the VPC of a load balancer for the internet that has no gateway to it (openshift/installer issue 1110)."""
-    vpcs = (each.vpc_id for each in _subnets(given) if given.get("Scheme") != "internal")
-    return next((each for each in vpcs if not internet_gateway(each)), None)
+    vpcs = (subnet.vpc_id for subnet in _subnets(given) if given.get("Scheme") != "internal")
+    return next((vpc for vpc in vpcs if not internet_gateway(vpc)), None)
 
 
 def _port_is_taken(given: Params) -> bool:
@@ -45,14 +45,14 @@ def _port_is_taken(given: Params) -> bool:
     arn, port = given.get("ListenerArn"), str(given.get("Port"))
     held = backend("elbv2").load_balancers
     balancers = [held[given["LoadBalancerArn"]]] if not arn else held.values()
-    own = [each.listeners for each in balancers if not arn or arn in each.listeners]
+    own = [balancer.listeners for balancer in balancers if not arn or arn in balancer.listeners]
     return any(str(e.port) == port and e.arn != arn for each in own for e in each.values())
 
 
 def listeners() -> list[Any]:
     """Return the listeners of all load balancers."""
     balancers = backend("elbv2").load_balancers.values()
-    return [each for balancer in balancers for each in balancer.listeners.values()]
+    return [listener for balancer in balancers for listener in balancer.listeners.values()]
 
 
 def _in_use(given: Params) -> Any:
@@ -68,9 +68,9 @@ MOST_WILDCARDS = 5
 def _patterns(given: Params) -> list[str]:
     return [
         value
-        for each in given.get("Conditions") or []
-        if each["Field"] == "path-pattern"
-        for value in (each.get("PathPatternConfig") or each)["Values"]
+        for condition in given.get("Conditions") or []
+        if condition["Field"] == "path-pattern"
+        for value in (condition.get("PathPatternConfig") or condition)["Values"]
     ]
 
 
@@ -92,7 +92,7 @@ def logins(actions: list[dict[str, Any]], before: list[dict[str, Any]], protocol
     """
     if len(actions) > 1 and len({each.get("Order") for each in actions} - {None}) < len(actions):
         raise _wrong("Each of several actions needs an order of its own")
-    for each in (each for each in actions if each["Type"] == OIDC):
+    for each in (action for action in actions if action["Type"] == OIDC):
         if protocol != "HTTPS":
             raise _wrong(f"Actions of type '{OIDC}' need an HTTPS listener")
         if max(actions, key=lambda one: int(one.get("Order", 0))) is each:
@@ -144,14 +144,14 @@ def _created(self: Any, listener_arn: str, **params: Any) -> Any:
 
 def _modified(self: Any, rule_arn: str, conditions: Any, actions: Any) -> Any:
     [rule] = self.describe_rules(listener_arn=None, rule_arns=[rule_arn])
-    logins(actions, [each.data for each in rule.actions], _protocol(self, rule.listener_arn))
+    logins(actions, [action.data for action in rule.actions], _protocol(self, rule.listener_arn))
     return _modify(self, rule_arn, conditions, actions)
 
 
 @before("elbv2", "CreateListener")
 @before("elbv2", "ModifyListener")
 def no_login_by_default(params: Params) -> None:
-    if any(each["Type"] == OIDC for each in _actions(params)):
+    if any(action["Type"] == OIDC for action in _actions(params)):
         raise NotImplementedError("a login in a listener's default action")
 
 
@@ -237,23 +237,23 @@ def _taken(given: Params) -> Any:
 
 
 def _default_rule(given: Params) -> Any:
-    rules = (rule for each in listeners() for rule in each.rules.values())
+    rules = (rule for listener in listeners() for rule in listener.rules.values())
     return next((e.arn for e in rules if e.arn == given["RuleArn"] and e.is_default), None)
 
 
 def _addresses(given: Params) -> list[str]:
     group = backend("elbv2").target_groups[given["TargetGroupArn"]]
-    return [each["Id"] for each in given["Targets"]] if group.target_type == "ip" else []
+    return [target["Id"] for target in given["Targets"]] if group.target_type == "ip" else []
 
 
 def _no_address(given: Params) -> Any:
-    return next((each for each in _addresses(given) if not network(f"{each}/32")), None)
+    return next((address for address in _addresses(given) if not network(f"{address}/32")), None)
 
 
 def _outside(given: Params) -> Any:
     vpc = backend("ec2").vpcs[backend("elbv2").target_groups[given["TargetGroupArn"]].vpc_id]
     allowed = [*TARGETS, ip_network(vpc.cidr_block)]
-    found = ((each, ip_address(each)) for each in _addresses(given))
+    found = ((address, ip_address(address)) for address in _addresses(given))
     return next((text for text, each in found if not any(each in net for net in allowed)), None)
 
 
@@ -284,13 +284,13 @@ true or false, and the thresholds of "target_group_health" are numbers or off.""
 
 
 def _wrong_attribute(given: Params) -> str | None:
-    for each in given["Attributes"]:
-        key = each["Key"]
+    for attribute in given["Attributes"]:
+        key = attribute["Key"]
         usual = (
             "true|false" if key.endswith(".enabled") else r"\d+|off" if "_health." in key else None
         )
         form = ATTRIBUTES.get(key, usual)
-        if form is None or not keeps(form, each.get("Value") or ""):
+        if form is None or not keeps(form, attribute.get("Value") or ""):
             return str(key)
     return None
 
@@ -331,7 +331,7 @@ def _loops(given: Params) -> bool:
         "Query": "#{query}",
     }
     redirects = [each["RedirectConfig"] for each in _actions(given) if each.get("RedirectConfig")]
-    return any(all(each.get(k, v) == v for k, v in same.items()) for each in redirects)
+    return any(all(redirect.get(k, v) == v for k, v in same.items()) for redirect in redirects)
 
 
 def _balancer(given: Params) -> Any:
@@ -367,7 +367,7 @@ def _taken_group(given: Params) -> Any:
     """Return a target group that another load balancer has (ELB quotas: one for a target group)."""
     arn = getattr(_balancer(given), "arn", None)
     others = (each for each in _forwarded(given) if {*each.load_balancer_arns} - {arn})
-    return next((each.arn for each in others if arn), None)
+    return next((other.arn for other in others if arn), None)
 
 
 OIDC_URLS = ("Issuer", "AuthorizationEndpoint", "TokenEndpoint", "UserInfoEndpoint")
@@ -414,7 +414,7 @@ REFUSALS: Refusals = {
             "dualstack" in (p.get("IpAddressType") or "")
             and not all(each.ipv6_cidr_block_associations for each in _subnets(p)))),
         (CONFIGURATION, "At least two subnets in two different Availability Zones must be specified",
-         lambda p: len({each.availability_zone for each in _subnets(p)}) < 2),
+         lambda p: len({subnet.availability_zone for subnet in _subnets(p)}) < 2),
         ("InvalidSubnet", "VPC {} has no internet gateway", _without_gateway),
         ("DuplicateLoadBalancerName", "A load balancer with the same name '{}' exists, but with different settings",
          _taken),
@@ -459,9 +459,9 @@ REFUSALS: Refusals = {
     "elbv2 CreateRule": (
         ("ValidationError", "A rule must have at least one condition", lambda p: not p.get("Conditions")),
         ("ValidationError", "A condition of the field {} must have values", lambda p: next((
-            each["Field"] for each in p["Conditions"] if not any(
+            condition["Field"] for condition in p["Conditions"] if not any(
                 value.get("Values") if isinstance(value, dict) else isinstance(value, list) and value
-                for value in each.values())), None)),
+                for value in condition.values())), None)),
         ("ValidationError", "Rules can only have one condition of the field {}", lambda p: twice(
             each["Field"] for each in p["Conditions"] if each["Field"] not in ("http-header", "query-string"))),
     ),
@@ -485,8 +485,8 @@ REFUSALS: Refusals = {
             name for each in _actions(p) if each.get("AuthenticateOidcConfig") for name in OIDC_URLS
             if other_than("https://.+", each["AuthenticateOidcConfig"].get(name) or "-")), None)),
         ("ValidationError", "An action of the type {} needs its configuration", lambda p: next((
-            each["Type"] for each in _actions(p)
-            if not any(map(each.get, CONFIGURED.get(each["Type"], each)))), None)),
+            action["Type"] for action in _actions(p)
+            if not any(map(action.get, CONFIGURED.get(action["Type"], action)))), None)),
         (CONFIGURATION, "The following target groups have different VPC than the load balancer: {}", _other_vpc),
         ("TargetGroupAssociationLimit", "The following target groups cannot be associated with more than one load "
          "balancer: {}", _taken_group),

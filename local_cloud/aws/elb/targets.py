@@ -219,8 +219,8 @@ class Targets:
 
     def _register_call(self, params: hooks.Params) -> hooks.Params:
         group = _group(params["TargetGroupArn"])
-        for each in params["Targets"]:
-            self.register(group.arn, str(each["Id"]), int(each.get("Port") or group.port))
+        for target in params["Targets"]:
+            self.register(group.arn, str(target["Id"]), int(target.get("Port") or group.port))
         return {}
 
     def _deregister_call(self, params: hooks.Params) -> hooks.Params:

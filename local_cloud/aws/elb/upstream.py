@@ -276,7 +276,7 @@ def _is_outside(target: Target) -> bool:
             if each.vpc_id == vpc and IPv4Address(target.id) in each.cidr
         }
         users = [balancer for balancer, group in balanced() if group == target.group]
-        enabled = {each.availability_zone for user in users for each in user.subnets}
+        enabled = {subnet.availability_zone for user in users for subnet in user.subnets}
     return bool(mine and enabled) and mine.isdisjoint(enabled)
 
 

@@ -80,7 +80,7 @@ class Backups:
     def sweep(self) -> None:
         """Delete the copies of snapshots that are deleted."""
         kept = hooks.backend("rds").database_snapshots
-        for name in [each for each in self._bases if each not in kept]:
+        for name in [base for base in self._bases if base not in kept]:
             shutil.rmtree(self._bases.pop(name).folder, ignore_errors=True)
 
     def remove(self) -> None:
@@ -112,7 +112,7 @@ class Backups:
         return max(found, key=lambda each: each.finished, default=None)
 
     def _of(self, resource: str) -> Collection[Base]:
-        return [each for each in self._bases.values() if each.resource == resource]
+        return [base for base in self._bases.values() if base.resource == resource]
 
 
 Restored = Callable[[Any, Origin], None]

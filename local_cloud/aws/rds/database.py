@@ -342,7 +342,7 @@ class Databases:
 
 
 def database_names() -> list[str]:
-    return [patches.address(each) for each in patches.instances()]
+    return [patches.address(instance) for instance in patches.instances()]
 
 
 def open_port(databases: Databases, instance: Any, source: Endpoint, network: Map) -> int | None:

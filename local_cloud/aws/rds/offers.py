@@ -150,7 +150,7 @@ def orderable_options(params: Params) -> Params:
     asked = (params.get("Engine"), params.get("EngineVersion"))
     if asked not in ((ENGINE, None), (ENGINE, MAJOR), (ENGINE, VERSION)):
         return {"OrderableDBInstanceOptions": []}
-    types = [name] if name else [f"db.{each}" for each in INSTANCE_TYPES]
+    types = [name] if name else [f"db.{kind}" for kind in INSTANCE_TYPES]
     row = {
         "Engine": ENGINE,
         "EngineVersion": VERSION,
@@ -163,5 +163,5 @@ def orderable_options(params: Params) -> Params:
         "SupportsPerformanceInsights": True,
         "Vpc": True,
     }
-    found = [each for each in types if str(each).removeprefix("db.") in INSTANCE_TYPES]
+    found = [kind for kind in types if str(kind).removeprefix("db.") in INSTANCE_TYPES]
     return {"OrderableDBInstanceOptions": [{**row, "DBInstanceClass": each} for each in found]}

@@ -146,7 +146,7 @@ def _with_rules(secret: Any) -> Any:
 
 def _current_version(secret: Any) -> dict[str, Any]:
     found: dict[str, Any] = next(
-        each for each in secret.versions.values() if "AWSCURRENT" in each["version_stages"]
+        version for version in secret.versions.values() if "AWSCURRENT" in version["version_stages"]
     )
     return found
 

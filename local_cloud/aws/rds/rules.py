@@ -149,7 +149,7 @@ def _removed_subnets(given: Params) -> str:
     group?"). A stack cannot know them, so the rehearsal always refuses.
     """
     name = given["DBSubnetGroupName"].lower()
-    held = {each["SubnetIdentifier"] for each in backend("rds").subnet_groups[name].subnets}
+    held = {subnet["SubnetIdentifier"] for subnet in backend("rds").subnet_groups[name].subnets}
     return ", ".join(sorted(held - {*given["SubnetIds"]})) if _databases_in(name) else ""
 
 
@@ -245,7 +245,7 @@ def _status(given: Params) -> str | None:
 
 def _in_one_zone(given: Params) -> bool:
     subnets = backend("ec2").describe_subnets(subnet_ids=given["SubnetIds"])
-    return len({each.availability_zone for each in subnets}) < 2
+    return len({subnet.availability_zone for subnet in subnets}) < 2
 
 
 def _lacks_role(_: Params) -> bool:
@@ -259,7 +259,7 @@ def _lacks_role(_: Params) -> bool:
 
 
 def _users_of_parameters(given: Params) -> bool:
-    used = (each.db_parameter_group_name for each in backend("rds").databases.values())
+    used = (database.db_parameter_group_name for database in backend("rds").databases.values())
     return given["DBParameterGroupName"] in used
 
 

@@ -20,14 +20,14 @@ def required(definition: Any) -> list[dict[str, str]]:
 
 def _of_definition(definition: Any) -> dict[str, object]:
     """Return which attributes the definition itself requires."""
-    volumes = (each.get("efsVolumeConfiguration") for each in definition.volumes)
-    systems = [each for each in volumes if each]
+    volumes = (volume.get("efsVolumeConfiguration") for volume in definition.volumes)
+    systems = [volume for volume in volumes if volume]
     return {
         f"{DOCKER}1.18": True,
         f"{DOCKER}1.25": systems,
         f"{AWS}task-iam-role": getattr(definition, "task_role_arn", None),
         f"{OWN}efs": systems,
-        f"{OWN}efsAuth": any(each.get("authorizationConfig") for each in systems),
+        f"{OWN}efsAuth": any(system.get("authorizationConfig") for system in systems),
         f"{OWN}task-eni": definition.network_mode == "awsvpc",
     }
 
@@ -36,13 +36,13 @@ def _of_container(given: Any, has_role: bool) -> dict[str, bool]:
     """Return the attributes that a container requires, each with True."""
     driver = (given.get("logConfiguration") or {}).get("logDriver")
     in_ecr = ".dkr.ecr." in str(given.get("image"))
-    secrets = [each["valueFrom"] for each in given.get("secrets") or ()]
+    secrets = [secret["valueFrom"] for secret in given.get("secrets") or ()]
     rules = {
         f"{DOCKER}1.17": given.get("readonlyRootFilesystem") or given.get("linuxParameters"),
         f"{DOCKER}1.19": driver,
         f"{DOCKER}1.21": given.get("memoryReservation"),
         f"{DOCKER}1.24": given.get("healthCheck"),
-        f"{DOCKER}1.29": any(each.get("name") for each in given.get("portMappings") or ()),
+        f"{DOCKER}1.29": any(mapping.get("name") for mapping in given.get("portMappings") or ()),
         f"{AWS}ecr-auth": in_ecr,
         f"{AWS}logging-driver.{driver}": driver,
         f"{OWN}container-health-check": given.get("healthCheck"),
@@ -50,7 +50,7 @@ def _of_container(given: Any, has_role: bool) -> dict[str, bool]:
         f"{OWN}env-files.s3": given.get("environmentFiles"),
         f"{OWN}execution-role-awslogs": has_role and driver == "awslogs",
         f"{OWN}execution-role-ecr-pull": has_role and in_ecr,
-        f"{OWN}secrets.asm.{VARIABLES}": any(":secretsmanager:" in each for each in secrets),
+        f"{OWN}secrets.asm.{VARIABLES}": any(":secretsmanager:" in secret for secret in secrets),
         f"{OWN}secrets.ssm.{VARIABLES}": any(":secretsmanager:" not in each for each in secrets),
     }
     return {name: True for name, holds in rules.items() if holds}

@@ -59,7 +59,7 @@ def _ends_with_instance(attachment: Any, _: Any) -> bool:
     """Return whether a volume is deleted with its instance; one that was attached later is not (EC2, AttachVolume)."""
     volume, instance = (getattr(attachment, name, None) for name in ("volume_id", "instance"))
     devices = instance.block_device_mapping.values() if instance else ()
-    return any(each.delete_on_termination for each in devices if each.volume_id == volume)
+    return any(device.delete_on_termination for device in devices if device.volume_id == volume)
 
 
 def _vpc(database: Any) -> str | None:
@@ -79,15 +79,15 @@ def _is_public(database: Any, value: Any) -> bool:
 def _tasks(*statuses: str) -> Value:
     def count(cluster: Any, _: Any) -> int:
         tasks = backend("ecs").tasks.get(cluster.name, {}).values()
-        return sum(getattr(each, "last_status", None) in statuses for each in tasks)
+        return sum(getattr(task, "last_status", None) in statuses for task in tasks)
 
     return count
 
 
 def _services(status: str) -> Value:
     return lambda cluster, _: sum(
-        each.cluster_name == cluster.name and each.status == status
-        for each in backend("ecs").services.values()
+        service.cluster_name == cluster.name and service.status == status
+        for service in backend("ecs").services.values()
     )
 
 
@@ -157,7 +157,7 @@ MEMBERS: Mapping[str, Value] = {
         value if listener.protocol in ("HTTPS", "TLS") else None
     ),
     "iam Policy.PermissionsBoundaryUsageCount": lambda policy, _: sum(
-        each.permissions_boundary_arn == policy.arn for each in backend("iam").roles.values()
+        role.permissions_boundary_arn == policy.arn for role in backend("iam").roles.values()
     ),
     "rds DBInstance.BackupTarget": _or("region"),
     "rds DBInstance.DatabaseInsightsMode": _or("standard"),

@@ -120,7 +120,7 @@ class S3Request:
     @property
     def operation(self) -> str | None:
         """Return the operation's name in botocore's model; None if the model has none for the request."""
-        fitting = [each for each in _routes() if each.fits(self)]
+        fitting = [route for route in _routes() if route.fits(self)]
         # PutBucketLifecycle is a deprecated form of PutBucketLifecycleConfiguration with the same route.
         rank = [(each.weight, each.operation.endswith("Configuration")) for each in fitting]
         return fitting[rank.index(max(rank))].operation if fitting else None
@@ -203,7 +203,7 @@ def _routes() -> tuple[_Route, ...]:
         path, _, query = operation.http["requestUri"].partition("?")
         fixed = parse_qs(query, keep_blank_values=True)
         shape = operation.input_shape
-        required = [shape.members[each] for each in shape.required_members] if shape else []
+        required = [shape.members[member] for member in shape.required_members] if shape else []
         placed = [(each.serialization.get("location"), each.serialization) for each in required]
         routes.append(
             _Route(

@@ -76,7 +76,7 @@ def get_permission(bucket: FakeBucket, action: str, resource: str) -> Any:
         return PermissionResult.DENIED
     policy = json.loads(bucket.policy) if bucket.policy else {"Statement": []}
     statements = listed(policy["Statement"])
-    apply = [each for each in statements if each.get("Condition") != WITHOUT_TLS]
+    apply = [statement for statement in statements if statement.get("Condition") != WITHOUT_TLS]
     return IAMPolicy(json.dumps({"Statement": apply})).is_action_permitted(action, resource)
 
 
@@ -211,7 +211,7 @@ INFREQUENT = 30
 REFUSALS: hooks.Refusals = {
     "s3 PutBucketLifecycleConfiguration PutBucketLifecycle": (
         ("InvalidArgument", "Rule ID must be unique. Found same ID for more than one rule: {}", lambda p: (
-            twice(each["ID"] for each in _rules(p) if each.get("ID")))),
+            twice(rule["ID"] for rule in _rules(p) if rule.get("ID")))),
         ("InvalidArgument", "'Days' in Transition action must be greater than or equal to 30 for IA, and lower than "
          "those of Expiration: {}", lambda p: next(filter(None, map(_early, _rules(p))), None)),
         ("InvalidRequest", "At least one action needs to be specified in a rule: {}", lambda p: next((

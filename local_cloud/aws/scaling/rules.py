@@ -82,18 +82,18 @@ def service_of(target: Any) -> Any:
 def begin_activity(target: Any, count: int, cause: str) -> None:
     """Record that the desired count was set. The target's activity in progress, if any, is overridden."""
     settle_activities()
-    for each in ACTIVITIES:
-        if each.status == IN_PROGRESS and each.target.resource_id == target.resource_id:
-            each.end(OVERRIDDEN)
+    for activity in ACTIVITIES:
+        if activity.status == IN_PROGRESS and activity.target.resource_id == target.resource_id:
+            activity.end(OVERRIDDEN)
     ACTIVITIES.append(Activity(target=target, count=count, cause=cause, started=STORE.now()))
     del ACTIVITIES[:-KEPT]
 
 
 def settle_activities() -> None:
-    for each in ACTIVITIES:
-        service = service_of(each.target) if each.status == IN_PROGRESS else None
-        if service is not None and service.running_count == each.count:
-            each.end(SUCCESSFUL)
+    for activity in ACTIVITIES:
+        service = service_of(activity.target) if activity.status == IN_PROGRESS else None
+        if service is not None and service.running_count == activity.count:
+            activity.end(SUCCESSFUL)
 
 
 @instead(SERVICE, "DescribeScalingActivities")
@@ -101,7 +101,7 @@ def describe_activities(params: Params) -> Params:
     """Return the activities, the newest first, all on one page."""
     settle_activities()
     wanted = params.get("ResourceId")
-    found = [each for each in ACTIVITIES if wanted in (None, each.target.resource_id)]
+    found = [activity for activity in ACTIVITIES if wanted in (None, activity.target.resource_id)]
     return {"ScalingActivities": [each.described() for each in reversed(found)]}
 
 
@@ -113,12 +113,12 @@ def describe_policies(params: Params) -> Params:
     """
     names, resource = params.get("PolicyNames"), params.get("ResourceId")
     found = [
-        _build_policy(each)
-        for each in backend(SERVICE).policies.values()
-        if each.service_namespace == params["ServiceNamespace"]
-        and (not names or each.policy_name in names)
-        and resource in (None, each.resource_id)
-        and params.get("ScalableDimension") in (None, each.scalable_dimension)
+        _build_policy(policy)
+        for policy in backend(SERVICE).policies.values()
+        if policy.service_namespace == params["ServiceNamespace"]
+        and (not names or policy.policy_name in names)
+        and resource in (None, policy.resource_id)
+        and params.get("ScalableDimension") in (None, policy.scalable_dimension)
     ]
     return {"ScalingPolicies": found}
 
@@ -194,9 +194,9 @@ def policy_is_complete(params: Params) -> None:
         words = f"Invalid resource label: {metric.get('ResourceLabel')}"
         raise Refused("ValidationException", words)
     others = [
-        _metric(each.target_tracking_scaling_policy_configuration)
-        for each in backend(SERVICE).policies.values()
-        if each.resource_id == params["ResourceId"] and each.policy_name != params["PolicyName"]
+        _metric(policy.target_tracking_scaling_policy_configuration)
+        for policy in backend(SERVICE).policies.values()
+        if policy.resource_id == params["ResourceId"] and policy.policy_name != params["PolicyName"]
     ]
     if metric and metric in others:
         words = "Only one TargetTrackingScaling policy for a given metric specification is allowed."
@@ -222,7 +222,7 @@ def delete_dependents(params: Params) -> None:
     """Delete policies and scheduled actions with their target (API reference, DeregisterScalableTarget)."""
     scaling, resource = backend(SERVICE), params["ResourceId"]
     scaling.scheduled_actions = [
-        each for each in scaling.scheduled_actions if each.resource_id != resource
+        action for action in scaling.scheduled_actions if action.resource_id != resource
     ]
     for key, policy in list(scaling.policies.items()):
         if policy.resource_id == resource:

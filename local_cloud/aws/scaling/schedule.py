@@ -19,7 +19,7 @@ def schedule_is_understood(params: Params) -> None:
     """
     refuse_without_target(params)
     named = tuple(params[name] for name in NAMED)
-    known = [each for each in backend(SERVICE).scheduled_actions if _named(each) == named]
+    known = [action for action in backend(SERVICE).scheduled_actions if _named(action) == named]
     schedule = str(params.get("Schedule") or (known[0].schedule if known else ""))
     if not is_schedule(schedule, zone := params.get("Timezone")):
         words = f"Invalid schedule {schedule} or time zone {zone}"

@@ -108,7 +108,7 @@ def _aim(calls: Calls, _: Kind, inputs: Values) -> str:
 
 def _look_target(subject: Subject) -> Values | None:
     listed = subject.calls("events", "list_targets_by_rule", {"Rule": subject.inputs["rule"]})
-    wanted = [each for each in listed["Targets"] if each["Id"] == subject.inputs["targetId"]]
+    wanted = [target for target in listed["Targets"] if target["Id"] == subject.inputs["targetId"]]
     return dict(wanted[0]) if wanted else None
 
 

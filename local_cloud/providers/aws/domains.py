@@ -11,7 +11,7 @@ from local_cloud.providers.kind import Kind, Subject, Values, on_change, regular
 
 def _options(_: Subject, found: Values) -> list[Values]:
     """Return the validation records, one for each domain name."""
-    return [_option(each) for each in found["DomainValidationOptions"]]
+    return [_option(option) for option in found["DomainValidationOptions"]]
 
 
 def _option(option: Any) -> Values:

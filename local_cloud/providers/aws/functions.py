@@ -32,9 +32,9 @@ def availability_zones(calls: Calls, asked: Values) -> Values:
     return {
         "id": calls.region,
         "region": calls.region,
-        "names": [each["ZoneName"] for each in zones],
-        "zoneIds": [each["ZoneId"] for each in zones],
-        "groupNames": sorted({each.get("GroupName") or calls.region for each in zones}),
+        "names": [zone["ZoneName"] for zone in zones],
+        "zoneIds": [zone["ZoneId"] for zone in zones],
+        "groupNames": sorted({zone.get("GroupName") or calls.region for zone in zones}),
     }
 
 
@@ -105,7 +105,7 @@ def _vpc(calls: Calls, found: Values) -> Values:
 
 
 def _tags(found: Values) -> dict[str, str]:
-    return {each["Key"]: each["Value"] for each in found.get("Tags") or ()}
+    return {tag["Key"]: tag["Value"] for tag in found.get("Tags") or ()}
 
 
 def subnets(calls: Calls, asked: Values) -> Values:

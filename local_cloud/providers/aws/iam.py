@@ -83,7 +83,7 @@ def _other_versions(subject: Subject) -> list[str]:
     """Return the ids of the versions that are not the default one, the oldest first."""
     found = subject.call("list_policy_versions")["Versions"]
     others = [each for each in found if not each["IsDefaultVersion"]]
-    return [each["VersionId"] for each in sorted(others, key=lambda each: each["CreateDate"])]
+    return [other["VersionId"] for other in sorted(others, key=lambda each: each["CreateDate"])]
 
 
 def _new_version(subject: Subject) -> None:

@@ -52,7 +52,7 @@ def _ends(subject: Subject, routes: Any) -> Ends:
             [(names[name], given[name]) for name in names if name in given]
             for names in (DESTINATIONS, TARGETS)
         ]
-        if [len(each) for each in ends] != [1, 1]:
+        if [len(end) for end in ends] != [1, 1]:
             raise ValueError(f"a route needs one destination and one target, but it has {given}")
         found[ends[0][0]] = ends[1][0]
     return found

@@ -46,9 +46,9 @@ def schedules(case: Case) -> Iterator[Finding]:
     """Find jobs whose schedule is missing, disabled or another one than the stack file's."""
     settings = settings_of(case)
     jobs, seen = _jobs(case), list[Text]()
-    for each in settings.jobs:
-        if each.name in jobs.schedules:
-            seen += differences(each, jobs.schedules[each.name], paused=bool(paused(case)))
+    for job in settings.jobs:
+        if job.name in jobs.schedules:
+            seen += differences(job, jobs.schedules[job.name], paused=bool(paused(case)))
     if seen:
         yield Finding(
             SCHEDULE_DIFFERS,
@@ -62,7 +62,7 @@ def schedules(case: Case) -> Iterator[Finding]:
 def role(case: Case) -> Iterator[Finding]:
     """Check that the role of the schedules may run the jobs' tasks and pass the tasks' roles."""
     jobs = _jobs(case)
-    known = [each for each in jobs.schedules.values() if each]
+    known = [schedule for schedule in jobs.schedules.values() if schedule]
     for arn in dict.fromkeys(each.role for each in known):
         mine = [each for each in known if each.role == arn]
         if finding := _role_denied(case, jobs, arn, mine):
@@ -80,11 +80,11 @@ def _role_denied(case: Case, jobs: Jobs, arn: str, schedules: list[Schedule]) ->
     elif (trust := trusts(role.trust, SCHEDULER, sent)).verdict is False:
         seen, fixes = tuple(permissions.distrust(name, SCHEDULER, trust)), (case.restore(),)
     else:
-        needs = dict.fromkeys(need for each in schedules for need in _needs(jobs, each))
+        needs = dict.fromkeys(need for schedule in schedules for need in _needs(jobs, schedule))
         lacks = permissions.lacking(role, list(needs))
         if not lacks:
             return None
-        seen = tuple(permissions.refusal(name, each) for each in lacks)
+        seen = tuple(permissions.refusal(name, lack) for lack in lacks)
         fixes = (*permissions.given(name, lacks), case.or_restore())
     return Finding(
         ROLE_DENIED,

@@ -34,9 +34,9 @@ def stage(case: Case) -> str:
     if now.service.problem:
         return UNKNOWN
     basics = (now.balancer, now.group, now.database)
-    if any(each.value for each in basics):
+    if any(basic.value for basic in basics):
         return FIRST
-    return NOTHING if all(each.absent for each in basics) else UNKNOWN
+    return NOTHING if all(basic.absent for basic in basics) else UNKNOWN
 
 
 STAGES = {
@@ -91,7 +91,7 @@ def _no_stack(case: Case) -> Finding:
 def _left(case: Case, remains: Remains) -> Finding:
     settings = settings_of(case)
     names = case.now.names
-    commands = tuple(each.command for each in remains.holders if each.command)
+    commands = tuple(holder.command for holder in remains.holders if holder.command)
     fixes = (
         Fix(t("Delete what is not the stack's, if nobody needs it:"), commands),
         Fix(t("Then end the destroy:"), (f"pulumi destroy -s {settings.stack}",)),
@@ -105,7 +105,7 @@ def _left(case: Case, remains: Remains) -> Finding:
         why=t("Neither its load balancer nor its target group nor its database exists."),
         seen=(
             t("Left: {resources}.", resources=", ".join(remains.resources)),
-            *(holds(each) for each in remains.holders),
+            *(holds(holder) for holder in remains.holders),
         ),
         fixes=fixes if commands else fixes[1:],
     )

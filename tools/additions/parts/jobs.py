@@ -102,14 +102,14 @@ class Jobs:
     def last(self, job: str) -> Run | None:
         """Return a job's last run of its schedule's task definition that has ended."""
         schedule = self.schedules.get(job)
-        mine = (each for each in self.runs if each.job == job and each.ended)
+        mine = (run for run in self.runs if run.job == job and run.ended)
         return next((e for e in mine if schedule and e.definition == schedule.definition), None)
 
 
 def _jobs(now: Reading) -> Jobs | None:
     """Read the declared jobs, where there is a service or the stack file asks for one."""
     settings, session = settings_of(now), now.session
-    names, declared = settings.names, [each.name for each in settings.jobs]
+    names, declared = settings.names, [job.name for job in settings.jobs]
     if not (declared and (settings.ecs_enabled or now.service.value)):
         return None
     known = schedules(session, names, declared)
@@ -231,7 +231,7 @@ def _newest_first(runs: Iterable[Run]) -> tuple[Run, ...]:
 def _last_lines(session: Session, names: StackNames, run: Run) -> tuple[str, ...]:
     stream = f"{names.job_streams(run.job)}/{run.task}"
     events = read_existing(task_logs.tail, session, names.log_group, stream, LINES)
-    return tuple(each["message"].rstrip() for each in events or ())
+    return tuple(event["message"].rstrip() for event in events or ())
 
 
 def differences(job: Job, schedule: Schedule | None, *, paused: bool) -> Iterator[Text]:

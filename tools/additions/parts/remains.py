@@ -59,7 +59,7 @@ def remains(session: Session, settings: Settings) -> Remains:
     vpcs = [str(each["VpcId"]) for each in found]
     return Remains(
         resources=(*(f"ec2 {vpc}" for vpc in vpcs), *_named(session, settings.names)),
-        holders=tuple(each for vpc in vpcs for each in _holders(session, vpc, settings.tags)),
+        holders=tuple(holder for vpc in vpcs for holder in _holders(session, vpc, settings.tags)),
     )
 
 
@@ -97,7 +97,7 @@ def _named(session: Session, names: StackNames) -> Iterator[str]:
     fixed = (names.repository, names.log_group)
     buckets = (f"{names.prefix}-{role}" for role in ("database", "uploads", "access-logs"))
     ours = re.compile(
-        "|".join((*map(re.escape, fixed), *(f"{each}-[0-9a-f]{{7}}" for each in buckets)))
+        "|".join((*map(re.escape, fixed), *(f"{bucket}-[0-9a-f]{{7}}" for bucket in buckets)))
     )
     for service, operation, key, name in NAMED:
         found = (str(each[name]) for each in session.all(service, operation, key))

@@ -36,7 +36,7 @@ def old_name(identifier: str) -> str:
 def instances(session: Session, identifier: str) -> tuple[Database, ...]:
     """Return the instances that a restore of a database has beside it. Raises AwsProblem."""
     names = temporary_name(identifier), old_name(identifier)
-    found = (read_existing(rds.database, session, each, False) for each in names)
+    found = (read_existing(rds.database, session, name, False) for name in names)
     return tuple(each for each in found if each is not None)
 
 

@@ -98,7 +98,7 @@ def _working(place: str, case: Case) -> Status:
 
 
 def _forward(case: Case) -> Status:
-    healthy = sum(each.state == "healthy" for each in case.task_targets)
+    healthy = sum(target.state == "healthy" for target in case.task_targets)
     counts, enough = {"healthy": healthy, "desired": case.desired}, healthy >= case.desired
     if case.given_up and not enough:
         text = t("{healthy} of {desired} targets are healthy; ECS has given up.", **counts)
@@ -124,7 +124,7 @@ def _tasks(case: Case) -> Status:
 def _ports(case: Case) -> Text:
     balancer = case.now.balancer.value
     listeners = balancer.listeners if balancer else ()
-    ports = ", ".join(f"{each.protocol} {each.port}" for each in listeners) or "-"
+    ports = ", ".join(f"{listener.protocol} {listener.port}" for listener in listeners) or "-"
     allowed = case.target.page.allowed
     if allowed.everyone:
         return t("Open to the internet: {ports}.", ports=ports)

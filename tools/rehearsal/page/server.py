@@ -148,7 +148,7 @@ def _language(request: Request) -> str:
     if chosen in LANGUAGES:
         return chosen
     # best_match would take a less wanted "ja" before "en-US".
-    wanted = (each.partition("-")[0].lower() for each in request.accept_languages.values())
+    wanted = (language.partition("-")[0].lower() for language in request.accept_languages.values())
     return next((each for each in wanted if each in LANGUAGES), "en")
 
 

@@ -239,7 +239,7 @@ def processes(case: Case) -> list[dict[str, str]]:
     jobs = case.now.of(JOBS).value or Jobs()
     rows = [(each.process, worker(each)) for each in case.workers]
     for name, schedule in jobs.schedules.items():
-        last = next((run_text(each) for each in jobs.runs if each.job == name), NO_RUN)
+        last = next((run_text(run) for run in jobs.runs if run.job == name), NO_RUN)
         schedule_text = schedule.expression if schedule else "-"
         rows.append((name, joined(". ", (verbatim(schedule_text), last))))
     return [{"name": name, "text": str(text)} for name, text in rows]

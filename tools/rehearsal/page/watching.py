@@ -235,8 +235,8 @@ class Watcher:
             lines = logs.masked(logs.read(self._session, names, LogQuery(last=LOG_LINES)))
         except AwsProblem:
             return  # There is no log yet, or it is why the doctor finds something.
-        for each in lines:
-            yield Event(each.at, "log", each.task[:8], verbatim(each.text.rstrip()))
+        for line in lines:
+            yield Event(line.at, "log", line.task[:8], verbatim(line.text.rstrip()))
 
 
 def _still_answers(before: Snapshot) -> Part[PageAnswer] | None:
