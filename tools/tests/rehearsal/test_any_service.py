@@ -147,6 +147,8 @@ def test_mistake_is_red_at_once_with_its_cause_first_and_goes_as_it_says(
     for command in commands(red, first["title"]):
         shop.typed(command)
     shop.pulumi(*UP, "--refresh")
+    if "left" in mistake:  # What the cure has made besides the program, a person takes away.
+        shop.typed(mistake["left"])
 
 
 def draw(red: str) -> None:
