@@ -118,15 +118,6 @@ def test_the_role_of_another_stack_or_project_may_change_none_of_it(life, other)
     assert short(call for call in through if allowed(deploy, call)) == []
 
 
-def test_a_role_without_the_bound_cannot_be_made(life):
-    roles = [call for call in life.calls if call.action == "iam:CreateRole"]
-    assert len(roles) >= 5
-    for call in roles:
-        without = replace(call, context={**call.context, "iam:PermissionsBoundary": None})
-        assert allowed(life.delivery.deploy, call)
-        assert not allowed(life.delivery.deploy, without)
-
-
 def test_the_bound_lets_the_stacks_roles_do_what_their_policies_say(life):
     """The parts of an ARN that a policy leaves open do not matter to the bound, nor does a secret's tag."""
     bound, wrong = [life.delivery.boundary], []
