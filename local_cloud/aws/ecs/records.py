@@ -31,17 +31,11 @@ class TaskRecord(SimpleNamespace):
 def asked_by_run_task(params: hooks.Params) -> tuple[Any, Any]:
     """Return RunTask's settings, in the form of a service's record, and its task definition.
 
-    The definition is a copy with the overrides. Raises Refused with ECS's message.
+    The definition is a copy with the overrides.
     """
     ecs = hooks.backend("ecs")
     cluster = ecs._get_cluster(params.get("cluster", "default"))
     definition = copy(ecs.describe_task_definition(params["taskDefinition"]))
-    network = params.get("networkConfiguration")
-    if not network:
-        raise hooks.Refused(
-            "InvalidParameterException",
-            "Network Configuration must be provided when networkMode 'awsvpc' is specified.",
-        )
     overrides = params.get("overrides") or {}
     definition.container_definitions = list(_overridden(definition, overrides))
     record = SimpleNamespace(
@@ -50,7 +44,7 @@ def asked_by_run_task(params: hooks.Params) -> tuple[Any, Any]:
         cluster_arn=cluster.arn,
         launch_type=params.get("launchType") or "FARGATE",
         enable_execute_command=bool(params.get("enableExecuteCommand")),
-        network_configuration=network,
+        network_configuration=params["networkConfiguration"],
         load_balancers=[],
         propagate_tags=params.get("propagateTags") or "NONE",
         tags=params.get("tags") or [],
@@ -65,7 +59,7 @@ def _overridden(definition: Any, overrides: Mapping[str, Any]) -> Iterator[dict[
     """Return the containers with RunTask's overrides, without ports: they get no requests."""
     given = {each["name"]: each for each in overrides.get("containerOverrides") or ()}
     for container in definition.container_definitions:
-        mine = given.pop(container["name"], {})
+        mine = given.get(container["name"], {})
         variables = {
             each["name"]: each
             for each in [*container["environment"], *(mine.get("environment") or ())]
@@ -73,12 +67,6 @@ def _overridden(definition: Any, overrides: Mapping[str, Any]) -> Iterator[dict[
         changes = {"environment": list(variables.values()), "portMappings": []}
         changes |= {"command": mine["command"]} if mine.get("command") else {}
         yield {**container, **changes}
-    if given:
-        raise hooks.Refused(
-            "InvalidParameterException",
-            f"Override for container named {next(iter(given))} is not a container in the "
-            "TaskDefinition.",
-        )
 
 
 def pending_record(

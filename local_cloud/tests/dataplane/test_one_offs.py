@@ -12,9 +12,7 @@ from typing import Any
 
 import pytest
 
-from local_cloud.aws.ec2 import interfaces
 from local_cloud.aws.ecs.containers import OUT_OF_MEMORY
-from local_cloud.aws.s3 import rules
 from local_cloud.tests.dataplane.conftest import own_mounts
 from local_cloud.tests.dataplane.declarations import (
     REGION,
@@ -24,7 +22,7 @@ from local_cloud.tests.dataplane.declarations import (
     statement,
     trust,
 )
-from local_cloud.tests.dataplane.stack import changed, refusal
+from local_cloud.tests.dataplane.stack import changed
 
 SAY = "import os; print('hello from', os.environ['APP_VERSION'], os.environ['ONCE']); raise SystemExit(3)"
 ALL = "import json, os; print(json.dumps(dict(os.environ)))"
@@ -113,23 +111,6 @@ def test_environment_is_what_is_declared_and_the_platform_s(running, secret):
     }
 
 
-ENTRY = "import sys, time; print('entry', *sys.argv[1:], flush=True); time.sleep(600)"
-
-
-def test_entry_point_is_kept_by_a_command_and_not_by_a_health_check(running):
-    [image] = running.images.values()
-    entry_point = ("python3", "-c", ENTRY)
-    running.images[f"{REPOSITORY}:entry"] = replace(image, entry_point=entry_point)
-    check = {"command": ["CMD", "true"], "interval": 5}
-    definition = define(running, "entry", image=f"{REPOSITORY}:entry", healthCheck=check)
-    arn = run_task(running, "report", "all", taskDefinition=definition)
-    running.until(lambda: running.task(arn)["healthStatus"] == "HEALTHY", what="its check")
-    assert running.lines(arn) == ["entry report all"]
-    running.stop_task(arn)
-    running.until_task(arn, "STOPPED")
-    del running.images[f"{REPOSITORY}:entry"]
-
-
 S3 = """
 import boto3
 s3 = boto3.client("s3")
@@ -139,7 +120,6 @@ s3.put_object(Bucket="app-uploads", Key="secret/one", Body=b"two")
 
 
 def test_s3_gives_a_task_what_its_role_allows(running):
-    rules.install()
     s3 = running.client("s3")
     place = {"LocationConstraint": REGION}
     s3.create_bucket(Bucket="app-uploads", CreateBucketConfiguration=place)
@@ -269,7 +249,6 @@ def test_secret_with_a_key_of_its_own_needs_the_key(running, allowed):
 @contextmanager
 def endpoints(running, *services: str, **where: Any):
     """Make endpoints for a while, in a VPC whose hosts have names."""
-    interfaces.install()
     ec2, ids = running.ec2, running.ids
     ec2.modify_vpc_attribute(VpcId=ids["vpc"], EnableDnsHostnames={"Value": True})
     named = {each: f"com.amazonaws.{REGION}.{each}" for each in services}
@@ -316,41 +295,20 @@ def test_task_starts_without_the_internet_by_endpoints(running):
         assert end(ended(running, "true"))[2] == 0
 
 
-@pytest.mark.parametrize(
-    ("broken", "reason"),
-    [
-        (lambda on: private_names(on, "ecr.api"), ENDPOINT),
-        (lambda on: private_names(on, "ecr.dkr"), REGISTRY),
-        (only_endpoints, LAYERS),
-        (lambda on: trusting_lambda(on, "execution"), ASSUME.format("execution")),
-        (lambda on: trusting_lambda(on, "task"), ASSUME.format("task")),
-        (lambda on: on.without_dns(), LOOKUP),
-    ],
-    ids=[
-        "an endpoint that refuses",
-        "another that refuses",
-        "no way to S3",
-        "execution role",
-        "task role",
-        "the VPC without DNS",
-    ],
-)
-def test_task_does_not_start_without_roles_for_ecs_and_dns(running, broken, reason):
-    with broken(running):
+BROKEN = {
+    "an endpoint that refuses": (lambda on: private_names(on, "ecr.api"), ENDPOINT),
+    "another that refuses": (lambda on: private_names(on, "ecr.dkr"), REGISTRY),
+    "no way to S3": (only_endpoints, LAYERS),
+    "execution role": (lambda on: trusting_lambda(on, "execution"), ASSUME.format("execution")),
+    "task role": (lambda on: trusting_lambda(on, "task"), ASSUME.format("task")),
+    "the VPC without DNS": (lambda on: on.without_dns(), LOOKUP),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_task_does_not_start_without_roles_for_ecs_and_dns(running, broken):
+    wrong, reason = BROKEN[broken]
+    with wrong(running):
         task = ended(running, "true")
     assert task["stopCode"] == "TaskFailedToStart"
     assert re.search(reason, task["stoppedReason"])
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"container": "web"}, "Override for container named web is not a container in the"),
-        ({"networkConfiguration": None}, "Network Configuration must be provided when"),
-    ],
-    ids=["another container", "no network"],
-)
-def test_run_task_refuses_the_same_as_ecs(running, change, words):
-    refused = refusal(lambda: run_task(running, "true", **change))
-    assert refused.code == "InvalidParameterException"
-    assert words in refused.message

@@ -164,8 +164,9 @@ def test_a_container_sees_neither_the_user_s_home_nor_the_checkout(start, image)
     running.wait()
 
 
-def test_a_health_check_runs_in_the_container_s_files(start):
-    running = start(sys.executable, "-c", "input()", **READ_ONLY)
+def test_a_health_check_runs_in_the_container_s_files_without_its_entry_point(start, image):
+    used = replace(image, entry_point=(sys.executable, "-c", "input()"))
+    running = start("report", used=used, **READ_ONLY)
     try:
         write = "import sys; open(sys.argv[1], 'x')"
         assert running.check([sys.executable, "-c", write, "/tmp/x"], 10) == 0
