@@ -20,12 +20,6 @@ class Journey(Story):
     """The target group that was made anew, and those of the rule and of the service."""
     password: str = ""
 
-    def up_as_planned(self, name: str) -> None:
-        """A step that does nothing but what the preview before it has planned."""
-        plan = str(self.stack.home.project / "plan.json")
-        self.stack.pulumi.run("preview", "--save-plan", plan, "--stack", self.stack.name)
-        self.keep(name, self.stack.pulumi.update("up", self.stack.name, "--plan", plan))
-
     def tag(self, name: str) -> str:
         [image] = re.findall(r'"baseImageName": ?"[^"]+:([^":]+)"', self.seen[name])
         return str(image)
@@ -48,7 +42,10 @@ def journey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
         stack.state_file.write_text(before)
         journey.up("after a kill")
         another.unlink()
-        journey.up_as_planned("sources of the first version")
+        plan = str(stack.home.project / "plan.json")
+        stack.pulumi.run("preview", "--save-plan", plan, "--stack", stack.name)
+        as_planned = stack.pulumi.update("up", stack.name, "--plan", plan)
+        journey.keep("sources of the first version", as_planned)
         more = {"containerPort": "8081", "taskCpu": "512", "taskMemory": "1024"}
         journey.up("another revision, port and size", imageRevision="2", **more)
         stack.edit("infra/load_balancer.py", "port=TARGET_PORT,", "port=TARGET_PORT + 1,")

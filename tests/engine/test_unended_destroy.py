@@ -17,24 +17,20 @@ def ops(stack: LocalStack, *command: str) -> str:
     return done.stdout
 
 
-class Others:
-    """What somebody else has made in the stack's VPC."""
-
-    def __init__(self, stack: LocalStack) -> None:
-        named = [{"Name": "tag:stack", "Values": [stack.name]}]
-        calls = stack.calls
-        [vpc] = calls("ec2", "describe_vpcs", {"Filters": named})["Vpcs"]
-        self.vpc = vpc["VpcId"]
-        subnets = calls("ec2", "describe_subnets", {"Filters": named})["Subnets"]
-        at = {"SubnetId": subnets[0]["SubnetId"], "Description": "somebody's function"}
-        card = calls("ec2", "create_network_interface", at)["NetworkInterface"]
-        table = calls("ec2", "create_route_table", {"VpcId": self.vpc})["RouteTable"]
-        group = {"GroupName": "theirs", "Description": "theirs", "VpcId": self.vpc}
-        self.ids = {
-            "network-interface": card["NetworkInterfaceId"],
-            "route-table": table["RouteTableId"],
-            "security-group": calls("ec2", "create_security_group", group)["GroupId"],
-        }
+def make_others(stack: LocalStack) -> tuple[str, dict[str, str]]:
+    """Make what somebody else has in the stack's VPC; return the VPC's id, and their ids by their kinds."""
+    named, calls = {"Filters": [{"Name": "tag:stack", "Values": [stack.name]}]}, stack.calls
+    [vpc] = calls("ec2", "describe_vpcs", named)["Vpcs"]
+    subnet, *_ = calls("ec2", "describe_subnets", named)["Subnets"]
+    at = {"SubnetId": subnet["SubnetId"], "Description": "somebody's function"}
+    card = calls("ec2", "create_network_interface", at)["NetworkInterface"]
+    table = calls("ec2", "create_route_table", {"VpcId": vpc["VpcId"]})["RouteTable"]
+    group = {"GroupName": "theirs", "Description": "theirs", "VpcId": vpc["VpcId"]}
+    return vpc["VpcId"], {
+        "network-interface": card["NetworkInterfaceId"],
+        "route-table": table["RouteTableId"],
+        "security-group": calls("ec2", "create_security_group", group)["GroupId"],
+    }
 
 
 @pytest.fixture(scope="module")
@@ -46,23 +42,23 @@ def stack(tmp_path_factory):
 def test_status_and_doctor_say_what_is_left_what_holds_it_and_how_it_ends(stack, monkeypatch):
     monkeypatch.setattr(ec2, "DETACH_SECONDS", 0.3)
     stack.up()
-    others = Others(stack)
+    vpc, others = make_others(stack)
     with pytest.raises(PulumiFailed, match="DependencyViolation"):
         stack.destroy()
     assert stack.resources()
     status, doctor = ops(stack, "status"), ops(stack, "doctor")
     found = json.loads(ops(stack, "status", "--json"))["left"]
-    assert f"ec2 {others.vpc}" in found["resources"]
+    assert f"ec2 {vpc}" in found["resources"]
     for said in (status, doctor):
         assert "only parts of it are there" in said
         assert [each for each in found["resources"] if each not in said] == []
-        assert [each for each in others.ids.values() if f"{each} is in its VPC" not in said] == []
+        assert [each for each in others.values() if f"{each} is in its VPC" not in said] == []
         assert "somebody's function" in said
         assert "pulumi destroy -s poc" in said
         assert "nothing is there" not in said
         assert "There is no stack" not in said
     found = re.findall(r"aws ec2 delete-([a-z-]+) .*--([a-z-]+-id) (\S+)", doctor)
-    assert [(kind, held) for kind, _, held in found] == list(others.ids.items())
+    assert [(kind, held) for kind, _, held in found] == list(others.items())
     for kind, option, held in found:
         word = "".join(each.title() for each in option.split("-"))
         stack.calls("ec2", f"delete_{kind.replace('-', '_')}", {word: held})

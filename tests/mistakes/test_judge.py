@@ -1,4 +1,4 @@
-"""The judge shares no code with what it judges, and draws and totals are what their seed says."""
+"""The judge shares no code with what it judges, and its verdicts are those of CONTRIBUTING.md."""
 
 import ast
 import gzip
@@ -7,10 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local_cloud.access import Access
-from local_cloud.calls import Calls
 from tests.mistakes import judge, report
-from tests.mistakes.draws import FIRST, Plan, drawn
 from tests.mistakes.judge import Case, Sight, Users
 from tests.support import listing
 
@@ -67,25 +64,6 @@ def test_users_of_a_canary_are_hurt_beyond_its_share(asked, failed, hurt):
     users = Users(lambda: ("", ""))
     users.asked, users.failed = asked, ["status 500"] * failed
     assert users.hurt() == hurt
-
-
-def test_a_draw_is_a_function_of_its_seed_and_number():
-    group = {
-        "type": "aws:lb/targetGroup:TargetGroup",
-        "urn": "urn:pulumi:poc::careapp::aws:lb/targetGroup:TargetGroup::tg",
-        "id": "arn:aws:elasticloadbalancing:tg",
-        "inputs": {"healthCheck": {"path": "/health", "interval": 10}, "port": 80},
-        "outputs": {"arn": "arn:aws:elasticloadbalancing:tg"},
-    }
-    calls = Calls(Access("http://127.0.0.1:9", "ap-northeast-1", "key", "none"))
-    plans = [Plan.of(1, number) for number in range(60)]
-    of_program = [plan for plan in plans if plan.sources == ("program",)]
-    assert len(of_program) > 10
-    once, again = ([drawn(plan, [group], [group], calls) for plan in of_program] for _ in range(2))
-    assert once == again
-    assert len({*map(str, once)}) > 8
-    assert {*map(str, plans)} != {str(Plan.of(2, number)) for number in range(60)}
-    assert {plan.moment for plan in plans} >= {FIRST}
 
 
 def rows(**counts: int) -> list[dict]:

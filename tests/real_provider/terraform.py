@@ -170,8 +170,10 @@ class Terraform:
         return replace(self, folder=shutil.copytree(self.folder, folder, symlinks=True))
 
     def run(self, *words: str, code: int | None = 0) -> str:
+        talking = words[0] in ("init", "plan", "apply", "destroy")
+        quiet = ("-no-color", "-input=false") if talking else ()
         done = subprocess.run(
-            ["terraform", words[0], *_quiet(words[0]), *words[1:]],
+            ["terraform", words[0], *quiet, *words[1:]],
             cwd=self.folder,
             env={**self.environment, "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"},
             stdin=subprocess.DEVNULL,
@@ -184,10 +186,6 @@ class Terraform:
                 f"terraform {' '.join(words)}: {done.stdout[-2000:]}\n{done.stderr}"
             )
         return done.stdout
-
-
-def _quiet(command: str) -> tuple[str, ...]:
-    return ("-no-color", "-input=false") if command in ("init", "plan", "apply", "destroy") else ()
 
 
 def changed(change: Json) -> list[str]:

@@ -123,12 +123,8 @@ def test_no_child_waits_for_one_that_it_does_not_need(monitor):
     monitor.late = ("aws:ec2/subnet:Subnet", "careapp-poc-public-1")
     construct(monitor, natGateways={"strategy": "Single"})
     assert monitor.released
-
-
-def test_a_nat_gateway_gets_the_address_that_was_made_for_it(monitor):
-    construct(monitor, natGateways={"strategy": "Single"})
     [nat] = [request for request in monitor.made if request.type.endswith("NatGateway")]
-    assert values(nat.object)["allocationId"] == "${Eip/careapp-poc-1}"
+    assert values(nat.object)["allocationId"] == "${Eip/careapp-poc-1}", "which is not recorded"
 
 
 def numbered(*kinds):
@@ -136,43 +132,38 @@ def numbered(*kinds):
     return [f"{kind}-{number}" for kind in kinds for number in (1, 2)]
 
 
-SUBNETS = numbered(*(f"Subnet/careapp-poc-{kind}" for kind in ("public", "private", "database")))
-ROUTES = numbered("Route/careapp-poc-private", "Route/careapp-poc-public")
+CHILDREN = {
+    "publicSubnets": numbered("Subnet/careapp-poc-public"),
+    "privateSubnets": numbered("Subnet/careapp-poc-private"),
+    "isolatedSubnets": numbered("Subnet/careapp-poc-database"),
+}
+SUBNETS = {urn for urns in CHILDREN.values() for urn in urns}
 OWN = {
     "natGateways": ["NatGateway/careapp-poc-1"],
     "eips": ["Eip/careapp-poc-1"],
     "internetGateway": ["InternetGateway/careapp-poc"],
-    "routes": ROUTES,
+    "routes": numbered("Route/careapp-poc-private", "Route/careapp-poc-public"),
 }
 """The outputs with children of their own, apart from the VPC and the subnets."""
 
 
-def test_the_outputs_are_those_of_the_sdk(monitor):
-    """The subnets by their kind, as resources and as ids."""
-    state = values(construct(monitor, natGateways={"strategy": "None"}).state)
-    outputs = [each for each in vars(Vpc).values() if isinstance(each, property)]
-    assert set(state) == {each.fget._pulumi_name for each in outputs}
-    assert state["vpcId"] == "${Vpc/careapp-poc}"
-    assert monitor.outputs == [{}], "the real one keeps no outputs in the state"
-    for kind, name in (("public", "public"), ("private", "private"), ("isolated", "database")):
-        expected = numbered(f"Subnet/careapp-poc-{name}")
-        assert [each["urn"] for each in state[f"{kind}Subnets"]] == expected
-        assert state[f"{kind}SubnetIds"] == [f"${{{urn}}}" for urn in expected]
-
-
-def test_an_output_has_its_children_and_depends_on_them(monitor):
+def test_the_outputs_are_those_of_the_sdk_and_depend_on_their_children(monitor):
     """And on the VPC and all subnets, as awsx has recorded itself (provider/testdata/recorded/TestProviderUpgrade)."""
     answer = construct(monitor, natGateways={"strategy": "Single"})
-    state = values(answer.state)
-    assert set(answer.stateDependencies) == set(state)
-    plain = ("vpc", "vpcId", "vpcEndpoints", "subnetLayout", "subnets")
-    plain += ("publicSubnets", "publicSubnetIds", "isolatedSubnets", "isolatedSubnetIds")
-    for output in (*plain, *OWN):
+    state, outputs = values(answer.state), vars(Vpc).values()
+    names = {each.fget._pulumi_name for each in outputs if isinstance(each, property)}
+    assert names == set(state) == set(answer.stateDependencies)
+    assert monitor.outputs == [{}], "the real one keeps no outputs in the state"
+    plain = ("vpc", "vpcId", "vpcEndpoints", "subnetLayout", "subnets", "publicSubnets")
+    for output in (*plain, "publicSubnetIds", "isolatedSubnets", "isolatedSubnetIds", *OWN):
         depends = {"Vpc/careapp-poc", *SUBNETS, *OWN.get(output, ())}
         assert set(answer.stateDependencies[output].urns) == depends
-    for output in ("natGateways", "routes"):
-        assert [each["urn"] for each in state[output]] == OWN[output]
+    assert state["vpcId"] == "${Vpc/careapp-poc}"
     assert state["internetGateway"]["id"] == "${InternetGateway/careapp-poc}"
+    for name in ("natGateways", "routes", *CHILDREN):
+        assert [each["urn"] for each in state[name]] == {**OWN, **CHILDREN}[name]
+    for name, urns in CHILDREN.items():
+        assert state[f"{name[:-1]}Ids"] == [f"${{{urn}}}" for urn in urns]
 
 
 @pytest.mark.parametrize(
