@@ -11,46 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-os.environ.update(
-    MOTO_IAM_LOAD_MANAGED_POLICIES="true",
-    # Without it moto looks for the access key in the IAM of six partitions, and each loads its policies.
-    MOTO_ACCOUNT_ID="123456789012",
-    AWS_ACCESS_KEY_ID="test",
-    AWS_SECRET_ACCESS_KEY="test",
-)
-
 from botocore.credentials import Credentials
 
 from local_cloud.aws import hooks
-from local_cloud.aws.cloudwatch import alarms, logs, queries
-from local_cloud.aws.ec2 import interfaces
-from local_cloud.aws.ec2 import rules as ec2
-from local_cloud.aws.ecs import rules as ecs
-from local_cloud.aws.elb import rules as elb
-from local_cloud.aws.rds import rules as rds
-from local_cloud.aws.scaling import rules as scaling
-from local_cloud.aws.scaling import schedule
-from local_cloud.aws.scheduler import rules as scheduler
 from local_cloud.building.builder import ImageNotFound, LocalImage
 from local_cloud.clock import Clock
-from local_cloud.cloud.api import serve
+from local_cloud.cloud.api import Api
 from local_cloud.cloud.plane import DataPlane
 from local_cloud.machine import namespaces
 from local_cloud.machine.roots import prepare
-from local_cloud.tests.dataplane.declarations import REPOSITORY
+from local_cloud.providers.aws import KINDS
+from local_cloud.tests.dataplane.declarations import REGION, REPOSITORY
 from local_cloud.tests.dataplane.stack import Stack
-
-DECLARED_IN = (
-    *("acm", "applicationautoscaling", "cloudwatch", "ec2", "ecr", "ecs", "elbv2", "events", "kms"),
-    *("logs", "rds", "scheduler", "secretsmanager", "servicequotas", "ssm"),
-)
-"""The services whose state in moto ends with a cloud."""
 
 RDS_BUNDLE = Path(__file__).with_name("rds-ca.pem")
 """RDS's root certificate authorities of the region (truststore.pki.rds.amazonaws.com)."""
-
-HOOKED = (alarms, ec2, ecs, elb, interfaces, logs, queries, rds, scaling, schedule, scheduler)
 
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
@@ -120,20 +95,13 @@ def own_mounts() -> bool:
 def at_speed(speed: float, own: bool | None = None) -> Iterator[Stack]:
     """Yield moto and a data plane at ``speed`` times AWS's speed, with network namespaces if this machine allows
     them."""
-    # The database's user cannot enter pytest's folder.
-    with tempfile.TemporaryDirectory(prefix="careapp-test-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        yield from _cloud_in(folder, speed, own_networks() if own is None else own)
-
-
-def _cloud_in(folder: Path, speed: float, own: bool) -> Iterator[Stack]:
     from moto.backends import get_backend
 
-    hooks.install()
-    hooks.register(*HOOKED)
-    server, endpoint = serve()
+    own = own_networks() if own is None else own
+    api = Api(REGION)
+    endpoint = api.start().endpoint
     hooks.registry.keys["test"] = Credentials("test", "test")
+    os.environ.update(dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "test"))
     images: dict[str, LocalImage] = {}
 
     def find(reference: str) -> LocalImage:
@@ -141,28 +109,31 @@ def _cloud_in(folder: Path, speed: float, own: bool) -> Iterator[Stack]:
             raise ImageNotFound(reference)
         return images[reference]
 
-    image = make_image(folder / "image")
-    images[image.reference] = image
-    clock = Clock(speed)
-    plane = DataPlane(
-        folder=folder / "plane",
-        clock=clock,
-        images=find,
-        port=0,
-        aws_endpoint=endpoint,
-        namespaces=own,
-        mounts=own and own_mounts(),
-    )
-    plane.start()
-    try:
-        yield Stack(plane, clock, endpoint, images)
-    finally:
-        plane.stop()
-        server.stop()
-        for name in DECLARED_IN:
-            get_backend(name).clear()
-        # Of IAM only the roles: its managed policies take seconds to load again.
-        hooks.backend("iam").roles.clear()
+    # The database's user cannot enter pytest's folder.
+    with tempfile.TemporaryDirectory(prefix="careapp-test-") as name:
+        folder, clock = Path(name), Clock(speed)
+        folder.chmod(0o755)
+        image = make_image(folder / "image")
+        images[image.reference] = image
+        plane = DataPlane(
+            folder=folder / "plane",
+            clock=clock,
+            images=find,
+            port=0,
+            aws_endpoint=endpoint,
+            namespaces=own,
+            mounts=own and own_mounts(),
+        )
+        plane.start()
+        try:
+            yield Stack(plane, clock, endpoint, images)
+        finally:
+            plane.stop()
+            api.stop()
+            # Of IAM only the roles: its managed policies take seconds to load again.
+            for service in {kind.service for kind in KINDS.values()} - {"iam"}:
+                get_backend(service.replace("-", "")).clear()
+            hooks.backend("iam").roles.clear()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

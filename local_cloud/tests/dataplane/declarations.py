@@ -42,16 +42,6 @@ TRUST = trust("ecs-tasks.amazonaws.com")
 ELB = "elasticloadbalancing:"
 
 
-def shifting_policy(groups: list[str], rules: list[str]) -> str:
-    """Return the policy of a role that may shift requests (AmazonECSInfrastructureRolePolicyForLoadBalancers)."""
-    looks = ("DescribeListeners", "DescribeRules", "DescribeTargetGroups", "DescribeTargetHealth")
-    return policy(
-        statement([f"{ELB}{each}" for each in looks]),
-        statement([f"{ELB}RegisterTargets", f"{ELB}DeregisterTargets"], groups),
-        statement(f"{ELB}ModifyRule", rules),
-    )
-
-
 @dataclass
 class Declarations:
     """Declares a VPC, a load balancer, roles, and the service of one small app."""
@@ -63,13 +53,8 @@ class Declarations:
     ids: dict[str, Any] = field(default_factory=dict)
 
     def client(self, name: str, **keys: str) -> Any:
-        return boto3.client(
-            name,
-            endpoint_url=self.endpoint,
-            region_name=REGION,
-            config=Config(retries={"max_attempts": 0}),
-            **keys,
-        )
+        once = Config(retries={"max_attempts": 0})
+        return boto3.client(name, REGION, endpoint_url=self.endpoint, config=once, **keys)
 
     def __getattr__(self, name: str) -> Any:
         service = {"sm": "secretsmanager", "elb": "elbv2"}.get(name, name)
@@ -189,11 +174,21 @@ class Declarations:
         )
 
     def shifting_role(self, name: str, *rules: str) -> str:
-        """Create a role that may shift requests by these rules; ECS knows it after a while. Return its ARN."""
+        """Create a role that may shift requests by these rules; ECS knows it after a while. Return its ARN.
+
+        It has what AmazonECSInfrastructureRolePolicyForLoadBalancers allows.
+        """
+        looks = ("Listeners", "Rules", "TargetGroups", "TargetHealth")
+        groups = [self.ids["tg"], self.ids["tg2"]]
         role = self.iam.create_role(
             RoleName=name, AssumeRolePolicyDocument=trust("ecs.amazonaws.com")
         )["Role"]
-        self.grant(name, shifting_policy([self.ids["tg"], self.ids["tg2"]], rules))
+        document = policy(
+            statement([f"{ELB}Describe{each}" for each in looks]),
+            statement([f"{ELB}RegisterTargets", f"{ELB}DeregisterTargets"], groups),
+            statement(f"{ELB}ModifyRule", rules),
+        )
+        self.grant(name, document)
         return str(role["Arn"])
 
     def shifting(self, **change: str) -> list[dict[str, Any]]:

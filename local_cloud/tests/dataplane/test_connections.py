@@ -105,24 +105,21 @@ def associate(stack, subnets, *acls):
 DATABASE, API = (select, "ConnectionTimeout", "1"), (api, "TimeoutError", "HTTP/1.1")
 
 
-@pytest.mark.parametrize(
-    ("closed", "asked"),
-    [
-        (lambda on: on.closed("db-sg", 5432, group="task-sg"), [DATABASE]),
-        (lambda on: on.without_egress("task-sg"), [DATABASE]),
-        (lambda on: changed(on.stop_database, on.start_database), [DATABASE]),
-        (lambda on: on.without_routes(*on.ids["private"]), [API]),
-        (lambda on: on.without_dns(), [DATABASE, API]),
-        (lambda on: with_acl(on, on.ids["public"], (False, 443, 443)), [API]),
-    ],
-    ids=[
-        *("the database's ingress", "the task's egress", "a stopped database", "no route"),
-        *("the VPC without DNS", "an ACL of the public subnets, behind the NAT gateway"),
-    ],
-)
-def test_database_and_aws_answer_a_task_where_rules_allow(stack, closed, asked):
+CLOSED = {
+    "the database's ingress": (lambda on: on.closed("db-sg", 5432, group="task-sg"), [DATABASE]),
+    "the task's egress": (lambda on: on.without_egress("task-sg"), [DATABASE]),
+    "a stopped database": (lambda on: changed(on.stop_database, on.start_database), [DATABASE]),
+    "no route": (lambda on: on.without_routes(*on.ids["private"]), [API]),
+    "the VPC without DNS": (lambda on: on.without_dns(), [DATABASE, API]),
+    "an ACL of the NAT gateway": (lambda on: with_acl(on, on.ids["public"], (False, 443, 443)), [API]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("closed", CLOSED)
+def test_database_and_aws_answer_a_task_where_rules_allow(stack, closed):
     api(stack)
-    with closed(stack):
+    closing, asked = CLOSED[closed]
+    with closing(stack):
         assert [ask(stack) for ask, _, _ in asked] == [timeout for _, timeout, _ in asked]
     assert [ask(stack) for ask, _, _ in asked] == [answer for _, _, answer in asked]
 

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 import h11
 import pytest
 
-from local_cloud.aws import acm, hooks
 from local_cloud.aws.elb import upstream as upstreams
 from local_cloud.aws.elb.listener import lowest_tls
 from local_cloud.aws.elb.targets import Target
@@ -47,8 +46,6 @@ def test_https_target_that_speaks_http_is_healthy_and_a_502(running):
 @pytest.fixture(scope="module")
 def secure(running):
     """The running stack with HTTPS, as `infra.load_balancer` declares it."""
-    acm.install()
-    hooks.register(acm)
     running.https()
     config = {"Protocol": "HTTPS", "Port": "443", "StatusCode": "HTTP_301"}
     redirect = [{"Type": "redirect", "RedirectConfig": config}]

@@ -10,8 +10,6 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import jwt
 import pytest
 
-from local_cloud.aws import acm, hooks
-from local_cloud.aws.elb import rules
 from local_cloud.aws.elb.login import SIGNER
 from local_cloud.tests.dataplane.stack import until
 
@@ -92,9 +90,6 @@ class Door:
 
 @pytest.fixture(scope="module")
 def door(running):
-    acm.install()
-    hooks.register(acm)
-    rules.install()
     return Door(running)
 
 

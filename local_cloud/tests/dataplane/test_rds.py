@@ -10,7 +10,6 @@ from typing import Any
 import psycopg
 import pytest
 
-from local_cloud.aws.rds import rules
 from local_cloud.providers.lifecycle import reasons
 from local_cloud.tests.dataplane.stack import DATABASE, alive, refusal
 
@@ -19,7 +18,6 @@ COPY, RENAMED = "careapp-poc-copy", "careapp-poc-new"
 
 @pytest.fixture(scope="module")
 def stack(empty):
-    rules.install()
     empty.network()
     empty.ids["db"] = empty.database()
     return empty
@@ -105,19 +103,19 @@ def arn(stack) -> str:
     return str(stack.ids["db"]["MasterUserSecret"]["SecretArn"])
 
 
-def rotated(stack, rotate) -> str:
-    """Rotate the master user's password, and return the previous one."""
-    before = stack.password()
-    rotate()
-    stack.until(lambda: stack.password() != before, what="another password")
-    return str(before)
-
-
 def test_rotation_changes_the_secret_and_the_server_s_password(stack, arn):
-    for _ in range(2):
-        before = rotated(stack, lambda: stack.sm.rotate_secret(SecretId=arn))
+    """By Secrets Manager, and by RDS itself."""
+    change = {"RotateMasterUserPassword": True, "ApplyImmediately": True}
+    for rotate, how in (
+        (stack.rds.modify_db_instance, {"DBInstanceIdentifier": DATABASE, **change}),
+        (stack.sm.rotate_secret, {"SecretId": arn}),
+    ):
+        before = stack.password()
+        rotate(**how)
+        stack.until(lambda old=before: stack.password() != old, what="another password")
+        stack.until_database("available")
+        stack.connect().close()
     assert stack.password(stage="AWSPREVIOUS") == before
-    stack.connect().close()
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         stack.connect(password=before)
     stages = sorted(stack.sm.describe_secret(SecretId=arn)["VersionIdsToStages"].values())
@@ -136,13 +134,6 @@ def test_rotation_is_every_seven_days_and_by_its_schedule_only_if_told(stack, ar
         assert stack.sm.describe_secret(SecretId=arn)["RotationRules"] == schedule
     assert stack.password() == before
     assert stack.instance()["DBInstanceStatus"] == "available"
-    stack.connect().close()
-
-
-def test_rotation_by_rds_itself(stack):
-    change = {"RotateMasterUserPassword": True, "ApplyImmediately": True}
-    rotated(stack, lambda: stack.rds.modify_db_instance(DBInstanceIdentifier=DATABASE, **change))
-    stack.until_database("available")
     stack.connect().close()
 
 

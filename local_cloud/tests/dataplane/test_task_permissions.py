@@ -5,12 +5,11 @@ from pathlib import Path
 import pytest
 import yaml
 from botocore.credentials import Credentials
-from moto.backends import get_backend
 from moto.core.utils import get_service_model
 
 from local_cloud.aws import hooks
 from local_cloud.aws.iam import NAMED, TaskRole, resources
-from local_cloud.aws.s3 import requests, rules
+from local_cloud.aws.s3 import requests
 from local_cloud.aws.s3.requests import S3Request
 from local_cloud.tests.authorization_reference import fits, forms
 from local_cloud.tests.dataplane.declarations import REGION, TRUST, policy, statement
@@ -24,7 +23,6 @@ USER = "arn:aws:sts::123456789012:assumed-role/app/a-task"
 @pytest.fixture(scope="module")
 def owner(empty):
     """Calls of the stack's owner, which are not checked, and two buckets with an object each."""
-    rules.install()
     empty.iam.create_role(RoleName="app", AssumeRolePolicyDocument=TRUST)
     s3 = empty.client("s3")
     for bucket in (BUCKET, OTHER):
@@ -32,8 +30,7 @@ def owner(empty):
         s3.create_bucket(Bucket=bucket, CreateBucketConfiguration=place)
         s3.put_object(Bucket=bucket, Key="app/one", Body=b"one")
         s3.put_object(Bucket=bucket, Key="secret/two", Body=b"two")
-    yield empty
-    get_backend("s3").clear()
+    return empty
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from botocore.exceptions import ClientError, ParamValidationError
 from botocore.model import Shape
 
 from local_cloud.aws.models import compiled_pattern
-from local_cloud.cloud.api import Api
 from local_cloud.tests.dataplane.conftest import at_speed
 from local_cloud.tests.dataplane.declarations import REGION
 from local_cloud.tests.dataplane.stack import Stack, until
@@ -54,9 +53,7 @@ class Answers:
 
 @pytest.fixture(scope="module")
 def answers() -> Iterator[Answers]:
-    api = Api(REGION)
-    api.start()
-    boto3.setup_default_session(aws_access_key_id="test", aws_secret_access_key="test")
+    boto3.setup_default_session()
     for stack in at_speed(50.0):
         found = Answers(stack)
         boto3.DEFAULT_SESSION.events.register("after-call", found.see)
@@ -67,7 +64,6 @@ def answers() -> Iterator[Answers]:
         play(found)
         ask_for_the_rest(found)
         yield found
-    api.stop()
 
 
 def play(answers: Answers) -> None:
