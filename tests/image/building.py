@@ -35,10 +35,6 @@ class Image:
     tag: str
     index: str = field(repr=False)  # The build arguments; they contain credentials.
 
-    def bytes(self) -> int:
-        """Return its uncompressed size, with that of its base."""
-        return int(self.engine.inspect("image", self.tag)["Size"])
-
 
 def checkout(folder: Path) -> Path:
     """Copy webapp/ and add stray files that other users cannot read."""
@@ -57,19 +53,16 @@ def checkout(folder: Path) -> Path:
 
 def package_index(engine: Engine) -> str:
     """Return pip's package index with credentials, which must not be in the image."""
-    own = os.environ.get("PIP_INDEX_URL") or _printed(["pip", "config", "get", "global.index-url"])
+    own = os.environ.get("PIP_INDEX_URL") or ""
+    if not own and shutil.which("pip"):
+        words = ("pip", "config", "get", "global.index-url")
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        own = done.stdout.strip()
     code = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)"
     parts = urlsplit(own or engine.run("run", "--rm", BASE, "python", "-c", code).strip())
     if parts.username:
         return parts.geturl()
     return urlunsplit(parts._replace(netloc=f"builder:{CANARY}@{parts.netloc}"))
-
-
-def _printed(command: list[str]) -> str:
-    if not shutil.which(command[0]):
-        return ""
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout.strip()
 
 
 def build(engine: Engine, context: Path, tag: str) -> Image:

@@ -63,14 +63,11 @@ def start(engine: Engine, image: Image) -> Iterator[Start]:
     """Return a function that starts healthy containers of the image; they are removed after the test."""
     made: list[Container] = []
 
-    def begin(
-        variables: dict[str, str], options: tuple[str, ...] = (), *, wait: bool = True
-    ) -> Container:
+    def begin(variables: dict[str, str], options: tuple[str, ...] = ()) -> Container:
         made.append(containers.start(engine, image.tag, variables, options))
-        if wait:
-            made[-1].wait_for("/health", 200, START_SECONDS)
+        made[-1].wait_for("/health", 200, START_SECONDS)
         return made[-1]
 
     yield begin
     for container in made:
-        containers.remove(container)
+        engine.attempt("rm", "--force", "--volumes", container.name)

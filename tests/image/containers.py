@@ -26,24 +26,10 @@ class Container(Client):
     name: str
     port: int
 
-    def text(self) -> str:
-        """Return its output, stdout before stderr."""
-        done = self.engine.attempt("logs", self.name)
-        return done.stdout + done.stderr
-
     def stop(self) -> int:
         """Stop it as ECS does, with SIGTERM and then SIGKILL, and return its exit code."""
         self.engine.run("stop", "--time", "30", self.name)
         return int(self.engine.run("wait", self.name))
-
-    def health(self) -> str:
-        """Return the result of the image's HEALTHCHECK: starting, healthy, unhealthy."""
-        return str(self.engine.inspect("container", self.name)["State"]["Health"]["Status"])
-
-    def execute(self, *command: str) -> tuple[int, str]:
-        """Run a command in it; return the exit code and the output."""
-        done = self.engine.attempt("exec", self.name, *command)
-        return done.returncode, done.stdout + done.stderr
 
 
 def start(
@@ -62,7 +48,3 @@ def run_once(engine: Engine, image: str, command: tuple[str, ...]) -> tuple[int,
     """Run one command in a new container of the image; return the exit code and the output."""
     done = engine.attempt("run", "--rm", *AS_ON_FARGATE, image, *command)
     return done.returncode, done.stdout + done.stderr
-
-
-def remove(container: Container) -> None:
-    container.engine.attempt("rm", "--force", "--volumes", container.name)
