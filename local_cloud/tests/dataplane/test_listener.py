@@ -7,23 +7,19 @@ import socket
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing
 from urllib.parse import urlsplit
 
 from local_cloud.aws.elb.balancer import FRESH_SECONDS
+from local_cloud.tests.dataplane.stack import changed
 
 BODY = bytes(range(256)) * 4096
 
 
-@contextmanager
-def connection(stack, timeout: float = 10) -> Iterator[http.client.HTTPConnection]:
-    made = http.client.HTTPConnection(urlsplit(stack.url()).netloc, timeout=timeout)
-    try:
-        yield made
-    finally:
-        made.close()
+def connection(stack, timeout: float = 10) -> "closing[http.client.HTTPConnection]":
+    place = urlsplit(stack.url()).netloc
+    return closing(http.client.HTTPConnection(place, timeout=timeout))
 
 
 def ask(stack, method: str, path: str, body=None, timeout: float = 10, **headers: str):
@@ -40,14 +36,13 @@ def received(stack, **options) -> dict[str, str]:
     return {name.lower(): value for name, value in json.loads(body)}
 
 
-@contextmanager
-def rule(stack, field: str, value: str, **action) -> Iterator[None]:
-    """Add a rule with one condition for a while."""
-    arn = stack.rule(Priority=5, Conditions=[{"Field": field, "Values": [value]}], Actions=[action])
-    try:
-        yield
-    finally:
-        stack.elb.delete_rule(RuleArn=arn)
+def rule(stack, path: str, **action) -> AbstractContextManager[None]:
+    """Add a rule for a path for a while."""
+    paths, made = [{"Field": "path-pattern", "Values": [path]}], []
+    return changed(
+        lambda: made.append(stack.rule(Priority=5, Conditions=paths, Actions=[action])),
+        lambda: stack.elb.delete_rule(RuleArn=made.pop()),
+    )
 
 
 def test_headers_of_the_target_are_forwarded_ones_and_the_client_s_host(running):
@@ -155,7 +150,7 @@ def test_response_is_streamed_while_the_target_still_writes_it(running):
 
 def test_rules_go_by_priority_and_the_default_comes_last(running):
     page = {"StatusCode": "418", "ContentType": "text/html", "MessageBody": "<b>tea</b>"}
-    with rule(running, "path-pattern", "/fixed*", Type="fixed-response", FixedResponseConfig=page):
+    with rule(running, "/fixed*", Type="fixed-response", FixedResponseConfig=page):
         status, headers, body = ask(running, "GET", "/fixed/one")
     headers.pop("Date")
     kind, server = {"Content-Type": "text/html; charset=utf-8"}, {"Server": "awselb/2.0"}
@@ -166,7 +161,7 @@ def test_rules_go_by_priority_and_the_default_comes_last(running):
 
 def test_group_without_targets_is_a_503_in_an_alb_s_own_page(running):
     empty = running.target_group("empty")
-    with rule(running, "path-pattern", "/empty", Type="forward", TargetGroupArn=empty):
+    with rule(running, "/empty", Type="forward", TargetGroupArn=empty):
         status, headers, body = ask(running, "GET", "/empty")
     assert (status, headers["Server"], headers["Content-Type"]) == (503, "awselb/2.0", "text/html")
     assert body == (
@@ -180,22 +175,18 @@ def test_target_that_hangs_up_without_a_response_is_a_502(running):
     assert (status, headers["Server"]) == (502, "awselb/2.0")
 
 
-@contextmanager
-def attribute(stack, key: str, value: str, after: str) -> Iterator[None]:
+def attribute(stack, key: str, value: str, after: str) -> AbstractContextManager[None]:
     """Set an attribute of the load balancer for a while. The listener reads it every 0.1 s."""
 
     def declare(chosen: str):
-        change = [{"Key": key, "Value": chosen}]
-        stack.elb.modify_load_balancer_attributes(
-            LoadBalancerArn=stack.ids["alb"], Attributes=change
-        )
+        change = {
+            "LoadBalancerArn": stack.ids["alb"],
+            "Attributes": [{"Key": key, "Value": chosen}],
+        }
+        stack.elb.modify_load_balancer_attributes(**change)
         time.sleep(1.5 * FRESH_SECONDS)
 
-    declare(value)
-    try:
-        yield
-    finally:
-        declare(after)
+    return changed(lambda: declare(value), lambda: declare(after))
 
 
 def test_target_slower_than_the_idle_timeout_is_a_504(running):
