@@ -1,17 +1,18 @@
-"""Builds the image from the real Dockerfile, in a checkout with files that must not be in the image."""
+"""Builds the image in a checkout with files that must not be in it, and runs containers of it as Fargate does."""
 
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from local_cloud.paths import ROOT
-from tests.image.base_image import TAG as BASE
-from tests.image.docker_engine import Engine
+from tests.image.docker_engine import TAG, Engine
+from tests.webapp.dependencies import free_port
+from tests.webapp.serving import Client
 
 WEBAPP = ROOT / "webapp"
 CANARY = "canary-8f1c2e"
@@ -59,7 +60,7 @@ def package_index(engine: Engine) -> str:
         done = subprocess.run(words, capture_output=True, text=True, check=False)
         own = done.stdout.strip()
     code = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)"
-    parts = urlsplit(own or engine.run("run", "--rm", BASE, "python", "-c", code).strip())
+    parts = urlsplit(own or engine.run("run", "--rm", TAG, "python", "-c", code).strip())
     if parts.username:
         return parts.geturl()
     return urlunsplit(parts._replace(netloc=f"builder:{CANARY}@{parts.netloc}"))
@@ -88,3 +89,46 @@ def removing(engine: Engine, tag: str) -> Iterator[None]:
 
 def _dangling(engine: Engine) -> set[str]:
     return set(engine.run("images", "--quiet", "--filter", "dangling=true").split())
+
+
+LOOPBACK = "127.0.0.1"
+USER = "10001:10001"
+# As in the task definition: readonlyRootFilesystem with a volume at /tmp, initProcessEnabled,
+# user, cpu, memory.
+AS_ON_FARGATE = (
+    "--init",
+    *("--read-only", "--tmpfs", "/tmp", "--user", USER),  # noqa: S108 (inside the container)
+    *("--cpus", "0.25", "--memory", "512m", "--network", "host"),
+)
+
+
+@dataclass(frozen=True)
+class Container(Client):
+    """A running container whose app listens on a loopback port."""
+
+    engine: Engine
+    name: str
+    port: int
+
+    def stop(self) -> int:
+        """Stop it as ECS does, with SIGTERM and then SIGKILL, and return its exit code."""
+        self.engine.run("stop", "--time", "30", self.name)
+        return int(self.engine.run("wait", self.name))
+
+
+def start(
+    engine: Engine, image: str, variables: Mapping[str, str], options: tuple[str, ...] = ()
+) -> Container:
+    """Start a container. Variables are passed in the environment, not as arguments."""
+    port = free_port()
+    given = {"BIND_HOST": LOOPBACK, "PORT": str(port), **variables}
+    names = [part for name in given for part in ("--env", name)]
+    command = ["run", "--detach", *AS_ON_FARGATE, *options, *names, image]
+    name = engine.run(*command, env=given).strip()
+    return Container(engine, name, port)
+
+
+def run_once(engine: Engine, image: str, command: tuple[str, ...]) -> tuple[int, str]:
+    """Run one command in a new container of the image; return the exit code and the output."""
+    done = engine.attempt("run", "--rm", *AS_ON_FARGATE, image, *command)
+    return done.returncode, done.stdout + done.stderr

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.image import base_image, containers, docker_engine
-from tests.image.building import Image, build, checkout, removing
-from tests.image.containers import Container
+from tests.image import building, docker_engine
+from tests.image.building import Container, Image, build, checkout, removing
 from tests.image.docker_engine import DockerUnavailable, Engine
 
 Start = Callable[..., Container]
@@ -34,10 +33,10 @@ def engine(say: Callable[[str], None]) -> Iterator[Engine]:
     """Return a Docker engine that has the base image; images of this folder are removed again."""
     try:
         with docker_engine.running() as found:
-            origin = base_image.ensure(found, say)
+            origin = docker_engine.ensure(found, say)
             yield found
             if origin == "stand-in":
-                found.run("image", "rm", "--force", base_image.TAG)
+                found.run("image", "rm", "--force", docker_engine.TAG)
     except DockerUnavailable as reason:
         pytest.skip(str(reason))
 
@@ -64,7 +63,7 @@ def start(engine: Engine, image: Image) -> Iterator[Start]:
     made: list[Container] = []
 
     def begin(variables: dict[str, str], options: tuple[str, ...] = ()) -> Container:
-        made.append(containers.start(engine, image.tag, variables, options))
+        made.append(building.start(engine, image.tag, variables, options))
         made[-1].wait_for("/health", 200, START_SECONDS)
         return made[-1]
 

@@ -8,10 +8,8 @@ from pathlib import Path
 import pytest
 
 from local_cloud.paths import ROOT
-from tests.image import base_image
-from tests.image.building import CANARY, STRAY_FILES, WEBAPP, Image
-from tests.image.containers import run_once
-from tests.image.docker_engine import Engine
+from tests.image.building import CANARY, STRAY_FILES, WEBAPP, Image, run_once
+from tests.image.docker_engine import TAG, Engine
 
 MAX_ABOVE_BASE = 80e6
 """Bytes. Cryptography, which checks the signature of a login, is 14 MB of them."""
@@ -60,7 +58,7 @@ def run_python(image: Image, code: str) -> str:
 
 
 def test_the_image_is_not_much_above_its_base(engine: Engine, image: Image) -> None:
-    own, base = (engine.inspect("image", tag)["Size"] for tag in (image.tag, base_image.TAG))
+    own, base = (engine.inspect("image", tag)["Size"] for tag in (image.tag, TAG))
     assert own - base <= MAX_ABOVE_BASE
 
 
