@@ -1,6 +1,6 @@
 """AWS's recorded answers held against the local cloud: what AWS always sends, its errors, what is not answered.
 
-``members.txt`` and ``errors.txt`` are written by ``renew``; ``RECORD=1`` writes ``unanswered.txt``.
+``RECORD=1`` writes ``unanswered.txt``.
 """
 
 import os
