@@ -82,7 +82,6 @@ PAGES = {
     "/error": lambda on: on.answer(500, "no"),
     "/slow": Handler.slow,
     "/source": Handler.source,
-    "/crash": lambda _: os._exit(3),
     "/hang": lambda _: time.sleep(60),
     "/drop": Handler.drop,
     "/stream": Handler.stream,
