@@ -1,15 +1,26 @@
-"""The draws' options, and what is printed of them."""
+"""The draws' options, and the report of them: a line each, a table, and the exit code."""
 
 import json
 import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.mistakes import report
+from tests.mistakes import judge
+from tests.mistakes.draws import SOURCES
 
 DRAWS, SEED, SPEED, LIMIT = 4, 739948, 60, 240
 """The usual ones: no change is red for a case that nobody has tried. CI draws others every day."""
+NEVER = (judge.DEAD, judge.OTHER_VERSION, judge.LEFT, judge.HURT)
+"""One of these is one too many."""
+SELDOM = ((judge.NO_CAUSE, judge.WRONG_CAUSE), (judge.NOT_CURED, judge.NO_END))
+"""Each of these together may be 3 of 100."""
+SHARE, ENOUGH = 0.03, 30
+"""The share, and the number of draws from which it counts."""
+VERDICTS = (*judge.GOOD, *(each for pair in SELDOM for each in pair), *NEVER)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,6 +46,30 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("number", numbers(metafunc.config))
 
 
+def table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the verdicts by the mistakes' sources."""
+    counted = Counter((row["verdict"], row["source"]) for row in rows)
+    lines = [f"{'':34}" + "".join(f"{source:>10}" for source in SOURCES) + f"{'all':>10}"]
+    for verdict in VERDICTS:
+        numbers = [counted[verdict, source] for source in SOURCES]
+        if any(numbers):
+            cells = "".join(f"{each or '':>10}" for each in (*numbers, sum(numbers)))
+            lines.append(f"{verdict:34}{cells}")
+    return [*lines, f"{'all':34}{len(rows):>{10 * (len(SOURCES) + 1)}}"]
+
+
+def failure(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return why the draws are red as a whole; "" if they are not."""
+    counted = Counter(row["verdict"] for row in rows)
+    reasons = [f"{counted[each]} times {each}" for each in NEVER if counted[each]]
+    judged = len(rows) - counted[judge.HARMLESS] - counted[judge.NOT_MADE]
+    for group in SELDOM:
+        number = sum(counted[each] for each in group)
+        if len(rows) >= ENOUGH and number > SHARE * judged:
+            reasons.append(f"{' or '.join(group)}: {number} of {judged}")
+    return ", ".join(reasons)
+
+
 class Progress:
     """Prints a line for each draw, keeps the failures, and prints the table."""
 
@@ -53,21 +88,25 @@ class Progress:
         terminal = self.config.pluginmanager.get_plugin("terminalreporter")
         terminal.ensure_newline()
         terminal.write_line(line[:200])
-        if row["verdict"] not in report.GOOD:
-            terminal.write_line(f"     {report.again(row)}\n     {row['cause'][:150]} | {row['sight']}")  # fmt: skip
-            report.append(self.file, row)
+        if row["verdict"] not in judge.GOOD:
+            again = f"./careapp test mistakes --seed {row['seed']} --only {row['number']}"
+            terminal.write_line(f"     {again}\n     {row['cause'][:150]} | {row['sight']}")
+            # At once: an interrupted run keeps what it has found.
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            with self.file.open("a") as lines:
+                lines.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
 
     def pytest_terminal_summary(self, terminalreporter) -> None:
         if self.rows:
             terminalreporter.section(f"mistakes of seed {self.config.getoption('seed')}")
-            for line in report.table(self.rows):
+            for line in table(self.rows):
                 terminalreporter.write_line(line)
-            if red := report.failure(self.rows):
+            if red := failure(self.rows):
                 terminalreporter.write_line(f"red: {red}; the failures are in {self.file}")
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        if report.failure(self.rows) and session.exitstatus == 0:
+        if failure(self.rows) and session.exitstatus == 0:
             session.exitstatus = 1
 
 

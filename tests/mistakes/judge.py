@@ -29,6 +29,7 @@ OTHER_VERSION, DEAD = "green and not the declared version", "green and dead"
 HURT, LEFT, NO_END = "users hurt though canary", "destroy leaves something", "no end"
 NOT_MADE = "not made"
 """AWS refuses each change that was drawn: there is nothing to judge."""
+GOOD = (HARMLESS, WELL, CURED, NOT_MADE)
 PAUSE = 0.5
 """Seconds between two requests of a user."""
 PATIENCE = 12.0

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.mistakes import judge, report
+from tests.mistakes import judge
 from tests.mistakes.draws import FIRST, UPDATE, Draw, Mistake, Plan, drawn
 from tests.mistakes.judge import Case, Sight, diagnostics, is_named, named_cause, printed_cause
 from tests.mistakes.stage import CHANGES, Done, Stage, TooLong
@@ -38,7 +38,7 @@ def test_draw(number, stage, request, record_property):
         draw = drawn(plan, good, stage.resources(), stage.calls)
         what = str(draw)
         found = judged(stage, draw, case)
-        if not stage.acted and found in report.GOOD:
+        if not stage.acted and found in judge.GOOD:
             stage.restore()
         elif stage.acted and (left := stage.destroyed()):
             found, case.cause = judge.LEFT, "; ".join(left)[:1500]
