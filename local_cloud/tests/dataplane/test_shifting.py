@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 
-from local_cloud.aws.ecs.shifting import steps_of
+from local_cloud.aws.ecs.shifting import PROPAGATION, steps_of
 from local_cloud.aws.ecs.state import Step
 from local_cloud.tests.dataplane.conftest import at_speed
 from local_cloud.tests.dataplane.declarations import DEPLOYMENT
@@ -112,11 +112,20 @@ class Shifting:
 
 @pytest.fixture(scope="module")
 def module():
-    """A stack whose first version was paused, too, and whose hook was answered."""
+    """A stack with two target groups, as the program declares it; its first version was paused, and was let go on."""
     for stack in at_speed(SPEED):
         stack.everything()
-        stack.elb.delete_rule(RuleArn=stack.ids["rule"])
-        stack.shifting_service(PAUSED, 2)
+        ids = stack.ids
+        stack.elb.delete_rule(RuleArn=ids["rule"])
+        ids["tg2"] = stack.target_group("tg2")
+        both, header = [stack.declared("two_groups")], stack.declared("test_conditions")
+        ids["rule"] = stack.rule(Actions=both)
+        ids["test-rule"] = stack.rule(Priority=5, Conditions=header, Actions=both)
+        ids["shifting-role"] = stack.shifting_role("shifting", ids["rule"], ids["test-rule"])
+        time.sleep(stack.clock.wall(PROPAGATION) + 0.1)
+        balanced, strategy = stack.shifting(), {**DEPLOYMENT, **PAUSED}
+        definition = stack.task_definition("v1")
+        stack.service(definition, 2, loadBalancers=balanced, deploymentConfiguration=strategy)
         shifting = Shifting(stack)
         assert shifting.hook()["timeoutAction"] == "ROLLBACK"
         assert not stack.deployment().get("sourceServiceRevisions")
@@ -185,29 +194,6 @@ def test_canary_that_bakes_gets_a_tenth_and_old_tasks_are_replaced(shifting):
     shifting.until_rolled_back()
     assert shifting.share() == 0
     assert shifting.running() == {shifting.old: 2}
-
-
-def test_linear_deployment_takes_equal_steps(shifting):
-    seen: list[int] = []
-    shifting.begin(LINEAR, "v5")
-
-    def done() -> bool:
-        now = shifting.share()
-        if not seen or seen[-1] != now:
-            seen.append(now)
-        return now == 100
-
-    until(done, what="all requests")
-    assert seen == [0, 40, 80, 100]
-
-
-def test_blue_green_moves_all_requests_at_once_and_keeps_the_old_tasks(shifting):
-    shifting.begin(BLUE_GREEN, "v6")
-    shifting.until_share(100)
-    shifted = time.monotonic()
-    assert shifting.running()[shifting.old] == 2
-    shifting.rolled_out()
-    assert time.monotonic() - shifted >= 60 / SPEED
 
 
 def test_canary_that_does_not_start_gets_no_request_until_the_next(shifting):
@@ -299,13 +285,17 @@ def test_strategy_without_its_own_configuration_is_refused(shifting, strategy):
     )
 
 
-def test_steps_have_the_defaults_of_the_api_reference():
-    canary = steps_of({"strategy": "CANARY", "canaryConfiguration": {"canaryPercent": 20.0}})
-    linear = steps_of({"strategy": "LINEAR", "linearConfiguration": {"stepPercent": 50.0}})
-    assert (canary, linear) == (
-        (Step(20, 600), Step(100, 0)),
-        (Step(50, 360), Step(100, 0)),
-    )
+@pytest.mark.parametrize(
+    ("strategy", "steps"),
+    [
+        ({"strategy": "CANARY", "canaryConfiguration": {"canaryPercent": 20.0}}, ((20, 600), (100, 0))),
+        ({"strategy": "LINEAR", "linearConfiguration": {"stepPercent": 50.0}}, ((50, 360), (100, 0))),
+        (LINEAR, ((40, 60), (80, 60), (100, 60))),
+        (BLUE_GREEN, ((100, 60),)),
+    ],
+)  # fmt: skip
+def test_steps_are_those_of_the_strategy_with_the_api_reference_s_defaults(strategy, steps):
+    assert steps_of(strategy) == tuple(Step(*each) for each in steps)
 
 
 def test_strategy_without_a_second_target_group_is_refused(shifting):
