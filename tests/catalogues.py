@@ -82,8 +82,8 @@ def marked(tree: ast.AST, file: str, names: Collection[str]) -> Iterator[tuple[i
                 where = f"{file}:{node.lineno}"
                 raise ValueError(f"{where}: t() takes a literal, or no catalogue can know it")
         elif isinstance(node, ast.Call) and name in ROWS:
-            fields = [each for each in node.keywords if each.arg in ROWS[name]]
-            for value in (each.value for each in fields):
+            fields = [keyword for keyword in node.keywords if keyword.arg in ROWS[name]]
+            for value in (field.value for field in fields):
                 if isinstance(value, ast.Constant):
                     yield value.lineno, str(value.value)
 

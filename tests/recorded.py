@@ -72,14 +72,14 @@ def resources(found: dict[str, Any]) -> dict[str, Any]:
     The children of awsx's VPC are left out, and the tags that all have.
     """
     record = {"outputs": plain(found["outputs"])}
-    for each in found["resources"]:
-        if each["parent"] == VPC or each["kind"].startswith("careapp:"):
+    for resource in found["resources"]:
+        if resource["parent"] == VPC or resource["kind"].startswith("careapp:"):
             continue
-        inputs = {key: value for key, value in each["inputs"].items() if key != "tags"}
-        if name := each["inputs"].get("tags", {}).get("Name"):
+        inputs = {key: value for key, value in resource["inputs"].items() if key != "tags"}
+        if name := resource["inputs"].get("tags", {}).get("Name"):
             inputs["tags.Name"] = name
-        record[f"{each['parent']}: {each['kind']} {each['name']}"] = plain(inputs) | {
-            f"({key})": value for key, value in each["options"].items()
+        record[f"{resource['parent']}: {resource['kind']} {resource['name']}"] = plain(inputs) | {
+            f"({key})": value for key, value in resource["options"].items()
         }
     return dict(sorted(record.items()))
 
@@ -140,7 +140,7 @@ def shown(*run: str) -> dict[str, Any]:
 def renewed(*keys: str) -> str:
     """Return `settings.yaml` with these settings as they are now."""
     record = yaml.load((FOLDER / "settings.yaml").read_text(), yaml.CSafeLoader) | of_each(keys)
-    order = [" ".join(each) for each in variants("prod").values()]
+    order = [" ".join(variant) for variant in variants("prod").values()]
     return text({name: record[name] for name in order if name in record})
 
 

@@ -56,9 +56,9 @@ def of_group(bill: Bill, group: str) -> float:
 
 def _sums(found: Comparison, month: str, hour: str) -> Iterator[str]:
     """Yield the first table: a row for each group, a column for each stack and stage."""
-    bills = [each.bill for each in found.columns]
+    bills = [column.bill for column in found.columns]
     assert not any(each.unpriced for each in bills), "a sum would be too low"
-    yield "| | " + " | ".join(each.title() for each in found.columns) + " |"
+    yield "| | " + " | ".join(column.title() for column in found.columns) + " |"
     yield "|---" + "|---:" * len(bills) + "|"
     for group, text in GROUPS.items():
         if any(of_group(each, group) for each in bills):
@@ -85,6 +85,6 @@ def added(rows: tuple[Settings, ...]) -> list[float]:
     poc = file_of("poc", ROOT, {})
 
     files = [with_values(poc, {f"{poc.project}:{k}": v for k, v in row}) for row in ((), *rows)]
-    found = graphs([with_values(each, {f"{poc.project}:{ECS}": "true"}) for each in files])
+    found = graphs([with_values(file, {f"{poc.project}:{ECS}": "true"}) for file in files])
     base, *others = [bill(each, PriceBook(each.region), Assumptions()).month for each in found]
-    return [each - base for each in others]
+    return [other - base for other in others]

@@ -29,7 +29,7 @@ def differences(english: Page, japanese: Page) -> list[str]:
         *_unequal("code", _code(english), _code(japanese)),
         *_unequal("commands", _typed(english), _typed(japanese)),
         *_unequal("tables", _tables(english), _tables(japanese)),
-        *_unequal("links", _links(english), [_english(each) for each in _links(japanese)]),
+        *_unequal("links", _links(english), [_english(link) for link in _links(japanese)]),
         *_untranslated(japanese),
     ]
 
@@ -42,7 +42,7 @@ def _unequal(what: str, one: list[str], other: list[str]) -> Iterator[str]:
 
 def _outline(page: Page) -> list[str]:
     """Levels and leading numbers: words differ by language."""
-    return [f"{each.level} {_number(each.text)}" for each in page.headings]
+    return [f"{heading.level} {_number(heading.text)}" for heading in page.headings]
 
 
 def _number(heading: str) -> str:

@@ -107,7 +107,7 @@ def _others(key: Key[Any], words: Words) -> str:
         case Integer(low=low, high=high):
             return words.span.format(low=low, high=high)
         case Choice(options=options):
-            return words.gap.join(f"`{each}`" for each in options if each != key.default)
+            return words.gap.join(f"`{option}`" for option in options if option != key.default)
     return f"`{key.another(key.default)}`"
 
 

@@ -63,7 +63,7 @@ def unknown(words: list[str]) -> str:
 
 
 def _wrong_options(command: click.Command, words: list[str]) -> Iterator[str]:
-    known = {option for each in command.params for option in (*each.opts, *each.secondary_opts)}
+    known = {option for param in command.params for option in (*param.opts, *param.secondary_opts)}
     known |= {"-h", "--help"}
     if isinstance(command, click.Group) and len(words) > 1 and not words[1].startswith("-"):
         for part in words[1].split("|"):

@@ -33,7 +33,7 @@ def refused(stack: LocalStack) -> str:
 
 
 def resources(stack: LocalStack) -> set[str]:
-    return {each["urn"] for each in stack.resources()}
+    return {resource["urn"] for resource in stack.resources()}
 
 
 def test_what_the_page_needs_is_not_deleted_and_the_update_is_red_until_it_is_back(stack):

@@ -18,9 +18,9 @@ def test_pulumi_commands_of_all_pages_are_commands_with_these_options(tmp_path):
     wrong = []
     for words in found:
         names = words[: 2 if any(tmp_path.glob(f"pulumi_{words[0]}_*")) else 1]
-        names = [ALIASES.get(each, each) for each in names if not each.startswith("-")]
+        names = [ALIASES.get(name, name) for name in names if not name.startswith("-")]
         path = tmp_path / f"pulumi_{'_'.join(names)}.md"
         known = re.findall(rf"(?<=[ ,]){OPTION}", path.read_text()) if path.exists() else ()
-        options = {match[0] for each in words if (match := re.match(OPTION, each))}
+        options = {match[0] for word in words if (match := re.match(OPTION, word))}
         wrong += [words] if not path.exists() or options - {*known} else []
     assert (wrong, len(found) > 50) == (found[-3:], True)

@@ -148,7 +148,7 @@ def test_capacity_follows_the_setting(story):
 
 def test_the_load_balancer_has_the_secret_of_each_up_and_the_state_none(story):
     """Whether anything else is to be changed or not."""
-    assert [each["ClientSecret"] for each in story.logins] == ["secret-of-may", "secret-of-june"]
+    assert [login["ClientSecret"] for login in story.logins] == ["secret-of-may", "secret-of-june"]
     assert story.logins[0]["SessionTimeout"] == 12 * 3600
     assert SECRET_COMES_LATER in story.state
     assert "secret-of" not in story.state

@@ -30,7 +30,7 @@ def endpoint(calls):
     [found] = calls("ec2", "describe_vpc_endpoints", {})["VpcEndpoints"]
     named = [{"Name": "tag:Name", "Values": ["careapp-prod-private-*"]}]
     tables = calls("ec2", "describe_route_tables", {"Filters": named})["RouteTables"]
-    return sorted(found["RouteTableIds"]), sorted(each["RouteTableId"] for each in tables)
+    return sorted(found["RouteTableIds"]), sorted(table["RouteTableId"] for table in tables)
 
 
 HELD_BACK = 3
@@ -79,9 +79,9 @@ class Life:
     @staticmethod
     def keep_objects(stack):
         """Put objects into both buckets, which only lifted protection empties: in one with versions and a marker."""
-        names = [each["Name"] for each in stack.calls("s3", "list_buckets", {})["Buckets"]]
+        names = [bucket["Name"] for bucket in stack.calls("s3", "list_buckets", {})["Buckets"]]
         logs, files = (
-            next(each for each in names if each.startswith(f"careapp-prod-{kind}"))
+            next(name for name in names if name.startswith(f"careapp-prod-{kind}"))
             for kind in ("access-logs", "uploads")
         )
         log = {"Bucket": logs, "Key": "AWSLogs/one.log.gz", "Body": b"a request"}
@@ -176,7 +176,7 @@ def test_rules_of_new_clients_are_made_before_those_of_former_ones_go(life, step
     """At each moment the clients of one of the two settings get in; with HTTPS on two ports."""
     done = getattr(life, step)
     rules = [each for each in done.steps if "IngressRule" in each and "-to-alb-" in each]
-    found = [each.split()[0] for each in rules]
+    found = [rule.split()[0] for rule in rules]
     assert {*found} == {"create", "delete"}
     assert found == sorted(found)
     assert "lets more clients in" not in life.changed.said, "the gate warns of a rule that goes"

@@ -19,13 +19,13 @@ def test_an_engine_that_is_cancelled_ends_its_own_program_only(monkeypatch):
     port = hosts.environment["PULUMI_DEBUG_LANGUAGES"].removeprefix("python:")
     own_connection = [("grpc.use_local_subchannel_pool", 1)]
     channels = [grpc.insecure_channel(f"127.0.0.1:{port}", own_connection) for _ in range(2)]
-    one, other = (language_pb2_grpc.LanguageRuntimeStub(each) for each in channels)
+    one, other = (language_pb2_grpc.LanguageRuntimeStub(channel) for channel in channels)
     request = language_pb2.RunRequest(args=["127.0.0.1:1"])
     runs = [each.Run.future(request) for each in (one, other)]
     while len(hosts.language._running) < len(runs):
         time.sleep(0.01)
     other.Cancel(empty_pb2.Empty())
-    ended = [each.result().error for each in runs]
+    ended = [run.result().error for run in runs]
     hosts.stop()
     assert ended == ["", "the program ended with exit code -2"]
 

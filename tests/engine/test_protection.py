@@ -32,7 +32,7 @@ class Protected:
 
     def state(self) -> dict[str, str | None]:
         """Return the id of each resource in the state. The engine's own providers come and go."""
-        known = {each["urn"]: each.get("id") for each in self.stack.resources()}
+        known = {resource["urn"]: resource.get("id") for resource in self.stack.resources()}
         return {urn: known[urn] for urn in known if "pulumi:providers:" not in urn}
 
     def more(self) -> list[int]:

@@ -22,14 +22,14 @@ def groups(stack: LocalStack) -> list[dict[str, Any]]:
 def weights(stack: LocalStack) -> list[int] | None:
     """Return the weights of the rule to the tasks; None in stage 1."""
     try:
-        return [each["Weight"] for each in groups(stack)]
+        return [group["Weight"] for group in groups(stack)]
     except LookupError:
         return None
 
 
 def shift(stack: LocalStack) -> None:
     """Give the second target group all requests, as ECS does in a deployment."""
-    first, second = (each["TargetGroupArn"] for each in groups(stack))
+    first, second = (group["TargetGroupArn"] for group in groups(stack))
     both = [{"TargetGroupArn": first, "Weight": 0}, {"TargetGroupArn": second, "Weight": 100}]
     action = {"Type": "forward", "ForwardConfig": {"TargetGroups": both}}
     rule = {"RuleArn": stack.rules()[str(RULE_PRIORITY)]["RuleArn"]}

@@ -51,7 +51,7 @@ def journey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
         stack.edit("infra/load_balancer.py", "port=TARGET_PORT,", "port=TARGET_PORT + 1,")
         journey.up("another target group")
         [group] = stack.calls("elbv2", "describe_target_groups", {})["TargetGroups"]
-        registered = [each["targetGroupArn"] for each in stack.service()["loadBalancers"]]
+        registered = [balancer["targetGroupArn"] for balancer in stack.service()["loadBalancers"]]
         rule = stack.rules()["100"]["Actions"][0]
         journey.groups = [group["TargetGroupArn"], rule["TargetGroupArn"], *registered]
         journey.up("back to stage 1", ecsEnabled="false")
@@ -83,7 +83,7 @@ def test_sources_that_were_built_before_are_built_again(journey, before, after):
 def test_another_target_group_is_led_to_and_the_rule_goes_before_the_former_one(journey):
     """ELB deletes none to which a rule leads."""
     steps = journey.did["another target group"].steps
-    gone = [each.rsplit(" ", 1)[1] for each in steps if each.startswith("delete")]
+    gone = [step.rsplit(" ", 1)[1] for step in steps if step.startswith("delete")]
     assert gone.index("careapp-poc-app") < gone.index("careapp-poc-tg")
     assert len(journey.groups) == 3
     assert len(set(journey.groups)) == 1

@@ -51,8 +51,8 @@ def test_status_and_doctor_say_what_is_left_what_holds_it_and_how_it_ends(stack,
     assert f"ec2 {vpc}" in found["resources"]
     for said in (status, doctor):
         assert "only parts of it are there" in said
-        assert [each for each in found["resources"] if each not in said] == []
-        assert [each for each in others.values() if f"{each} is in its VPC" not in said] == []
+        assert [resource for resource in found["resources"] if resource not in said] == []
+        assert [other for other in others.values() if f"{other} is in its VPC" not in said] == []
         assert "somebody's function" in said
         assert "pulumi destroy -s poc" in said
         assert "nothing is there" not in said

@@ -35,7 +35,7 @@ def test_the_type_checker_reads_what_the_program_uses_of_pulumi_aws():
     ]
     trees = [ast.parse(file.read_text()) for file in (ROOT / "infra").glob("*.py")]
     names = {ast.unparse(node) for tree in trees for node in ast.walk(tree) if _is_of_aws(node)}
-    used = {each.replace("aws.", "pulumi_aws.", 1).removesuffix("_output") for each in names}
+    used = {name.replace("aws.", "pulumi_aws.", 1).removesuffix("_output") for name in names}
     assert len(used) > 10
     unread = {each for each in used if each not in read and f"{each}.*" not in read}
     assert unread == set(), (

@@ -103,7 +103,7 @@ class Thing:
 def named_by(member: str, resources: Resources) -> list[str]:
     """Return the ids or ARNs of the resources that a member with such a name may name."""
     noun = NAMED_BY.sub("", member).lower()
-    found = [each for each in resources if noun and each["type"].lower().endswith(noun)]
+    found = [resource for resource in resources if noun and resource["type"].lower().endswith(noun)]
     arns = "arn" in member.lower()
     return sorted(str(each["outputs"].get("arn") if arns else each["id"]) for each in found)
 
@@ -120,33 +120,33 @@ def declared(resources: Resources, calls: Calls) -> Iterator[Thing]:
 
 def undeclared(resources: Resources, calls: Calls) -> Iterator[Thing]:
     """Yield what AWS itself has made for the stack: tasks, targets, images and the database's secret."""
-    for each in resources:
-        match each["type"].rpartition(":")[2]:
+    for resource in resources:
+        match resource["type"].rpartition(":")[2]:
             case "Service":
-                which = {"cluster": each["inputs"]["cluster"]}
-                wanted = {**which, "serviceName": each["inputs"]["name"]}
+                which = {"cluster": resource["inputs"]["cluster"]}
+                wanted = {**which, "serviceName": resource["inputs"]["name"]}
                 for task in calls("ecs", "list_tasks", wanted)["taskArns"]:
                     yield Thing("task", "task", "ecs", {"task": task, **which})
             case "TargetGroup":
-                arn = {"TargetGroupArn": each["id"]}
+                arn = {"TargetGroupArn": resource["id"]}
                 found = calls("elbv2", "describe_target_health", arn)["TargetHealthDescriptions"]
                 for target in found:
                     named = {"Target": {"Id": target["Target"]["Id"]}, **arn}
-                    yield Thing("target", each["inputs"]["name"], "elbv2", named)
+                    yield Thing("target", resource["inputs"]["name"], "elbv2", named)
             case "Repository":
-                repository = {"repositoryName": each["id"]}
+                repository = {"repositoryName": resource["id"]}
                 for image in calls("ecr", "list_images", repository)["imageIds"]:
                     yield Thing("image", "image", "ecr", {"imageId": image, **repository})
             case "Instance":
                 has = {"SecretString": json.dumps({"username": "postgres", "password": "another"})}
-                for secret in each["outputs"].get("masterUserSecrets") or []:
+                for secret in resource["outputs"].get("masterUserSecrets") or []:
                     named = {"SecretId": secret["secretArn"]}
                     yield Thing("secret", "secret", "secretsmanager", named, has)
 
 
 def acts(random: Random, resources: Resources, calls: Calls) -> tuple[Thing, list[Act]]:
     """Return a resource by chance, and changes of it in the order in which they are tried."""
-    ours = [each for each in resources if each["type"] in KINDS]
+    ours = [resource for resource in resources if resource["type"] in KINDS]
     ours.sort(key=lambda each: (each["type"], each["urn"]))
     things: dict[str, list[Thing]] = {}
     for each in (*declared(ours, calls), *undeclared(ours, calls)):

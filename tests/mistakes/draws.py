@@ -100,7 +100,7 @@ class Draw:
     mistakes: tuple[Mistake, ...]
 
     def __str__(self) -> str:
-        what = " + ".join(each.what for each in self.mistakes)
+        what = " + ".join(mistake.what for mistake in self.mistakes)
         return f"[{self.plan.stack}, {self.plan.moment}] {what}"
 
 
@@ -115,7 +115,7 @@ def drawn(plan: Plan, good: Resources, live: Resources, calls: Calls) -> Draw:
         "image": lambda random: wrong_image(random, plan.stack),
         "setting": wrong_setting,
     }
-    return Draw(plan, tuple(makers[each](random) for each in plan.sources))
+    return Draw(plan, tuple(makers[source](random) for source in plan.sources))
 
 
 def wrong_account(random: Random, live: Resources, calls: Calls) -> Mistake:
@@ -160,9 +160,9 @@ class Catalogue:
         self._calls = calls
         self._live = {each["urn"]: each for each in live}
         self._named = {
-            (each["type"], each["urn"].rpartition("::")[2]): each
-            for each in resources
-            if each["type"] in KINDS
+            (resource["type"], resource["urn"].rpartition("::")[2]): resource
+            for resource in resources
+            if resource["type"] in KINDS
         }
         self._of_type: dict[str, list[str]] = {}
         for kind, name in sorted(self._named):
@@ -365,5 +365,5 @@ def wrong_setting(random: Random) -> Mistake:
             others += [str(int(held) * 2), str(int(held) // 2), "0"]
         case "string":
             others += ["", *(["/nowhere"] if held.startswith("/") else [])]
-    value = random.choice([each for each in others if each != held] or others)
+    value = random.choice([other for other in others if other != held] or others)
     return Mistake("setting", f"{name} = {value}", (name,), setting=(name, value))

@@ -156,8 +156,8 @@ class Judge:
         with contextlib.suppress(OSError, ValueError):
             listeners = json.loads(self._facts.read_text()).get("state", {}).get("listeners") or []
             # Of two, the one without a certificate redirects to the other.
-            for each in sorted(listeners, key=lambda each: not each.get("authority")):
-                return f"{each['url'].rstrip('/')}/", each.get("authority") or ""
+            for listener in sorted(listeners, key=lambda each: not each.get("authority")):
+                return f"{listener['url'].rstrip('/')}/", listener.get("authority") or ""
         return "", ""
 
     @contextlib.contextmanager
@@ -179,7 +179,7 @@ class Judge:
         if not differs and not self._tasks_declared():
             return Sight((), TRIES, "")  # 0 tasks are declared, and 0 run
         answers = [ask(*self.page()) for _ in range(TRIES)]
-        return Sight([each for each in answers if each], TRIES, differs)
+        return Sight([answer for answer in answers if answer], TRIES, differs)
 
     def differs(self) -> str:
         """Return how the tasks that run differ from what the engine registered last; "" if they do not."""
@@ -192,7 +192,7 @@ class Judge:
         return [each["inputs"] for each in found if each["type"] == "aws:ecs/service:Service"]
 
     def _tasks_declared(self) -> int:
-        return sum(int(each.get("desiredCount") or 0) for each in self._services())
+        return sum(int(service.get("desiredCount") or 0) for service in self._services())
 
     def _service(self, declared: Mapping[str, Any]) -> str:
         which = {"cluster": declared["cluster"], "serviceName": declared["name"]}
@@ -201,7 +201,7 @@ class Judge:
             tasks = self._ecs.describe_tasks(cluster=which["cluster"], tasks=arns)["tasks"] if arns else []  # fmt: skip
         except (ClientError, BotoCoreError) as problem:
             return f"{declared['name']}: {problem}"
-        running = [each["taskDefinitionArn"] for each in tasks if each["lastStatus"] == "RUNNING"]
+        running = [task["taskDefinitionArn"] for task in tasks if task["lastStatus"] == "RUNNING"]
         wanted, count = str(declared["taskDefinition"]), int(declared.get("desiredCount") or 0)
         if others := {each.rpartition("/")[2] for each in running} - {wanted.rpartition("/")[2]}:
             return f"{', '.join(others)} runs, declared is {wanted.rpartition('/')[2]}"
@@ -261,7 +261,7 @@ def verdict(case: Case) -> str:
 
 def named_cause(diagnosis: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the first cause that the doctor names; None where it only says what happened."""
-    causes = [each for each in diagnosis.get("findings", ()) if each["kind"] == "cause"]
+    causes = [finding for finding in diagnosis.get("findings", ()) if finding["kind"] == "cause"]
     return causes[0] if causes and causes[0]["id"] not in UNNAMED else None
 
 
@@ -287,7 +287,7 @@ def diagnostics(said: str) -> str:
 def is_named(names: Sequence[str], text: str) -> bool:
     """Return whether a text has one of the names; those that begin with ~ are regular expressions."""
     return any(
-        re.search(each[1:], text, re.I) if each[:1] == "~" else each.lower() in text.lower()
-        for each in names
-        if len(each) > 1
+        re.search(name[1:], text, re.I) if name[:1] == "~" else name.lower() in text.lower()
+        for name in names
+        if len(name) > 1
     )

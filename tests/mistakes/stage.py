@@ -215,14 +215,14 @@ class Stage:
         if update.is_alive():
             acted += self._act(draw.mistakes)
         else:
-            acted += ["" for each in draw.mistakes if each.acts]
+            acted += ["" for mistake in draw.mistakes if mistake.acts]
         update.join()
         if not found:
             raise TooLong("pulumi up")
         return found[0], acted
 
     def _act(self, mistakes: Sequence[Mistake]) -> list[str]:
-        acted = [account.make(self.calls, each.acts) for each in mistakes if each.acts]
+        acted = [account.make(self.calls, mistake.acts) for mistake in mistakes if mistake.acts]
         self.acted = self.acted or bool(acted)
         return acted
 
@@ -240,13 +240,13 @@ class Stage:
     def _write_mistakes(self, mistakes: Sequence[Mistake]) -> None:
         inputs = [dict(each.inputs) for each in mistakes if each.inputs]
         self._write("mistakes.json", json.dumps(inputs))
-        for each in mistakes:
-            for file, text in each.files.items():
+        for mistake in mistakes:
+            for file, text in mistake.files.items():
                 self._write(file, text)
-            if each.app:
-                self._write_app(each.app)
-            if each.setting:
-                self._set(dict([each.setting]))
+            if mistake.app:
+                self._write_app(mistake.app)
+            if mistake.setting:
+                self._set(dict([mistake.setting]))
 
     def _write_app(self, how: Mapping[str, Any]) -> None:
         _, file = APPS[self.kind.partition(" ")[0]]

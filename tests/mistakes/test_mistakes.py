@@ -66,7 +66,7 @@ def judged(stage: Stage, draw: Draw, case: Case) -> str:
     # Before the first release each request fails.
     failed = users.failed if draw.plan.moment != FIRST else []
     case.users_asked, case.users_failed = users.asked, failed
-    new_version = draw.plan.moment == UPDATE and not any(each.acts for each in draw.mistakes)
+    new_version = draw.plan.moment == UPDATE and not any(mistake.acts for mistake in draw.mistakes)
     case.hurt = "canary" in draw.plan.stack and new_version and users.hurt()
     if acted and not all(acted) and len(draw.mistakes) == 1:
         return judge.NOT_MADE
@@ -82,10 +82,10 @@ def cure(stage: Stage, draw: Draw, case: Case) -> None:
     left, said, seen = list(draw.mistakes), case.said, list[str]()
     for _ in range(ROUNDS * len(draw.mistakes)):
         doctor, diagnosis = stage.doctor()
-        first = [each["id"] for each in diagnosis.get("findings", ())][:1]
+        first = [finding["id"] for finding in diagnosis.get("findings", ())][:1]
         case.steps.append(f"{doctor}: {first or doctor.said[-200:]}")
         cause = named_cause(diagnosis) or printed_cause(said)
-        refused = [each for each in names(left, said) if not each.acts]
+        refused = [name for name in names(left, said) if not name.acts]
         if refused and "[cause]" not in said and not names(left, text_of(cause)):
             # The engine, AWS or the program itself has refused it by its name.
             cause = {"id": "up", "title": said.strip()[-300:], "why": said, "fixes": []}
@@ -131,13 +131,13 @@ def text_of(cause: dict | None) -> str:
 
 
 def names(mistakes: list[Mistake], text: str) -> list[Mistake]:
-    return [each for each in mistakes if is_named(each.names, text)]
+    return [mistake for mistake in mistakes if is_named(mistake.names, text)]
 
 
 def alternatives(fixes: list[dict]) -> list[list[str]]:
     """Return the commands of each way to cure it, in the printed order."""
-    after = [command for each in fixes if each["then"] for command in each["commands"]]
-    return [[*each["commands"], *after] for each in fixes if not each["then"]]
+    after = [command for fix in fixes if fix["then"] for command in fix["commands"]]
+    return [[*fix["commands"], *after] for fix in fixes if not fix["then"]]
 
 
 def correct(stage: Stage, mistake: Mistake, left: list[Mistake]) -> None:

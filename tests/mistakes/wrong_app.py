@@ -35,7 +35,7 @@ def act() -> None:
                 threading.Thread(target=threading.Event().wait, daemon=True)
                 for _ in range(HOW["number"])
             ]
-            [each.start() for each in threads]
+            [thread.start() for thread in threads]
         case "connections":
             KEPT.extend(connect() for _ in range(HOW["number"]))
 

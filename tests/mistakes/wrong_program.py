@@ -35,9 +35,9 @@ def changed(held: Any, path: list[Any], mistake: dict[str, Any]) -> Any:
 
 def transform(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
     props: Any = dict(args.props)
-    for each in MISTAKES:
-        if (args.type_, args.name) == (each["type"], each["name"]):
-            props = changed(props, each["path"], each)
+    for mistake in MISTAKES:
+        if (args.type_, args.name) == (mistake["type"], mistake["name"]):
+            props = changed(props, mistake["path"], mistake)
     return pulumi.ResourceTransformResult(props, args.opts)
 
 

@@ -98,7 +98,7 @@ def live(terraform: Terraform, stacks: list[Connection]) -> Life:
     Most of a creation and of a change is waiting for RDS. Meanwhile Pulumi changes its own stacks, and other values
     are looked for and planned.
     """
-    schemas, states = terraform.schemas, [each.recv() for each in stacks]
+    schemas, states = terraform.schemas, [stack.recv() for stack in stacks]
     made = [one for state in states for one in resources(state, schemas)]
     first = [translate(state, schemas) for state in states]
     missing = terraform.configure(*first)
@@ -107,7 +107,7 @@ def live(terraform: Terraform, stacks: list[Connection]) -> Life:
         created = pool.submit(terraform.apply)
         plain = merged(*(translate(state, schemas, refer=False) for state in states))
         varied = vary(other, plain)
-        changes = [each.recv() for each in stacks]
+        changes = [stack.recv() for stack in stacks]
         created.result()
         held, differing = terraform.held(), terraform.differences()
         shutil.copy(terraform.state, other.state)
@@ -178,9 +178,9 @@ def previewed(
     found = {}
     for before, (steps, after) in zip(states, changes, strict=True):
         every = {
-            (each.token, each.urn.rsplit("::", 1)[1]): each.address
+            (resource.token, resource.urn.rsplit("::", 1)[1]): resource.address
             for state in (before, after)
-            for each in resources(state, schemas)
+            for resource in resources(state, schemas)
         }
         for step in steps:
             op, kind, name = step.split(" ", 2)

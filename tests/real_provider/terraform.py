@@ -116,7 +116,7 @@ class Terraform:
         words = self.run("apply", "-json", "-auto-approve", "-refresh=false", MANY)
         told = map(json.loads, words.splitlines())
         changes = [each["change"] for each in told if each["type"] == "planned_change"]
-        return {each["resource"]["addr"]: each["action"] for each in changes}
+        return {change["resource"]["addr"]: change["action"] for change in changes}
 
     def destroy(self) -> None:
         self.run("destroy", "-auto-approve", "-refresh=false", MANY)
@@ -125,7 +125,7 @@ class Terraform:
         """Return what a plan changes of each resource, by its address."""
         self.run("plan", "-out=plan", MANY, *options)
         told = json.loads(self.run("show", "-json", "plan"))
-        return {each["address"]: each["change"] for each in told["resource_changes"]}
+        return {change["address"]: change["change"] for change in told["resource_changes"]}
 
     def differences(self) -> dict[str, str]:
         """Return what the cloud has otherwise than the configuration: the attribute, and both values."""
@@ -148,9 +148,9 @@ class Terraform:
         """Return what the provider's schemas refuse of the configuration, by the line."""
         told = json.loads(self.run("validate", "-json", code=None))
         return {
-            each["range"]["start"]["line"]: each["summary"]
-            for each in told["diagnostics"]
-            if each["severity"] == "error"
+            diagnostic["range"]["start"]["line"]: diagnostic["summary"]
+            for diagnostic in told["diagnostics"]
+            if diagnostic["severity"] == "error"
         }
 
     @property
@@ -160,8 +160,8 @@ class Terraform:
     def held(self) -> dict[str, Json]:
         """Return the attributes of the resources in the state, by their addresses."""
         return {
-            f"{each['type']}.{each['name']}": each["instances"][0]["attributes"]
-            for each in json.loads(self.state.read_text())["resources"]
+            f"{resource['type']}.{resource['name']}": resource["instances"][0]["attributes"]
+            for resource in json.loads(self.state.read_text())["resources"]
         }
 
     def copy(self, name: str) -> Terraform:

@@ -125,7 +125,7 @@ def test_mistake_is_red_in_the_same_apply_with_its_cause_first(
     cloud: Program, service: Service, cause: str
 ) -> None:
     red = " ".join(service.apply(*MISTAKES[cause]).split())
-    findings = [each for each in service.findings(cloud) if each["title"] in red]
+    findings = [finding for finding in service.findings(cloud) if finding["title"] in red]
     first = min(findings, key=lambda each: red.index(each["title"]), default={"id": red})
     assert first["id"] == cause
     assert service.apply() == ""

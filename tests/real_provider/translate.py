@@ -61,7 +61,7 @@ def terraform_type(token: str, schemas: Mapping[str, Json]) -> str:
     module, kind = token.split(":")[1].split("/")[0], snake(token.rsplit(":", 1)[1])
     words = (PREFIXES.get(module, module), kind)
     candidates = (NAMES.get(token, ""), "aws_" + "_".join(words), f"aws_{kind}")
-    return next(each for each in candidates if each in schemas)
+    return next(candidate for candidate in candidates if candidate in schemas)
 
 
 def resources(state: Json, schemas: Mapping[str, Json]) -> list[Resource]:
@@ -110,7 +110,7 @@ def translate(
 
     Without ``refer`` no resource refers to another one: there is what AWS chose in Pulumi's state.
     """
-    every = {each.urn: each for each in resources(state, schemas)}
+    every = {resource.urn: resource for resource in resources(state, schemas)}
     # What AWS chose of a resource, and of those that it depends on: an equal text in another one is no reference.
     chosen: dict[str, dict[str, str]] = {}
     made: Json = {}

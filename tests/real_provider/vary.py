@@ -43,7 +43,7 @@ def one_of(words: str, before: Any) -> Any:
     """Return another one of the values that a refusal names; without such the value before."""
     listed = re.search(r"to be one of \[(.+?)\]", words)
     values = re.findall(r'"(.+?)"', listed[1]) if listed else []
-    return next((each for each in values if each != before), before)
+    return next((value for value in values if value != before), before)
 
 
 def another(value: Any) -> Any:

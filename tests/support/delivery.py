@@ -76,9 +76,9 @@ class Delivery:
 
     def documents(self, name: str) -> list[Any]:
         role = self.role(name)
-        held = [each for each in self.resources.values() if "ManagedPolicyName" in each]
+        held = [resource for resource in self.resources.values() if "ManagedPolicyName" in resource]
         by_arn = {_policy_arn(each["ManagedPolicyName"]): each["PolicyDocument"] for each in held}
-        own = [each["PolicyDocument"] for each in role.get("Policies", [])]
+        own = [policy["PolicyDocument"] for policy in role.get("Policies", [])]
         return [by_arn[arn] for arn in role["ManagedPolicyArns"]] + own
 
     @property

@@ -116,8 +116,8 @@ def calls_of(service: str, operation: str, params: Mapping[str, Any], role: str)
 def _passing(params: Mapping[str, Any]) -> Iterator[Call]:
     """Every role that the call passes to a service."""
     passed = [(params.get(parameter), to) for parameter, to in PASSING.items()]
-    for each in params.get("loadBalancers") or ():
-        given = each.get("advancedConfiguration") or {}
+    for balancer in params.get("loadBalancers") or ():
+        given = balancer.get("advancedConfiguration") or {}
         passed.append((given.get("roleArn"), "ecs.amazonaws.com"))
     if "RoleArn" in (params.get("Target") or {}):
         passed.append((params["Target"]["RoleArn"], "scheduler.amazonaws.com"))
@@ -163,7 +163,7 @@ def _by_id(text: str) -> Iterator[str]:
         yield arn("ec2", f"{kind}/{text}").replace(f":{ACCOUNT}:image", "::image")
     tables: Any = get_backend("ec2")[ACCOUNT][REGION].route_tables.values()
     yield from (
-        arn("ec2", f"route-table/{each.id}") for each in tables if text in each._associations
+        arn("ec2", f"route-table/{table.id}") for table in tables if text in table._associations
     )
 
 
@@ -239,11 +239,9 @@ def _tags(params: Mapping[str, Any]) -> dict[str, str]:
     found = params.get("Tags") or params.get("tags") or []
     if isinstance(found, dict):
         found = [{"Key": key, "Value": value} for key, value in found.items()]
-    lists = [found, *(each["Tags"] for each in _specifications(params))]
+    lists = [found, *(specification["Tags"] for specification in _specifications(params))]
     lower = [
-        {key.lower().removeprefix("tag"): each[key] for key in each}
-        for tags in lists
-        for each in tags
+        {key.lower().removeprefix("tag"): tag[key] for key in tag} for tags in lists for tag in tags
     ]
     return {f"aws:RequestTag/{each['key']}": each["value"] for each in lower}
 
@@ -253,7 +251,7 @@ def _context(asked: str, resource: str) -> dict[str, Any]:
     context: dict[str, Any] = {"aws:RequestedRegion": REGION}
     if resource.startswith(iam("role/")) and asked != "iam:CreateRole":
         roles = get_backend("iam")[ACCOUNT]["aws"].roles.values()
-        [bound] = [each.permissions_boundary_arn for each in roles if each.arn == resource] or [
+        [bound] = [role.permissions_boundary_arn for role in roles if role.arn == resource] or [
             None
         ]
         context["iam:PermissionsBoundary"] = bound

@@ -63,6 +63,6 @@ def login_of(calls: Calls) -> dict[str, Any]:
     elb = hooks.backend("elbv2")
     rules = [rule for each in listeners for rule in elb.describe_rules(each["ListenerArn"], None)]
     actions = [action.data for rule in rules for action in rule.actions if action.type == OIDC]
-    first, second = (each["AuthenticateOidcConfig"] for each in actions)
+    first, second = (action["AuthenticateOidcConfig"] for action in actions)
     assert first == second
     return dict(first)

@@ -24,7 +24,7 @@ def listed(client: Callable[[str], Any]) -> list[str]:
                 items = getattr(asked, operation)(**options)[path]
         except (ClientError, BotoCoreError) as problem:
             items = [f"careapp may be here: {problem}"]
-        texts = [json.dumps(each, default=str) for each in items]
+        texts = [json.dumps(item, default=str) for item in items]
         found += [
             f"{operation}: {text}" for text in texts if not any(each in text for each in FREE)
         ]

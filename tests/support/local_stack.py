@@ -93,9 +93,9 @@ class ScriptedEcs:
     def list_tasks(self, params: Params) -> Params:
         self.asked.append("ListTasks")
         # A rollback comes after the provider has read the service.
-        for each in hooks.backend("ecs").services.values():
-            if each.deployments:
-                each.task_definition = each.deployments[0]["taskDefinition"]
+        for service in hooks.backend("ecs").services.values():
+            if service.deployments:
+                service.task_definition = service.deployments[0]["taskDefinition"]
         if params.get("desiredStatus") == "STOPPED" or "startedBy" in params:
             return {"taskArns": []}
         return {"taskArns": [arn(f"task/{name}") for name in self._running()]}
@@ -108,7 +108,7 @@ class ScriptedEcs:
     def run_task(self, params: Params) -> Params:
         """Run a command whose log has one line, which says that it ran."""
         services = hooks.backend("ecs").services.values()
-        serving = [each.task_definition for each in services if each.status == "ACTIVE"]
+        serving = [service.task_definition for service in services if service.status == "ACTIVE"]
         one_off = OneOff(f"{len(self.one_offs) + 1:08}", params, serving, self.exit_code)
         self.one_offs[one_off.arn] = one_off
         logs, stream = hooks.backend("logs"), f"app/app/{one_off.name}"
@@ -347,7 +347,7 @@ class LocalStack:
         [listener] = self.calls("elbv2", "describe_listeners", asked)["Listeners"]
         asked = {"ListenerArn": listener["ListenerArn"]}
         rules = self.calls("elbv2", "describe_rules", asked)["Rules"]
-        return {each["Priority"]: each for each in rules}
+        return {rule["Priority"]: rule for rule in rules}
 
     @property
     def state_file(self) -> Path:
@@ -364,7 +364,7 @@ class LocalStack:
     def outputs(self) -> Params:
         """The stack's outputs in the state file; none once it is destroyed."""
         stacks = [each for each in self._held() if each["type"] == STACK]
-        return {name: value for each in stacks for name, value in each.get("outputs", {}).items()}
+        return {name: value for stack in stacks for name, value in stack.get("outputs", {}).items()}
 
     def _held(self) -> list[Params]:
         return json.loads(self.state())["checkpoint"]["latest"].get("resources") or []

@@ -76,12 +76,12 @@ def read(path: Path) -> dict[Any, Any]:
 
 def jobs() -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Workflow, name and content of every job that has steps of its own."""
-    return (each for each in _jobs() if "steps" in each[2])
+    return (job for job in _jobs() if "steps" in job[2])
 
 
 def calls() -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Of every job that is another workflow."""
-    return (each for each in _jobs() if "uses" in each[2])
+    return (job for job in _jobs() if "uses" in job[2])
 
 
 def _jobs() -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -18,7 +18,7 @@ from tools.rehearsal.page import launch
 
 def test_the_dev_container_is_made_and_forwards_the_app_the_balancer_and_the_page():
     container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
-    [dev] = [each.default for each in command.params if each.name == "port"]
+    [dev] = [param.default for param in command.params if param.name == "port"]
     assert container["forwardPorts"] == [dev, USUAL_PORTS["HTTP", 80], launch.PORT]
     _, *words = container["postCreateCommand"].split()
     assert CliRunner().invoke(main, words).exit_code == 0

@@ -41,7 +41,7 @@ def test_what_was_made_with_umask_077_is_copied_so_that_another_user_can_run_it(
         (source / name).parent.chmod(0o700)
     (source / "lib").symlink_to("share")
     copy_for_all(source, copy)
-    modes = {each.name: each.stat().st_mode & 0o777 for each in copy.rglob("*")}
+    modes = {file.name: file.stat().st_mode & 0o777 for file in copy.rglob("*")}
     assert modes == {
         **dict.fromkeys(("bin", "share", "lib", "initdb"), 0o755),
         "postgres.bki": 0o644,

@@ -21,7 +21,7 @@ from tests.recorded import FOLDER, records, resources, run_of, together
 from tests.support.declared import begun, declared, document, resource, resources_of, variants
 
 PROD, POC = ("prod",), ("poc",)
-LEAVING_OUT = {each: tuple(each.split()) for each in controls.reasons()["settings"]}
+LEAVING_OUT = {setting: tuple(setting.split()) for setting in controls.reasons()["settings"]}
 """Settings that leave a control out, in any stack."""
 DEFINITION, SERVICE = "aws:ecs/taskDefinition:TaskDefinition", "aws:ecs/service:Service"
 
@@ -48,7 +48,7 @@ def written():
 
 def runs():
     yield from (POC, PROD)
-    yield from (("prod", *each) for each in variants("prod").values())
+    yield from (("prod", *variant) for variant in variants("prod").values())
     yield from map(run_of, together().values())
 
 
@@ -110,8 +110,8 @@ REFUSED_WHILE_IT_RUNS = ("ecsEnabled", "deployStrategy")
 )
 def test_tasks_are_replaced_by_the_settings_that_say_so(key):
     words = variants("prod")[key]
-    needs = [KEY[each.partition("=")[0]] for each in words]
-    assert (tasks(("prod", *words)) != tasks(PROD)) == any(each.change.new_tasks for each in needs)
+    needs = [KEY[word.partition("=")[0]] for word in words]
+    assert (tasks(("prod", *words)) != tasks(PROD)) == any(need.change.new_tasks for need in needs)
 
 
 @cache

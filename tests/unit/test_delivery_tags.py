@@ -85,7 +85,7 @@ def services(role: Role) -> set[str]:
         if statement["Effect"] == "Allow"
         for each in listed(statement["Action"])
     ]
-    return {each.partition(":")[0] for each in actions}
+    return {action.partition(":")[0] for action in actions}
 
 
 def resources(action: str) -> set[str]:
@@ -99,7 +99,7 @@ def resources(action: str) -> set[str]:
     }
     filled = {re.sub(r"\$\{\w+\}", "another", each) for each in made}
     # The keys of the states are like any other key, with the tags of `foreign`.
-    named = {each for each in patterns() if any(fits(each, form) for form in known)}
+    named = {pattern for pattern in patterns() if any(fits(pattern, form) for form in known)}
     ready = {each.replace("*", "another") for each in named if not each.endswith((":*", "-key"))}
     return filled | ready
 
@@ -134,7 +134,7 @@ def tagged(role: Role) -> Iterator[tuple[str, str, str]]:
                         context(action, resource, tags, asked) for asked in requests(role.stack)
                     )
                     if not role.owns(resource) and any(
-                        permits(role.documents, action, resource, each) for each in calls
+                        permits(role.documents, action, resource, call) for call in calls
                     ):
                         yield action, resource, name
 
@@ -198,7 +198,7 @@ def test_the_tags_that_the_policies_decide_by_are_the_ones_that_were_tried():
 @pytest.mark.parametrize("stack", ["poc", "prod"])
 def test_a_tag_on_what_had_none_allows_only_what_the_documents_say(stack, resource):
     role = Role(f"careapp-delivery-{stack}", stack)
-    allowing = [each for each in role.statements if each["Effect"] == "Allow"]
+    allowing = [statement for statement in role.statements if statement["Effect"] == "Allow"]
     actions = {
         action
         for statement in allowing

@@ -23,10 +23,10 @@ BOTH = [Delivery.of(stack, HostedZone="Z0123456789ABC") for stack in ("poc", "pr
 
 def policies():
     return [
-        (each["ManagedPolicyName"], each["PolicyDocument"])
+        (resource["ManagedPolicyName"], resource["PolicyDocument"])
         for delivery in BOTH
-        for each in delivery.resources.values()
-        if "ManagedPolicyName" in each
+        for resource in delivery.resources.values()
+        if "ManagedPolicyName" in resource
     ]
 
 
@@ -76,10 +76,10 @@ def test_every_policy_and_description_fits_into_iams_limits():
     sizes = {name: len(json.dumps(each, separators=(",", ":"))) for name, each in policies()}
     assert {name: size for name, size in sizes.items() if size > LIMIT} == {}
     told = [
-        str(each["Description"])
+        str(resource["Description"])
         for delivery in BOTH
-        for each in delivery.resources.values()
-        if "Description" in each
+        for resource in delivery.resources.values()
+        if "Description" in resource
     ]
     assert [each for each in told if not DESCRIPTION.fullmatch(each)] == []
 
@@ -94,9 +94,9 @@ def test_a_provider_and_linked_roles_that_are_there_are_left_alone():
     assert "Provider" in Delivery.of("poc").resources
     assert "Provider" not in Delivery.of("poc", IdentityProvider="existing").resources
     services = ("Rds", "Ecs", "LoadBalancer", "Scaling")
-    linked = {f"{each}Role": "make" for each in services}
+    linked = {f"{service}Role": "make" for service in services}
     made = Delivery.of("poc", **linked).resources.keys() - Delivery.of("poc").resources.keys()
-    assert made == {f"{each}LinkedRole" for each in services}
+    assert made == {f"{service}LinkedRole" for service in services}
 
 
 def test_without_a_zone_no_record_and_no_certificate_can_be_made():
@@ -141,10 +141,10 @@ def test_a_role_trusts_certain_tokens_of_one_repository(role, end, ids, starts):
 
 def test_those_are_all_the_roles():
     roles = {
-        (delivery.stack, each["RoleName"])
+        (delivery.stack, resource["RoleName"])
         for delivery in BOTH
-        for each in delivery.resources.values()
-        if "RoleName" in each
+        for resource in delivery.resources.values()
+        if "RoleName" in resource
     }
     assert roles == set(TRUSTED)
 

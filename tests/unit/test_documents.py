@@ -135,8 +135,8 @@ def test_a_japanese_reader_is_told_which_pages_are_english_alone():
 def test_the_regions_whose_roots_the_image_lacks_are_named(page):
     bundle = "webapp/certs/rds-ca.pem"
     roots = ssl.create_default_context(cafile=ROOT / bundle).get_ca_certs()
-    subjects = [dict(part[0] for part in each["subject"]) for each in roots]
-    held = {each["commonName"].split()[2] for each in subjects if "commonName" in each}
+    subjects = [dict(part[0] for part in root["subject"]) for root in roots]
+    held = {subject["commonName"].split()[2] for subject in subjects if "commonName" in subject}
     text = (ROOT / page).read_text().partition(bundle)[2].partition("README")[0]
     lacking = set(re.findall(r"[a-z]{2}-[a-z]+-\d", text))
     assert lacking == set(boto3.Session().get_available_regions("rds")) - held

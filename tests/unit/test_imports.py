@@ -27,7 +27,7 @@ MAY = {
     TEXT: set(),
     FACTS: {TEXT},
     GATE: GROUND,
-    **{each: {"stack", *GROUND, GATE, *TOOLS} for each in sorted(TOOLS)},
+    **{tool: {"stack", *GROUND, GATE, *TOOLS} for tool in sorted(TOOLS)},
     "local_cloud": set(),
     "tools.rehearsal": {"stack", *GROUND, GATE, *TOOLS, "local_cloud"},
     "tools.cli": {"delivery", "stack", *GROUND, GATE, *TOOLS, "local_cloud", "tools.rehearsal"},
@@ -50,7 +50,7 @@ def files_of(name):
     if not whole.is_dir():
         return [whole.with_suffix(".py")]
     apart = {"tests", "text", "facts"} if name == GATE else {"tests"}
-    return [each for each in whole.rglob("*.py") if not apart & {*each.relative_to(whole).parts}]
+    return [file for file in whole.rglob("*.py") if not apart & {*file.relative_to(whole).parts}]
 
 
 @cache
@@ -71,7 +71,7 @@ def imported(path):
         elif node.level == 0:
             whole = node.module == "tools"
             yield from {
-                package(f"tools.{each.name}" if whole else node.module) for each in node.names
+                package(f"tools.{name.name}" if whole else node.module) for name in node.names
             }
 
 

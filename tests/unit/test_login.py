@@ -23,12 +23,12 @@ def test_paths_with_dots_ask_for_the_login(engine, program):
     assert order == sorted(order)
     [condition] = rules["careapp-poc-dots"]["conditions"]
     patterns = condition["pathPattern"]["values"]
-    assert sum(each.count("*") for each in patterns) <= MOST_WILDCARDS
+    assert sum(pattern.count("*") for pattern in patterns) <= MOST_WILDCARDS
     login = ("/static/../x", "/static/..%2fx", "/static/x%2f..%2fy", "/static//x", "/static/..")
     for path in login:
-        assert any(covers(each, path) for each in patterns), path
+        assert any(covers(pattern, path) for pattern in patterns), path
     for path in ("/static/app.css", "/static/a.b.js", "/"):
-        assert not any(covers(each, path) for each in patterns), path
+        assert not any(covers(pattern, path) for pattern in patterns), path
 
 
 def test_the_health_check_s_path_is_public_unless_others_are(configured):
@@ -36,7 +36,7 @@ def test_the_health_check_s_path_is_public_unless_others_are(configured):
     settings = configured(**LOGIN, publicPaths="/static/*, /live").login
     assert settings.public == ("/static/*", "/live")
     paths = ("/static/a.css", "/live?x=1", "/Live", "/")
-    assert [settings.protects(each) for each in paths] == [False, False, True, True]
+    assert [settings.protects(path) for path in paths] == [False, False, True, True]
 
 
 @pytest.fixture

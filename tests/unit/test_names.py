@@ -60,7 +60,7 @@ def test_all_that_is_made_bears_the_project_s_name_and_the_longest_one_fits():
     assert wrong == set()
     assert [each["name"] for each in made if not each["name"].startswith(f"{LONGEST}-poc")] == []
     lengths = {(each["kind"], each["name"]): len(own_name(each)) for each in made}
-    assert [each for each in lengths if lengths[each] > LIMITS.get(each[0], OTHERS)] == []
+    assert [length for length in lengths if lengths[length] > LIMITS.get(length[0], OTHERS)] == []
     assert set(LIMITS) <= {kind for kind, _ in lengths}
     assert max(count for (kind, _), count in lengths.items() if kind == BALANCER) == 32
 
@@ -70,7 +70,7 @@ def test_the_longest_name_fits_the_delivery(stack):
     """63 characters of a bucket with the longest region, 64 of a role."""
     delivery = Delivery.of(stack, Project=LONGEST)
     assert len(delivery.bucket) <= 63, f"S3 takes 63 characters: {delivery.bucket}"
-    roles = [each.get("RoleName", "") for each in delivery.resources.values()]
+    roles = [resource.get("RoleName", "") for resource in delivery.resources.values()]
     assert max(map(len, roles)) <= 64, "IAM takes 64 characters"
     assert delivery._template["Parameters"]["Project"]["MaxLength"] == len(LONGEST)
 

@@ -37,7 +37,7 @@ def deny(action, resource="*", **more):
 @pytest.mark.parametrize(("statements", "decision"), CASES["decided"])
 def test_an_allow_is_needed_and_an_explicit_deny_wins(statements, decision):
     assert decide([{"Statement": statements}], READ, RDS_SECRET) == decision
-    one_each = [policy(each) for each in statements]
+    one_each = [policy(statement) for statement in statements]
     assert permits(one_each, READ, RDS_SECRET) is (decision == "allowed")
 
 

@@ -28,7 +28,7 @@ def refused(configured, **changes):
 
 
 def near(configured, **changes):
-    return [str(each) for each in sizes.warnings(configured(**changes).sizes)]
+    return [str(warning) for warning in sizes.warnings(configured(**changes).sizes)]
 
 
 def chosen(text):

@@ -22,7 +22,7 @@ JOBS = {
 
 
 def test_every_resource_has_a_price_or_is_free_and_tasks_are_stage_2():
-    bills = {each.title(): each.bill for each in cost.comparison().columns}
+    bills = {column.title(): column.bill for column in cost.comparison().columns}
     assert {title: bill.unpriced for title, bill in bills.items()} == dict.fromkeys(bills, ())
     assert cost.of_group(bills["poc stage 1"], "tasks") == 0
     one_task = 730 * (0.25 * 0.05056 + 0.5 * 0.00553)

@@ -17,13 +17,13 @@ CAREAPP = re.compile(
 )
 OF_PULUMI = {"pulumi.py", "pulumi_remedies.py", "waiting.py", "deletions.py"}
 FILES = [
-    each
-    for each in sorted((ROOT / "ecs_gate").rglob("*.py"))
-    if "tests" not in each.relative_to(ROOT).parts
+    file
+    for file in sorted((ROOT / "ecs_gate").rglob("*.py"))
+    if "tests" not in file.relative_to(ROOT).parts
 ]
 AWS_S = {"containerPort"}
 """Settings of careapp that are fields of AWS, too."""
-SETTINGS = re.compile(rf"\b({'|'.join(sorted({each.name for each in KEYS} - AWS_S))})\b")
+SETTINGS = re.compile(rf"\b({'|'.join(sorted({key.name for key in KEYS} - AWS_S))})\b")
 
 
 def name_of(file):
@@ -39,7 +39,7 @@ def words(file):
 def docstrings(file):
     kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     nodes = [each for each in ast.walk(ast.parse(file.read_text())) if isinstance(each, kinds)]
-    return "\n".join(ast.get_docstring(each) or "" for each in nodes)
+    return "\n".join(ast.get_docstring(node) or "" for node in nodes)
 
 
 @pytest.mark.parametrize("file", FILES, ids=name_of)

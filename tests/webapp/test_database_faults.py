@@ -215,7 +215,7 @@ def test_pages_are_answered_while_a_migration_waits_for_a_long_reader(
         assert not migrator.done.is_set()
         reader.execute("COMMIT")
     eventually(migrator.done.is_set, 5, "the migration")
-    [waited] = [each for each in caplog.records if each.message == UNMIGRATED]
+    [waited] = [record for record in caplog.records if record.message == UNMIGRATED]
     assert (waited.levelname, waited.migration) == ("WARNING", "0003_more.sql")
     assert LOCK_WAIT in waited.reason
     migrator.stop()

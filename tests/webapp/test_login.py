@@ -54,7 +54,7 @@ def test_the_page_greets_the_user_in_both_languages(page):
 
 def unsigned():
     parts = ({"alg": "none", "signer": ARN, "kid": SIGNER.kid, "exp": time.time() + 60}, CLAIMS)
-    return ".".join(base64.urlsafe_b64encode(json.dumps(each).encode()).decode() for each in parts)
+    return ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode() for part in parts)
 
 
 @pytest.mark.parametrize(

@@ -208,13 +208,13 @@ def test_policy_has_what_is_called(shop, run, session, calls):
     look(session, reading(acts=False).expected)
     assert {*calls} <= KNOWN
     sources = [
-        each for each in Path(ecs_gate.__file__).parent.rglob("*.py") if "tests" not in each.parts
+        file for file in Path(ecs_gate.__file__).parent.rglob("*.py") if "tests" not in file.parts
     ]
     named = {
         name
-        for each in sources
-        if each.name != "policy.py"
-        for name in OPERATION.findall(each.read_text())
+        for source in sources
+        if source.name != "policy.py"
+        for name in OPERATION.findall(source.read_text())
     }
     assert named - OTHERS == {operation for _, operation in KNOWN}
 
@@ -234,9 +234,9 @@ def test_policy_is_printed(run):
     assert {"elasticloadbalancing:DescribeRules", "servicequotas:GetServiceQuota"} <= {*actions}
     assert "rds:DescribeDBInstances" in actions
     assert [
-        each
-        for each in actions
-        if not re.match(r"[a-z0-9]+:(Describe|Get|List|BatchGet|Filter)", each)
+        action
+        for action in actions
+        if not re.match(r"[a-z0-9]+:(Describe|Get|List|BatchGet|Filter)", action)
     ] == []
 
 

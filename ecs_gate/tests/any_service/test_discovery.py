@@ -231,7 +231,7 @@ def test_a_service_without_a_load_balancer_is_judged_by_its_tasks(shop, session,
     assert now.network.value.subnets
     assert (now.balancer, now.group, now.page) == (Part(), Part(), Part())
     assert page_before(found.target) is None
-    assert [each.id for each in judge(now).causes] == []
+    assert [cause.id for cause in judge(now).causes] == []
     assert not [each for _, each in calls if each in ("describe_target_groups", "describe_rules")]
 
 

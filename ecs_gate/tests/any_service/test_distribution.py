@@ -21,7 +21,7 @@ def imported(file):
     """The top-level packages that a file imports, without those of Python."""
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
-            yield from (each.name.partition(".")[0] for each in node.names)
+            yield from (name.name.partition(".")[0] for name in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level:
             yield str(node.module).partition(".")[0]
 
@@ -36,7 +36,7 @@ def test_it_imports_what_it_declares_and_nothing_of_the_program_beside_it():
 
 def test_its_lock_has_what_it_declares_and_no_pulumi():
     declared = tomllib.loads((FOLDER / "pyproject.toml").read_text())["project"]
-    names = {re.match(r"[\w-]+", each)[0] for each in declared["dependencies"]}
+    names = {re.match(r"[\w-]+", dependency)[0] for dependency in declared["dependencies"]}
     assert names == PACKAGES
     locked = re.findall(r"^([\w-]+)==", LOCK.read_text(), re.M)
     assert names <= {*locked}

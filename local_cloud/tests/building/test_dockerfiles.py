@@ -202,7 +202,7 @@ def test_what_is_taken_of_uv_s_image_is_what_installs_it_and_of_another_one_is_l
     text += "COPY --from=tools /uv /uvx /bin/\n"
     stage = read(context, f"FROM ghcr.io/astral-sh/uv:0.9 AS tools\nFROM python\n{text}CMD x")
     both = ("/.machine/late/uv", "/.machine/late/uvx")
-    assert {each.sources for each in stage.copies} == {("/.machine/late/uv",), both}
+    assert {copy.sources for copy in stage.copies} == {("/.machine/late/uv",), both}
     [left_out] = [step for step in stage.steps if isinstance(step, LeftOut)]
     assert left_out.place == "site/Dockerfile:4"
     assert left_out.text == "RUN --mount=type=bind,from=node:22,target=/node"

@@ -281,7 +281,7 @@ def test_a_program_that_is_installed_on_this_machine_is_in_the_next_image(tmp_pa
 )
 def test_another_python_than_the_image_s_is_said(context, image, wanted, way):
     version = base.find_python(wanted).version
-    assert [str(each) for each in built(context, f"FROM {image}\n{CMD}").notices] == [
+    assert [str(notice) for notice in built(context, f"FROM {image}\n{CMD}").notices] == [
         f"site/Dockerfile:1: {image} is run by this machine's Python {version}. {way}, or use a "
         "Docker engine (--tasks docker), if it needs its own"
     ]
@@ -595,7 +595,7 @@ def test_uv_is_there_if_an_image_of_it_is_copied(context):
     text += "RUN uv pip install --system /wheels/two-1-py3-none-any.whl\n"
     image = built(context, text + CMD)
     assert said(image, "/opt/venv/bin/one; two") == "one /opt/venv\ntwo /usr/local"
-    assert not [each for each in image.notices if str(each).startswith(": ")], "of no line"
+    assert not [notice for notice in image.notices if str(notice).startswith(": ")], "of no line"
 
 
 def test_an_image_that_installs_netcat_or_the_database_s_client_has_them(context):

@@ -165,7 +165,7 @@ class Declarations:
             RoleName=name, AssumeRolePolicyDocument=trust("ecs.amazonaws.com")
         )["Role"]
         document = policy(
-            statement([f"{ELB}Describe{each}" for each in looks]),
+            statement([f"{ELB}Describe{look}" for look in looks]),
             statement([f"{ELB}RegisterTargets", f"{ELB}DeregisterTargets"], groups),
             statement(f"{ELB}ModifyRule", rules),
         )

@@ -186,13 +186,13 @@ class Stack(Declarations):
     def without_routes(self, *subnets: str) -> AbstractContextManager[None]:
         """Remove the private subnets' routes to the NAT gateway for a while."""
         routes = [
-            {"RouteTableId": self.ids["tables"][each], "DestinationCidrBlock": "0.0.0.0/0"}
-            for each in subnets
+            {"RouteTableId": self.ids["tables"][subnet], "DestinationCidrBlock": "0.0.0.0/0"}
+            for subnet in subnets
         ]
         create, nat = self.ec2.create_route, self.ids["nat"]
         return changed(
-            lambda: [self.ec2.delete_route(**each) for each in routes],
-            lambda: [create(**each, NatGatewayId=nat) for each in routes],
+            lambda: [self.ec2.delete_route(**route) for route in routes],
+            lambda: [create(**route, NatGatewayId=nat) for route in routes],
         )
 
     def without_dns(self) -> AbstractContextManager[None]:
@@ -224,7 +224,7 @@ class Stack(Declarations):
         """Wait until the service has so many healthy tasks, and no other task is left; return them."""
 
         def ask() -> bool:
-            healthy = [each["TargetHealth"]["State"] for each in self.targets()]
+            healthy = [target["TargetHealth"]["State"] for target in self.targets()]
             steady = self.messages()[-1].endswith("has reached a steady state.")
             return steady and healthy == ["healthy"] * count and len(self.placements()) == count
 
@@ -237,7 +237,7 @@ class Stack(Declarations):
         return task
 
     def messages(self) -> list[str]:
-        return [each["message"] for each in reversed(self.describe()["events"])]
+        return [event["message"] for event in reversed(self.describe()["events"])]
 
     def deployments(self) -> list[dict[str, Any]]:
         """Return the service deployments, the newest first."""
@@ -286,7 +286,7 @@ class Stack(Declarations):
         """Return what a task has written, the first line first."""
         place = {"logGroupName": "/ecs/app", "logStreamName": f"ecs/app/{arn.rpartition('/')[2]}"}
         events = self.logs.get_log_events(**place, startFromHead=True)["events"]
-        return [each["message"] for each in events]
+        return [event["message"] for event in events]
 
     def until_line(self, arn: str, line: str) -> None:
         until(lambda: line in self.lines(arn), what=f"the line {line!r}")
@@ -299,7 +299,7 @@ class Stack(Declarations):
         """Wait for an unhealthy target, and return its health without the state."""
 
         def ask() -> Any:
-            found = [each["TargetHealth"] for each in self.targets()]
+            found = [target["TargetHealth"] for target in self.targets()]
             return [each for each in found if each["State"] == "unhealthy"]
 
         health = dict(until(ask, what="an unhealthy target")[0])
@@ -308,7 +308,7 @@ class Stack(Declarations):
 
     def placements(self) -> list[Placement]:
         services = self.plane._scheduler.services.values()
-        return [placement for each in services for placement in each.placements.values()]
+        return [placement for service in services for placement in service.placements.values()]
 
     def inside(self, program: str, *arguments: str) -> str:
         """Return the output of a Python program that runs in the network of the only task."""

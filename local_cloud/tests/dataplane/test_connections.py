@@ -207,7 +207,7 @@ def without_aws(stack):
 @contextmanager
 def without_exec(stack):
     def running() -> bool:
-        return [each["lastStatus"] for each in stack.tasks(service="plain")] == ["RUNNING"]
+        return [task["lastStatus"] for task in stack.tasks(service="plain")] == ["RUNNING"]
 
     def listed() -> bool:
         return "service/main/plain" in str(stack.ecs.list_services(cluster="main")["serviceArns"])

@@ -251,7 +251,7 @@ def test_container_insights_count_tasks_where_they_are_on(value, running):
     counts = {name: value for (name, _), value in told(tasks.take(0)).items()}
     expected = {"DesiredTaskCount": 2, "RunningTaskCount": 1, "PendingTaskCount": 1}
     assert counts == ({} if value == "disabled" else expected)
-    watched.service.tasks = [each for each in watched.service.tasks if each.status != "RUNNING"]
+    watched.service.tasks = [task for task in watched.service.tasks if task.status != "RUNNING"]
     assert told(tasks.take(1)) == {}, "no word where no task runs"
 
 

@@ -252,7 +252,7 @@ def endpoints(running, *services: str, **where: Any):
     """Make endpoints for a while, in a VPC whose hosts have names."""
     ec2, ids = running.ec2, running.ids
     ec2.modify_vpc_attribute(VpcId=ids["vpc"], EnableDnsHostnames={"Value": True})
-    named = {each: f"com.amazonaws.{REGION}.{each}" for each in services}
+    named = {service: f"com.amazonaws.{REGION}.{service}" for service in services}
     made = [
         ec2.create_vpc_endpoint(VpcId=ids["vpc"], ServiceName=each, **where)["VpcEndpoint"]
         for each in named.values()

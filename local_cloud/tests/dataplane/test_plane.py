@@ -60,7 +60,7 @@ def test_clean_up_that_fails_is_logged_and_ends_no_other(tmp_path, caplog):
     stopped, ended = plane(tmp_path, None), []
     stopped._undo += [lambda: ended.append("first"), lambda: 1 / 0]
     stopped.stop()
-    assert (ended, [each.exc_info[0] for each in caplog.records]) == (
+    assert (ended, [record.exc_info[0] for record in caplog.records]) == (
         ["first"],
         [ZeroDivisionError],
     )

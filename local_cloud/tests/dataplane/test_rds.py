@@ -86,7 +86,7 @@ def parameters(stack, **values: str):
     ]
     stack.rds.modify_db_parameter_group(
         DBParameterGroupName="db",
-        Parameters=[{**each, "ApplyMethod": "immediate"} for each in changes],
+        Parameters=[{**change, "ApplyMethod": "immediate"} for change in changes],
     )
     stack.until_database("available")
 
@@ -225,7 +225,7 @@ def restored(stack) -> Iterator[dict[str, Any]]:
     try:
         yield stack.until_database("available", COPY)
     finally:
-        known = [each["id"] for each in stack.plane.describe()["databases"]]
+        known = [database["id"] for database in stack.plane.describe()["databases"]]
         for name in {COPY, RENAMED} & set(known):
             stack.rds.delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
             stack.until(lambda: len(stack.plane.describe()["databases"]) == 1)
@@ -261,7 +261,7 @@ def test_restore_to_the_latest_time_lacks_groups_tags_and_password(backups):
         assert "MasterUserSecret" not in copy
         assert "ReadReplicaSourceDBInstanceIdentifier" not in copy
         assert copy["DBParameterGroups"][0]["DBParameterGroupName"].startswith("default.")
-        groups = [each["VpcSecurityGroupId"] for each in copy["VpcSecurityGroups"]]
+        groups = [group["VpcSecurityGroupId"] for group in copy["VpcSecurityGroups"]]
         assert backups.ids["db-sg"] not in groups
         assert (copy["MultiAZ"], copy["TagList"]) == (False, [])
         assert (copy["DBName"], copy["AllocatedStorage"]) == ("careapp", 20)
@@ -271,7 +271,7 @@ def test_restore_to_the_latest_time_lacks_groups_tags_and_password(backups):
 def test_restore_is_refused_outside_of_the_window_of_the_backups(backups):
     def windows(resource: str):
         asked = backups.rds.describe_db_instance_automated_backups(DbiResourceId=resource)
-        return [each["RestoreWindow"] for each in asked["DBInstanceAutomatedBackups"]]
+        return [backup["RestoreWindow"] for backup in asked["DBInstanceAutomatedBackups"]]
 
     [window] = windows(backups.instance()["DbiResourceId"])
     assert window["EarliestTime"] < backups.ids["one row"] < window["LatestTime"]

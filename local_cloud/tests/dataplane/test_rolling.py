@@ -12,8 +12,8 @@ def words(cloud) -> list[str]:
     known = {cloud.ids["tg"]: "TG"}
     for task in cloud.tasks() + cloud.stopped():
         known[task["taskArn"].rsplit("/", 1)[1]] = "TASK"
-    for each in cloud.deployments():
-        known["ecs-svc/" + each["serviceDeploymentArn"].rsplit("/", 1)[1]] = "DEPLOYMENT"
+    for deployment in cloud.deployments():
+        known["ecs-svc/" + deployment["serviceDeploymentArn"].rsplit("/", 1)[1]] = "DEPLOYMENT"
     found = []
     for message in cloud.messages():
         for key, word in known.items():
@@ -48,7 +48,7 @@ def test_target_in_a_zone_that_the_load_balancer_does_not_have_is_never_used(clo
     cloud.service(cloud.task_definition(), **changes)
     why = "Target is in an Availability Zone that is not enabled for the load balancer"
     unused = {"State": "unused", "Reason": "Target.NotInUse", "Description": why}
-    until(lambda: unused in [each["TargetHealth"] for each in cloud.targets()])
+    until(lambda: unused in [target["TargetHealth"] for target in cloud.targets()])
     assert fetch(cloud.url())[0] == 503
     cloud.rolled_out("FAILED")
     assert f"(task TASK) is unhealthy in (target-group TG) due to (reason {why})." in words(cloud)
@@ -151,7 +151,7 @@ def test_stopped_deployment_rolls_back_and_no_request_fails(running):
     assert (running.primary()["id"], running.primary()["rolloutState"]) == (before, "COMPLETED")
     assert "rolling back to deployment DEPLOYMENT." in words(running)
     shown = running.deployment()
-    [source] = [each["arn"] for each in shown["sourceServiceRevisions"]]
+    [source] = [revision["arn"] for revision in shown["sourceServiceRevisions"]]
     assert source == running.deployments()[-1]["targetServiceRevisionArn"]
     assert shown["deploymentCircuitBreaker"]["status"] == "MONITORING_COMPLETE"
     running.whole()
@@ -229,15 +229,15 @@ def test_rollback_comes_back_to_the_network_and_port_of_its_revision(running):
     running.until(lambda: old not in [t["taskArn"] for t in running.tasks()], what="its end")
 
     details = running.only_task()["attachments"][0]["details"]
-    interface = {each["name"]: each["value"] for each in details}["networkInterfaceId"]
+    interface = {detail["name"]: detail["value"] for detail in details}["networkInterfaceId"]
     found = running.ec2.describe_network_interfaces(NetworkInterfaceIds=[interface])
     (group,) = found["NetworkInterfaces"][0]["Groups"]
     assert group["GroupId"] == running.ids["task-sg"]
-    assert [each["Target"]["Port"] for each in running.targets()] == [3000]
+    assert [target["Target"]["Port"] for target in running.targets()] == [3000]
     assert fetch(running.url())[0] == 200
     assert running.primary()["networkConfiguration"] == good["networkConfiguration"]
     mark, rows = before.removeprefix("ecs-svc/"), running.deployments()
-    both = [*(each for each in rows if each["serviceDeploymentArn"].endswith(mark)), rows[0]]
+    both = [*(row for row in rows if row["serviceDeploymentArn"].endswith(mark)), rows[0]]
     old, failed = running.ecs.describe_service_revisions(
         serviceRevisionArns=[each["targetServiceRevisionArn"] for each in both]
     )["serviceRevisions"]

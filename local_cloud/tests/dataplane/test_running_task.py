@@ -31,7 +31,7 @@ def test_metadata_endpoint_says_who_the_task_is(running):
     role = json.loads(running.inside(FETCH, got["AWS_CONTAINER_CREDENTIALS_FULL_URI"]))
     arn = running.only_task()["taskArn"]
     assert (said["TaskARN"], said["Family"], said["KnownStatus"]) == (arn, "app", "RUNNING")
-    assert [each["Name"] for each in said["Containers"]] == ["app"]
+    assert [container["Name"] for container in said["Containers"]] == ["app"]
     assert role["RoleArn"] == running.ids["task-role"]
 
 
@@ -52,8 +52,8 @@ def test_tasks_that_run_at_once_have_addresses_of_their_own(running):
     rows = running.plane.describe()["tasks"]
     assert pages == {f"v1 {row['address']}" for row in rows}
     assert len({row["private_address"] for row in rows}) == 2
-    details = [each for task in tasks for each in task["attachments"][0]["details"]]
-    subnets = {each["value"] for each in details if each["name"] == "subnetId"}
+    details = [detail for task in tasks for detail in task["attachments"][0]["details"]]
+    subnets = {detail["value"] for detail in details if detail["name"] == "subnetId"}
     assert subnets == set(running.ids["private"])
     running.update(desiredCount=1)
     running.until(lambda: running.describe()["runningCount"] == 1)

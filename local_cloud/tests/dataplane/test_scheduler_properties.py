@@ -321,8 +321,8 @@ def test_unhealthy_task_of_a_finished_deployment_is_replaced_first():
 def without_checks(*updates: str) -> World:
     """A service without any health check, after updates to these revisions; it has breaker and rollback."""
     world = new_world(lambda _: "good")
-    for each in updates:
-        world.tick(state.Updated(shaped(1), Revision(task_definition=each)))
+    for update in updates:
+        world.tick(state.Updated(shaped(1), Revision(task_definition=update)))
         world.settle(100)
     return world
 
@@ -345,7 +345,7 @@ def test_task_without_checks_that_exits_is_replaced_without_end():
         world.settle(60)  # The next one has run for half a minute.
     assert (world.service.primary.rollout, world.service.primary.failed_tasks) == ("COMPLETED", 0)
     assert len(alive(world.service)) == 1
-    assert not any("unable to consistently start" in each for each in world.messages)
+    assert not any("unable to consistently start" in message for message in world.messages)
 
 
 def test_the_threshold_is_half_of_desired_but_at_least_3_and_at_most_200():

@@ -102,8 +102,8 @@ def test_schedule_runs_its_task_whose_failure_a_rule_sees(cloud):
     assert (task["group"], task["startedBy"]) == ("reports", "chronos-schedule/report")
     assert (task["taskDefinitionArn"], task["capacityProviderName"]) == (definition, "FARGATE_SPOT")
     assert task["stopCode"] == "EssentialContainerExited"
-    assert [each["exitCode"] for each in task["containers"]] == [3]
-    assert {each["key"]: each["value"] for each in task["tags"]} == {"team": "red", "job": "report"}
+    assert [container["exitCode"] for container in task["containers"]] == [3]
+    assert {tag["key"]: tag["value"] for tag in task["tags"]} == {"team": "red", "job": "report"}
     assert cloud.lines(task["taskArn"]) == [f"report of {ARN}"]
     assert cloud.client("scheduler").list_schedules()["Schedules"] == []
 

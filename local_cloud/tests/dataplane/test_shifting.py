@@ -59,7 +59,7 @@ class Shifting:
         """Return the weights of a rule's first and second target group."""
         [rule] = self.elb.describe_rules(RuleArns=[self.ids[name]])["Rules"]
         groups = rule["Actions"][0]["ForwardConfig"]["TargetGroups"]
-        found = {each["TargetGroupArn"]: each["Weight"] for each in groups}
+        found = {group["TargetGroupArn"]: group["Weight"] for group in groups}
         return found[self.ids["tg"]], found[self.ids["tg2"]]
 
     def share(self, name: str = "rule") -> int:
@@ -295,7 +295,7 @@ def test_strategy_without_its_own_configuration_is_refused(shifting, strategy):
     ],
 )  # fmt: skip
 def test_steps_are_those_of_the_strategy_with_the_api_reference_s_defaults(strategy, steps):
-    assert steps_of(strategy) == tuple(Step(*each) for each in steps)
+    assert steps_of(strategy) == tuple(Step(*step) for step in steps)
 
 
 def test_strategy_without_a_second_target_group_is_refused(shifting):

@@ -147,7 +147,7 @@ def started_after(cloud, program: str) -> float:
     cloud.rolled_out()
     (task,) = cloud.tasks()
     streams = cloud.logs.describe_log_streams(logGroupName="/ecs/app")["logStreams"]
-    first = min(each["firstEventTimestamp"] for each in streams) / 1000
+    first = min(stream["firstEventTimestamp"] for stream in streams) / 1000
     return float((datetime.fromtimestamp(first, UTC) - task["startedAt"]).total_seconds())
 
 

@@ -123,8 +123,8 @@ def test_a_volume_in_the_image_s_folder_is_writable_and_another_container_of_the
 
 
 def test_a_writable_root_is_a_copy_of_the_image_s_files(said, image, tmp_path):
-    for each in image.root.rglob("*"):
-        own(each)  # as those of an image that was built
+    for file in image.root.rglob("*"):
+        own(file)  # as those of an image that was built
     source = image.folder / "webapp" / "app.py"
     before = source.read_text()
     files = ["webapp/app.py", "app.db", "/tmp/x", "/var/tmp/x"]
@@ -143,8 +143,8 @@ def test_an_app_below_usr_may_write_into_its_folder_too(said, image, tmp_path):
             (image.root / "usr" / folder.name).symlink_to(f"/{MACHINE}/usr/{folder.name}")
     for place in places:
         shutil.copytree(image.folder, image.root / place)
-    for each in (image.root / "usr").rglob("*"):
-        own(each)
+    for file in (image.root / "usr").rglob("*"):
+        own(file)
     used = replace(image, folder=image.root / places[0])
     files = ["app.db", *(f"/{place}/new.db" for place in places), "/usr/bin/x"]
     assert said(WRITE, *files, used=used) == ["written"] * 4 + [REFUSED]

@@ -48,7 +48,7 @@ def test_tasks_without_namespaces_listen_on_the_addresses_in_bind_host(shared):
     addresses = {row["address"] for row in shared.plane.describe()["tasks"]}
     told = shared.environment()
     assert len(addresses) == 2
-    assert all(each.startswith("127.0.") for each in addresses)
+    assert all(address.startswith("127.0.") for address in addresses)
     assert told["BIND_HOST"] in addresses
     assert told["PGHOSTADDR"] == told["BIND_HOST"]
     # A BIND_HOST of the task definition is not overridden.

@@ -94,7 +94,7 @@ def test_operation_of_s3_needs_an_action_on_a_resource_that_it_knows(operation):
     model = S3_MODEL.operation_model(operation)
     path, _, query = model.http["requestUri"].partition("?")
     shape = model.input_shape
-    placed = [shape.members[each].serialization for each in shape.required_members]
+    placed = [shape.members[member].serialization for member in shape.required_members]
     more = [f"{each['name']}=1" for each in placed if each.get("location") == "querystring"]
     request = S3Request(
         method=model.http["method"],
@@ -133,8 +133,8 @@ def test_resources_of_other_services_have_the_reference_s_form(service):
         "ssm": "GetParameter",
     }[service]
     params = dict.fromkeys(NAMED[service], "a-name") | {"logStreamName": "a-stream"}
-    for each in resources(service, params):
-        assert any(fits(each, form) for form in forms(f"{service}:{asked}")), each
+    for resource in resources(service, params):
+        assert any(fits(resource, form) for form in forms(f"{service}:{asked}")), resource
 
 
 ONE = of(BUCKET, "app/one")
@@ -178,7 +178,7 @@ def test_keys_that_may_be_deleted_are_deleted_of_several(task, allow, owner):
     listed = {"Objects": [{"Key": key} for key in keys]}
     answer = task("s3").delete_objects(Bucket=BUCKET, Delete=listed)
     assert [each["Key"] for each in answer["Deleted"]] == ["app/four"]
-    errors = [(each["Key"], each["Code"]) for each in answer["Errors"]]
+    errors = [(error["Key"], error["Code"]) for error in answer["Errors"]]
     assert errors == [("secret/five", "AccessDenied")]
     owner.client("s3").head_object(**of(BUCKET, "secret/five"))
 

@@ -97,7 +97,7 @@ def construct(monitor, **changes):
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_the_children_are_those_of_the_real_provider(monitor, strategy):
     construct(monitor, natGateways={"strategy": strategy})
-    made = [dict(each) for each in RECORDED["resources"]]
+    made = [dict(resource) for resource in RECORDED["resources"]]
     expected = [each for each in made if strategy in each.pop("strategies", STRATEGIES)]
     assert sorted(map(described, monitor.made), key=key) == sorted(expected, key=key)
     assert metadata.version("pulumi-awsx").startswith(f"{RECORDED['awsx']}."), "record it again"

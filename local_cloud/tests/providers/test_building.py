@@ -148,7 +148,7 @@ def test_a_dockerfile_outside_the_context_is_part_of_the_image(built, source, tm
     other.write_text('FROM python:3.13-slim\nCOPY Dockerfile /srv/\nCMD ["true"]\n')
     builder.build(wanted(source, "other", dockerfile=other))
     root = builder.find(f"{REGISTRY}/{REPOSITORY}:other").root
-    assert [str(each.relative_to(root)) for each in root.rglob("Dockerfile")] == ["srv/Dockerfile"]
+    assert [str(file.relative_to(root)) for file in root.rglob("Dockerfile")] == ["srv/Dockerfile"]
 
 
 DOCKER = """#!/bin/sh

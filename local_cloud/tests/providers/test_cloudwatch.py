@@ -140,7 +140,7 @@ def test_an_expression_is_worked_out_where_there_are_values(expression, found):
 
 @pytest.mark.parametrize(("needed", "points", "states"), TABLES["missing"])
 def test_missing_data_is_treated_as_in_the_guide_s_tables(needed, points, states):
-    values = [{"0": 0.0, "X": 9.0, "-": None}[each] for each in points]
+    values = [{"0": 0.0, "X": 9.0, "-": None}[point] for point in points]
     over = {"comparison": "GreaterThanThreshold", "threshold": 5, "periods": 3}
     treatments = ("missing", "ignore", "breaching", "notBreaching")
     for missing, state in zip(treatments, states.split(), strict=True):
@@ -193,7 +193,7 @@ def test_statistics_and_metrics_are_listed(metrics, aws):
     [point] = aws.cloudwatch.get_metric_statistics(**asked)["Datapoints"]
     assert (point["Sum"], point["ExtendedStatistics"]) == (2, {"p50": 2})
     chosen = {"Namespace": "Own", "Dimensions": DIMENSIONS[:1]}
-    assert [each["MetricName"] for each in aws.cloudwatch.list_metrics(**chosen)] == ["Seconds"]
+    assert [metric["MetricName"] for metric in aws.cloudwatch.list_metrics(**chosen)] == ["Seconds"]
     backwards = {**asked, "StartTime": NOON + timedelta(hours=2)}
     refused(aws.cloudwatch.get_metric_statistics, "InvalidParameterCombination", **backwards)
 

@@ -40,7 +40,7 @@ def test_a_call_that_was_drawn_is_refused(request, aws, call, changes, code, wor
 def test_every_pattern_of_the_models_can_be_read(service):
     model = get_service_model(service)
     rules = [model.shape_for(name).metadata for name in model.shape_names]
-    for pattern in {each["pattern"] for each in rules if each.get("pattern")}:
+    for pattern in {rule["pattern"] for rule in rules if rule.get("pattern")}:
         assert models.compiled_pattern(pattern)
 
 

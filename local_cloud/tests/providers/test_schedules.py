@@ -199,8 +199,8 @@ def fires(jobs):
         group.schedules.clear()
 
     def make(expression="rate(1 hour)", allowed=None, retry=None, **change):
-        for each in clouds:
-            each.schedule.state = "DISABLED"
+        for cloud in clouds:
+            cloud.schedule.state = "DISABLED"
         if retry is not None:
             change["target"] = change.get("target", {}) | {"retryPolicy": retry}
         role = jobs.role(*(jobs.rights() if allowed is None else allowed))
@@ -262,7 +262,7 @@ def test_a_completed_schedule_is_deleted_if_it_asks_for_it(fires, action, left):
 
 @pytest.mark.parametrize(("action", "change"), TABLES["lacks"])
 def test_a_role_without_a_right_starts_no_task(fires, jobs, action, change, caplog):
-    allowed = [each | (change if each["Action"] == action else {}) for each in jobs.rights()]
+    allowed = [right | (change if right["Action"] == action else {}) for right in jobs.rights()]
     cloud = fires(allowed=allowed, retry=ONCE)
     cloud.pass_time(minutes=1)
     assert f"is not authorized to perform: {action} on resource" in caplog.text

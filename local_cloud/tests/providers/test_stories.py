@@ -34,7 +34,7 @@ class Loader(yaml.SafeLoader):
 
 def policy(loader, node):
     statements = loader.construct_sequence(node, deep=True)
-    return document(*({"Effect": "Allow", **each} for each in statements))
+    return document(*({"Effect": "Allow", **statement} for statement in statements))
 
 
 Loader.add_constructor("!policy", policy)

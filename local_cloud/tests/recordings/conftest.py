@@ -152,8 +152,8 @@ def name_for(rules: dict[str, Any], service: str, arn: bool) -> str:
     pattern = compiled_pattern(rules.get("pattern", ".*"))
     least, most = rules.get("min", 0), rules.get("max", 99)
     first = [f"arn:aws:{service}:{REGION}:123456789012:none-such"] if arn else []
-    names = [*first, *(each.format(service) for each in NAMES)]
-    fitting = [each for each in names if pattern.fullmatch(each) and least <= len(each) <= most]
+    names = [*first, *(name.format(service) for name in NAMES)]
+    fitting = [name for name in names if pattern.fullmatch(name) and least <= len(name) <= most]
     return str((rules.get("enum") or [*fitting, names[0]])[0])
 
 

@@ -244,9 +244,9 @@ def shown(found: Structures, path: str = "") -> Iterator[str]:
 def members(recordings: list[Recording]) -> Iterator[str]:
     """Yield the lines of ``members.txt``: the operations with their recordings and what AWS always sends."""
     by_call: dict[tuple[str, str], list[Recording]] = defaultdict(list)
-    for each in recordings:
-        if each.operation:
-            by_call[each.service, each.operation].append(each)
+    for recording in recordings:
+        if recording.operation:
+            by_call[recording.service, recording.operation].append(recording)
     others: dict[str, list[str]] = defaultdict(list)
     for (service, operation), made in sorted(by_call.items()):
         shape, good = output(service, operation), [each for each in made if not each.error]
@@ -268,9 +268,9 @@ def wrapped(line: str) -> list[str]:
 def errors(recordings: list[Recording]) -> Iterator[str]:
     """Yield the lines of ``errors.txt``: a service's code with its status, and the operations that had it."""
     found: dict[tuple[str, str, int], Counter[str]] = defaultdict(Counter)
-    for each in recordings:
-        if each.error:
-            found[each.service, each.error, each.status][each.operation] += 1
+    for recording in recordings:
+        if recording.error:
+            found[recording.service, recording.error, recording.status][recording.operation] += 1
     for (service, code, status), operations in sorted(found.items()):
         named = sorted(name for name in operations if name)
         yield from wrapped(f"{service} {code} {status}: {' '.join(named)}".rstrip())

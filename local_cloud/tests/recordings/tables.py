@@ -38,11 +38,11 @@ def lacking(
     members: list[Member], value: dict[str, Any], path: str = ""
 ) -> Iterator[tuple[str, str]]:
     """Yield the paths of the members that a structure lacks or has in another form than AWS's."""
-    for each in members:
-        if value.get(each.name) is not None:
-            yield from each.problems(value[each.name], path + each.name)
-        elif not each.optional:
-            yield path + each.name, "left out"
+    for member in members:
+        if value.get(member.name) is not None:
+            yield from member.problems(value[member.name], path + member.name)
+        elif not member.optional:
+            yield path + member.name, "left out"
 
 
 @dataclass(frozen=True)

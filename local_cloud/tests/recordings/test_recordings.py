@@ -97,7 +97,7 @@ def test_what_a_member_says_is_derived_from_the_stack(answers):
     """A constant would be in its form, too."""
     definition = answers.ecs.describe_task_definition(taskDefinition="app")["taskDefinition"]
     own, aws = "ecs.capability.", "com.amazonaws.ecs.capability."
-    assert [each["name"] for each in definition["requiresAttributes"]] == [
+    assert [attribute["name"] for attribute in definition["requiresAttributes"]] == [
         *(f"{aws}docker-remote-api.1.18", f"{aws}docker-remote-api.1.19", f"{aws}ecr-auth"),
         *(f"{aws}logging-driver.awslogs", f"{aws}task-iam-role"),
         *(f"{own}execution-role-awslogs", f"{own}execution-role-ecr-pull", f"{own}task-eni"),
@@ -106,7 +106,7 @@ def test_what_a_member_says_is_derived_from_the_stack(answers):
     assert definition["registeredBy"] == caller
     asked = {"clusters": ["main"], "include": ["STATISTICS"]}
     [cluster] = answers.ecs.describe_clusters(**asked)["clusters"]
-    counts = {each["name"]: each["value"] for each in cluster["statistics"]}
+    counts = {statistic["name"]: statistic["value"] for statistic in cluster["statistics"]}
     assert counts["activeFargateServiceCount"] == str(cluster["activeServicesCount"]) == "1"
     running = len(answers.ecs.list_tasks(cluster="main")["taskArns"])
     assert counts["runningFargateTasksCount"] == str(cluster["runningTasksCount"]) == str(running)
@@ -120,4 +120,4 @@ def test_what_a_member_says_is_derived_from_the_stack(answers):
 
     ends = {e["Device"]: e["DeleteOnTermination"] for each in volumes for e in each["Attachments"]}
     assert (ends["/dev/sda1"], ends["/dev/sdf"]) == (True, False)
-    assert sorted(each["SnapshotId"][:5] for each in volumes)[-1] == "snap-"
+    assert sorted(volume["SnapshotId"][:5] for volume in volumes)[-1] == "snap-"

@@ -33,7 +33,7 @@ def test_problem_is_logged_once_and_stays_until_the_work_succeeds(caplog):
         with problems.caught("a step"):
             raise OSError("no such process")
     assert problems.texts() == ["a step: OSError: no such process"]
-    assert [each.getMessage() for each in caplog.records] == ["a step failed"]
+    assert [record.getMessage() for record in caplog.records] == ["a step failed"]
     with problems.caught("another step"):
         pass
     assert problems.texts() == ["a step: OSError: no such process"]

@@ -147,7 +147,7 @@ def commands(snapshot):
     diagnosis = judge(snapshot)
     lines = {line.strip() for line in plain(diagnosis).splitlines()}
     told = [fix["commands"] for each in as_dict(diagnosis)["findings"] for fix in each["fixes"]]
-    found = [each for commands in told for each in commands if each.startswith("aws ")]
+    found = [command for commands in told for command in commands if command.startswith("aws ")]
     assert {line for line in lines if line.startswith("aws ")} <= set(found)
     return found
 

@@ -20,7 +20,7 @@ USER = "adam@example.com"
 def rehearsal(tmp_path_factory):
     """A rehearsal of the settings of a login, with both stages up."""
     careapp = Careapp(tmp_path_factory.mktemp("login"))
-    settings = [word for each in SETTINGS for word in ("-c", each)]
+    settings = [word for setting in SETTINGS for word in ("-c", setting)]
     started = Rehearsal(careapp, "--port", "0", *settings)
     deadline = time.monotonic() + 240
     while "Ctrl-C destroys everything again" not in "".join(started.said[-3:]):

@@ -66,7 +66,7 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(visit, healthy):
     assert page.evaluate("document.activeElement.id") == "state"
     texts = [each["text"] for each in stops]
     assert texts[:3] == ["Skip to the state", "English", "日本語"]
-    assert any(each.startswith("Open the app") for each in texts), texts
+    assert any(text.startswith("Open the app") for text in texts), texts
     assert {"SUMMARY", "INPUT", "DIV"} <= {each["tag"] for each in stops}
 
 

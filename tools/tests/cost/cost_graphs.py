@@ -19,7 +19,7 @@ def made(kind, role="x", needs=(), **inputs):
     name = f"careapp-poc-{role}"
     urn = f"urn:pulumi:poc::careapp::{type_}::{name}"
     return Resource(
-        type=type_, name=name, urn=urn, inputs=inputs, needs=tuple(each.urn for each in needs)
+        type=type_, name=name, urn=urn, inputs=inputs, needs=tuple(need.urn for need in needs)
     )
 
 

@@ -17,7 +17,7 @@ def call(run, monkeypatch):
     """The command on the resources of each stage; tests/unit has those of the program."""
 
     def call(stages, *words, region="ap-northeast-1"):
-        given = [graph(*each, region=region) for each in stages]
+        given = [graph(*stage, region=region) for stage in stages]
         monkeypatch.setattr("tools.rehearsal.cost.graphs", lambda _: given)
         return run("cost", "-s", "poc", *words)
 
@@ -27,7 +27,7 @@ def call(run, monkeypatch):
 def test_the_screen_has_every_resource_the_sums_and_what_is_assumed(call):
     kept = made("Database", "database", **MICRO, allocatedStorage=20)
     code, shown, complaint = call([[ADDRESS], [ADDRESS, TASK, SERVICE, kept]])
-    lines = [each.rstrip() for each in shown.splitlines()]
+    lines = [line.rstrip() for line in shown.splitlines()]
     assert (code, complaint) == (0, "")
     assert lines[0] == "USD a month of 730 hours; price table: ap-northeast-1 2026-10-08"
     assert f"{'Eip 1: public IPv4':44}      3.65      3.65" in lines

@@ -146,7 +146,7 @@ def test_login_leads_through_the_tunnel_and_checks_the_certificate(aws, monkeypa
     variables = made.variables(5433)
     names = ("HOST", "HOSTADDR", "PORT", "SSLMODE", "PASSWORD", "DATABASE")
     expected = (a.HOST, "127.0.0.1", "5433", "verify-full", "hidden", "careapp")
-    assert tuple(variables[f"PG{each}"] for each in names) == expected
+    assert tuple(variables[f"PG{name}"] for name in names) == expected
     assert sorted(made.parameters(5433).values()) == sorted(variables.values())
     bundle = Path(variables["PGSSLROOTCERT"]).read_text()
     assert "BEGIN CERTIFICATE" in bundle

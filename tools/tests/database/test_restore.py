@@ -63,8 +63,8 @@ def made(stack, wait, calls):
         if RESTORED in instances():
             delete(RESTORED)
     # moto names an automated snapshot by the minute, and refuses a second one.
-    for each in rds.describe_db_snapshots()["DBSnapshots"]:
-        rds.delete_db_snapshot(DBSnapshotIdentifier=each["DBSnapshotIdentifier"])
+    for snapshot in rds.describe_db_snapshots()["DBSnapshots"]:
+        rds.delete_db_snapshot(DBSnapshotIdentifier=snapshot["DBSnapshotIdentifier"])
 
 
 def delete(name):
@@ -91,7 +91,7 @@ def tagged(instance):
     """The ARN by which the permissions boundary allows the password's secret (delivery/template.yaml)."""
     secret = instance["MasterUserSecret"]["SecretArn"]
     tags = client("secretsmanager").describe_secret(SecretId=secret)["Tags"]
-    return {each["Key"]: each["Value"] for each in tags}["aws:rds:primaryDBInstanceArn"]
+    return {tag["Key"]: tag["Value"] for tag in tags}["aws:rds:primaryDBInstanceArn"]
 
 
 def test_the_restored_instance_gets_the_name_and_the_old_one_stays(made, calls):

@@ -27,8 +27,8 @@ def read() -> Iterator[tuple[str, Logged]]:
     for section in text.removeprefix("=== ").rstrip("\n").split("\n=== "):
         head, *lines = section.split("\n")
         name, cause, what = head.split(" · ")
-        [telling] = {each[2:] for each in lines if each.startswith("> ")}
-        log = tuple(each[2:] for each in lines)
+        [telling] = {line[2:] for line in lines if line.startswith("> ")}
+        log = tuple(line[2:] for line in lines)
         yield name, Logged(cause, "" if what == "-" else what, telling, log)
 
 

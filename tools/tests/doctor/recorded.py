@@ -65,10 +65,10 @@ def paragraphs(finding: Finding) -> dict[str, list[str]]:
     """Return what stands below a finding's title by its subjects, a line each."""
     fixes = []
     for fix in finding.fixes:
-        commands = "".join(f" $ {each}" for each in fix.commands)
+        commands = "".join(f" $ {command}" for command in fix.commands)
         beside = commands if len(commands) <= SHORT else ""
         fixes.append(f"  {'Then' if fix.then else 'Do'}: {fix.text!s}{beside}")
-        fixes += [f"    $ {each}" for each in fix.commands if not beside]
+        fixes += [f"    $ {command}" for command in fix.commands if not beside]
     evidence = finding.masked_evidence
     shown = [f"  | {each}" for each in evidence[:MOST]]
     if len(evidence) > MOST:
@@ -142,7 +142,7 @@ def read(file: Path) -> dict[str, str]:
     """Return the sections of a file by their names; names that stand below each other share one."""
     _, *parts = f"\n{file.read_text().rstrip()}".split(f"\n{HEAD}")
     sections: dict[str, str] = {}
-    for name, _, text in reversed([each.partition("\n") for each in parts]):
+    for name, _, text in reversed([part.partition("\n") for part in parts]):
         sections[name] = text or next(reversed(sections.values()))
     return sections
 

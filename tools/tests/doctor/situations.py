@@ -337,8 +337,8 @@ def findings(snapshot):
 
 def kinds(snapshot):
     """Id and kind of each finding, in the doctor's order."""
-    return [(each.id, each.kind) for each in judge(snapshot).findings]
+    return [(finding.id, finding.kind) for finding in judge(snapshot).findings]
 
 
 def causes(snapshot):
-    return [each.id for each in judge(snapshot).causes]
+    return [cause.id for cause in judge(snapshot).causes]

@@ -27,7 +27,7 @@ from tools.tests.doctor.variants.stack import FIVE
 def test_a_healthy_stack_has_no_findings_and_all_of_it_was_checked():
     diagnosis = judge(a.stack())
     assert (diagnosis.findings, diagnosis.unread, diagnosis.healthy) == ((), (), True)
-    unchecked = {each.name for each in PARTS if each.what not in diagnosis.checked}
+    unchecked = {part.name for part in PARTS if part.what not in diagnosis.checked}
     assert unchecked == {
         *("rollback_reason", "was_deployed", "command_tasks", "ended_by", "login"),
         *("verdict", "tried"),
@@ -52,14 +52,14 @@ def test_what_could_not_be_looked_at_is_no_cause_either(unseen):
     died = replace(a.ended(CRASHED, code=1), stopping=a.at(-700), stopped=a.at(-690))
     known = a.stack(service=a.service(events=(past,)), tasks=(a.task(), died))
     diagnosis = judge(known.having(getattr(Snapshot, unseen), Part(problem=a.DENIED)))
-    assert ([each.id for each in diagnosis.causes], diagnosis.exit_code) == ([], 2)
+    assert ([cause.id for cause in diagnosis.causes], diagnosis.exit_code) == ([], 2)
 
 
 @pytest.mark.parametrize("name", ["poc", "prod"])
 def test_the_stack_files_fit_into_a_new_account(name):
     settings = Settings.read(name, Path(__file__).parents[3])
     quota = Quota(limit=sizes.NEW_ACCOUNT_VCPUS)
-    found = {each.id for each in findings(a.stage1(settings, quota=quota))}
+    found = {finding.id for finding in findings(a.stage1(settings, quota=quota))}
     assert not found & {"fargate-quota-small", "sizes-near"}
 
 
@@ -120,7 +120,7 @@ def test_defaults_of_a_wrong_stack_file_are_not_called_declared(wrong):
     five = a.service(desired=5, running=5)
     assert findings(a.stack(error.value.usable, service=five, group=checked, **FIVE)) == ()
     off = a.stack(error.value.usable, group=a.target_group(enabled=False))
-    assert [each.id for each in findings(off)] == ["health-check-drifted"]
+    assert [finding.id for finding in findings(off)] == ["health-check-drifted"]
 
 
 def test_a_check_that_fails_is_one_check_and_named_as_careapp_s_own_mistake(monkeypatch):
@@ -129,7 +129,7 @@ def test_a_check_that_fails_is_one_check_and_named_as_careapp_s_own_mistake(monk
 
     monkeypatch.setattr(checks, "CHECKS", (broken, *checks.CHECKS))
     diagnosis = judge(a.stack(database=None))
-    assert [each.id for each in diagnosis.causes] == ["database-missing"]
+    assert [cause.id for cause in diagnosis.causes] == ["database-missing"]
     [failed] = diagnosis.unread
     assert (str(failed.part), failed.problem.kind) == ("the check broken", "own")
     told = failed.problem.as_text()

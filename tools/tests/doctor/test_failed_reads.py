@@ -51,7 +51,7 @@ class Aws:
     def failures(self, ways=1):
         """Have each operation fail, and each call of those that are called again, in so many ways, all in turn."""
         codes, times = cycle(FAILURES), Counter(operation for operation, _ in self.answers)
-        every = [*times, *(each for each in self.answers if times[each[0]] > 1)]
+        every = [*times, *(answer for answer in self.answers if times[answer[0]] > 1)]
         every = [each for each in every for _ in range(ways)]
         for self.failing, self.code in zip(every, codes, strict=False):
             stack_secrets._READ.clear()
@@ -79,10 +79,10 @@ def test_a_failed_read_is_named_and_finds_nothing(aws, folder, session, name):
     settings = Settings.read(name, folder)
     rows, shown = absent(overview(settings, session)), {each for each, _ in aws.answers}
     before = diagnose(inquiry_of(settings, session))
-    known = {each.id for each in before.findings}
+    known = {finding.id for finding in before.findings}
     for failing in aws.failures():
         now, seen = diagnose(inquiry_of(settings, session)), overview(settings, session)
-        assert {each.id for each in now.findings} <= known, failing
+        assert {finding.id for finding in now.findings} <= known, failing
         assert absent(seen) <= rows, failing
         if failing != "GetServiceQuota":  # which this account in memory does not know, either
             assert len(now.unread) > len(before.unread), failing
@@ -92,7 +92,7 @@ def test_a_failed_read_is_named_and_finds_nothing(aws, folder, session, name):
 
 def absent(now):
     """The rows of the status that say that something is not there."""
-    return {each.text for each in lines(now) if each.text.endswith((": none", ": -"))}
+    return {line.text for line in lines(now) if line.text.endswith((": none", ": -"))}
 
 
 def test_a_failed_read_of_the_gate_is_raised_or_changes_nothing(aws, session):

@@ -17,7 +17,7 @@ WITHOUT_FIX = {"cannot-place-tasks"}
 def test_findings_are_said_as_recorded(name):
     said = recorded().get(name, HEALTHY)
     assert section(name) == said, "python -m tools.tests.doctor.recorded writes findings.txt anew"
-    expected, found = ids(name), [each.id for each in diagnosis_of(name).findings]
+    expected, found = ids(name), [finding.id for finding in diagnosis_of(name).findings]
     assert found[: len(expected) or None] == expected
 
 
@@ -34,24 +34,24 @@ def test_a_finding_says_what_was_seen_and_how_to_mend_it(name):
 
 def test_no_first_fix_is_an_alternative():
     for name in ALL:
-        for each in diagnosis_of(name).findings:
-            if each.fixes and each.id not in {"cannot-place-tasks", "deploy-command-failed"}:
-                first = each.fixes[0]
+        for finding in diagnosis_of(name).findings:
+            if finding.fixes and finding.id not in {"cannot-place-tasks", "deploy-command-failed"}:
+                first = finding.fixes[0]
                 assert not str(first.text).startswith("Or "), name
-                assert not first.then, (name, each.id)
+                assert not first.then, (name, finding.id)
 
 
 def test_permissions_for_what_another_team_has_are_never_proposed():
     for name in ALL:
-        fixes = [fix for each in diagnosis_of(name).findings for fix in each.fixes]
+        fixes = [fix for finding in diagnosis_of(name).findings for fix in finding.fixes]
         granted = [one for fix in fixes for one in fix.commands if "put-role-policy" in one]
         assert not [one for one in granted if OTHER_SECRET in one or "team-b/app" in one], name
 
 
 def test_no_fix_opens_what_is_open_or_allows_an_error():
     for name, now in ALL.items():
-        fixes = [fix for each in diagnosis_of(name).findings for fix in each.fixes]
-        said = "\n".join(str(each.text) + "\n".join(each.commands) for each in fixes)
+        fixes = [fix for finding in diagnosis_of(name).findings for fix in finding.fixes]
+        said = "\n".join(str(fix.text) + "\n".join(fix.commands) for fix in fixes)
         assert not re.search(r"Matcher \S*\b[45]\d\d", said), name
         if now.network.value == a.network() and now.balancer.value == a.balancer():
             assert "security" not in said, name
@@ -59,6 +59,6 @@ def test_no_fix_opens_what_is_open_or_allows_an_error():
 
 def test_what_came_of_a_cause_is_never_called_one():
     for name in ALL:
-        results = [each for each in diagnosis_of(name).findings if each.facts.result]
+        results = [finding for finding in diagnosis_of(name).findings if finding.facts.result]
         text = plain(diagnosis_of(name)) if results else ""
-        assert not [each.id for each in results if f"[cause] {each.title!s}" in text], name
+        assert not [result.id for result in results if f"[cause] {result.title!s}" in text], name

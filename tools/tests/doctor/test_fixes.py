@@ -37,8 +37,8 @@ def test_of_a_role_without_a_policy_the_first_fix_gives_all_that_is_needed():
         "execution-role-cannot-pull",
     ]
     needs = execution_needs(Case.of(snapshot), snapshot.newest.value)
-    for each in causes:
-        _, document = given(each.fixes[0].commands[0])
+    for cause in causes:
+        _, document = given(cause.fixes[0].commands[0])
         assert not lacking(bare(document), needs)
     said = [str(each) for each in causes[0].seen]
     assert [SECOND in said[0], SECOND in said[1]] == [False, True]
@@ -51,7 +51,7 @@ def test_pulumi_program_is_changed_itself_and_no_command_of_aws_makes_it_differ(
         assert not [each for each in diagnosis.unread if str(each.part).startswith("the check")], (
             name
         )
-        fixes = [fix for each in diagnosis.findings for fix in each.fixes]
+        fixes = [fix for finding in diagnosis.findings for fix in finding.fixes]
         commands = [one for fix in fixes for one in fix.commands]
         assert not re.search(
             r"--health-check-(path|grace)|--matcher|\./careapp|config set", str(commands)

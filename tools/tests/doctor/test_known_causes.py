@@ -21,7 +21,7 @@ SEED = os.environ.get("CAREAPP_MISTAKES_SEED", "36")
 
 
 def lines(*texts):
-    return [LogLine(a.NOW, each) for each in texts]
+    return [LogLine(a.NOW, text) for text in texts]
 
 
 @pytest.mark.parametrize("name", ["redis host", "requests host", "pymongo host"])
@@ -124,9 +124,9 @@ def test_a_key_in_lower_case_is_no_environment_variable(word):
 def test_the_settings_that_the_doctor_names_are_settings():
     for name in ("DATABASE_URL", "SQL_PASSWORD"):
         *commands, _ = findings(VARIANTS[f"log-variable-missing: {name}"])[0].fixes[0].commands
-        words = [shlex.split(each) for each in commands]
+        words = [shlex.split(command) for command in commands]
         given = {each[5].partition(".")[0]: {} for each in words}
-        for each in words:
-            key, _, entry = each[5].partition(".")
-            given[key][entry] = each[6]
+        for word in words:
+            key, _, entry = word[5].partition(".")
+            given[key][entry] = word[6]
         a.choices(**{key: json.dumps(entries) for key, entries in given.items()})

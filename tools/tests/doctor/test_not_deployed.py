@@ -87,8 +87,8 @@ def test_the_record_is_read_only_where_the_service_runs_another_revision(
     read = gather(inquiry_of(Settings.read("poc", folder), stack.session))
     assert read.command_tasks == Part(())
     families = [each for _, each in asked if "family" in each and "desiredStatus" in each]
-    assert [each["desiredStatus"] for each in families] == ["RUNNING", "STOPPED"]
-    assert all("startedBy" not in each for each in families)
+    assert [family["desiredStatus"] for family in families] == ["RUNNING", "STOPPED"]
+    assert all("startedBy" not in family for family in families)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_revision_that_runs_is_expected_though_it_was_deregistered(
     found = gather(inquiry_of(Settings.read("poc", folder), stack.session))
     newest_counts = case == "an older one runs"
     assert found.wanted == (newer if newest_counts else stack.definition)
-    named = "revision-deregistered" in {each.id for each in judge(found).findings}
+    named = "revision-deregistered" in {finding.id for finding in judge(found).findings}
     assert named is not newest_counts
 
 

@@ -49,9 +49,9 @@ def both(healthy, one, other):
     if type(healthy) is type(one) is type(other):
         if is_dataclass(healthy):
             values = {
-                each.name: both(*(getattr(value, each.name) for value in (healthy, one, other)))
-                for each in fields(healthy)
-                if each.init
+                field.name: both(*(getattr(value, field.name) for value in (healthy, one, other)))
+                for field in fields(healthy)
+                if field.init
             }
             return replace(healthy, **values)
         if isinstance(healthy, dict):
@@ -95,7 +95,7 @@ def test_of_any_two_causes_the_first_finding_is_one_of_them():
         if not plausible(now):
             continue
         tried += 1
-        first = [each.id for each in judge(now).causes[:1]]
+        first = [cause.id for cause in judge(now).causes[:1]]
         if not set(first) & set(names).union(*(ALSO.get(each, ()) for each in names)):
             wrong.append((*names, first))
     assert (wrong, tried > 300) == ([], True), SEED

@@ -154,7 +154,7 @@ def test_two_rules_for_one_acl_get_numbers_of_their_own():
         net.subnets["public-1"], id="public-2", network=IPv4Network("10.0.1.0/24"))})  # fmt: skip
     near, far = acl_ends(net, ["public-1", "public-2"]), acl_ends(net, ["private-1"])
     (fix,) = network_path.acl_fixes(acl_denials(net, near, far, 3000, ELB_PORTS), net)
-    assert [shlex.split(each)[7] for each in fix.commands] == ["19", "18"]
+    assert [shlex.split(command)[7] for command in fix.commands] == ["19", "18"]
 
 
 def test_the_fix_lets_through_what_the_acl_dropped(stack):

@@ -78,7 +78,7 @@ def test_what_would_drive_a_terminal_stays_the_same_for_who_reads_it_as_json():
 
 def test_the_rows_of_a_query_stay_whole():
     lines = answered(QueryResult(columns=("url",), rows=((URL,),), status="SELECT 1"))
-    assert [each.text for each in lines][-1] == URL
+    assert [line.text for line in lines][-1] == URL
 
 
 def test_json_and_what_pulumi_up_ends_with_are_masked(capsys):

@@ -92,7 +92,7 @@ def test_masking_twice_changes_no_more(text):
 def test_careapp_s_own_messages_stay():
     entries = [each for file in catalogues.catalogues() for each in catalogues.read(file)]
     # In a help text click has a backspace before a paragraph that it leaves as it is.
-    texts = [str(text).replace("\b", "") for each in entries for text in (each.id, each.string)]
+    texts = [str(text).replace("\b", "") for entry in entries for text in (entry.id, entry.string)]
     assert [text for text in texts if mask(text) != text] == []
 
 

@@ -100,7 +100,7 @@ def test_masking_values_twice_changes_no_more(secrets, text):
     known.add([*secrets, secrets[0][:-2]])
     shown = known.mask(" ".join((*secrets, text)), "***")
     assert known.mask(shown, "***") == shown
-    assert [each for each in secrets if each in shown] == []
+    assert [secret for secret in secrets if secret in shown] == []
 
 
 LINES = json.loads(Path(__file__).with_name("masked_lines.json").read_text())

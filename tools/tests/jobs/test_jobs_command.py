@@ -216,7 +216,7 @@ def test_a_job_that_cannot_run_is_refused(run, aws, name, words):
 
 def test_the_log_of_a_job_has_its_own_streams_only(run, aws):
     code, shown, _ = run("jobs", "logs", "report")
-    assert (code, [each[-6:] for each in shown.splitlines()]) == (0, ["begins", "a ends"])
+    assert (code, [line[-6:] for line in shown.splitlines()]) == (0, ["begins", "a ends"])
     assert run("jobs", "logs", "report", "--task", "b")[1] == ""
     assert run("jobs", "logs", "nightly")[0] == 1
 
@@ -232,7 +232,7 @@ def test_events_show_the_runs_of_jobs(run, aws):
     aws.tasks += [task("d", code=4)]
     aws.tasks += [task("e", stoppedReason="CannotPullContainerError: x", startedAt=None)]
     code, shown, _ = run("events", "--json")
-    found = [each for each in json.loads(shown)["events"] if each["kind"] == "job"]
+    found = [event for event in json.loads(shown)["events"] if event["kind"] == "job"]
     assert code == 0
     assert sorted((each["text"], each["bad"]) for each in found) == [
         ("report did not start: CannotPullContainerError: x", True),

@@ -36,7 +36,7 @@ def seen(snapshot: Snapshot | None = None, work: Work = POC, events=()) -> Momen
 
 def logged(*lines):
     """Return events of a task's log, the last one now; a line may be the app's record."""
-    texts = [each if isinstance(each, str) else json.dumps(each) for each in lines]
+    texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
     moments = range(-len(texts), 0)
     return [
         Event(a.at(moment), "log", "aaaaaaaa", verbatim(text))

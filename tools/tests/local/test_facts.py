@@ -64,7 +64,7 @@ def functions(module):
 def test_what_the_local_cloud_has_a_copy_of_is_the_same(copy, original, names):
     """So the tests of one are those of both."""
     ours, theirs = functions(original), functions(copy)
-    assert [ours[each] for each in names] == [theirs[each] for each in names]
+    assert [ours[name] for name in names] == [theirs[name] for name in names]
 
 
 def test_files_that_docker_sends_are_those_that_the_image_s_tag_covers(tmp_path):

@@ -97,7 +97,7 @@ def test_timeline_has_what_scaled_the_service(monkeypatch, tmp_path):
 def test_stage_that_is_half_built_has_nothing_broken():
     half = a.stage1(database=None)
     found = state(seen(half, BUILDING))
-    assert "blocked" not in {each["state"] for each in found["links"].values()}
+    assert "blocked" not in {link["state"] for link in found["links"].values()}
     assert found["doctor"]["findings"] == []
     assert state(seen(half))["links"]["database-node"]["state"] == "blocked"
 
@@ -166,7 +166,7 @@ def test_rule_is_shown_with_all_conditions_and_without_secrets():
     )
     [listener] = a.balancer().listeners
     shown = state(seen(a.stack(balancer=a.entrance(new, *listener.rules))))
-    assert [tuple(each.values()) for each in shown["balancer"]["listeners"][0]["rules"]] == [
+    assert [tuple(rule.values()) for rule in shown["balancer"]["listeners"][0]["rules"]] == [
         (
             "50",
             "http-header; host-header: a.example; /*",

@@ -91,10 +91,10 @@ def stands():
     alarms = client("cloudwatch").describe_alarms()["MetricAlarms"]
     [database] = client("rds").describe_db_instances()["DBInstances"]
     return (
-        {each["serviceName"]: each["desiredCount"] for each in found["services"]},
+        {service["serviceName"]: service["desiredCount"] for service in found["services"]},
         (target["MinCapacity"], target["MaxCapacity"], *target["SuspendedState"].values()),
-        sorted(each["Name"] for each in schedules if each["State"] == "ENABLED"),
-        {each["ActionsEnabled"] for each in alarms},
+        sorted(schedule["Name"] for schedule in schedules if schedule["State"] == "ENABLED"),
+        {alarm["ActionsEnabled"] for alarm in alarms},
         (
             database["DBInstanceStatus"],
             pauses.read({each["Key"]: each["Value"] for each in database["TagList"]}) is not None,

@@ -138,7 +138,7 @@ def acme(tmp_path: Path) -> Iterator[Careapp]:
     template, folder = tmp_path / "template", tmp_path / "a folder"
     listed = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     files = subprocess.check_output(listed, cwd=ROOT, text=True).split("\0")[:-1]
-    for name in (each for each in files if (ROOT / each).exists()):
+    for name in (file for file in files if (ROOT / file).exists()):
         (template / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, template / name)
     new_project(template, folder, tmp_path)

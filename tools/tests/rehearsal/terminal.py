@@ -66,7 +66,7 @@ class Terminal:
         """Whether AWS has the app's log group."""
         facts = require(self.careapp.home)
         groups = Calls(facts.access)("logs", "describe_log_groups", {})
-        return "/ecs/careapp-poc" in [each["logGroupName"] for each in groups["logGroups"]]
+        return "/ecs/careapp-poc" in [group["logGroupName"] for group in groups["logGroups"]]
 
     def _held(self, process: subprocess.Popen[str], command: Command) -> str:
         """What is printed until it is what the page says, or for as long as a reader would wait."""

@@ -139,7 +139,7 @@ def test_mistake_is_red_at_once_with_its_cause_first_and_goes_as_it_says(
     assert shop.page() == (200, "<h1>0 orders</h1>")
     with shop.mistaken(mistake):
         red = shop.pulumi(*UP, code=1)
-        findings = [each for each in shop.findings() if each["title"] in red]
+        findings = [finding for finding in shop.findings() if finding["title"] in red]
     first = min(findings, key=lambda each: red.index(each["title"]), default={"id": red})
     assert first["id"] == mistake["cause"]
     if os.environ.get("RECORD") and mistake["cause"] == PICTURED:

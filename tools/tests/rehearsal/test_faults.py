@@ -84,7 +84,7 @@ def test_cure_that_ecs_must_retry_ends_with_an_up_that_succeeds(monkeypatch):
 def test_the_cause_of_a_fault_is_a_finding_that_is_recorded():
     """With its certainty, its sentences and its cure."""
     known = {each.partition(":")[0] for each in ALL} | {each.facts.id for each in KNOWN}
-    assert {each.cause for each in FAULTS.values()} <= known
+    assert {fault.cause for fault in FAULTS.values()} <= known
 
 
 def test_the_table_in_the_docs_has_every_fault():
@@ -140,7 +140,7 @@ def shows_no_password(careapp, file):
         if written.is_file() and written.relative_to(careapp.home.folder).parts[0] != RECORD:
             shown[str(written)] = written.read_bytes().decode(errors="replace")
     forms = (password, json.dumps(password)[1:-1], escape(password), quote(password))
-    assert [name for name, text in shown.items() if any(each in text for each in forms)] == []
+    assert [name for name, text in shown.items() if any(form in text for form in forms)] == []
     quoted = (
         "pulumi up",
         "doctor",

@@ -76,9 +76,9 @@ def used(program: Program) -> dict[str, Any]:
     sockets = {each[8:-1] for each in files if each.startswith("socket:")}
     rows = [line.split() for line in (place / "net" / "tcp").read_text().splitlines()[1:]]
     parents = []
-    for each in Path("/proc").glob("[0-9]*/stat"):
+    for file in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):  # one that has ended meanwhile
-            parents.append(int(each.read_text().rpartition(") ")[2].split()[1]))
+            parents.append(int(file.read_text().rpartition(") ")[2].split()[1]))
     return {
         "processes": parents.count(pid),
         "files": len(files) - len(sockets),

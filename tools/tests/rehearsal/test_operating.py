@@ -69,7 +69,7 @@ def shown(cloudwatch) -> Callable[[], list[Line]]:
         )
         return Line(how["label"], (namespace, name), answer["MetricDataResults"][0]["Values"])
 
-    graphs = [each["properties"] for each in body["widgets"]]
+    graphs = [widget["properties"] for widget in body["widgets"]]
     return lambda: [
         read(graph["period"], row) for graph in graphs for row in graph.get("metrics", ())
     ]
@@ -128,7 +128,7 @@ def test_paused_stack_stays_paused_through_an_up_and_comes_back(running):
     paused = json.loads(running.tool("pause", "--yes", "--json").stdout)
     assert (paused["paused"], paused["database"], paused["running"]) == (True, "stopped", 0)
     state = running.facts()["state"]
-    assert (state["tasks"], [each["pid"] for each in state["databases"]]) == ([], [None])
+    assert (state["tasks"], [database["pid"] for database in state["databases"]]) == ([], [None])
     assert running.page("/health/db")[0] == 503
     up = running.expect(0, *UP).stdout
     assert "The stack is paused: Resume it" in up
@@ -190,11 +190,11 @@ def test_the_status_is_a_line_for_each_thing_that_runs(running):
     assert told.keys() == running.facts().keys()
     lines = running.run("cloud", "status").stdout.splitlines()
     assert f"listener HTTP:80 of careapp-poc-alb: {listener['url']}" in lines
-    [database] = [each for each in lines if each.startswith("database ")]
+    [database] = [line for line in lines if line.startswith("database ")]
     assert database.startswith("database careapp-poc: available, 127.0.0.1:")
-    shown = [each.partition(" of careapp-poc-service: ")[2] for each in lines]
+    shown = [line.partition(" of careapp-poc-service: ")[2] for line in lines]
     assert {f"RUNNING at {task['address']}" for task in tasks} <= set(shown)
-    assert any(re.fullmatch(r"metrics of \d+ minutes \(AWS's time\)", each) for each in lines)
+    assert any(re.fullmatch(r"metrics of \d+ minutes \(AWS's time\)", line) for line in lines)
     assert "nothing runs in it yet" not in lines
     assert "{" not in "".join(lines)
 

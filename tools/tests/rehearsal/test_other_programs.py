@@ -116,5 +116,5 @@ def test_program_runs_in_the_local_cloud_with_its_own_python(shop: Program) -> N
     shop.type("stop")
     nothing = f"no local cloud runs here: {begin} start starts one\n"
     assert shop.type("status", code=1) == nothing
-    written = [each for each in shop.home.folder.rglob("*") if each.is_file()]
+    written = [file for file in shop.home.folder.rglob("*") if file.is_file()]
     assert [each for each in written if b"open-sesame" in each.read_bytes()] == []

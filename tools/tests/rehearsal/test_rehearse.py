@@ -171,7 +171,7 @@ def test_another_app_under_another_name_in_bare_surroundings(acme, tmp_path):
     text = stack_file.read_text()
     stack_file.write_text(text.replace("region: ap-northeast-1", f"region: {REGION}"))
     as_others_write_it(acme.project / "examples" / "flaskr")
-    settings = [word for each in SETTINGS.items() for word in ("-c", "=".join(map(str, each)))]
+    settings = [word for item in SETTINGS.items() for word in ("-c", "=".join(map(str, item)))]
     mistake = random.Random(SEED).choice(BETWEEN_RELEASES)  # noqa: S311 - not for cryptography
     done = acme.run(
         *("rehearse", "-s", "poc", "--exit", "--tasks", "process", "--port", "0"),

@@ -30,13 +30,13 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Careapp]:
     """A local cloud with both stages and a bastion, which deploys as a canary."""
     settings = {"bastionEnabled": "true", "deployStrategy": "canary", "bakeMinutes": "1"}
     settings |= {"ecsEnabled": "true"}
-    commands = (*(("pulumi", "config", "set", *each) for each in settings.items()), UP)
+    commands = (*(("pulumi", "config", "set", *item) for item in settings.items()), UP)
     with deployed(tmp_path_factory.mktemp("restores"), *commands) as careapp:
         yield careapp
 
 
 def databases(running: Careapp) -> list[str]:
-    return [each["id"] for each in running.facts()["state"]["databases"]]
+    return [database["id"] for database in running.facts()["state"]["databases"]]
 
 
 SSL_REQUEST = bytes.fromhex("0000000804d2162f")
@@ -53,7 +53,7 @@ def test_tunnel_leads_to_the_database_until_ctrl_c(running: Careapp) -> None:
     """Neither screen nor process list has the password."""
     held = running.start_inside(sys.executable, "-m", "tools.cli", "db", "tunnel")
     lines = list(iter(held.stdout.readline, "Ctrl-C closes the tunnel.\n"))
-    [port] = [int(each.partition("=")[2]) for each in lines if each.startswith("  port=")]
+    [port] = [int(line.partition("=")[2]) for line in lines if line.startswith("  port=")]
     with socket.create_connection(("127.0.0.1", port), timeout=5) as near:
         near.sendall(SSL_REQUEST)
         assert near.recv(1) == b"S"
@@ -152,7 +152,7 @@ def deployment(running) -> dict:
 
 def waits(running) -> bool:
     return "AWAITING_ACTION" in {
-        each["status"] for each in deployment(running)["lifecycleHookDetails"]
+        detail["status"] for detail in deployment(running)["lifecycleHookDetails"]
     }
 
 

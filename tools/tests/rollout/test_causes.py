@@ -56,7 +56,7 @@ def gate(monkeypatch):
 
         reader = Reader(EXPECTED, Inquiry(None, None), diagnose)
         screen = asyncio.run(gate_loop.causes(reader, log, counts, gone, tasks))
-        return screen, [*log.lastings, *(f"warning: {each}" for each in log.warnings)]
+        return screen, [*log.lastings, *(f"warning: {warning}" for warning in log.warnings)]
 
     return found
 
@@ -68,14 +68,14 @@ def test_doctor_has_the_gate_s_settings_and_reads_no_stack_file(stack, tmp_path,
         a.choices(healthMatcher="204"), stack.session, stack.definition, workers={}
     )
     reader = Reader(here, inquiry)
-    assert "health-check-drifted" in {each.id for each in reader.diagnose().findings}
+    assert "health-check-drifted" in {finding.id for finding in reader.diagnose().findings}
     assert gate_loop._diagnose(reader).names == "careapp-poc"
 
 
 @pytest.mark.parametrize("name", SITUATIONS)
 def test_causes_that_block_are_red(gate, name):
     found = judge(SITUATIONS[name])
-    red = any(each.facts.blocks for each in found.causes)
+    red = any(cause.facts.blocks for cause in found.causes)
     assert gate(SITUATIONS[name])[0] == (plain(found) if red else "")
 
 
@@ -163,4 +163,4 @@ def test_cause_that_two_diagnoses_show_is_red(gate, looks, warm_up, cause):
 def test_rule_that_this_update_deletes_is_no_warning(gate, kinds, warnings):
     gone = [Deletion(f"aws:{kind}", "old", {}) for kind in kinds]
     screen, lines = gate(SITUATIONS["balancer-lets-more-in"], gone=gone)
-    assert (screen, sum(each.startswith("warning: ") for each in lines)) == ("", warnings)
+    assert (screen, sum(line.startswith("warning: ") for line in lines)) == ("", warnings)

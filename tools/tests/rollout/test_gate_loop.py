@@ -168,7 +168,7 @@ def test_doctor_that_fails_leaves_the_verdict_to_ecs(monkeypatch):
     failed = (
         "There is no diagnosis. careapp itself failed here (ValueError: oops; test_gate_loop.py:"
     )
-    assert [each for each in told.moments if str(each).startswith(failed)]
+    assert [moment for moment in told.moments if str(moment).startswith(failed)]
 
 
 def test_waits_are_measured_on_the_local_cloud_s_own_clock(tmp_path, monkeypatch):
@@ -211,7 +211,7 @@ def program(monkeypatch):
         monkeypatch.setattr(pulumi.log, "info", lambda *_others, **_more: None)
 
         async def work():
-            known = {each.name: made(each.name) for each in settings.workers}
+            known = {worker.name: made(worker.name) for worker in settings.workers}
             arns = {"definition": aws.NEW, "target_group": "group", "page_url": "http://page"}
             await services.follow_all(arns, settings, Changes(), ResourceLog(None), known)
 

@@ -41,7 +41,7 @@ def ended(monkeypatch):
 def updates(calls):
     """The parameters of every UpdateService and ModifyTargetGroup so far."""
     changes = ("update_service", "modify_target_group")
-    return lambda: [each for each in calls if each[0] in changes]
+    return lambda: [call for call in calls if call[0] in changes]
 
 
 def declare(folder, **values):

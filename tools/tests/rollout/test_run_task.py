@@ -43,7 +43,7 @@ NEVER_RAN = {"describe_tasks": [stopped(None, NOT_FOUND)]}
 
 
 def page(token, *lines):
-    return {"events": [{"message": each} for each in lines], "nextForwardToken": token}
+    return {"events": [{"message": line} for line in lines], "nextForwardToken": token}
 
 
 @pytest.fixture

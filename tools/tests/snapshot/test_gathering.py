@@ -47,14 +47,14 @@ def plain(value):
         case frozenset():
             return sorted(value)
         case _ if is_dataclass(value):
-            return {each.name: getattr(value, each.name) for each in fields(value)}
+            return {field.name: getattr(value, field.name) for field in fields(value)}
     return str(value)
 
 
 def test_what_is_gathered_is_recorded(folder, stack):
     """Ids of the stack are written by their names; Fargate's quota is unknown to an account in memory."""
     now = gather(inquiry_of(Settings.read("poc", folder), stack.session))
-    read = {each.name: now.of(each).value for each in PARTS}
+    read = {part.name: now.of(part).value for part in PARTS}
     known = json.loads(json.dumps(read, default=plain))
     text = yaml.safe_dump(
         known, default_flow_style=None, sort_keys=False, allow_unicode=True, width=sys.maxsize
@@ -143,7 +143,7 @@ def test_the_page_is_asked_for_only_where_a_task_can_answer(stack, monkeypatch):
 def test_each_part_is_asked_for_once_and_the_status_asks_only_for_what_it_shows(session, calls):
     settings = Settings.read("poc", Path())
     gather(inquiry_of(settings, session))
-    assert [each for each in calls if calls.count(each) > 1] == []
+    assert [call for call in calls if calls.count(call) > 1] == []
     assert calls.of("describe_secret")
     assert calls.of("get_secret_value") == [], "no secret's value is ever asked for"
     everything, shown = len(calls), overview(settings, session)

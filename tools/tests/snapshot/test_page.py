@@ -216,7 +216,7 @@ def seen(server, answers, settings):
     server.pages = answers if isinstance(answers, dict) else {}
     server.asked.clear()
     page = ask(server, **settings)
-    known = {each.name: each.default for each in fields(page)} if page else {}
+    known = {field.name: field.default for field in fields(page)} if page else {}
     lines = [
         f"{name}: {getattr(page, name)}"
         for name in known

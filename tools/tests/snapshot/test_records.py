@@ -197,7 +197,7 @@ class Paged:
 
 
 def page(*numbers):
-    return [{"timestamp": 1000 * each, "message": f"line {each}"} for each in numbers]
+    return [{"timestamp": 1000 * number, "message": f"line {number}"} for number in numbers]
 
 
 def read(session):

@@ -100,7 +100,7 @@ def test_the_log_shows_no_value_in_any_encoding(stored, run, calls):
 @pytest.mark.usefixtures("stored")
 def test_events_mask_values(run):
     said = run("events", "--logs", "--json")[1]
-    texts = [each["text"] for each in json.loads(said)["events"] if each["kind"] == "log"]
+    texts = [event["text"] for event in json.loads(said)["events"] if event["kind"] == "log"]
     assert tuple(texts[-len(LINES) :]) == MASKED
 
 

@@ -201,12 +201,12 @@ PREFLIGHTS = {
 def preflight(snapshot: Any) -> Iterator[str]:
     """What is not ticked off."""
     found = checklist.tick(snapshot)
-    yield from (each.text for each in checklist.lines(found) if "✓" not in each.text)
+    yield from (line.text for line in checklist.lines(found) if "✓" not in line.text)
     yield f"exit {found.exit_code}"
 
 
 def status(snapshot: Any) -> Iterator[str]:
-    yield from (each.text for each in status_screen.lines(snapshot))
+    yield from (line.text for line in status_screen.lines(snapshot))
     yield f"exit {status_screen.exit_code(snapshot)}"
 
 
@@ -240,7 +240,7 @@ def of_a_worker() -> Iterator[str]:
 def log() -> Iterator[str]:
     shown = LogScreen()
     yield from (
-        each.text for each in shown.lines([LogEvent(a.NOW, "b" * 32, "hello")], lambda: None)
+        line.text for line in shown.lines([LogEvent(a.NOW, "b" * 32, "hello")], lambda: None)
     )
     yield shown.ended(a.ended(CRASHED)).text
 
@@ -347,7 +347,7 @@ SCREENS: dict[str, Callable[[], Iterable[str]]] = {
     ),
     "the page's timeline: two days": lambda: as_json(
         page.timeline(
-            tuple(timeline_screen.Event(a.at(each), "log", "a", verbatim("x")) for each in DAYS)
+            tuple(timeline_screen.Event(a.at(day), "log", "a", verbatim("x")) for day in DAYS)
         )
     ),
     "the page's target group": lambda: as_json(page.group(Case.of(a.stack()))),

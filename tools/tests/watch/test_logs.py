@@ -32,7 +32,7 @@ class Written:
         assert operation == "filter_log_events"
         self.asked.append(params)
         begin, end = params["startTime"], params.get("endTime", 10**15)
-        chosen = [each for each in self.stamps if begin <= each <= end]
+        chosen = [stamp for stamp in self.stamps if begin <= stamp <= end]
         yield {"events": []}
         while chosen:
             page, chosen = chosen[: self.page], chosen[self.page :]
@@ -53,8 +53,8 @@ def last(session, most, **wanted):
 
 @given(st.lists(st.floats(0, 9), max_size=60), st.integers(1, 70))
 def test_the_last_lines_are_found_however_old_they_are_each_once_and_in_order(powers, most):
-    session = Written(*(10**each for each in powers))
-    assert last(session, most, pattern="x") == [str(each) for each in session.stamps[-most:]]
+    session = Written(*(10**power for power in powers))
+    assert last(session, most, pattern="x") == [str(stamp) for stamp in session.stamps[-most:]]
 
 
 def test_a_line_between_two_spans_is_neither_missed_nor_shown_twice(monkeypatch):
@@ -63,7 +63,7 @@ def test_a_line_between_two_spans_is_neither_missed_nor_shown_twice(monkeypatch)
     session = Written()
     edge = int((now - logs.SPANS[0]).timestamp() * 1000)
     session.stamps = [edge - 1, edge, edge + 1]
-    assert last(session, 9) == [str(each) for each in session.stamps]
+    assert last(session, 9) == [str(stamp) for stamp in session.stamps]
 
 
 def test_a_log_of_a_year_is_not_read_for_its_last_lines():
@@ -154,7 +154,7 @@ def test_a_timeline_keeps_the_last_lines_of_a_long_log():
     session = Written(*range(2000), page=500)
     found = events._lines(session, NAMES, None)
     assert [str(each.text) for each in found] == [
-        str(each) for each in session.stamps[-events.LOG_LINES :]
+        str(stamp) for stamp in session.stamps[-events.LOG_LINES :]
     ]
 
 

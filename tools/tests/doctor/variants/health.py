@@ -59,8 +59,8 @@ ENDS = [
     for line in ("Booting worker with pid: {}", "Worker exiting (pid: {})")
 ]
 EXITS = [
-    each.replace("Worker exiting (pid: ", "Worker (pid:").replace(")", ") exited with code 1.")
-    for each in ENDS
+    end.replace("Worker exiting (pid: ", "Worker (pid:").replace(")", ") exited with code 1.")
+    for end in ENDS
 ]
 KILLS = [each.replace("exited with code 1.", "was sent SIGKILL!") for each in EXITS]
 HUNG = [

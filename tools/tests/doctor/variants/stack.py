@@ -39,7 +39,7 @@ def tick_of(hours, zone="Asia/Tokyo"):
 
 
 def two_tasks(**service):
-    targets = [Target(address=each.address, port=3000, state="healthy") for each in TWO_TASKS]
+    targets = [Target(address=task.address, port=3000, state="healthy") for task in TWO_TASKS]
     running = a.service(desired=2, running=2, **service)
     two = a.choices(desiredCount="2")
     return {"settings": two, "service": running, "tasks": TWO_TASKS, "targets": tuple(targets)}

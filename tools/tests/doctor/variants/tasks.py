@@ -57,7 +57,7 @@ def rolled_back(*messages, **changes):
     ended = a.ended("Scaling activity initiated by (deployment ecs-svc/3)", code=0)
     undone = a.failing(ended, rolled_back=True)
     events = tuple(
-        a.event(f"(deployment ecs-svc/2) deployment failed: {each}") for each in messages
+        a.event(f"(deployment ecs-svc/2) deployment failed: {message}") for message in messages
     )
     service = a.service(
         deployments=undone.service.value.deployments, definition=a.OLD, events=events
