@@ -265,7 +265,7 @@ def _listener(balancer: Balancer, groups: list[str], url: str) -> Listener | Non
         for listener in balancer.listeners
         if any({*groups} & {*rule.groups} for rule in listener.rules)
     ]
-    return elb.serving(replace(balancer, listeners=tuple(forwarding)))
+    return elb.serving(replace(balancer, listeners=tuple(forwarding)), "")
 
 
 def _of_listener(
