@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.aws.session import Session
-from ecs_gate.diagnosis.findings import PAGE_PART, Unread
+from ecs_gate.diagnosis.findings import PAGE_PART, Unread, unlooked
 from ecs_gate.facts.secrets import is_parameter
 from ecs_gate.parts import ecs, elb
 from ecs_gate.parts.elb import Balancer, Listener, PageRequest
@@ -154,7 +154,7 @@ class _Search:
                 yield from (arn for arn in (each["targetGroupArn"], alternate) if arn)
             else:
                 self.unseen.append(
-                    _unlooked(t("the target group {name}", name=_name(each["targetGroupArn"])))
+                    unlooked(t("the target group {name}", name=_name(each["targetGroupArn"])))
                 )
 
     def _balancer(self, groups: list[str]) -> Balancer | None:
@@ -173,7 +173,7 @@ class _Search:
         for name in names:
             if not name.startswith(APPLICATION):
                 self.unseen.append(
-                    _unlooked(t("the network load balancer {name}", name=name.split("/")[1]))
+                    unlooked(t("the network load balancer {name}", name=name.split("/")[1]))
                 )
         if not names:
             raise AwsProblem(
@@ -231,7 +231,7 @@ class _Search:
         others = sorted(str(each["DBInstanceIdentifier"]) for each in mine[1:])
         # Of a cluster or a proxy no instance has the address.
         others += sorted(named - addresses) if not part.problem else []
-        self.unseen += [_unlooked(t("the database {name}", name=other)) for other in others]
+        self.unseen += [unlooked(t("the database {name}", name=other)) for other in others]
         return str(mine[0]["DBInstanceIdentifier"]) if mine else ""
 
     def _repository(self, image: str, arn: str) -> str:
@@ -239,7 +239,7 @@ class _Search:
         match, (_, _, _, region, account, *_) = ECR.match(image), arn.split(":")
         if match and (match["region"], match["account"]) == (region, account):
             return match["repository"]
-        self.unseen.append(_unlooked(t("the image {image}", image=image), essential=False))
+        self.unseen.append(unlooked(t("the image {image}", image=image), essential=False))
         return ""
 
 
@@ -307,12 +307,6 @@ def _given(chosen: Chosen, dns: str) -> Page:
     )
 
 
-def _unlooked(what: Text, *, essential: bool = True) -> Unread:
-    """Return that something is not looked at: the service is then not called healthy, unless it may be without it."""
-    text = t("ecs-gate does not look at it.")
-    return Unread(what, AwsProblem("unseen", text, t("Look at it yourself.")), essential)
-
-
 def _not_looked_at(
     service: Mapping[str, Any], definition: Mapping[str, Any], container: Mapping[str, Any]
 ) -> Iterator[Unread]:
@@ -320,21 +314,21 @@ def _not_looked_at(
     providers = [each["capacityProvider"] for each in service.get("capacityProviderStrategy") or ()]
     fargate = all(provider.startswith("FARGATE") for provider in providers)
     if not fargate or (not providers and service.get("launchType", "FARGATE") != "FARGATE"):
-        yield _unlooked(t("the instances that its tasks run on"))
+        yield unlooked(t("the instances that its tasks run on"))
     if any(volume.get("efsVolumeConfiguration") for volume in definition.get("volumes", ())):
-        yield _unlooked(t("the EFS file systems that its tasks mount"))
+        yield unlooked(t("the EFS file systems that its tasks mount"))
     deployments = service.get("deployments", ())
     if any((each.get("serviceConnectConfiguration") or {}).get("enabled") for each in deployments):
-        yield _unlooked(t("Service Connect"))
+        yield unlooked(t("Service Connect"))
     if any(deployment.get("vpcLatticeConfigurations") for deployment in deployments):
-        yield _unlooked(t("VPC Lattice"))
+        yield unlooked(t("VPC Lattice"))
     if any(balancer.get("loadBalancerName") for balancer in service.get("loadBalancers", ())):
-        yield _unlooked(t("the Classic Load Balancer"))
+        yield unlooked(t("the Classic Load Balancer"))
     if not ecs.log_options(container).get("awslogs-group"):
-        yield _unlooked(t("the app's log, which is not in CloudWatch Logs"), essential=False)
+        yield unlooked(t("the app's log, which is not in CloudWatch Logs"), essential=False)
     given = [one for each in definition["containerDefinitions"] for one in each.get("secrets", ())]
     if any(is_parameter(secret["valueFrom"]) for secret in given):
-        yield _unlooked(t("the parameters of Parameter Store that its tasks get"), essential=False)
+        yield unlooked(t("the parameters of Parameter Store that its tasks get"), essential=False)
 
 
 def _blind(

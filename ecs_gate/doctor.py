@@ -9,7 +9,7 @@ from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.aws.session import Session
 from ecs_gate.checks import running
 from ecs_gate.diagnosis.case import Case
-from ecs_gate.diagnosis.findings import Diagnosis, Unread
+from ecs_gate.diagnosis.findings import Diagnosis, Unread, unlooked
 from ecs_gate.parts.deletions import without
 from ecs_gate.parts.gather import Inquiry, Snapshot, gather
 from ecs_gate.parts.stack_secrets import learn
@@ -62,7 +62,9 @@ def _unread(now: Snapshot) -> tuple[Unread, ...]:
         read += [(_worker(name), each, part) for each, part in seen.own]
     parts = [Unread(what, e.problem, part.essential) for what, part, e in read if e.problem]
     parts += now.owner.unseen
-    image = now.image.value
+    database, network, image = now.database.value, now.network.value, now.image.value
+    if database and network and network.lacks(database.subnets):
+        parts.append(unlooked(t("the way to the database, which is in another VPC")))
     if image is not None and image.present and not image.platforms:
         way_out = t("Allow ecr:GetDownloadUrlForLayer, and try again.")
         problem = AwsProblem("refused", t("AWS did not return it."), way_out)

@@ -111,7 +111,8 @@ class Page:
     """The header by which a listener's rule leads to a new version before users' requests do."""
     test_priority: int = 0
     """The priority of that rule."""
-    allowed: Allowed = field(default_factory=Allowed)
+    allowed: Allowed | None = None
+    """The clients that are to reach the load balancer; None: not known."""
 
     def url_of(self, balancer: str) -> str:
         """Return the page's URL without a path; ``balancer`` is the load balancer's DNS name."""

@@ -27,6 +27,7 @@ from ecs_gate.diagnosis.reachability import (
     open_ports,
     wider_rules,
 )
+from ecs_gate.facts.clients import Allowed
 from ecs_gate.parts.elb import Balancer, Listener
 from ecs_gate.parts.rds import Database
 from ecs_gate.parts.records import Service
@@ -80,7 +81,7 @@ def blocked(
     source = Side(near.groups, addresses(network, near.subnets))
     missing: dict[Text, str] = {}
     denials: list[AclDenial] = []
-    for each in far:
+    for each in (end for end in far if not network.lacks(end.subnets)):
         missing |= lacking(
             network, source, Side(each.groups, addresses(network, each.subnets)), port
         )
@@ -137,19 +138,16 @@ def internet_to_balancer(case: Case) -> Iterator[Finding]:
 
     Who may connect to listeners that forward to other services alone is theirs.
     """
-    network, balancer, allowed = case.network, case.now.balancer.value, case.target.page.allowed
+    network, balancer = case.network, case.now.balancer.value
     if network is None or balancer is None or balancer.scheme != "internet-facing":
         return
     nodes, all_ = acl_ends(network, balancer.subnets), {e.port for e in balancer.listeners}
     listeners = [
         each for each in balancer.listeners if each == case.listener or _is_own(case, each)
     ]
-    ports = [each.port for each in listeners]
-    missed = {
-        port: not_let_in(network, balancer.groups, port, allowed) if balancer.groups else []
-        for port in ports
-    }
-    found = (wider_rules(network, balancer.groups, port, allowed) for port in ports)
+    ports, allowed = [each.port for each in listeners], case.target.page.allowed
+    missed = {port: _missed(network, balancer.groups, port, allowed) for port in ports}
+    found = (wider_rules(network, balancer.groups, port, allowed or Allowed()) for port in ports)
     if wider := tuple(dict.fromkeys(rule for rules in found for rule in rules)):
         yield _lets_more_in(case, network, wider, repair=any(missed.values()))
     for listener in listeners:
@@ -178,6 +176,14 @@ def internet_to_balancer(case: Case) -> Iterator[Finding]:
                 *(case.deploy(_listen(each)) for each in sorted(elsewhere)),
             ),
         )
+
+
+def _missed(
+    network: Network, groups: Sequence[str], port: int, allowed: Allowed | None
+) -> list[str]:
+    """Return who is kept out; where it is not known who is to come in, everyone, but only where nobody does."""
+    unknown = allowed is None and allows_any_inbound(network, groups, port)
+    return not_let_in(network, groups, port, allowed or Allowed()) if groups and not unknown else []
 
 
 def _is_own(case: Case, listener: Listener) -> bool:

@@ -73,6 +73,12 @@ class Unread:
     essential: bool = True
 
 
+def unlooked(what: Text, *, essential: bool = True) -> Unread:
+    """Return that something is not looked at: the service is then not called healthy, unless it may be without it."""
+    text = t("ecs-gate does not look at it.")
+    return Unread(what, AwsProblem("unseen", text, t("Look at it yourself.")), essential)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis:
     names: str

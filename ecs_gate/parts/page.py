@@ -122,11 +122,12 @@ def _browsers(
 def _unreachable(url: str, problem: Unreachable, target: Target) -> AwsProblem:
     text = t("{url} cannot be reached from here: {why}.", url=url, why=text_of(problem))
     # A security group drops what it does not allow, so the connection times out.
-    if not target.page.allowed.everyone and isinstance(problem.__cause__, TimeoutError):
+    allowed = target.page.allowed
+    if allowed and not allowed.everyone and isinstance(problem.__cause__, TimeoutError):
         text = t(
             "{text} Allowed are {allowed}: this machine may be outside.",
             text=text,
-            allowed=str(target.page.allowed),
+            allowed=str(allowed),
         )
     way_out = t("Open it in a browser, or run the command where it can be reached.")
     return AwsProblem("unreachable", text, way_out)

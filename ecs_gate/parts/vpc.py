@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
@@ -108,6 +108,10 @@ class Network:
     endpoints: tuple[Endpoint, ...] = ()
     dns: bool = True
     hostnames: bool = True
+
+    def lacks(self, subnets: Collection[str]) -> bool:
+        """Return whether these subnets are another VPC's, as those of a database behind a peering connection."""
+        return bool(subnets) and not {*subnets} & {*self.subnets}
 
 
 ASKED = (

@@ -20,6 +20,7 @@ from ecs_gate.diagnosis.catalogue import (
 from ecs_gate.diagnosis.findings import Diagnosis, Finding
 from ecs_gate.parts.records import Task
 from ecs_gate.text import Text, t, verbatim
+from tools.additions.parts.settings import settings_of
 
 CONNECTIONS = (INTERNET, FORWARD, DATABASE, IMAGE, SECRETS, LOGS)
 
@@ -125,7 +126,7 @@ def _ports(case: Case) -> Text:
     balancer = case.now.balancer.value
     listeners = balancer.listeners if balancer else ()
     ports = ", ".join(f"{listener.protocol} {listener.port}" for listener in listeners) or "-"
-    allowed = case.target.page.allowed
+    allowed = settings_of(case.now).allowed
     if allowed.everyone:
         return t("Open to the internet: {ports}.", ports=ports)
     return t("Open to {allowed}: {ports}.", allowed=str(allowed), ports=ports)

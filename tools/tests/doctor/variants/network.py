@@ -176,6 +176,12 @@ def shared(*open_):
     return a.at_url(now, "http://page:8080")
 
 
+def undeclared(*rules):
+    """A service of which nothing is declared, with these inbound rules of its load balancer."""
+    now = a.of_another_program(a.stack(network=a.network(groups=a.groups(alb_in=rules))))
+    return replace(now, target=replace(now.target, page=replace(now.target.page, allowed=None)))
+
+
 VARIANTS = {
     "task-cannot-reach-database: the app times out": crashed(
         "connection timeout expired", network=rules(db_in=())),
@@ -235,6 +241,10 @@ VARIANTS = {
     "nothing: HTTPS": https(OURS, DEFAULT),
     "no-rule-forwards: HTTPS": https(DEFAULT),
     "nothing: another service's listener has an expired certificate and nobody may connect to it": shared(8080),
+    "nothing: who may connect is not declared, and an office may": undeclared(on_80(ONE)),
+    "balancer-lets-nobody-in: who may connect is not declared": undeclared(),
+    "nothing: a database in another VPC": a.stack(
+        database=a.database(subnets=("elsewhere-1",), groups=("sg-elsewhere",))),
     "balancer-lets-nobody-in: to the page's listener, beside another service's": shared(443),
     **named("nothing: a certificate", {"issued": "ISSUED", "not read": ""}, certified),
     "certificate-not-valid: PENDING_VALIDATION": certified("PENDING_VALIDATION"),
