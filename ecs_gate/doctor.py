@@ -36,13 +36,14 @@ def mask_values(diagnosis: Diagnosis, target: Target, session: Session) -> Diagn
 
 
 def judge(now: Snapshot) -> Diagnosis:
+    """Return the diagnosis of what was read."""
     case = Case.of(now)
     findings, failed = checks.run(case)
     return Diagnosis(
         names=now.names.label,
         stage=now.owner.describe(case),
         findings=findings,
-        unread=(*_unread(now), *failed),
+        unread=(*_unread(case), *failed),
         unfinished=any(each.unfinished for each in (case, *case.workers)),
         page=running.page_answer(case),
         checked=(
@@ -56,7 +57,8 @@ def _worker(name: str) -> Text:
     return t("the worker {name}", name=name)
 
 
-def _unread(now: Snapshot) -> tuple[Unread, ...]:
+def _unread(case: Case) -> tuple[Unread, ...]:
+    now = case.now
     read = [(each.what, each, part) for each, part in now.parts.items()]
     for name, seen in now.workers.items():
         read += [(_worker(name), each, part) for each, part in seen.own]
@@ -65,6 +67,9 @@ def _unread(now: Snapshot) -> tuple[Unread, ...]:
     database, network, image = now.database.value, now.network.value, now.image.value
     if database and network and network.lacks(database.subnets):
         parts.append(unlooked(t("the way to the database, which is in another VPC")))
+    certificate = case.listener.certificate if case.listener else None
+    if certificate and certificate.problem:
+        parts.append(Unread(t("the load balancer's certificate"), certificate.problem, False))
     if image is not None and image.present and not image.platforms:
         way_out = t("Allow ecr:GetDownloadUrlForLayer, and try again.")
         problem = AwsProblem("refused", t("AWS did not return it."), way_out)

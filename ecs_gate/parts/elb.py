@@ -90,7 +90,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Certificate:
-    """A listener's certificate; ``status`` is ACM's, "" where it could not be read.
+    """A listener's certificate; ``status`` is ACM's, "" where it could not be read: ``problem`` says why.
 
     ``domain`` is the only host that it is for, "" where it is for several.
     """
@@ -98,6 +98,7 @@ class Certificate:
     arn: str
     status: str = ""
     domain: str = ""
+    problem: AwsProblem | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -330,8 +331,8 @@ def _certificate(session: Session, arn: str) -> Certificate:
         return Certificate(arn)
     try:
         answer = session.call("acm", "describe_certificate", CertificateArn=arn)
-    except AwsProblem:
-        return Certificate(arn)
+    except AwsProblem as problem:
+        return Certificate(arn, problem=problem)
     known = answer["Certificate"]
     domains = {known.get("DomainName", ""), *known.get("SubjectAlternativeNames", ())}
     only = "".join(domain for domain in domains if len(domains) == 1 and "*" not in domain)

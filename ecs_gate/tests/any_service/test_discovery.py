@@ -94,6 +94,13 @@ def test_each_part_is_found_by_itself(shop, session, calls, operation):
     assert vars(found.target.names) == {**vars(ALL), **lacks}
 
 
+def test_a_certificate_that_may_not_be_read_is_said(shop, session, calls):
+    target = discover(WEB, session).target
+    calls.answers["describe_certificate"] = AwsProblem("denied", t("no right"), t("ask"))
+    diagnosis = judge(gather(Inquiry(target, session, Owner(verdicts=False))))
+    assert "the load balancer's certificate" in map(str, (part.part for part in diagnosis.unread))
+
+
 def test_a_page_that_is_named_is_the_page(shop, session):
     chosen = Chosen("https://shop.example:443/cart?full=1", "200,302")
     page = discover(WEB, session, page=chosen).target.page
