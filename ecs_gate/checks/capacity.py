@@ -11,7 +11,7 @@ from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.catalogue import FAILED, OUTCOME, REASONS, START, TASKS_NODE, Facts
 from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.facts.fargate import CPU_UNITS, MEMORY_BY_CPU
-from ecs_gate.parts.cloudwatch import Quota
+from ecs_gate.parts.cloudwatch import ON_DEMAND_VCPUS, Quota
 from ecs_gate.text import Text, t
 
 FARGATE_QUOTA = Facts("fargate-quota", 15, {TASKS_NODE})
@@ -76,7 +76,7 @@ def _over_quota(case: Case, limits: list[str]) -> Finding:
         title=t("The account has reached its Fargate quota"),
         why=t("AWS limits the vCPUs (and network interfaces) that run at once in a region."),
         seen=(t("Fargate's quota is {limit} vCPU.", limit=f"{limit:g}"),) if quota else (),
-        fixes=(_more(quota.code if quota else "L-3032A538", max(limit * 2, LEAST_VCPUS)),),
+        fixes=(_more(quota.code if quota else ON_DEMAND_VCPUS, max(limit * 2, LEAST_VCPUS)),),
         evidence=tuple(limits[:3]),
     )
 

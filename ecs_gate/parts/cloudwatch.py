@@ -9,10 +9,15 @@ from typing import Any
 
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.aws.session import Session
+from ecs_gate.facts.fargate import CPU_UNITS
 from ecs_gate.parts import ecs
 from ecs_gate.parts.records import Alarmed
 from ecs_gate.target import Names
 from ecs_gate.text import t
+
+
+ON_DEMAND_VCPUS, SPOT_VCPUS = "L-3032A538", "L-36FBB829"
+"""Quota codes of "Fargate On-Demand" and "Fargate Spot vCPU resource count" (Service Quotas)."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ class Quota:
 
     limit: float
     elsewhere: float = 0
-    code: str = "L-3032A538"
+    code: str = ON_DEMAND_VCPUS
 
 
 PERIOD = 60
@@ -115,12 +120,6 @@ def _query(
         },
     }
 
-
-ON_DEMAND_VCPUS, SPOT_VCPUS = "L-3032A538", "L-36FBB829"
-"""Quota codes of "Fargate On-Demand" and "Fargate Spot vCPU resource count" (Service Quotas)."""
-
-CPU_UNITS = 1024
-"""CPU units of one vCPU."""
 
 NO_QUOTA = t("Service Quotas has no Fargate quota here.")
 

@@ -30,7 +30,7 @@ class TargetGroup:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class TargetHealth:
     address: str
     port: int
     state: str
@@ -266,7 +266,7 @@ def _check(raw: dict[str, Any]) -> HealthCheck:
     )
 
 
-def targets(session: Session, *group_arns: str) -> tuple[Target, ...]:
+def targets(session: Session, *group_arns: str) -> tuple[TargetHealth, ...]:
     """Return the registered targets of the target groups. Raises AwsProblem."""
     answers = [
         session.call("elbv2", "describe_target_health", TargetGroupArn=arn) for arn in group_arns
@@ -276,8 +276,8 @@ def targets(session: Session, *group_arns: str) -> tuple[Target, ...]:
     )
 
 
-def target_of(raw: dict[str, Any]) -> Target:
-    return Target(
+def target_of(raw: dict[str, Any]) -> TargetHealth:
+    return TargetHealth(
         address=raw["Target"]["Id"],
         port=raw["Target"].get("Port", 0),
         state=raw["TargetHealth"]["State"],

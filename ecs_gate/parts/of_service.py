@@ -117,7 +117,7 @@ def _group(now: Reading) -> TargetGroup | None:
     return elb.busiest(now.balancer.value, (first, other)) if other else first
 
 
-def _targets(now: Reading) -> tuple[elb.Target, ...] | None:
+def _targets(now: Reading) -> tuple[elb.TargetHealth, ...] | None:
     """Read the targets of the target group, or of both that alternate."""
     _need(now.group)
     group, running = now.group.value, now.running

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from ecs_gate.parts.elb import Target
+from ecs_gate.parts.elb import TargetHealth
 from ecs_gate.parts.records import (
     Alarmed,
     Deployment,
@@ -45,7 +45,7 @@ class Rollout:
     service: Service | None = None
     tasks: tuple[Task, ...] = ()
     """The running tasks, and those that stopped within the hour, newest first."""
-    targets: tuple[Target, ...] = ()
+    targets: tuple[TargetHealth, ...] = ()
     """The registered targets."""
     rollback_reason: str = ""
     """Why ECS went back to the service as it was before, with the same revision; "" where it did not."""
@@ -155,7 +155,7 @@ class Rollout:
         return tuple(task for task in self.tasks if not task.over)
 
     @cached_property
-    def task_targets(self) -> tuple[Target, ...]:
+    def task_targets(self) -> tuple[TargetHealth, ...]:
         kept = {task.address for task in self.current_tasks}
         return tuple(target for target in self.targets if target.address in kept)
 

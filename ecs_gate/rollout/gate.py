@@ -66,7 +66,9 @@ async def follow(
         at, changed = (now() - begun) * pace.speed, changes.last if changes else None
         changed = None if changed is None else (changed - begun) * pace.speed
         noticed = None if changed is None else changed + terms.patience.notice
-        verdict = await turns.take(Look(view=view, at=at, moment=time.monotonic(), noticed=noticed))
+        verdict = await turns.take(
+            Look(view=view, at=at, monotonic=time.monotonic(), noticed=noticed)
+        )
         reporter.report(view, verdict, at)
         if verdict.final:
             break

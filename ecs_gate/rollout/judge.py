@@ -155,9 +155,9 @@ def _by_page(
     if cause is None:
         history = replace(history, failing=None, passed=history.passed or answer.works)
         return replace(verdict, go_on=view.hook), history
-    before, since = history.failing, seen.moment if history.failing is None else history.failing
+    before, since = history.failing, seen.monotonic if history.failing is None else history.failing
     history = replace(history, failing=since)
-    warms_up = cause.facts.warms_up and seen.moment - since < WARM_UP_SECONDS
+    warms_up = cause.facts.warms_up and seen.monotonic - since < WARM_UP_SECONDS
     if before is None or warms_up:
         return verdict, history
     text = t(

@@ -67,7 +67,7 @@ class Look:
     view: Rollout
     at: float = 0.0
     """Seconds of AWS's clock since the first look."""
-    moment: float = 0.0
+    monotonic: float = 0.0
     """Seconds of this machine's clock."""
     noticed: float | None = None
     """When, like ``at``, the load balancer has noticed what this update changed on the path; None without a change."""

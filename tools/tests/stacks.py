@@ -10,7 +10,7 @@ from ecs_gate.aws.session import Place
 from ecs_gate.owner import Owner
 from ecs_gate.parts import elb, records
 from ecs_gate.parts.cloudwatch import Measured, Quota
-from ecs_gate.parts.elb import Balancer, Condition, Listener, Rule, Target, TargetGroup
+from ecs_gate.parts.elb import Balancer, Condition, Listener, Rule, TargetGroup, TargetHealth
 from ecs_gate.parts.gather import Snapshot
 from ecs_gate.parts.of_service import PARTS
 from ecs_gate.parts.rds import Database
@@ -276,7 +276,7 @@ HEALTHY = {
     "newest": definition(),
     "definitions": {NEW: definition()},
     "group": target_group(),
-    "targets": (Target(address="10.0.16.4", port=3000, state="healthy"),),
+    "targets": (TargetHealth(address="10.0.16.4", port=3000, state="healthy"),),
     "balancer": balancer(),
     "page": page(),
     "network": network(),
@@ -419,7 +419,7 @@ def failing(*failed, rolled_back=False, **changes):
         values = {
             "service": service(deployments=(primary,), definition=OLD),
             "tasks": (*failed, old),
-            "targets": (Target(address="10.0.16.7", port=3000, state="healthy"),),
+            "targets": (TargetHealth(address="10.0.16.7", port=3000, state="healthy"),),
         }
     else:
         primary = deployment(rollout="IN_PROGRESS", running=0, failed=len(failed))
@@ -433,7 +433,7 @@ def failing(*failed, rolled_back=False, **changes):
 
 def unhealthy(description, reason="Target.FailedHealthChecks", lines=(LISTENS,), **changes):
     """A stack whose one task is unhealthy for the load balancer, in its words."""
-    target = Target(
+    target = TargetHealth(
         address="10.0.16.4", port=3000, state="unhealthy", reason=reason, description=description
     )
     running = service(deployments=(deployment(rollout="IN_PROGRESS"),))

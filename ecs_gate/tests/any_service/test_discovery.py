@@ -8,7 +8,7 @@ from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.discovery import Chosen, NoService, discover
 from ecs_gate.doctor import diagnose, judge
 from ecs_gate.owner import Owner
-from ecs_gate.parts.elb import Target as Target_
+from ecs_gate.parts.elb import TargetHealth
 from ecs_gate.parts.gather import Inquiry, Snapshot, gather
 from ecs_gate.parts.page import page_before
 from ecs_gate.parts.records import Part, Task
@@ -252,7 +252,7 @@ def test_a_target_group_to_which_nothing_forwards_is_a_cause(shop, session, call
     calls.answers["describe_target_groups"] = without_balancer
     found = discover(WEB, session)
     assert (found.target.names.balancer, unseen(found)) == ("", ["the load balancer", "the page"])
-    idle = Target_(address="10.9.0.4", port=8000, state="unused", reason="Target.NotInUse")
+    idle = TargetHealth(address="10.9.0.4", port=8000, state="unused", reason="Target.NotInUse")
     running = Task(arn="arn:task/1", definition=shop.definition, address="10.9.0.4")
     now = gather(Inquiry(found.target, session, Owner(verdicts=False)))
     now = now.having(Snapshot.targets, Part((idle,))).having(Snapshot.tasks, Part((running,)))

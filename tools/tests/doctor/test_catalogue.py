@@ -10,7 +10,7 @@ from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.catalogue import OUTCOME, REASONS, WHOLE, Facts
 from ecs_gate.diagnosis.known_causes import KNOWN
 from ecs_gate.doctor import judge
-from ecs_gate.parts.elb import Target
+from ecs_gate.parts.elb import TargetHealth
 from tools.additions import checks as own
 from tools.preflight import account
 from tools.rehearsal.page.request_path import CONNECTIONS, NODES, request_path, target_of
@@ -75,7 +75,9 @@ def test_what_the_log_says_of_the_database_breaks_the_hop_to_it(known):
 
 
 def test_a_task_is_told_with_the_load_balancer_s_words():
-    sick = Target(address="10.0.16.4", port=3000, state="unhealthy", description="codes: [404]")
+    sick = TargetHealth(
+        address="10.0.16.4", port=3000, state="unhealthy", description="codes: [404]"
+    )
     case = Case.of(a.stack(targets=(sick,)))
     found = target_of(case, a.task())
     assert (found.state, str(found.reason)) == ("blocked", "codes: [404]")

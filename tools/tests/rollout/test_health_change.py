@@ -29,7 +29,7 @@ def running(server, monkeypatch):
     monkeypatch.setattr(Page, "url_of", lambda *_: url)
     monkeypatch.setattr(elb, "balancer", lambda *_, **__: server.there)
     monkeypatch.setattr(elb, "target_group", lambda *_: a.target_group())
-    healthy = elb.Target(address="10.0.0.4", port=3000, state="healthy")
+    healthy = elb.TargetHealth(address="10.0.0.4", port=3000, state="healthy")
     monkeypatch.setattr(elb, "targets", lambda *_: [healthy])
     return server
 
@@ -87,7 +87,7 @@ def test_a_redirect_is_not_followed_and_an_error_has_another_way_out(running, pa
 
 
 def test_where_no_target_is_healthy_there_is_nothing_to_lose(running, monkeypatch):
-    unhealthy = elb.Target(address="10.0.0.4", port=3000, state="unhealthy")
+    unhealthy = elb.TargetHealth(address="10.0.0.4", port=3000, state="unhealthy")
     monkeypatch.setattr(elb, "targets", lambda *_: [unhealthy])
     refuse_outage(a.choices(healthPath="/up"), changes())
     assert running.asked == []

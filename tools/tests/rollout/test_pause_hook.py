@@ -89,7 +89,7 @@ class New:
         self.turns = Turns(reader, terms, self.told)
 
     def judge(self, hook=HOOK, view=None, at=0.0):
-        look = Look(view=view or paused(hook), at=at, moment=time.monotonic())
+        look = Look(view=view or paused(hook), at=at, monotonic=time.monotonic())
         verdict = asyncio.run(self.turns.take(look))
         return verdict if verdict.final else None
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.parts.cloudwatch import Quota
-from ecs_gate.parts.elb import Target
+from ecs_gate.parts.elb import TargetHealth
 from ecs_gate.text import t
 from tools.additions.parts.pauses import Pause
 from tools.additions.parts.restores import RESTORED, Aside
@@ -28,7 +28,7 @@ def rolling(running=0, desired=1, healthy=(), **changes):
     """A roll-out under way with these healthy addresses."""
     primary = a.deployment(rollout="IN_PROGRESS", running=running, desired=desired, pending=1)
     service = a.service(running=running, desired=desired, pending=1, deployments=(primary,))
-    targets = tuple(Target(address=each, port=3000, state="healthy") for each in healthy)
+    targets = tuple(TargetHealth(address=each, port=3000, state="healthy") for each in healthy)
     settings = a.choices(desiredCount=str(desired))
     return a.stack(settings, service=service, targets=targets, **changes)
 
@@ -39,7 +39,7 @@ def tick_of(hours, zone="Asia/Tokyo"):
 
 
 def two_tasks(**service):
-    targets = [Target(address=task.address, port=3000, state="healthy") for task in TWO_TASKS]
+    targets = [TargetHealth(address=task.address, port=3000, state="healthy") for task in TWO_TASKS]
     running = a.service(desired=2, running=2, **service)
     two = a.choices(desiredCount="2")
     return {"settings": two, "service": running, "tasks": TWO_TASKS, "targets": tuple(targets)}
@@ -48,7 +48,7 @@ def two_tasks(**service):
 FIVE = {
     "tasks": tuple(a.task(str(each) * 32, address=f"10.0.16.{each}") for each in range(5)),
     "targets": tuple(
-        Target(address=f"10.0.16.{each}", port=3000, state="healthy") for each in range(5)
+        TargetHealth(address=f"10.0.16.{each}", port=3000, state="healthy") for each in range(5)
     ),
 }
 TWO = two_tasks()
