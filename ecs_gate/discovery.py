@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.aws.session import Session
 from ecs_gate.diagnosis.findings import PAGE_PART, Unread
+from ecs_gate.facts.secrets import is_parameter
 from ecs_gate.parts import ecs, elb
 from ecs_gate.parts.elb import Balancer, Listener, PageRequest
 from ecs_gate.parts.records import Part, read_existing, read_part, short
@@ -264,7 +265,7 @@ def _listener(balancer: Balancer, groups: list[str], url: str) -> Listener | Non
         for listener in balancer.listeners
         if any({*groups} & {*rule.groups} for rule in listener.rules)
     ]
-    return elb.serving(replace(balancer, listeners=tuple(forwarding)))
+    return elb.serving(replace(balancer, listeners=tuple(forwarding)), "")
 
 
 def _of_listener(
@@ -331,6 +332,9 @@ def _not_looked_at(
         yield _unlooked(t("the Classic Load Balancer"))
     if not ecs.log_options(container).get("awslogs-group"):
         yield _unlooked(t("the app's log, which is not in CloudWatch Logs"), essential=False)
+    given = [one for each in definition["containerDefinitions"] for one in each.get("secrets", ())]
+    if any(is_parameter(secret["valueFrom"]) for secret in given):
+        yield _unlooked(t("the parameters of Parameter Store that its tasks get"), essential=False)
 
 
 def _blind(

@@ -43,7 +43,7 @@ DIAGNOSES = {
     "service-quotas": ("get_service_quota",),
 }
 """What a cause is looked for in."""
-MASKS = {"secretsmanager": ("get_secret_value",)}
+MASKS = {"secretsmanager": ("get_secret_value",), "ssm": ("get_parameter",)}
 """What the values of secrets are read with, so that no line of a log or an event is shown with one.
 
 Without it, patterns alone mask them, and the diagnosis says so.

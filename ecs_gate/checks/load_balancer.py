@@ -71,7 +71,7 @@ def forwarding(case: Case) -> Iterator[Finding]:
     balancer, group = case.now.balancer.value, case.now.group.value
     if balancer is None or group is None:
         return
-    listener = elb.serving(balancer, case.target.page.url)
+    listener = case.listener
     request = _request(case, balancer)
     page = case.now.page.value
     answered = page.status if page and page.missing and page.by_balancer else 0
@@ -178,9 +178,7 @@ def _label(listener: Listener) -> str:
 
 
 def certificate(case: Case) -> Iterator[Finding]:
-    balancer = case.now.balancer.value
-    listener = elb.serving(balancer) if balancer else None
-    certificate = listener.certificate if listener else None
+    certificate = case.listener.certificate if case.listener else None
     if certificate is None or certificate.status in ("ISSUED", ""):
         return
     yield Finding(

@@ -28,7 +28,8 @@ ANOTHER_CLIENT = Fix(t("If the provider has another client ID, set that ({loginC
 def cut_off(case: Case) -> Iterator[Finding]:
     """Check that the load balancer's security groups let it reach the provider."""
     balancer, network = case.now.balancer.value, case.network
-    oidc = elb.login(balancer) if balancer else None
+    group = case.now.group.value
+    oidc = elb.login(case.listener, group.arn) if group else None
     if balancer is None or network is None or oidc is None:
         return
     closed = [

@@ -27,8 +27,7 @@ from ecs_gate.diagnosis.reachability import (
     open_ports,
     wider_rules,
 )
-from ecs_gate.parts import elb
-from ecs_gate.parts.elb import Balancer
+from ecs_gate.parts.elb import Balancer, Listener
 from ecs_gate.parts.rds import Database
 from ecs_gate.parts.records import Service
 from ecs_gate.parts.vpc import Endpoint, Network, Permission
@@ -134,12 +133,18 @@ def task_to_database(case: Case) -> Iterator[Finding]:
 
 
 def internet_to_balancer(case: Case) -> Iterator[Finding]:
-    """Check that an internet-facing load balancer accepts the declared connections; from nobody is a cause."""
+    """Check that an internet-facing load balancer accepts the declared connections; from nobody is a cause.
+
+    Who may connect to listeners that forward to other services alone is theirs.
+    """
     network, balancer, allowed = case.network, case.now.balancer.value, case.target.page.allowed
     if network is None or balancer is None or balancer.scheme != "internet-facing":
         return
-    nodes, serving = acl_ends(network, balancer.subnets), elb.serving(balancer)
-    ports = [each.port for each in balancer.listeners]
+    nodes, all_ = acl_ends(network, balancer.subnets), {e.port for e in balancer.listeners}
+    listeners = [
+        each for each in balancer.listeners if each == case.listener or _is_own(case, each)
+    ]
+    ports = [each.port for each in listeners]
     missed = {
         port: not_let_in(network, balancer.groups, port, allowed) if balancer.groups else []
         for port in ports
@@ -147,18 +152,18 @@ def internet_to_balancer(case: Case) -> Iterator[Finding]:
     found = (wider_rules(network, balancer.groups, port, allowed) for port in ports)
     if wider := tuple(dict.fromkeys(rule for rules in found for rule in rules)):
         yield _lets_more_in(case, network, wider, repair=any(missed.values()))
-    for listener in balancer.listeners:
+    for listener in listeners:
         port, missing = listener.port, missed[listener.port]
         denials = acl_denials(network, [INTERNET], nodes, port, CLIENT_PORTS)
         if not missing and not denials:
             continue
         denied = {denial.subnet for denial in denials if denial.direction == "ingress"}
         shut = denied >= {node.subnet for node in nodes} if denied else False
-        closed = listener == serving and (
+        closed = listener == case.listener and (
             shut or not allows_any_inbound(network, balancer.groups, port)
         )
         rules = (_no_inbound(network, balancer.groups[0], port, each) for each in missing)
-        elsewhere = open_ports(network, balancer.groups) - {*ports} if closed else set()
+        elsewhere = open_ports(network, balancer.groups) - all_ if closed else set()
         yield Finding(
             BALANCER_LETS_NOBODY_IN if closed else INTERNET_CANNOT_REACH_BALANCER,
             kind="cause" if closed else "warning",
@@ -173,6 +178,13 @@ def internet_to_balancer(case: Case) -> Iterator[Finding]:
                 *(case.deploy(_listen(each)) for each in sorted(elsewhere)),
             ),
         )
+
+
+def _is_own(case: Case, listener: Listener) -> bool:
+    """Return whether a listener forwards to the service, or to none, as one that leads to HTTPS does."""
+    groups = {group for rule in listener.rules for group in rule.groups}
+    own = {*case.service.target_groups} if case.service else {*groups}
+    return not groups or bool(groups & own)
 
 
 def _unreachable(port: int, elsewhere: Collection[int]) -> Text:

@@ -23,7 +23,7 @@ from ecs_gate.facts.policy_evaluation import (
     listed,
     trusts,
 )
-from ecs_gate.facts.secrets import secret_arn
+from ecs_gate.facts.secrets import is_parameter, parameter_arn, secret_arn
 from ecs_gate.parts.records import Definition
 from ecs_gate.parts.task_inputs import Role
 from ecs_gate.text import Text, t
@@ -53,6 +53,8 @@ PULL = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerA
 WRITE = ("logs:CreateLogStream", "logs:PutLogEvents")
 
 READ_IT = "secretsmanager:GetSecretValue"
+GET_PARAMETERS = "ssm:GetParameters"
+"""With what ECS reads parameters (ECS developer guide, "Secrets Manager or Systems Manager permissions")."""
 
 ECS_TASKS = "ecs-tasks.amazonaws.com"
 
@@ -79,29 +81,33 @@ def execution_role(case: Case) -> Iterator[Finding]:
 
 def execution_needs(case: Case, definition: Definition) -> list[Need]:
     """Return the actions that Fargate performs with the execution role for this task definition."""
-    region, account = case.now.region, definition.execution_role.split(":")[4:5]
-    where = f"{region}:{account[0] if account else ''}"
+    _, partition, _, region, account, *_ = definition.arn.split(":")
+    where = f"{region}:{account}"
     others = other_secrets(case)
     needs = [
-        Need(READ_IT, secret_arn(value), "secret")
+        Need(GET_PARAMETERS, parameter_arn(value, f"{partition}:ssm:{where}"), "secret")
+        if is_parameter(value)
+        else Need(READ_IT, secret_arn(value), "secret")
         for name, value in definition.secrets.items()
         if name not in others
     ]
     if ".dkr.ecr." in definition.image:
         needs.append(Need("ecr:GetAuthorizationToken", "*", "pull"))
-        needs += [Need(each, _repository_arn(definition.image), "pull") for each in PULL]
+        needs += [Need(action, _repository_arn(definition), "pull") for action in PULL]
     logs = case.now.logs.value
     if definition.log_group and (logs is None or logs.exists):
-        stream = f"arn:aws:logs:{where}:log-group:{definition.log_group}:log-stream:{definition.stream('x')}"
+        stream = f"arn:{partition}:logs:{where}:log-group:{definition.log_group}:log-stream:{definition.stream('x')}"
         needs += [Need(each, stream, "log") for each in WRITE]
     return needs
 
 
-def _repository_arn(image: str) -> str:
-    host, _, path = image.partition("/")
+def _repository_arn(definition: Definition) -> str:
+    """Return the ARN of the repository in ECR that a task definition's image is in."""
+    host, _, path = definition.image.partition("/")
     account, _, rest = host.partition(".dkr.ecr.")
     name = path.partition("@")[0].partition(":")[0]
-    return f"arn:aws:ecr:{rest.partition('.')[0]}:{account}:repository/{name}"
+    partition = definition.arn.split(":")[1]
+    return f"arn:{partition}:ecr:{rest.partition('.')[0]}:{account}:repository/{name}"
 
 
 NO_DECRYPTION = re.compile(
@@ -145,9 +151,9 @@ def repository(case: Case) -> Iterator[Finding]:
     image, role, definition = case.now.image.value, case.now.execution.value, case.definition
     if image is None or image.policy is None or role is None or definition is None:
         return
-    arn = _repository_arn(definition.image)
-    account = arn.split(":")[4]
-    named = {"*", role.arn, account, f"arn:aws:iam::{account}:root"}
+    arn = _repository_arn(definition)
+    _, partition, _, _, account, *_ = arn.split(":")
+    named = {"*", role.arn, account, f"arn:{partition}:iam::{account}:root"}
     denied: dict[int, str] = {}
     statements = listed(image.policy["Statement"])
     for number, each in enumerate(statements):
@@ -230,7 +236,8 @@ def _owns(case: Case, need: Need) -> bool:
     if need.purpose == "secret":
         managed = database is not None and need.resource == database.secret
         app = map(secret_arn, case.target.plan.secrets.values())
-        return managed or need.resource in app or f":secret:{names.prefix}" in need.resource
+        own = (f":secret:{names.prefix}", f":parameter/{names.prefix}")
+        return managed or need.resource in app or any(map(need.resource.__contains__, own))
     if need.purpose == "log":
         return f":log-group:{names.log_group}:" in need.resource
     return need.resource == "*" or need.resource.endswith(f":repository/{names.repository}")

@@ -32,7 +32,7 @@ from ecs_gate.diagnosis.log_lines import (
     parsed,
     requests,
 )
-from ecs_gate.parts.elb import PageAnswer, answer, serving
+from ecs_gate.parts.elb import PageAnswer, answer
 from ecs_gate.parts.records import Task
 from ecs_gate.parts.task_logs import AWAY, MIGRATED, MIGRATING, REFUSED, UNMIGRATED, LogLine
 from ecs_gate.text import Text, joined, t, verbatim
@@ -353,8 +353,7 @@ def _read_rules(case: Case) -> Fix:
         "A rule whose condition is not judged here answers in the app's place, or a web ACL of AWS WAF. See which, and "
         "have it let this page pass:"
     )
-    balancer = case.now.balancer.value
-    listener = serving(balancer) if balancer else None
+    balancer, listener = case.now.balancer.value, case.listener
     if balancer is None or listener is None:
         return Fix(text)
     rules = f"aws elbv2 describe-rules --listener-arn {listener.arn}"

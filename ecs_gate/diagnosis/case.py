@@ -10,6 +10,8 @@ from functools import cached_property
 
 from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.diagnosis.log_lines import Raised, raised
+from ecs_gate.parts import elb
+from ecs_gate.parts.elb import Listener
 from ecs_gate.parts.gather import Snapshot
 from ecs_gate.parts.records import Definition, Task
 from ecs_gate.parts.rollout import Rollout
@@ -65,6 +67,12 @@ class Case(Rollout):
     @cached_property
     def workers(self) -> tuple[Case, ...]:
         return tuple(map(Case.of, self.now.workers.values()))
+
+    @property
+    def listener(self) -> Listener | None:
+        """Return the page's listener; a load balancer may have others of other services."""
+        balancer = self.now.balancer.value
+        return elb.serving(balancer, self.target.page.url) if balancer else None
 
     @property
     def target(self) -> Target:

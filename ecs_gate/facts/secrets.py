@@ -10,3 +10,18 @@ def secret_key(value_from: str) -> str:
     """Return the json key in a `valueFrom`, or empty text."""
     parts = value_from.split(":")
     return parts[7] if len(parts) > 7 else ""
+
+
+def is_parameter(value_from: str) -> bool:
+    """Return whether it is a parameter of Parameter Store, by its ARN or, in the task's region, by its name."""
+    return ":secretsmanager:" not in value_from
+
+
+def parameter_arn(value_from: str, where: str) -> str:
+    """Return a parameter's ARN; ``where`` is the partition, `ssm`, region and account, as ARNs have them.
+
+    A name that is a path begins with a slash (IAM user guide for Systems Manager, "Parameter").
+    """
+    if value_from.startswith("arn:"):
+        return value_from
+    return f"arn:{where}:parameter/{value_from.removeprefix('/')}"

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.aws.session import Session
 from ecs_gate.facts.elb import matches, ports
-from ecs_gate.target import HealthCheck
+from ecs_gate.target import HealthCheck, Page
 from ecs_gate.text import Text, t
 
 
@@ -411,10 +411,10 @@ class PageRequest:
 EVERYBODY = "0.0.0.0/0"
 
 
-def serving(balancer: Balancer, url: str = "") -> Listener | None:
+def serving(balancer: Balancer, url: str) -> Listener | None:
     """Return the page's listener: HTTPS where there is one, since HTTP then redirects there.
 
-    One on the port that the page's ``url`` names goes before.
+    One on the port that the page's ``url`` names goes before; "": it is not known.
     """
     usual, page = {"HTTPS": 443, "HTTP": 80}, urlsplit(url)
     port = page.port or usual.get(page.scheme.upper())
@@ -428,18 +428,18 @@ def serving(balancer: Balancer, url: str = "") -> Listener | None:
     return listeners[0] if listeners else None
 
 
-def login(balancer: Balancer) -> Oidc | None:
-    """Return the login of the page's listener; None without one."""
-    listener = serving(balancer)
-    return next((rule.login for rule in listener.rules if rule.login), None) if listener else None
+def login(listener: Listener | None, group: str) -> Oidc | None:
+    """Return the login of the page's listener, in a rule that forwards to a target group; None without one."""
+    rules = listener.rules if listener else ()
+    return next((rule.login for rule in rules if rule.login and group in rule.groups), None)
 
 
-def test_value(balancer: Balancer, priority: int) -> str | None:
-    """Return the value of TEST_HEADER with which a request reaches a new version; None without such a rule."""
-    listener = serving(balancer)
+def test_value(balancer: Balancer, page: Page) -> str | None:
+    """Return the value of the page's header with which a request reaches a new version; None without such a rule."""
+    listener = serving(balancer, page.url)
     for rule in listener.rules if listener else ():
         for condition in rule.conditions:
-            if rule.priority == str(priority) and condition.field == "http-header":
+            if rule.priority == str(page.test_priority) and condition.field == "http-header":
                 return next(iter(condition.values), None)
     return None
 

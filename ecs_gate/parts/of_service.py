@@ -248,10 +248,11 @@ def _measured(now: Reading) -> Measured | None:
 
 def _login(now: Reading) -> Provider | None:
     """Ask the provider at which users log in, or where the load balancer has no login yet, whether it answers."""
-    balancer, login = now.balancer.value, now.target.login
+    balancer, group, login = now.balancer.value, now.group.value, now.target.login
     if balancer is None or not login.enabled:
         return None
-    oidc = elb.login(balancer)
+    listener = elb.serving(balancer, now.target.page.url)
+    oidc = elb.login(listener, group.arn if group else "")
     if oidc is None:
         logins.read_document(login.issuer)
         return None

@@ -6,11 +6,10 @@ import sys
 import threading
 import time
 from collections.abc import Collection, Iterable
-from functools import partial
 
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.aws.session import Session
-from ecs_gate.facts.secrets import secret_arn, secret_key
+from ecs_gate.facts.secrets import is_parameter, secret_arn, secret_key
 from ecs_gate.parts import ecs
 from ecs_gate.parts.records import read_part
 from ecs_gate.target import Names
@@ -66,13 +65,19 @@ def _read(
         public |= set(definition.value.environment.values())
     by_arn: dict[str, list[tuple[str, str]]] = {}
     for name, value_from in wanted:
-        if ":secretsmanager:" in value_from:
-            by_arn.setdefault(secret_arn(value_from), []).append((name, secret_key(value_from)))
+        by_arn.setdefault(secret_arn(value_from), []).append((name, secret_key(value_from)))
     problem = definition.problem
     for arn, parts in by_arn.items():
-        ask = partial(session.call, "secretsmanager", "get_secret_value", SecretId=arn)
-        secret = read_part(ask)
-        problem = problem or secret.problem
-        text = (secret.value or {}).get("SecretString", "")
-        VALUES.add({value for name, key in parts for value in values(name, text, key)} - public)
+        secret = read_part(_text, session, arn)
+        problem, text = problem or secret.problem, secret.value or ""
+        VALUES.add({found for name, key in parts for found in values(name, text, key)} - public)
     return problem and AwsProblem(problem.kind, problem.text, PATTERNS_ALONE, problem.code)
+
+
+def _text(session: Session, arn: str) -> str:
+    """Return the text of a secret, or of a parameter that is one: others are settings. Raises AwsProblem."""
+    if not is_parameter(arn):
+        secret = session.call("secretsmanager", "get_secret_value", SecretId=arn)
+        return str(secret.get("SecretString", ""))
+    parameter = session.call("ssm", "get_parameter", Name=arn, WithDecryption=True)["Parameter"]
+    return str(parameter["Value"]) if parameter["Type"] == "SecureString" else ""

@@ -128,7 +128,7 @@ class Reader:
         if not page.path:
             return Answer(page=t("no page is named, so none was requested"))
         balancer = elb.balancer(self.session, self.target.names.balancer, rules=by_rule)
-        value = elb.test_value(balancer, page.test_priority) if balancer and by_rule else None
+        value = elb.test_value(balancer, page) if balancer and by_rule else None
         if balancer is None or (by_rule and value is None):
             return Answer(page=t("the load balancer has no test rule, so no page was requested"))
         try:

@@ -149,7 +149,10 @@ def test_what_is_not_looked_at_is_said_and_never_called_healthy(shop, session, c
     mounted = definition(
         shop,
         family="other",
-        app={"logConfiguration": {"logDriver": "awsfirelens"}},
+        app={
+            "logConfiguration": {"logDriver": "awsfirelens"},
+            "secrets": [{"name": "PEPPER", "valueFrom": "/shop/pepper"}],
+        },
         volumes=[{"name": "files", "efsVolumeConfiguration": {"fileSystemId": "fs-1"}}],
     )
     found = discover(WEB, session, mounted)
@@ -158,6 +161,7 @@ def test_what_is_not_looked_at_is_said_and_never_called_healthy(shop, session, c
         "the EFS file systems that its tasks mount",
         "Service Connect",
         "the app's log, which is not in CloudWatch Logs",
+        "the parameters of Parameter Store that its tasks get",
         "the image envoy:1",
     ]
     # Without a target group nothing but its tasks tells how it is.

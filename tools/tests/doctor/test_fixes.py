@@ -4,6 +4,8 @@ import json
 import re
 import shlex
 
+import pytest
+
 from ecs_gate.checks.capacity import larger
 from ecs_gate.checks.permissions import execution_needs, lacking
 from ecs_gate.diagnosis.case import Case
@@ -43,6 +45,13 @@ def test_of_a_role_without_a_policy_the_first_fix_gives_all_that_is_needed():
     said = [str(each) for each in causes[0].seen]
     assert [SECOND in said[0], SECOND in said[1]] == [False, True]
     assert len(causes[2].seen) == 4
+
+
+@pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])
+def test_what_a_role_must_allow_is_in_the_partition_of_the_task_definition(partition):
+    arn = a.NEW.replace("arn:aws:", f"arn:{partition}:")
+    needs = execution_needs(Case.of(a.stack()), a.definition(arn=arn, secrets={"A": "/shop/a"}))
+    assert {need.resource.split(":")[1] for need in needs if need.resource != "*"} == {partition}
 
 
 def test_pulumi_program_is_changed_itself_and_no_command_of_aws_makes_it_differ():

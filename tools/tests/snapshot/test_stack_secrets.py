@@ -177,6 +177,15 @@ def test_the_secret_of_a_login_is_masked_too(stored, session):
     assert (mask("x Client-Secret9"), mask(PASSWORD)) == ("x ***", "***")
 
 
+def test_a_parameter_is_masked_where_it_is_a_secure_string(session):
+    ssm, path = client("ssm"), f"/keys/{time.time()}"
+    for name, kind, value in (("key", "SecureString", "Pepper-9x"), ("page", "String", "Page-99x")):
+        ssm.put_parameter(Name=f"{path}/{name}", Type=kind, Value=value)
+    arn = ssm.get_parameter(Name=f"{path}/key")["Parameter"]["ARN"]
+    assert learn(session, NAMES, arn, f"{path}/page") is None
+    assert mask("x Pepper-9x of Page-99x") == "x *** of Page-99x"
+
+
 def test_a_missing_secret_and_a_parameter_are_no_problem(session, stack):
     gone = stack.secret.replace("database", "another")
     assert learn(session, NAMES, gone, "arn:aws:ssm:ap-northeast-1:1:parameter/x") is None

@@ -162,6 +162,20 @@ def certified(status):
     return https(OURS, DEFAULT, certificate=Certificate(CERTIFICATE, status))
 
 
+THEIRS = Listener(
+    arn="theirs", port=443, protocol="HTTPS", certificate=Certificate(CERTIFICATE, "EXPIRED"),
+    rules=(replace(OURS, groups=("arn:theirs",)), DEFAULT),
+)  # fmt: skip
+MINE = replace(HTTP, port=8080)
+
+
+def shared(*open_):
+    """The page is on port 8080 of a load balancer whose HTTPS, with its expired certificate, is another service's."""
+    groups = a.groups(alb_in=tuple(a.permission(port, networks=a.ANYWHERE) for port in open_))
+    now = a.stack(balancer=a.balancer(listeners=(THEIRS, MINE)), network=a.network(groups=groups))
+    return a.at_url(now, "http://page:8080")
+
+
 VARIANTS = {
     "task-cannot-reach-database: the app times out": crashed(
         "connection timeout expired", network=rules(db_in=())),
@@ -220,6 +234,8 @@ VARIANTS = {
         rule(1, host), OURS, DEFAULT, settings=OWN_CERTIFICATE)),
     "nothing: HTTPS": https(OURS, DEFAULT),
     "no-rule-forwards: HTTPS": https(DEFAULT),
+    "nothing: another service's listener has an expired certificate and nobody may connect to it": shared(8080),
+    "balancer-lets-nobody-in: to the page's listener, beside another service's": shared(443),
     **named("nothing: a certificate", {"issued": "ISSUED", "not read": ""}, certified),
     "certificate-not-valid: PENDING_VALIDATION": certified("PENDING_VALIDATION"),
     "balancer-missing: stage 1": a.stage1(balancer=None),

@@ -16,6 +16,8 @@ OWN = a.definition(secrets={"DB_PASSWORD": f"{a.SECRET}:password::", "API_KEY": 
 MAY_READ = a.role(a.TOKEN, a.PULL, a.WRITE, a.READ, a.allow(ARN, "secretsmanager:GetSecretValue"))
 LACKING = {**a.HEALTHY["secrets"], ARN: None}
 NO_KEY = "ResourceInitializationError: unable to pull secrets: did not contain json key key"
+PARAMETER = f"arn:aws:ssm:{a.REGION}:{a.ACCOUNT}:parameter/shop/key"
+BY_NAME = a.definition(secrets={"API_KEY": "/shop/key", "OTHER": PARAMETER})
 NO_FOLDER = "FileNotFoundError: [Errno 2] No usable temporary directory found in ['/tmp', '/srv']"
 
 
@@ -98,6 +100,10 @@ VARIANTS = {
     "secret-key-missing: of appSecrets": a.failing(
         a.ended(NO_KEY, stop="TaskFailedToStart"), settings=WITH_KEY, main=OWN, execution=MAY_READ),
     "execution-role-cannot-secret: of appSecrets": a.stack(WITH_KEY, main=OWN),
+    "execution-role-cannot-secret: a parameter of Parameter Store": a.stack(settings(), main=BY_NAME),
+    "nothing: a parameter that the role may read": a.stack(
+        settings(), main=BY_NAME,
+        execution=a.role(a.TOKEN, a.PULL, a.WRITE, a.allow(PARAMETER, "ssm:GetParameters"))),
     "wrong-address: of appVariables": a.unhealthy(
         "Health checks failed", main=env(HOST="127.0.0.1"), settings=settings({"HOST": "127.0.0.1"}),
         lines=["Listening at: http://127.0.0.1:3000 (7)"]),
