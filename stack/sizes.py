@@ -19,8 +19,6 @@ from stack.workers import WORKERS
 
 TARGETS = 1000
 """Targets of a load balancer (ELB user guide, "Quotas for your Application Load Balancers")."""
-SERVICE_TASKS = 5000
-"""Tasks of a service (ECS developer guide, "Amazon ECS service quotas")."""
 LAUNCHES_A_MINUTE = 500
 """Tasks that ECS launches for one service on Fargate in a minute; cannot be raised (the same page)."""
 LAUNCHED_AT_ONCE = 100

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.mistakes import judge, report
+from tests.mistakes import conftest as report
+from tests.mistakes import judge
 from tests.mistakes.judge import Case, Sight, Users
 from tests.support import listing
 

@@ -20,16 +20,18 @@ from tests.real_provider.translate import plain
 Json = dict[str, Any]
 
 WORDS = {
-    **{"defensive": "strictest", "append": "preserve", "p95": "p90", "Maximum": "Minimum"},
-    **{"GreaterThanThreshold": "LessThanThreshold", "missing": "breaching", "Sum": "Average"},
-    **{"IMMUTABLE": "MUTABLE", "ENABLED": "DISABLED", "SERVICE": "NONE", "tcp": "udp"},
-    **{"db.t4g.medium": "db.t4g.large", "gp3": "gp2", "Enabled": "Disabled"},
-    **{"FARGATE_SPOT": "FARGATE", "LATEST": "1.4.0", "Asia/Tokyo": "UTC", "Suspended": "Enabled"},
-    **{"AES256": "aws:kms", "BucketOwnerEnforced": "BucketOwnerPreferred"},
+    **{"defensive": "strictest", "append": "preserve", "p95": "p90", "Average": "Maximum"},
+    **{"Maximum": "Minimum", "Minimum": "Maximum", "Sum": "Average", "notBreaching": "breaching"},
+    **{"GreaterThanThreshold": "LessThanThreshold", "LessThanThreshold": "GreaterThanThreshold"},
+    **{"GreaterThanOrEqualToThreshold": "LessThanThreshold", "missing": "breaching"},
+    **{"IMMUTABLE": "MUTABLE", "ENABLED": "DISABLED", "disabled": "enabled", "SERVICE": "NONE"},
+    **{"db.t4g.medium": "db.t4g.large", "gp3": "gp2", "Enabled": "Disabled", "tcp": "udp"},
+    **{"FARGATE_SPOT": "FARGATE", "LATEST": "1.4.0", "Asia/Tokyo": "UTC", "200": "201"},
+    **{"AES256": "aws:kms", "BucketOwnerEnforced": "BucketOwnerPreferred", "Suspended": "Enabled"},
     "ECSServiceAverageCPUUtilization": "ECSServiceAverageMemoryUtilization",
     "ELBSecurityPolicy-TLS13-1-2-Res-2021-06": "ELBSecurityPolicy-2016-08",
 }
-"""Another one of the values that AWS takes."""
+"""Another one of the values that AWS takes. Which resource of a kind is tried depends on the order in the state."""
 OPEN: Json = {"protocol": "tcp", "fromPort": 1, "toPort": 1, "cidrBlocks": ["10.0.0.0/8"]}
 OTHERS: Mapping[str, Callable[[Any], Any]] = {
     "appautoscaling/target.minCapacity": lambda value: value - 1,
