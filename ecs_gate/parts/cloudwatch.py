@@ -15,7 +15,6 @@ from ecs_gate.parts.records import Alarmed
 from ecs_gate.target import Names
 from ecs_gate.text import t
 
-
 ON_DEMAND_VCPUS, SPOT_VCPUS = "L-3032A538", "L-36FBB829"
 """Quota codes of "Fargate On-Demand" and "Fargate Spot vCPU resource count" (Service Quotas)."""
 
