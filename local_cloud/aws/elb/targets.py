@@ -111,7 +111,6 @@ class Target:
     health: Health = field(default_factory=Health)
     draining_until: float | None = None
     gone: bool = False
-    in_flight: int = 0
 
     @property
     def key(self) -> tuple[str, str, int]:

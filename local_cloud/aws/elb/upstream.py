@@ -155,20 +155,9 @@ class Upstream:
         self, request: h11.Request, body: AsyncIterator[bytes], idle: float
     ) -> AsyncGenerator[h11.Event, None]:
         """Send ``request`` and yield the response's events. Raises NoAnswer or TooSlow."""
-        if self._address is None:
+        if (address := self._address) is None:
             await asyncio.sleep(self._pool.connect_seconds)
             raise TooSlow
-        self._target.in_flight += 1
-        try:
-            async with aclosing(self._attempts(self._address, request, body, idle)) as events:
-                async for event in events:
-                    yield event
-        finally:
-            self._target.in_flight -= 1
-
-    async def _attempts(
-        self, address: TaskAddress, request: h11.Request, body: AsyncIterator[bytes], idle: float
-    ) -> AsyncGenerator[h11.Event, None]:
         # The target may be closing an idle connection, so only an idempotent request is sent on
         # one.
         kept = None
