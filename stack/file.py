@@ -1,7 +1,5 @@
 """A stack's file: its configuration as texts, and the reader that checks its keys."""
 
-from __future__ import annotations
-
 import difflib
 import json
 import re

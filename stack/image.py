@@ -1,12 +1,11 @@
 """The app: the keys of its folder, its image and its command."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from ecs_gate.facts.fargate import PLATFORMS
 from ecs_gate.text import t
@@ -187,5 +186,5 @@ class ImageSettings:
         return str(int(now) + 1) if now.isdigit() else f"{now}-again"
 
     @classmethod
-    def load(cls, read: Reader) -> ImageSettings:
+    def load(cls, read: Reader) -> Self:
         return read.record(cls, folder=folder(read))

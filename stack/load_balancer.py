@@ -1,8 +1,7 @@
 """The load balancer: the keys and records of its health check and of HTTPS."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
+from typing import Self
 
 from ecs_gate.text import t
 from stack import rules
@@ -134,7 +133,7 @@ class HttpsSettings:
         return f"{scheme}://{self.domain or balancer}"
 
     @classmethod
-    def load(cls, read: Reader, region: str) -> HttpsSettings:
+    def load(cls, read: Reader, region: str) -> Self:
         keys, given = (CERTIFICATE_ARN, DOMAIN_NAME, HOSTED_ZONE_ID), read.record(cls)
         read.check(lambda: given.check_certificate(region), *keys)
         read.check(given.check_domain, DOMAIN_NAME, *keys)

@@ -1,9 +1,8 @@
 """Login at the load balancer by OpenID Connect: its keys and record."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
+from typing import Self
 from urllib.parse import urlsplit
 
 from ecs_gate.facts.elb import CALLBACK_PATH, covers
@@ -124,7 +123,7 @@ class LoginSettings:
         return self.enabled and not any(covers(each, path) for each in self.public)
 
     @classmethod
-    def load(cls, read: Reader, *, https: bool, strategy: str) -> LoginSettings:
+    def load(cls, read: Reader, *, https: bool, strategy: str) -> Self:
         public = read(PUBLIC_PATHS)
         if read(LOGIN_ISSUER) and not public:
             health = read.text(load_balancer.HEALTH_PATH).partition("?")[0]

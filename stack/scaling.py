@@ -1,13 +1,12 @@
 """Scaling and the schedule: their keys and records."""
 
-from __future__ import annotations
-
 import re
 import zoneinfo
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, time
 from functools import cache
+from typing import Self
 
 from ecs_gate.text import t
 from stack import rules
@@ -172,7 +171,7 @@ class ScalingSettings:
         )
 
     @classmethod
-    def load(cls, read: Reader, desired: int) -> ScalingSettings:
+    def load(cls, read: Reader, desired: int) -> Self:
         low, high, when = read(MIN_COUNT), read(MAX_COUNT), read(SCHEDULE)
         cpu, requests = read(SCALE_CPU_TARGET), read(SCALE_REQUESTS_PER_TARGET)
         targets = (SCALE_CPU_TARGET, SCALE_REQUESTS_PER_TARGET)

@@ -1,9 +1,8 @@
 """Deployments of the service: the keys and record of their strategy."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
+from typing import Self
 
 from ecs_gate.text import t
 from stack import rules, scaling
@@ -94,7 +93,7 @@ class DeploymentSettings:
         return shifts.get(self.strategy, 0) * self.bake
 
     @classmethod
-    def load(cls, read: Reader, requests: int) -> DeploymentSettings:
+    def load(cls, read: Reader, requests: int) -> Self:
         """Read the keys; ``requests`` is the target of scaling by requests."""
         settings = read.record(cls)
         keys = (scaling.SCALE_REQUESTS_PER_TARGET, DEPLOY_STRATEGY)

@@ -1,7 +1,5 @@
 """What a roll-out takes at its peak, and the limits that it must fit into."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace

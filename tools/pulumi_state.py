@@ -1,7 +1,5 @@
 """Changes the Pulumi state: what a restored database and a stopped update leave behind."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

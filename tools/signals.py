@@ -1,7 +1,5 @@
 """Handles signals for commands that hold a resource open or wait for another program. The local cloud has a copy."""
 
-from __future__ import annotations
-
 import signal
 import subprocess
 import threading

@@ -1,7 +1,5 @@
 """The commands of `./careapp db`: check, psql and tunnel."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

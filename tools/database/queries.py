@@ -1,7 +1,5 @@
 """Reads the login and runs statements. The password stays in memory and is never printed."""
 
-from __future__ import annotations
-
 import json
 import os
 import time

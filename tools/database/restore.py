@@ -1,7 +1,5 @@
 """The command `./careapp db restore`: replaces the stack's database by a restored one and keeps the old one."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

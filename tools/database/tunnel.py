@@ -1,7 +1,5 @@
 """Finds a jump host and opens a tunnel through it with AWS Session Manager."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

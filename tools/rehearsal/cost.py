@@ -1,7 +1,5 @@
 """The command ``./careapp cost``: the program declares a stack's resources, and tools.cost calculates their cost."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys

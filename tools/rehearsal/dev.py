@@ -1,7 +1,5 @@
 """The command ``./careapp dev``: the web app with its own database, restarted after every change of a file."""
 
-from __future__ import annotations
-
 import os
 import secrets
 import shutil

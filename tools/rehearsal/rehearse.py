@@ -1,7 +1,5 @@
 """The command ``./careapp rehearse``: stage 1, a fault if one is named, stage 2, the page, destroy."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import shutil

@@ -1,7 +1,5 @@
 """Merges what happens to the service, its tasks, its jobs and its database, and log lines, into one timeline."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor

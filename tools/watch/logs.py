@@ -1,7 +1,5 @@
 """Reads a stack's log group: the last lines, those since a time, new ones, or those of a stopped task."""
 
-from __future__ import annotations
-
 import json
 import re
 import time

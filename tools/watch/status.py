@@ -1,7 +1,5 @@
 """Shows the state of a stack: stage, service, tasks, targets, database, alarms, address."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass

@@ -4,8 +4,6 @@ A process of its own, so that looking takes nothing from the load balancer and t
 cloud but the AWS calls it makes, and so that ``ops`` meets an environment that leads to the local cloud alone.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import signal

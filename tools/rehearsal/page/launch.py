@@ -1,7 +1,5 @@
 """Starts the page beside a local cloud, and ends it with that."""
 
-from __future__ import annotations
-
 import contextlib
 import socket
 import subprocess

@@ -5,8 +5,6 @@ once, and an open stream is how the server knows that a page is open. Each strea
 made by the very template of the first answer, and only when it has changed.
 """
 
-from __future__ import annotations
-
 import json
 import threading
 import time

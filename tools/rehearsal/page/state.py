@@ -1,7 +1,5 @@
 """All that the page shows, in one language, as ``/state`` answers it: plain values, chosen one by one."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime

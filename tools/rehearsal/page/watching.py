@@ -1,7 +1,5 @@
 """Reads the stack while a browser watches, and what the engine is doing by its locks and its checkpoint."""
 
-from __future__ import annotations
-
 import json
 import os
 import threading
