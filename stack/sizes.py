@@ -21,11 +21,6 @@ LAUNCHES_A_MINUTE = 500
 """Tasks that ECS launches for one service on Fargate in a minute; cannot be raised (the same page)."""
 LAUNCHED_AT_ONCE = 100
 """Tasks that Fargate launches at once (ECS developer guide, "AWS Fargate throttling quotas")."""
-NEW_ACCOUNT_VCPUS = 6
-"""vCPUs of Fargate On-Demand in a region (AWS General Reference, "Amazon ECS endpoints and quotas").
-
-It differs by account, so `./careapp preflight` reads it, and no setting is refused by it.
-"""
 OWN_CONNECTIONS = 2
 """One for `deployCommand`, one for `./careapp db`. The alarms and the doctor open none."""
 SPARE_CONNECTIONS = 2
@@ -64,11 +59,6 @@ class Sizes:
     def peak(self) -> int:
         """The most tasks, and targets, of a roll-out: old and new ones."""
         return self._most(self.tasks)
-
-    @property
-    def vcpus(self) -> float:
-        """The vCPUs of these tasks, and of workers and jobs."""
-        return self.peak * self.cpu / CPU_UNITS + self.other_vcpus
 
     @property
     def other_vcpus(self) -> float:

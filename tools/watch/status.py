@@ -190,11 +190,9 @@ def _well(case: Case) -> bool:
 
 
 def _ended(task: Task, now: datetime) -> str:
-    codes = [
-        str(container.exit_code) for container in task.containers if container.exit_code is not None
-    ]
+    codes = map(str, task.exit_codes.values())
     moment = f"{short_time(task.stopped, now)} " if task.stopped else ""
-    code = f" [{', '.join(codes)}]" if codes else ""
+    code = f" [{', '.join(codes)}]" if task.exit_codes else ""
     return f"{moment}{task.short} {task.reason or task.status}{code}"
 
 

@@ -150,14 +150,11 @@ def _health(case: Case, task: Task) -> Text:
 
 
 def _ended(task: Task, now: datetime) -> dict[str, Any]:
-    codes = [
-        str(container.exit_code) for container in task.containers if container.exit_code is not None
-    ]
     return {
         "id": task.short,
         "at": short_time(task.stopped, now) if task.stopped else "",
         "reason": short(task.reason) or task.status,
-        "codes": ", ".join(codes),
+        "codes": ", ".join(map(str, task.exit_codes.values())),
         "revision": task.revision,
     }
 
