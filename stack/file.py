@@ -267,6 +267,11 @@ class Reader:
             )
         return self.file.region or ""
 
+    def refuse(self, wrong: object, problem: Text, *keys: Key[Any]) -> None:
+        """Note a problem of the first of several keys where something is wrong, unless one of them has one already."""
+        if wrong and not any(key.name in self.problems for key in keys):
+            self.problems[keys[0].name] = problem
+
     def check(self, rule: Callable[[], object], *keys: Key[Any]) -> None:
         """Check several keys: a ValueError of the rule becomes a problem of the first one.
 

@@ -122,10 +122,19 @@ def check(read: Reader, sizes: Sizes) -> None:
         *(sizes.key, scaling.MIN_COUNT, image.APP_CONNECTIONS, image.APP_FOLDER),
         *(service.TASK_CPU, database.DATABASE_INSTANCE_CLASS, WORKERS, JOBS),
     )
-    read.check(
-        lambda: check_time(sizes),
-        *(shifting.ROLLOUT_TIMEOUT, sizes.key, shifting.DEPLOY_STRATEGY, shifting.BAKE_MINUTES),
+    short = t(
+        "{limit} is too short: ECS waits {wait} minutes (deployStrategy, bakeMinutes) and "
+        "launches {rate} of the {tasks} tasks a minute, and {start} minutes are for their start; set {least} "
+        "or more, or 0, which is always enough",
+        limit=sizes.limit,
+        wait=sizes.wait,
+        rate=LAUNCHES_A_MINUTE,
+        tasks=sizes.tasks,
+        start=shifting.START_MINUTES,
+        least=sizes.minutes,
     )
+    keys = (shifting.ROLLOUT_TIMEOUT, sizes.key, shifting.DEPLOY_STRATEGY, shifting.BAKE_MINUTES)
+    read.refuse(0 < sizes.limit < sizes.minutes, short, *keys)
 
 
 def check_peak(sizes: Sizes) -> None:
@@ -201,22 +210,6 @@ def _together(sizes: Sizes) -> Iterator[str]:
     yield f"{sizes.key.name} {most(kind)}"
     if kind != sizes.instance_class:
         yield f"{database.DATABASE_INSTANCE_CLASS.name} {kind}"
-
-
-def check_time(sizes: Sizes) -> None:
-    """Raise ValueError when no roll-out could end within the limit."""
-    if 0 < sizes.limit < sizes.minutes:
-        raise Invalid(
-            "{limit} is too short: ECS waits {wait} minutes (deployStrategy, bakeMinutes) and "
-            "launches {rate} of the {tasks} tasks a minute, and {start} minutes are for their start; set {least} "
-            "or more, or 0, which is always enough",
-            limit=sizes.limit,
-            wait=sizes.wait,
-            rate=LAUNCHES_A_MINUTE,
-            tasks=sizes.tasks,
-            start=shifting.START_MINUTES,
-            least=sizes.minutes,
-        )
 
 
 def warnings(sizes: Sizes) -> Iterator[Text]:
