@@ -57,7 +57,7 @@ class Login:
         }
 
     def variables(self, local_port: int) -> dict[str, str]:
-        """Return the same as libpq's variables."""
+        """Return the parameters as libpq's environment variables."""
         given = self.parameters(local_port)
         known = {default.keyword.decode(): default.envvar for default in Conninfo.get_defaults()}
         return {(known[name] or b"").decode(): value for name, value in given.items()}

@@ -138,7 +138,7 @@ def _deployment(deployment: Deployment, now: datetime) -> Text:
 
 
 def _tasks(case: Case) -> Iterator[Line]:
-    targets = {target_.address: target_ for target_ in case.targets}
+    targets = {target.address: target for target in case.targets}
     for task in case.current_tasks:
         target = targets.get(task.address)
         state = target.state if target else "-"
@@ -152,8 +152,7 @@ def _tasks(case: Case) -> Iterator[Line]:
             address=task.address or "-",
         )
         yield _row(t("Task"), str(text), STATES.get(state, ""))
-    ended = [target_ for target_ in case.tasks if target_.over][:STOPPED_SHOWN]
-    for task in ended:
+    for task in [task for task in case.tasks if task.over][:STOPPED_SHOWN]:
         yield _row(t("Stopped"), _ended(task, case.now.at), "dim")
 
 
