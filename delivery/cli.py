@@ -1,7 +1,5 @@
 """The steps of .github/workflows that need more than one command: ``./careapp delivery …``."""
 
-from __future__ import annotations
-
 import base64
 import json
 import os

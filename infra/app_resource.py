@@ -1,7 +1,5 @@
 """What a resource for the app is: a component that a setting adds, and what the tasks have of it."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar

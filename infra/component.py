@@ -1,7 +1,5 @@
 """What every component of the stack has: its type, the settings, and the options and tags of its children."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pulumi

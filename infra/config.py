@@ -1,7 +1,5 @@
 """What the engine passes to the program: the configuration, and the state from before this update."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pulumi

@@ -1,7 +1,5 @@
 """The container definition of a task."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The CloudWatch dashboard, with the graphs in the order in which an incident is examined."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias

@@ -1,7 +1,5 @@
 """Guards of the whole stack: permissions boundary, unchangeable settings, protection from destroy."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The load balancer's access logs in S3, and the VPC's flow logs in CloudWatch."""
 
-from __future__ import annotations
-
 import json
 
 import pulumi

@@ -1,7 +1,5 @@
 """The task's security group, and rules between two security groups."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

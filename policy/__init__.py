@@ -1,7 +1,5 @@
 """A Pulumi policy pack of the controls of AWS Security Hub that apply to the stacks."""
 
-from __future__ import annotations
-
 from policy import access, database, network, service
 from policy.controls import Control
 

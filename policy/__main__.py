@@ -1,7 +1,5 @@
 """The entry point of the policy pack: `pulumi up -s poc --policy-pack policy`."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Controls of IAM, KMS and SNS, which check policy documents."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

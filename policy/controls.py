@@ -1,7 +1,5 @@
 """The model of a control, and its conversion to a policy that the engine checks."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache

@@ -1,7 +1,5 @@
 """Controls of RDS, of the secret that it manages, and of the S3 buckets."""
 
-from __future__ import annotations
-
 from pulumi_policy import PolicyResource
 
 from policy.access import statements

@@ -1,7 +1,5 @@
 """Controls of EC2: the network and the bastion."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Controls of ECS, ECR, the load balancer, its certificate, log groups and alarms."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from typing import Any

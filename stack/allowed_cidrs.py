@@ -1,7 +1,5 @@
 """Who may reach the load balancer: addresses, ranges and prefix lists, each a rule of its security group."""
 
-from __future__ import annotations
-
 import re
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
 

@@ -1,7 +1,5 @@
 """The settings that add a resource for the app, which every task finds in the key's `variable`."""
 
-from __future__ import annotations
-
 from stack.rules import Key
 from stack.uploads import UPLOADS_ENABLED
 

@@ -1,7 +1,5 @@
 """The app's variables and secrets, and the values of the stack that they may name."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from functools import partial

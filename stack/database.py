@@ -1,7 +1,5 @@
 """The database: its keys and record, and the alarm limits that follow from its size."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """A stack's file: its configuration as texts, and the reader that checks its keys."""
 
-from __future__ import annotations
-
 import difflib
 import json
 import re
@@ -268,6 +266,11 @@ class Reader:
                 region=self.file.region,
             )
         return self.file.region or ""
+
+    def refuse(self, wrong: object, problem: Text, *keys: Key[Any]) -> None:
+        """Note a problem of the first of several keys where something is wrong, unless one of them has one already."""
+        if wrong and not any(key.name in self.problems for key in keys):
+            self.problems[keys[0].name] = problem
 
     def check(self, rule: Callable[[], object], *keys: Key[Any]) -> None:
         """Check several keys: a ValueError of the rule becomes a problem of the first one.

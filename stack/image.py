@@ -1,12 +1,11 @@
 """The app: the keys of its folder, its image and its command."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from ecs_gate.facts.fargate import PLATFORMS
 from ecs_gate.text import t
@@ -123,15 +122,6 @@ def folder(read: Reader) -> Path:
     named, dockerfile, target = read(APP_FOLDER), read(APP_DOCKERFILE), read(APP_TARGET)
     file = read.file.folder / named / dockerfile
 
-    def there() -> None:
-        if read.sources and not file.is_file():
-            raise Invalid(
-                "{folder}/{file} does not exist; set appFolder to a folder that has it, or appDockerfile to "
-                "its name there; docs/your-app.md has the smallest one that works",
-                folder=named,
-                file=dockerfile,
-            )
-
     def known() -> None:
         names = STAGE.findall(file.read_text()) if read.sources and target else [target]
         if target.lower() not in map(str.lower, names):
@@ -143,7 +133,13 @@ def folder(read: Reader) -> Path:
                 names=", ".join(names) or t("no stage with a name"),
             )
 
-    read.check(there, APP_FOLDER, APP_DOCKERFILE)
+    missing = t(
+        "{folder}/{file} does not exist; set appFolder to a folder that has it, or appDockerfile to "
+        "its name there; docs/your-app.md has the smallest one that works",
+        folder=named,
+        file=dockerfile,
+    )
+    read.refuse(read.sources and not file.is_file(), missing, APP_FOLDER, APP_DOCKERFILE)
     read.check(known, APP_TARGET, APP_FOLDER, APP_DOCKERFILE)
     return Path(named)
 
@@ -187,5 +183,5 @@ class ImageSettings:
         return str(int(now) + 1) if now.isdigit() else f"{now}-again"
 
     @classmethod
-    def load(cls, read: Reader) -> ImageSettings:
+    def load(cls, read: Reader) -> Self:
         return read.record(cls, folder=folder(read))

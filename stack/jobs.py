@@ -1,7 +1,5 @@
 """Jobs: commands of the app's image by the clock of EventBridge Scheduler."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

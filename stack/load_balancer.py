@@ -1,13 +1,12 @@
 """The load balancer: the keys and records of its health check and of HTTPS."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
+from typing import Self
 
 from ecs_gate.text import t
 from stack import rules
 from stack.file import Reader
-from stack.rules import Invalid, Key, value_of
+from stack.rules import Key, value_of
 
 IDLE_SECONDS = 60
 """The load balancer's idle timeout: how long it keeps a connection to a task on which nothing is sent."""
@@ -134,44 +133,31 @@ class HttpsSettings:
         return f"{scheme}://{self.domain or balancer}"
 
     @classmethod
-    def load(cls, read: Reader, region: str) -> HttpsSettings:
+    def load(cls, read: Reader, region: str) -> Self:
         keys, given = (CERTIFICATE_ARN, DOMAIN_NAME, HOSTED_ZONE_ID), read.record(cls)
-        read.check(lambda: given.check_certificate(region), *keys)
-        read.check(given.check_domain, DOMAIN_NAME, *keys)
-        read.check(given.check_zone, HOSTED_ZONE_ID, *keys)
+        arn, domain, zone = given.certificate_arn, given.domain, given.zone_id
+        place = arn.split(":")[3] if arn else region
+        elsewhere = t(
+            "{arn} is in {other}, but the load balancer is in {region} and accepts only "
+            "certificates of its own region; request one there",
+            arn=arn,
+            other=place,
+            region=region,
+        )
+        read.refuse(region and place != region, elsewhere, *keys)
+        both = t(
+            "{arn} is set together with {other}; keep either certificateArn, or domainName "
+            "with hostedZoneId",
+            arn=arn,
+            other=domain or zone,
+        )
+        read.refuse(arn and (domain or zone), both, *keys)
+        no_zone = t(
+            "{domain} needs the Route 53 hosted zone for its records; set hostedZoneId, or "
+            "set certificateArn to an existing certificate instead",
+            domain=domain,
+        )
+        read.refuse(domain and not zone, no_zone, DOMAIN_NAME, *keys)
+        no_domain = t("{zone} is set without a domain name; set domainName, too", zone=zone)
+        read.refuse(zone and not domain, no_domain, HOSTED_ZONE_ID, *keys)
         return given
-
-    def check_certificate(self, region: str) -> None:
-        """Raise ValueError for a certificate of another region, or beside a domain name."""
-        arn, other = self.certificate_arn, self.domain or self.zone_id
-        if arn and region and arn.split(":")[3] != region:
-            raise Invalid(
-                "{arn} is in {other}, but the load balancer is in {region} and accepts only "
-                "certificates of its own region; request one there",
-                arn=arn,
-                other=arn.split(":")[3],
-                region=region,
-            )
-        if arn and other:
-            raise Invalid(
-                "{arn} is set together with {other}; keep either certificateArn, or domainName "
-                "with hostedZoneId",
-                arn=arn,
-                other=other,
-            )
-
-    def check_domain(self) -> None:
-        """Raise ValueError for a domain name without a zone."""
-        if self.domain and not self.zone_id:
-            raise Invalid(
-                "{domain} needs the Route 53 hosted zone for its records; set hostedZoneId, or "
-                "set certificateArn to an existing certificate instead",
-                domain=self.domain,
-            )
-
-    def check_zone(self) -> None:
-        """Raise ValueError for a zone without a domain name."""
-        if self.zone_id and not self.domain:
-            raise Invalid(
-                "{zone} is set without a domain name; set domainName, too", zone=self.zone_id
-            )

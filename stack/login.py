@@ -1,9 +1,8 @@
 """Login at the load balancer by OpenID Connect: its keys and record."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
+from typing import Self
 from urllib.parse import urlsplit
 
 from ecs_gate.facts.elb import CALLBACK_PATH, covers
@@ -124,7 +123,7 @@ class LoginSettings:
         return self.enabled and not any(covers(each, path) for each in self.public)
 
     @classmethod
-    def load(cls, read: Reader, *, https: bool, strategy: str) -> LoginSettings:
+    def load(cls, read: Reader, *, https: bool, strategy: str) -> Self:
         public = read(PUBLIC_PATHS)
         if read(LOGIN_ISSUER) and not public:
             health = read.text(load_balancer.HEALTH_PATH).partition("?")[0]
@@ -132,41 +131,31 @@ class LoginSettings:
                 lambda: paths(health), PUBLIC_PATHS, load_balancer.HEALTH_PATH, otherwise=()
             )
         given = read.record(cls, public=public)
-
-        keys = (LOGIN_ISSUER, LOGIN_CLIENT_ID, LOGIN_SECRET_ARN, shifting.DEPLOY_STRATEGY)
+        keys = (LOGIN_ISSUER, LOGIN_CLIENT_ID, LOGIN_SECRET_ARN)
         others = (load_balancer.CERTIFICATE_ARN, load_balancer.DOMAIN_NAME)
-        read.check(lambda: given.check(https=https, strategy=strategy), *keys, *others)
+        every = (*keys, shifting.DEPLOY_STRATEGY, *others)
+        values = dict(zip(keys, (given.issuer, given.client_id, given.secret_arn), strict=True))
+        missing = ", ".join(key.name for key, value in values.items() if not value)
+        incomplete = t(
+            "a login needs {all}; not set: {missing}. `pulumi config set --plaintext KEY VALUE`",
+            all=", ".join(key.name for key in keys),
+            missing=missing,
+        )
+        read.refuse(any(values.values()) and missing, incomplete, *every)
+        # ELB logs users in on HTTPS listeners only ("Authenticate users").
+        plain = t(
+            "{issuer} is set and the stack has no HTTPS, without which the load balancer logs nobody in; set "
+            "domainName with hostedZoneId, or certificateArn",
+            issuer=given.issuer,
+        )
+        read.refuse(given.enabled and not https, plain, *every)
+        # An edition of the ECS developer guide ("Application Load Balancer resources for blue/green deployments") says
+        # that a deployment fails where rules authenticate; the newer one says nothing about it.
+        shifted = t(
+            "{issuer} is set together with deployStrategy {strategy}: ECS rewrites the rule with which users "
+            "log in, and AWS does not say that it keeps the login; set deployStrategy rolling, or no login",
+            issuer=given.issuer,
+            strategy=strategy,
+        )
+        read.refuse(given.enabled and strategy != shifting.ROLLING, shifted, *every)
         return given
-
-    def check(self, *, https: bool, strategy: str) -> None:
-        """Raise ValueError for a login that lacks a value or HTTPS, or with a strategy that shifts requests.
-
-        ELB logs users in on HTTPS listeners only ("Authenticate users"). An edition of the ECS developer guide
-        ("Application Load Balancer resources for blue/green deployments") says that a deployment fails where rules
-        authenticate; the newer one says nothing about it.
-        """
-        values = {
-            LOGIN_ISSUER.name: self.issuer,
-            LOGIN_CLIENT_ID.name: self.client_id,
-            LOGIN_SECRET_ARN.name: self.secret_arn,
-        }
-        missing = ", ".join(name for name, value in values.items() if not value)
-        if any(values.values()) and missing:
-            raise Invalid(
-                "a login needs {all}; not set: {missing}. `pulumi config set --plaintext KEY VALUE`",
-                all=", ".join(values),
-                missing=missing,
-            )
-        if self.enabled and not https:
-            raise Invalid(
-                "{issuer} is set and the stack has no HTTPS, without which the load balancer logs nobody in; set "
-                "domainName with hostedZoneId, or certificateArn",
-                issuer=self.issuer,
-            )
-        if self.enabled and strategy != shifting.ROLLING:
-            raise Invalid(
-                "{issuer} is set together with deployStrategy {strategy}: ECS rewrites the rule with which users "
-                "log in, and AWS does not say that it keeps the login; set deployStrategy rolling, or no login",
-                issuer=self.issuer,
-                strategy=strategy,
-            )

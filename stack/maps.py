@@ -1,7 +1,5 @@
 """Settings that are maps of records, such as `workers.NAME.command`: their rule, and how each entry is read."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import re

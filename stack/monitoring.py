@@ -1,8 +1,7 @@
 """Logs, alarms and the dashboard: their keys and records."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
+from typing import Self
 
 from ecs_gate.text import t
 from stack import database, rules, service
@@ -70,7 +69,7 @@ class MonitoringSettings:
         return self.alarms and bool(self.error_percent or self.latency)
 
     @classmethod
-    def load(cls, read: Reader) -> MonitoringSettings:
+    def load(cls, read: Reader) -> Self:
         settings, instance_class = read.record(cls), read(database.DATABASE_INSTANCE_CLASS)
         if settings.alarms:
             key = database.DATABASE_INSTANCE_CLASS

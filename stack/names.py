@@ -1,9 +1,8 @@
 """The names of a stack's resources."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, replace
+from typing import Self
 
 from ecs_gate.text import Text, t
 
@@ -87,7 +86,7 @@ class StackNames:
         """Return the name of a worker's service and of its task definition's family."""
         return f"{self.prefix}-worker-{name}"
 
-    def of_worker(self, name: str) -> StackNames:
+    def of_worker(self, name: str) -> Self:
         """Return the names with which a worker is read like the web service."""
         return replace(self, process=name)
 

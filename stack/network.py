@@ -1,12 +1,10 @@
 """The VPC: its keys and record, and the choice of its availability zones."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from ecs_gate.text import t
 from stack import rules
@@ -74,7 +72,7 @@ class NetworkSettings:
     nat: str = value_of(NAT_STRATEGY)
 
     @classmethod
-    def load(cls, read: Reader, region: str) -> NetworkSettings:
+    def load(cls, read: Reader, region: str) -> Self:
         if region:
             read.check(lambda: check_zones(region, read(ZONES).names), ZONES)
         return read.record(cls)

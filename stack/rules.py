@@ -1,7 +1,5 @@
 """The declaration of a setting, and the rules that turn its text into a value or raise ValueError."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field

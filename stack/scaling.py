@@ -1,13 +1,12 @@
 """Scaling and the schedule: their keys and records."""
 
-from __future__ import annotations
-
 import re
 import zoneinfo
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, time
 from functools import cache
+from typing import Self
 
 from ecs_gate.text import t
 from stack import rules
@@ -172,13 +171,23 @@ class ScalingSettings:
         )
 
     @classmethod
-    def load(cls, read: Reader, desired: int) -> ScalingSettings:
+    def load(cls, read: Reader, desired: int) -> Self:
         low, high, when = read(MIN_COUNT), read(MAX_COUNT), read(SCHEDULE)
         cpu, requests = read(SCALE_CPU_TARGET), read(SCALE_REQUESTS_PER_TARGET)
         targets = (SCALE_CPU_TARGET, SCALE_REQUESTS_PER_TARGET)
-        read.check(lambda: check_minimum(low, high), MIN_COUNT, MAX_COUNT)
-        read.check(lambda: check_maximum(high, cpu, requests), MAX_COUNT, *targets)
-        read.check(lambda: check_hours(when, high or desired), SCHEDULE, MAX_COUNT)
+        above = t(
+            "{low} is above maxCount {high}; lower one or raise the other", low=low, high=high
+        )
+        read.refuse(high and low > high, above, MIN_COUNT, MAX_COUNT)
+        no_target = t(
+            "{high} has no scaling target; set scaleCpuTarget or scaleRequestsPerTarget, or "
+            "maxCount 0",
+            high=high,
+        )
+        read.refuse(high and not (cpu or requests), no_target, MAX_COUNT, *targets)
+        if when:
+            no_task = t("{hours!r} starts 0 tasks; set desiredCount or maxCount", hours=when.text)
+            read.refuse(not (high or desired), no_task, SCHEDULE, MAX_COUNT)
         return cls(
             minimum=low if high else desired,
             maximum=high or desired,
@@ -187,27 +196,3 @@ class ScalingSettings:
             hours=when,
             time_zone=read(SCHEDULE_TIME_ZONE),
         )
-
-
-def check_minimum(low: int, high: int) -> None:
-    """Raise ValueError when minCount is above maxCount."""
-    if high and low > high:
-        raise Invalid(
-            "{low} is above maxCount {high}; lower one or raise the other", low=low, high=high
-        )
-
-
-def check_maximum(high: int, cpu: int, requests: int) -> None:
-    """Raise ValueError when maxCount is set without a target."""
-    if high and not (cpu or requests):
-        raise Invalid(
-            "{high} has no scaling target; set scaleCpuTarget or scaleRequestsPerTarget, or "
-            "maxCount 0",
-            high=high,
-        )
-
-
-def check_hours(when: Hours | None, tasks: int) -> None:
-    """Raise ValueError when no task would run in the hours."""
-    if when and not tasks:
-        raise Invalid("{hours!r} starts 0 tasks; set desiredCount or maxCount", hours=when.text)

@@ -3,8 +3,6 @@
 Source: EventBridge Scheduler User Guide, "Schedule types in EventBridge Scheduler". The local cloud has a copy.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta

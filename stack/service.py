@@ -1,9 +1,8 @@
 """The ECS service: its keys and record, and the task sizes of Fargate."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 from ecs_gate.facts.fargate import CPU_UNITS, MEMORY_BY_CPU
 from ecs_gate.text import Text, t
@@ -106,7 +105,7 @@ class ServiceSettings:
         return self.scaling.minimum if self.scaling.enabled else self.desired_count
 
     @classmethod
-    def load(cls, read: Reader) -> ServiceSettings:
+    def load(cls, read: Reader) -> Self:
         cpu, memory, desired = read(TASK_CPU), read(TASK_MEMORY), read(DESIRED_COUNT)
         scaling = ScalingSettings.load(read, desired)
         secrets = container.secrets(read)

@@ -1,11 +1,9 @@
 """The settings of one stack as a frozen record, grouped by subject."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from ecs_gate.facts.clients import Allowed
 from ecs_gate.text import t
@@ -185,12 +183,12 @@ class Settings:
         return on if self.protect else []
 
     @classmethod
-    def read(cls, stack: str, folder: Path) -> Settings:
+    def read(cls, stack: str, folder: Path) -> Self:
         """Read a stack's file in the project's folder. Raises StackError that names every problem."""
         return cls.of(file.read(stack, folder))
 
     @classmethod
-    def of(cls, given: StackFile, *, sources: bool = False) -> Settings:
+    def of(cls, given: StackFile, *, sources: bool = False) -> Self:
         """Check a stack's configuration. Raises StackError that names every problem.
 
         ``sources`` says whether the app's sources must exist.

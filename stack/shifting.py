@@ -1,9 +1,8 @@
 """Deployments of the service: the keys and record of their strategy."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
+from typing import Self
 
 from ecs_gate.text import t
 from stack import rules, scaling
@@ -94,11 +93,18 @@ class DeploymentSettings:
         return shifts.get(self.strategy, 0) * self.bake
 
     @classmethod
-    def load(cls, read: Reader, requests: int) -> DeploymentSettings:
+    def load(cls, read: Reader, requests: int) -> Self:
         """Read the keys; ``requests`` is the target of scaling by requests."""
         settings = read.record(cls)
+        # The metric is of one target group (Application Auto Scaling, PredefinedMetricSpecification).
+        moved = t(
+            "{requests} counts the requests of one target group, and deployStrategy {strategy} moves "
+            "them between two; scale by scaleCpuTarget, or deploy by rolling",
+            requests=requests,
+            strategy=settings.strategy,
+        )
         keys = (scaling.SCALE_REQUESTS_PER_TARGET, DEPLOY_STRATEGY)
-        read.check(lambda: check_requests(requests, settings), *keys)
+        read.refuse(requests and settings.shifts, moved, *keys)
         return settings
 
 
@@ -116,18 +122,4 @@ def check_push(limit: int, commands: int) -> None:
             limit=limit,
             minutes=PUSH_MINUTES,
             most=PUSH_MINUTES // (1 + commands),
-        )
-
-
-def check_requests(requests: int, deployment: DeploymentSettings) -> None:
-    """Raise ValueError when scaleRequestsPerTarget is set and the requests move between target groups.
-
-    The metric is of one target group (Application Auto Scaling, PredefinedMetricSpecification).
-    """
-    if requests and deployment.shifts:
-        raise Invalid(
-            "{requests} counts the requests of one target group, and deployStrategy {strategy} moves "
-            "them between two; scale by scaleCpuTarget, or deploy by rolling",
-            requests=requests,
-            strategy=deployment.strategy,
         )

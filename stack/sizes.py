@@ -1,7 +1,5 @@
 """What a roll-out takes at its peak, and the limits that it must fit into."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -23,11 +21,6 @@ LAUNCHES_A_MINUTE = 500
 """Tasks that ECS launches for one service on Fargate in a minute; cannot be raised (the same page)."""
 LAUNCHED_AT_ONCE = 100
 """Tasks that Fargate launches at once (ECS developer guide, "AWS Fargate throttling quotas")."""
-NEW_ACCOUNT_VCPUS = 6
-"""vCPUs of Fargate On-Demand in a region (AWS General Reference, "Amazon ECS endpoints and quotas").
-
-It differs by account, so `./careapp preflight` reads it, and no setting is refused by it.
-"""
 OWN_CONNECTIONS = 2
 """One for `deployCommand`, one for `./careapp db`. The alarms and the doctor open none."""
 SPARE_CONNECTIONS = 2
@@ -66,11 +59,6 @@ class Sizes:
     def peak(self) -> int:
         """The most tasks, and targets, of a roll-out: old and new ones."""
         return self._most(self.tasks)
-
-    @property
-    def vcpus(self) -> float:
-        """The vCPUs of these tasks, and of workers and jobs."""
-        return self.peak * self.cpu / CPU_UNITS + self.other_vcpus
 
     @property
     def other_vcpus(self) -> float:
@@ -134,10 +122,19 @@ def check(read: Reader, sizes: Sizes) -> None:
         *(sizes.key, scaling.MIN_COUNT, image.APP_CONNECTIONS, image.APP_FOLDER),
         *(service.TASK_CPU, database.DATABASE_INSTANCE_CLASS, WORKERS, JOBS),
     )
-    read.check(
-        lambda: check_time(sizes),
-        *(shifting.ROLLOUT_TIMEOUT, sizes.key, shifting.DEPLOY_STRATEGY, shifting.BAKE_MINUTES),
+    short = t(
+        "{limit} is too short: ECS waits {wait} minutes (deployStrategy, bakeMinutes) and "
+        "launches {rate} of the {tasks} tasks a minute, and {start} minutes are for their start; set {least} "
+        "or more, or 0, which is always enough",
+        limit=sizes.limit,
+        wait=sizes.wait,
+        rate=LAUNCHES_A_MINUTE,
+        tasks=sizes.tasks,
+        start=shifting.START_MINUTES,
+        least=sizes.minutes,
     )
+    keys = (shifting.ROLLOUT_TIMEOUT, sizes.key, shifting.DEPLOY_STRATEGY, shifting.BAKE_MINUTES)
+    read.refuse(0 < sizes.limit < sizes.minutes, short, *keys)
 
 
 def check_peak(sizes: Sizes) -> None:
@@ -213,22 +210,6 @@ def _together(sizes: Sizes) -> Iterator[str]:
     yield f"{sizes.key.name} {most(kind)}"
     if kind != sizes.instance_class:
         yield f"{database.DATABASE_INSTANCE_CLASS.name} {kind}"
-
-
-def check_time(sizes: Sizes) -> None:
-    """Raise ValueError when no roll-out could end within the limit."""
-    if 0 < sizes.limit < sizes.minutes:
-        raise Invalid(
-            "{limit} is too short: ECS waits {wait} minutes (deployStrategy, bakeMinutes) and "
-            "launches {rate} of the {tasks} tasks a minute, and {start} minutes are for their start; set {least} "
-            "or more, or 0, which is always enough",
-            limit=sizes.limit,
-            wait=sizes.wait,
-            rate=LAUNCHES_A_MINUTE,
-            tasks=sizes.tasks,
-            start=shifting.START_MINUTES,
-            least=sizes.minutes,
-        )
 
 
 def warnings(sizes: Sizes) -> Iterator[Text]:

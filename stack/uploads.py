@@ -1,7 +1,5 @@
 """The S3 bucket for the app's files: its key, and the variable with which the app finds it."""
 
-from __future__ import annotations
-
 from ecs_gate.text import t
 from stack import rules
 from stack.rules import Change, Key

@@ -1,7 +1,5 @@
 """Workers: processes of the app's image beside the web service, without a page."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from ecs_gate.text import t, text_of

@@ -1,7 +1,5 @@
 """Changes the Pulumi state: what a restored database and a stopped update leave behind."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
@@ -15,9 +13,9 @@ from typing import Any
 
 from ecs_gate.parts.records import Deletion
 from ecs_gate.text import Refused, verbatim
+from local_cloud.machine.signals import run_in_front
 from stack.names import StackNames
 from tools.additions.parts import restores
-from tools.signals import run_in_front
 
 INSTANCE = "aws:rds/instance:Instance"
 TASK_DEFINITION = "aws:ecs/taskDefinition:TaskDefinition"

@@ -1,7 +1,5 @@
 """Starts a new deployment of the newest revision, with the declared health check."""
 
-from __future__ import annotations
-
 import asyncio
 import sys
 from collections.abc import Iterator, Mapping

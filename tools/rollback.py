@@ -1,7 +1,5 @@
 """Ends a deployment under way, and follows ECS back to the version before it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from ecs_gate.aws.session import Session

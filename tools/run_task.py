@@ -1,7 +1,5 @@
 """`./careapp run`: one command in a task of its own."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """One ECS task with a command of its own, and the image, variables, secrets and network of the service."""
 
-from __future__ import annotations
-
 import time
 import uuid
 from collections import deque

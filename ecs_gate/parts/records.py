@@ -226,6 +226,12 @@ class Task:
         return self.desired == "STOPPED" or self.status == "STOPPED"
 
     @property
+    def exit_codes(self) -> dict[str, int]:
+        """Return the exit codes of the containers that have ended, by their names."""
+        codes = {each.name: each.exit_code for each in self.containers}
+        return {name: code for name, code in codes.items() if code is not None}
+
+    @property
     def failed(self) -> bool:
         """Return whether it stopped for another reason than a user, a scaling activity, a deployment or Spot."""
         return bool(
@@ -243,9 +249,7 @@ class Task:
     @property
     def ran(self) -> bool:
         """Return whether its containers were started: only then can it have a log."""
-        return self.started is not None or any(
-            container.exit_code is not None for container in self.containers
-        )
+        return self.started is not None or bool(self.exit_codes)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -63,14 +63,23 @@ def interrupts_wait() -> Iterator[Callable[[], None]]:
             deliver()
 
 
-def run_in_front(command: Sequence[str], environment: Mapping[str, str], folder: Path) -> int:
+@contextmanager
+def interrupts_left_to_children() -> Iterator[None]:
+    """Let Ctrl-C reach only the programs that are started inside the block, and that handle it themselves."""
+    # A program that is started does not inherit a handler, as it would SIG_IGN.
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def run_in_front(
+    command: Sequence[str], environment: Mapping[str, str], folder: Path | None = None
+) -> int:
     """Run a program that handles Ctrl-C itself, wait for it and return its exit code.
 
     Raises FileNotFoundError when there is no such program.
     """
-    # A program that is started does not inherit a handler, as it would SIG_IGN.
-    before = signal.signal(signal.SIGINT, lambda *_: None)
-    try:
+    with interrupts_left_to_children():
         return subprocess.run(command, cwd=folder, env=environment, check=False).returncode
-    finally:
-        signal.signal(signal.SIGINT, before)

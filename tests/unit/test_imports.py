@@ -12,6 +12,8 @@ ROOT = Path(__file__).parents[2]
 TEXT, FACTS, GATE = "ecs_gate.text", "ecs_gate.facts", "ecs_gate"
 GROUND = {TEXT, FACTS}
 """What the program and the gate share."""
+SIGNALS = "local_cloud.machine.signals"
+"""What the tools use of the local cloud: it imports nothing but Python."""
 APART = {"tools.cli", "local_cloud", "tools.rehearsal", "tools.tests"}
 TOOLS = {
     f"tools.{each.stem}" for each in (ROOT / "tools").iterdir() if not each.name.startswith("__")
@@ -27,10 +29,13 @@ MAY = {
     TEXT: set(),
     FACTS: {TEXT},
     GATE: GROUND,
-    **{tool: {"stack", *GROUND, GATE, *TOOLS} for tool in sorted(TOOLS)},
-    "local_cloud": set(),
-    "tools.rehearsal": {"stack", *GROUND, GATE, *TOOLS, "local_cloud"},
-    "tools.cli": {"delivery", "stack", *GROUND, GATE, *TOOLS, "local_cloud", "tools.rehearsal"},
+    SIGNALS: set(),
+    "local_cloud": {SIGNALS},
+    **{tool: {"stack", *GROUND, GATE, *TOOLS, SIGNALS} for tool in sorted(TOOLS)},
+    "tools.rehearsal": {"stack", *GROUND, GATE, *TOOLS, "local_cloud", SIGNALS},
+    "tools.cli": {
+        *("delivery", "stack", *GROUND, GATE, *TOOLS, "local_cloud", SIGNALS, "tools.rehearsal")
+    },
 }
 """Which others of our packages each may import; of tools/, each folder and file is one."""
 PULUMI = {"pulumi", "pulumi_aws", "pulumi_awsx", "pulumi_docker", "pulumi_policy"}
@@ -40,6 +45,8 @@ OURS = {*MAY, "tests", "tools", "tools.tests"}
 
 
 def package(module):
+    if module == SIGNALS:
+        return module
     if module.startswith(GATE):
         return next((each for each in GROUND if module.startswith(each)), GATE)
     return ".".join(module.split(".")[: 2 if module.startswith("tools.") else 1])

@@ -71,5 +71,5 @@ def test_connections_and_vcpus_of_workers_and_jobs_are_counted(configured):
         **job(cpu=512, memory=1024),
     ).sizes
     assert both.peak == alone.peak  # They are no targets of the load balancer.
-    assert both.vcpus - alone.vcpus == 2 * 3 * 2 + 2 * 0.5
+    assert both.other_vcpus - alone.other_vcpus == 2 * 3 * 2 + 2 * 0.5
     assert both.connections - alone.connections == (2 * 3 * 2 + 2 * 1) * (4 + 2)

@@ -1,7 +1,5 @@
 """A stack's settings as the target of the gate and the doctor."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any, TypeVar, cast

@@ -16,12 +16,12 @@ import click
 from ecs_gate.text import t
 from local_cloud.console import Progress
 from local_cloud.engine.find import find_or_get
+from local_cloud.machine.signals import interrupts_left_to_children, run_in_front
 from tools import ROOT
 from tools.cli.changed import shown, touched, using
 from tools.cli.sizes import QUICK, SLOW
 from tools.command_line import INTERRUPTED
 from tools.rehearsal import careapp
-from tools.signals import interrupts_left_to_children, run_in_front
 
 FOLDERS = {
     file.parent.name: str(file.parent.relative_to(ROOT))

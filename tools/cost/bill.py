@@ -1,7 +1,5 @@
 """A bill: the resources of a graph, priced by their rules, and the usage of a month that the graph does not contain."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields

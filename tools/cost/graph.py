@@ -1,7 +1,5 @@
 """A stack's resources as declared, and the error of what has no price."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any

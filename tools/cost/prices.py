@@ -4,8 +4,6 @@ The API, for `./careapp cost --live`, answers in us-east-1 for every region and 
 changes). Only on-demand terms are read.
 """
 
-from __future__ import annotations
-
 import json
 import tomllib
 from collections.abc import Mapping

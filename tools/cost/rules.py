@@ -1,7 +1,5 @@
 """What each type of resource uses of what has a price. A type with neither a rule nor a place in FREE is unpriced."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 

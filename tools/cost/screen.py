@@ -1,7 +1,5 @@
 """Prints what stacks cost: a table of resources, what settings change, what a destroy leaves, and what is assumed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Rules for tasks on Fargate: services, and jobs by their schedules."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile

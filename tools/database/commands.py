@@ -1,7 +1,5 @@
 """The commands of `./careapp db`: check, psql and tunnel."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
@@ -22,13 +20,13 @@ from ecs_gate.parts.rds import Database
 from ecs_gate.screen import Line, display
 from ecs_gate.text import Refused, t, verbatim
 from ecs_gate.text.masking import mask
+from local_cloud.machine.signals import run_in_front, terminations_raise
 from stack.file import names_of
 from tools.additions.owner import session_of
 from tools.command_line import FAILED, print_json
 from tools.database import queries
 from tools.database.queries import LOOPBACK, Login, QueryResult
 from tools.database.tunnel import JumpHost, Tunnel, find, open_tunnel
-from tools.signals import run_in_front, terminations_raise
 
 
 def checked(result: Mapping[str, Any]) -> Iterator[Line]:

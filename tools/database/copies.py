@@ -1,7 +1,5 @@
 """Restores a snapshot or a point in time into a second DB instance beside the stack's database."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

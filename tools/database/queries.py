@@ -1,7 +1,5 @@
 """Reads the login and runs statements. The password stays in memory and is never printed."""
 
-from __future__ import annotations
-
 import json
 import os
 import time
@@ -59,7 +57,7 @@ class Login:
         }
 
     def variables(self, local_port: int) -> dict[str, str]:
-        """Return the same as libpq's variables."""
+        """Return the parameters as libpq's environment variables."""
         given = self.parameters(local_port)
         known = {default.keyword.decode(): default.envvar for default in Conninfo.get_defaults()}
         return {(known[name] or b"").decode(): value for name, value in given.items()}

@@ -1,7 +1,5 @@
 """The command `./careapp db restore`: replaces the stack's database by a restored one and keeps the old one."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,18 +18,14 @@ from ecs_gate.waiting import Waiting
 from stack import monitoring, shifting
 from stack.settings import Settings
 from stack.uploads import UPLOADS_ENABLED
-from tools.additions.parts import restores
-from tools.command_line import exit_code_of
+from tools.additions.parts import pauses, restores
+from tools.command_line import FAILED, exit_code_of
 from tools.database import copies, queries
 from tools.database.copies import Source
 from tools.pulumi_state import PulumiStack
 
-NOT_AGREED = 1
-
 RENAME_MINUTES = 30
 """RDS restarts an instance that it renames (API reference, ModifyDBInstance, NewDBInstanceIdentifier)."""
-
-RESTING = frozenset({"stopping", "stopped", "starting"})
 
 TAKEN = frozenset({"DBInstanceAlreadyExists", "DBInstanceAlreadyExistsFault"})
 
@@ -296,7 +290,7 @@ def restore(stack: str, folder: Path, snapshot: str, moment: datetime | None, ye
         restore.check(now)
         source = _source(restore, now, snapshot, moment)
         if not (now.swapped or now.returns or yes) and not _agreed(restore, now, source):
-            return NOT_AGREED
+            return FAILED
         if source is not None:
             restore.begin(now, source)
         restore.swap()
@@ -342,7 +336,7 @@ def _source(
             id=restore.name,
         )
     original = now.current
-    if original is None or original["DBInstanceStatus"] in RESTING:
+    if original is None or original["DBInstanceStatus"] in pauses.GOING_OFF:
         # It raises the reason: no database, or a paused stack.
         original = copies.described(
             restore.session, queries.database(restore.session, restore.names).id

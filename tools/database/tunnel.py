@@ -1,7 +1,5 @@
 """Finds a jump host and opens a tunnel through it with AWS Session Manager."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -20,8 +18,8 @@ from ecs_gate.parts import ecs
 from ecs_gate.parts.rds import Database
 from ecs_gate.parts.records import Service, read_part
 from ecs_gate.text import Refused, Text, t
+from local_cloud.machine.signals import interrupts_wait
 from stack.names import CONTAINER, StackNames
-from tools.signals import interrupts_wait
 
 AGENT = "ExecuteCommandAgent"
 

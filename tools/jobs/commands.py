@@ -1,7 +1,5 @@
 """``./careapp jobs``: each job's schedule, last and next runs; a run by hand; the log of a job."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace

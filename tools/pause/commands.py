@@ -1,7 +1,5 @@
 """The commands `./careapp pause` and `./careapp resume`."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """The counts of a stack's services: as they are declared, and in a pause."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 

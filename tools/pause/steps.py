@@ -1,9 +1,8 @@
 """The steps of pause and resume, and what refuses them. Each can be repeated: an interrupt loses nothing."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
 from ecs_gate.aws import local_cloud
 from ecs_gate.aws.session import Session
@@ -34,7 +33,7 @@ class Pausable:
     waiting: Waiting
 
     @classmethod
-    def of(cls, settings: Settings, as_json: bool) -> Pausable:
+    def of(cls, settings: Settings, as_json: bool) -> Self:
         return cls(Session(settings.region, settings.profile), settings, Waiting.printing(as_json))
 
     def database(self) -> Database:

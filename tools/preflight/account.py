@@ -1,7 +1,5 @@
 """Checks of an account before stage 1: quotas, roles, names, and the tools on this machine."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

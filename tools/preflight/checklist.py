@@ -1,7 +1,5 @@
 """Checks what must be in order before the next stage; before stage 2 with the checks of doctor."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path

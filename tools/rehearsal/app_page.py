@@ -1,10 +1,9 @@
 """Requests the app's page of a rehearsal, as a browser does."""
 
-from __future__ import annotations
-
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import httpx
 
@@ -21,7 +20,7 @@ class Page:
     """The URL of the HTTP listener that must redirect to it; "" when there is none."""
 
     @classmethod
-    def of(cls, listeners: Sequence[Mapping[str, str]]) -> Page | None:
+    def of(cls, listeners: Sequence[Mapping[str, str]]) -> Self | None:
         """Return the page of the local cloud's listeners, or None without a listener."""
         secure = [listener for listener in listeners if listener.get("authority")]
         plain = [listener["url"] for listener in listeners if not listener.get("authority")]

@@ -1,7 +1,5 @@
 """careapp, the first user of the local cloud: its names there, the page beside it, and its regions."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 import sys

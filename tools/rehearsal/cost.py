@@ -1,7 +1,5 @@
 """The command ``./careapp cost``: the program declares a stack's resources, and tools.cost calculates their cost."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys
@@ -17,6 +15,7 @@ from ecs_gate.screen import display
 from ecs_gate.text import t
 from local_cloud.console import Progress
 from local_cloud.engine.program import FORKS, PRELOADED
+from local_cloud.machine.signals import terminations_raise
 from local_cloud.run.options import NumberRange
 from stack.file import StackError, StackFile, full_key, project_of, read
 from tools import ROOT
@@ -27,7 +26,6 @@ from tools.cost.prices import PriceBook, api_session
 from tools.cost.rules import bill, left
 from tools.cost.screen import STAGES, Column, Comparison, as_dict, lines
 from tools.rehearsal import careapp
-from tools.signals import terminations_raise
 
 STAGES_OF_ECS = {"stage1": "false", "stage2": "true"}
 BOTH_STAGES = t("ecsEnabled is the difference between the stages, and both are shown.")

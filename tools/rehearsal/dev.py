@@ -1,7 +1,5 @@
 """The command ``./careapp dev``: the web app with its own database, restarted after every change of a file."""
 
-from __future__ import annotations
-
 import os
 import secrets
 import shutil
@@ -20,11 +18,11 @@ from local_cloud.aws.rds.postgres import Postgres
 from local_cloud.building import plain
 from local_cloud.console import Progress
 from local_cloud.machine.authority import Authority
+from local_cloud.machine.signals import interrupts_wait, terminations_raise
 from stack.file import full_key, read
 from stack.image import APP_FOLDER
 from stack.load_balancer import KEEP_ALIVE_SECONDS
 from tools import ROOT
-from tools.signals import interrupts_wait, terminations_raise
 
 ADDRESS, DATABASE, USER = "127.0.0.1", "careapp", "postgres"
 WATCHED = ("*.html", "*.css", "*.js", "*.sql", "*.svg")

@@ -1,7 +1,5 @@
 """Apply the doctor's fix after a failed roll-out and check that the next ``pulumi up`` succeeds."""
 
-from __future__ import annotations
-
 import difflib
 import json
 import shlex

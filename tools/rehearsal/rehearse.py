@@ -1,7 +1,5 @@
 """The command ``./careapp rehearse``: stage 1, a fault if one is named, stage 2, the page, destroy."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import shutil
@@ -15,6 +13,7 @@ from ecs_gate.text import Text, t, text_of
 from local_cloud import console
 from local_cloud.engine.find import find_or_get
 from local_cloud.engine.pulumi import Pulumi, PulumiFailed
+from local_cloud.machine.signals import terminations_raise
 from local_cloud.paths import Home, find_home
 from local_cloud.run import client
 from local_cloud.run.project import STACK_FILES, Project, entries
@@ -29,7 +28,6 @@ from tools.rehearsal.careapp import hold_folder
 from tools.rehearsal.faults import FAULTS, Fault, FaultError
 from tools.rehearsal.fixes import changes
 from tools.rehearsal.stages import Rehearsal, RehearsalFailed, Report
-from tools.signals import terminations_raise
 
 
 def print_stages(report: Report) -> None:

@@ -1,7 +1,5 @@
 """The steps of a rehearsal: both stages, the page and the destroy, each one timed and checked."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

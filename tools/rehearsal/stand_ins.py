@@ -1,7 +1,5 @@
 """What the user's AWS account has and the local cloud must be given: secrets, prefix lists, a client of the login."""
 
-from __future__ import annotations
-
 import json
 import ssl
 from collections.abc import Callable, Iterable, Iterator

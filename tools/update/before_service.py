@@ -1,7 +1,5 @@
 """What the engine runs before it creates or changes the ECS service."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from dataclasses import replace

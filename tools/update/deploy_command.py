@@ -1,7 +1,5 @@
 """Runs the setting `deployCommand` in a task of its own before the ECS service gets a new task definition."""
 
-from __future__ import annotations
-
 import asyncio
 import shlex
 import signal

@@ -3,8 +3,6 @@
 The check belongs to the target group, which old and new tasks share, and changes before the service does.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

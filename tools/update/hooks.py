@@ -1,7 +1,5 @@
 """One update of the stack, from before its first resource until the roll-outs of its services have ended."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Sends the load balancer the client secret with which it logs users in, so that no state has it."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Keeps the schedules of a paused stack disabled when an update changes them."""
 
-from __future__ import annotations
-
 import asyncio
 
 import pulumi

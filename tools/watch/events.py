@@ -1,7 +1,5 @@
 """Merges what happens to the service, its tasks, its jobs and its database, and log lines, into one timeline."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -153,23 +151,16 @@ def of_tasks(tasks: Iterable[Task]) -> Iterator[Event]:
         known = (
             (task.created, t("created from {revision}", revision=task.revision), False),
             (task.started, t("started, address {address}", address=task.address or "-"), False),
-            (task.stopping, t("stops: {reason}", reason=short(task.reason)), _failed(task)),
-            (task.stopped, _ended(task), _failed(task)),
+            (task.stopping, t("stops: {reason}", reason=short(task.reason)), task.failed),
+            (task.stopped, _ended(task), task.failed),
         )
         for moment, text, bad in known:
             if moment is not None:
                 yield Event(moment, "task", task.short, text, bad)
 
 
-def _failed(task: Task) -> bool:
-    routine = task.reason.startswith("Scaling activity") or task.stop_code == "UserInitiated"
-    return bool(task.reason) and not routine
-
-
 def _ended(task: Task) -> Text:
-    codes = [
-        f"{each.name}: {each.exit_code}" for each in task.containers if each.exit_code is not None
-    ]
+    codes = [f"{name}: {code}" for name, code in task.exit_codes.items()]
     if task.stopping is None:
         return t("stopped: {reason}", reason=short(task.reason))
     return t("stopped; exit codes: {codes}", codes=", ".join(codes) or "-")

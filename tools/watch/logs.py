@@ -1,7 +1,5 @@
 """Reads a stack's log group: the last lines, those since a time, new ones, or those of a stopped task."""
 
-from __future__ import annotations
-
 import json
 import re
 import time
@@ -304,9 +302,7 @@ class LogScreen:
 
     def ended(self, task: Task) -> Line:
         """Return the line that describes a stopped task, before its log."""
-        codes = [
-            container.exit_code for container in task.containers if container.exit_code is not None
-        ]
+        codes = list(task.exit_codes.values())
         if self.as_json:
             stopped = task.stopped.isoformat() if task.stopped else None
             ended = {"task": task.id, "stopped": stopped, "reason": task.reason}

@@ -1,7 +1,5 @@
 """Shows the state of a stack: stage, service, tasks, targets, database, alarms, address."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
@@ -140,7 +138,7 @@ def _deployment(deployment: Deployment, now: datetime) -> Text:
 
 
 def _tasks(case: Case) -> Iterator[Line]:
-    targets = {target_.address: target_ for target_ in case.targets}
+    targets = {target.address: target for target in case.targets}
     for task in case.current_tasks:
         target = targets.get(task.address)
         state = target.state if target else "-"
@@ -154,8 +152,7 @@ def _tasks(case: Case) -> Iterator[Line]:
             address=task.address or "-",
         )
         yield _row(t("Task"), str(text), STATES.get(state, ""))
-    ended = [target_ for target_ in case.tasks if target_.over][:STOPPED_SHOWN]
-    for task in ended:
+    for task in [task for task in case.tasks if task.over][:STOPPED_SHOWN]:
         yield _row(t("Stopped"), _ended(task, case.now.at), "dim")
 
 
@@ -192,11 +189,9 @@ def _well(case: Case) -> bool:
 
 
 def _ended(task: Task, now: datetime) -> str:
-    codes = [
-        str(container.exit_code) for container in task.containers if container.exit_code is not None
-    ]
+    codes = map(str, task.exit_codes.values())
     moment = f"{short_time(task.stopped, now)} " if task.stopped else ""
-    code = f" [{', '.join(codes)}]" if codes else ""
+    code = f" [{', '.join(codes)}]" if task.exit_codes else ""
     return f"{moment}{task.short} {task.reason or task.status}{code}"
 
 

@@ -1,7 +1,5 @@
 """Check the jobs: their schedules, the role that starts their tasks, and their last runs."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """Check that the settings leave room for a roll-out."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from ecs_gate.diagnosis.case import Case

@@ -1,7 +1,5 @@
 """Check that a restore of the database has ended."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from ecs_gate.checks.databases import other_secrets

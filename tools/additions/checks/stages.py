@@ -1,7 +1,5 @@
 """Check the stage of the stack (none, stage 1 without ECS, stage 2), its pause, and its desired count."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta

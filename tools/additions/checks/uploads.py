@@ -1,7 +1,5 @@
 """Check the bucket for the app's files."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from ecs_gate.diagnosis.case import Case

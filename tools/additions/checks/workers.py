@@ -1,7 +1,5 @@
 """Check the workers: the checks of tasks and roll-outs on each of them, and whether its service is as declared."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """Read the jobs: their schedules of EventBridge Scheduler, and their runs, which are tasks of ECS."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """What is left of a stack that has neither load balancer nor database nor service, and what of others holds it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass

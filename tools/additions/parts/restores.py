@@ -1,7 +1,5 @@
 """What `./careapp db restore` has beside the database until it has ended."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from ecs_gate.aws.session import Session

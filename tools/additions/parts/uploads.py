@@ -1,7 +1,5 @@
 """Read the bucket for the app's files."""
 
-from __future__ import annotations
-
 from ecs_gate.parts import task_inputs
 from ecs_gate.parts.gather import Reading
 from ecs_gate.parts.of_service import PartOf

@@ -1,10 +1,8 @@
 """The page's own process: ``python -m tools.rehearsal.page``, started by the local cloud.
 
-A process of its own, so that looking takes nothing from the load balancer and the health checks of the local
-cloud but the AWS calls it makes, and so that ``ops`` meets an environment that leads to the local cloud alone.
+It has a process of its own: the load balancer and the health checks of the local cloud lose no time to it but that of
+its AWS calls, and its environment leads to the local cloud alone.
 """
-
-from __future__ import annotations
 
 import logging
 import os
@@ -32,7 +30,7 @@ def main() -> int:
 
 
 def serve(listener: str, folder: str, region: str) -> None:
-    """Answer on the socket that was handed over."""
+    """Answer requests on the listening socket of this file descriptor, until the process ends."""
     from werkzeug.serving import make_server
 
     from ecs_gate.aws.session import Session

@@ -1,7 +1,5 @@
 """Starts the page beside a local cloud, and ends it with that."""
 
-from __future__ import annotations
-
 import contextlib
 import socket
 import subprocess
@@ -57,7 +55,7 @@ class Launched:
 
 
 def listening(port: int | None) -> Launched:
-    """The page's socket, before anything else is up. ``None``: PORT, or any if that is taken; 0: any.
+    """Open the page's socket, before anything else is up, on a port: None is PORT, or any if that is taken; 0 is any.
 
     Raises PortTaken.
     """

@@ -1,7 +1,5 @@
 """The path of a request from a browser to the database: the status of each connection and component."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ once, and an open stream is how the server knows that a page is open. Each strea
 made by the very template of the first answer, and only when it has changed.
 """
 
-from __future__ import annotations
-
 import json
 import threading
 import time
@@ -58,7 +56,7 @@ FIRST_STACK = "poc"
 
 
 def create_app(watcher: Watcher, address: Callable[[str], str]) -> Flask:
-    """The page of one local cloud; ``address`` returns where a stack's own page is, "" while it is nowhere."""
+    """Return the app that serves the page of one local cloud. ``address`` returns the URL of a stack's app, or ""."""
     app = Flask(__name__, static_folder=None)
     app.config.update(TRUSTED_HOSTS=HOSTS, PROVIDE_AUTOMATIC_OPTIONS=False)
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
@@ -107,7 +105,7 @@ def create_app(watcher: Watcher, address: Callable[[str], str]) -> Flask:
 
 
 def _changes(look: Callable[[], dict[str, Any]]) -> Iterator[str]:
-    """What is to be sent: each state that differs from the last one, and only that is rendered."""
+    """Yield the events of a stream: each state that differs from the last one, rendered, and signs of life."""
     last, quiet = dict[str, Any](), 0
     while True:
         state = look()
@@ -143,7 +141,7 @@ def _title(event: dict[str, Any]) -> str:
 
 
 def _language(request: Request) -> str:
-    """The one that the address names, or that the browser prefers."""
+    """Return the language that the URL names, or that the browser prefers."""
     chosen = request.args.get("lang", "")
     if chosen in LANGUAGES:
         return chosen
@@ -153,7 +151,7 @@ def _language(request: Request) -> str:
 
 
 def _stack(request: Request, watcher: Watcher) -> str:
-    """The one that the address names, if the rehearsal knows it, or the one that changed last."""
+    """Return the stack that the URL names, if the rehearsal knows it, or the one that changed last."""
     known = watcher.stacks()
     chosen = request.args.get("stack", "")
     if chosen in known:

@@ -1,7 +1,5 @@
 """All that the page shows, in one language, as ``/state`` answers it: plain values, chosen one by one."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -39,7 +37,7 @@ class Summary:
 
 
 def verdict(seen: Moment) -> Summary:
-    """What counts first: what the engine takes away or builds, then causes, then the roll-out."""
+    """Return the headline: what the engine deletes or creates, else the first cause, else the state of the roll-out."""
     case, diagnosis, work = seen.case, seen.diagnosis, seen.work
     if case is None or diagnosis is None:
         return _nothing(work)
@@ -119,7 +117,7 @@ STOPPED_SHOWN = 5
 
 
 def links(case: Case, diagnosis: Diagnosis) -> dict[str, Any]:
-    """Every place of the chain: state and reason."""
+    """Return state and reason of each connection and component on the request path, by its id."""
     return {
         name: _of(status, "state", "reason")
         for name, status in request_path(case, diagnosis).items()
@@ -127,7 +125,7 @@ def links(case: Case, diagnosis: Diagnosis) -> dict[str, Any]:
 
 
 def tasks(case: Case) -> dict[str, Any]:
-    """Tasks that run, each with what the load balancer says of it, and the last ones that ended."""
+    """Return the tasks that run, each with its target's state, and the last ones that ended."""
     ended = [task for task in case.tasks if task.over]
     return {
         "running": [_running(case, task) for task in case.current_tasks],
@@ -152,14 +150,11 @@ def _health(case: Case, task: Task) -> Text:
 
 
 def _ended(task: Task, now: datetime) -> dict[str, Any]:
-    codes = [
-        str(container.exit_code) for container in task.containers if container.exit_code is not None
-    ]
     return {
         "id": task.short,
         "at": short_time(task.stopped, now) if task.stopped else "",
         "reason": short(task.reason) or task.status,
-        "codes": ", ".join(codes),
+        "codes": ", ".join(map(str, task.exit_codes.values())),
         "revision": task.revision,
     }
 
@@ -170,7 +165,7 @@ def _of(record: object, *fields: str) -> dict[str, Any]:
 
 
 def balancer(case: Case) -> dict[str, Any] | None:
-    """The load balancer with its listeners and rules."""
+    """Return the load balancer with its listeners and rules; None without one."""
     balancer = case.now.balancer.value
     if balancer is None:
         return None
@@ -202,7 +197,7 @@ def _when(condition: Condition) -> str:
 
 
 def group(case: Case) -> dict[str, Any] | None:
-    """The target group: how it checks, and what it says of each target."""
+    """Return the target group: its health check, and its targets; None without one."""
     group = case.now.group.value
     if group is None:
         return None
@@ -225,7 +220,7 @@ def _check(case: Case) -> Text:
 
 
 def database(case: Case) -> dict[str, Any] | None:
-    """The DB instance; of its secret nothing but the name."""
+    """Return the DB instance, without its secret; None without one."""
     database = case.now.database.value
     if database is None:
         return None
@@ -235,7 +230,7 @@ def database(case: Case) -> dict[str, Any] | None:
 
 
 def processes(case: Case) -> list[dict[str, str]]:
-    """Each worker with its state, and each job with its schedule and its last run."""
+    """Return the workers with their states, and the jobs with their schedules and last runs."""
     jobs = case.now.of(JOBS).value or Jobs()
     rows = [(each.process, worker(each)) for each in case.workers]
     for name, schedule in jobs.schedules.items():
@@ -246,7 +241,7 @@ def processes(case: Case) -> list[dict[str, str]]:
 
 
 def stores(case: Case) -> dict[str, Any]:
-    """What a task is started from: image, names of secrets, log group."""
+    """Return what ECS starts a task from: image, names of secrets, log group."""
     image, secrets, log = case.now.image.value, case.now.secrets.value, case.now.logs.value
     name = (
         case.definition.image.rpartition("/")[2] if case.definition else case.now.names.repository
@@ -259,7 +254,7 @@ def stores(case: Case) -> dict[str, Any]:
 
 
 def alarms(case: Case) -> dict[str, Any] | None:
-    """How many alarms there are, and those that ring."""
+    """Return the number of alarms, and those in ALARM; None where they are not read."""
     alarms = case.now.alarms.value
     if alarms is None:
         return None
@@ -314,12 +309,12 @@ def state(seen: Moment) -> dict[str, Any]:
 
 
 def begin(stack: str) -> list[str]:
-    """The commands that put a stack up in a local cloud that stays."""
+    """Return the commands that deploy a stack in a local cloud that stays."""
     return [f"./careapp shell pulumi stack init {stack}", f"./careapp shell pulumi up -s {stack}"]
 
 
 def rollouts(service: Service, at: datetime) -> list[dict[str, Any]]:
-    """The service's deployments, the one that ECS makes first, with its share of the requests."""
+    """Return the service's deployments as ECS lists them, the primary one with its share of the requests."""
     return [
         _of(
             deployment,
@@ -347,13 +342,13 @@ def _shifted(service: Service, deployment: Deployment) -> Text | str:
 
 
 def _seconds(deployment: Deployment, at: datetime) -> int:
-    """How long it took, or has taken until now."""
+    """Return how many seconds a deployment took, or has taken until now."""
     end = deployment.updated if deployment.rollout in ("COMPLETED", "FAILED") else at
     return max(0, round((end - deployment.created).total_seconds()))
 
 
 def timeline(events: tuple[Event, ...]) -> list[dict[str, Any]]:
-    """What has happened, the newest first; ``key`` stays a line's own while others come and go.
+    """Return the lines of the timeline, the newest first; a line keeps its ``key`` while others come and go.
 
     Of more than one day, the newest line of each has its ``day``.
     """
@@ -385,7 +380,7 @@ def _line(event: Event) -> dict[str, Any]:
 
 
 def _words(event: Event) -> tuple[str, str, str]:
-    """A line's words, its further fields and its level; requests as one is used to reading them."""
+    """Return an event's text, its further fields and its level; of a request the method, the path and the status."""
     text = str(event.text)
     fields = parsed(text) if event.kind == "log" else {}
     level = fields.get("level", "")

@@ -1,7 +1,5 @@
 """Reads the stack while a browser watches, and what the engine is doing by its locks and its checkpoint."""
 
-from __future__ import annotations
-
 import json
 import os
 import threading
@@ -43,7 +41,7 @@ DELETING = "deleting"
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """One stack in the engine's eyes. ``removing``: since the lock was taken it has only deleted."""
+    """What the engine does to one stack. ``removing``: since it took the stack's lock it has only deleted resources."""
 
     project: str
     stack: str
@@ -60,12 +58,12 @@ class EngineWork:
         self._done: dict[str, set[str]] = {}
 
     def stacks(self) -> tuple[str, ...]:
-        """The stacks that the backend holds, the one that changed last first."""
+        """Return the stacks that the backend holds, the one that changed last first."""
         files = (self._backend / "stacks" / self.project).glob("*.json")
         return tuple(file.stem for file in sorted(files, key=_changed, reverse=True))
 
     def of(self, stack: str) -> Work:
-        """What is known of a stack; nothing, where the backend does not know it."""
+        """Return what the engine does to a stack; of one that the backend does not know, nothing."""
         file = self._backend / "stacks" / self.project / f"{stack}.json"
         resources, pending = _checkpoint(file, _changed(file))
         lock = next(self._locks(stack), None)
@@ -77,7 +75,7 @@ class EngineWork:
         return replace(work, busy=True, removing=done == {DELETING})
 
     def _locks(self, stack: str) -> Iterator[str]:
-        """The locks whose engine still lives: one that was killed leaves its lock behind."""
+        """Yield a stack's locks whose engine still runs: one that was killed leaves its lock behind."""
         for file in (self._backend / "locks").glob(f"*/{self.project}/{stack}/*.json"):
             if _alive(content(file).get("pid")):
                 yield file.stem
@@ -99,7 +97,7 @@ def _changed(file: Path) -> float:
 
 
 def content(file: Path) -> dict[str, Any]:
-    """A JSON file's content; {} where there is none, or while it is just being replaced."""
+    """Return a JSON file's content; {} where there is none, or while it is just being replaced."""
     try:
         content: dict[str, Any] = json.loads(file.read_text())
     except (OSError, ValueError):
@@ -164,11 +162,11 @@ class Watcher:
         self._lock = threading.Lock()
 
     def stacks(self) -> tuple[str, ...]:
-        """The stacks of this rehearsal, the one that changed last first."""
+        """Return the stacks of this rehearsal, the one that changed last first."""
         return self._engine.stacks()
 
     def look(self, stack: str) -> Moment:
-        """How a stack stands, not older than a TICK."""
+        """Return the state of a stack, read within the last TICK."""
         with self._lock:
             memory = self._memories.setdefault(stack, _Memory())
         with memory.lock:
@@ -192,7 +190,7 @@ class Watcher:
         )
 
     def _now(self) -> datetime:
-        """AWS's time, as the local cloud has written it down last."""
+        """Return AWS's time, as the local cloud has written it into its file of facts."""
         time = content(self._home.facts).get("time")
         return datetime.fromisoformat(time) if time else datetime.now(UTC)
 
