@@ -15,7 +15,7 @@ from botocore.httpsession import get_cert_path
 
 from local_cloud.aws import hooks
 from local_cloud.machine.authority import Authority
-from local_cloud.machine.sockets import LOOPBACK, Loop, join
+from local_cloud.machine.sockets import LOOPBACK, Loop, close_server, join
 
 PORTS = {"http": 80, "https": 443}
 
@@ -43,7 +43,7 @@ class NameProxy:
 
     def stop(self) -> None:
         if self._server is not None:
-            self._server.close()
+            self._loop.run(close_server(self._server))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -113,14 +113,16 @@ class Forwarder:
     def __init__(self, listener: socket.socket, lookup: Lookup, token: str = "") -> None:
         self._listener, self._lookup, self._token = listener, lookup, token
         self._server: asyncio.Server | None = None
+        self._stopped = False
         self._open: set[asyncio.StreamWriter] = set()
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._serve, sock=self._listener)
 
     async def stop(self) -> None:
+        self._stopped = True
         if self._server is not None:
-            self._server.close()
+            await close_server(self._server)
         self._listener.close()
         for writer in list(self._open):
             writer.close()
@@ -128,7 +130,7 @@ class Forwarder:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open.add(writer)
         try:
-            if not await self._may(reader):
+            if self._stopped or not await self._may(reader):
                 return
             target = self._lookup()
             if target is None:
@@ -147,6 +149,18 @@ class Forwarder:
         async with asyncio.timeout(TOKEN_SECONDS):
             sent = await reader.readline()
         return secrets.compare_digest(sent.strip(), self._token.encode())
+
+
+async def close_server(server: asyncio.Server) -> None:
+    """Stop listening as soon as all connections that were accepted have their transports.
+
+    A transport that is made after ``Server.close()`` fails, and nothing closes its connection until it is collected
+    as garbage (cpython issue 109564).
+    """
+    for listener in server.sockets:
+        asyncio.get_running_loop().remove_reader(listener.fileno())
+    await asyncio.sleep(0)
+    server.close()
 
 
 async def discard(reader: asyncio.StreamReader) -> None:

@@ -1,11 +1,14 @@
-"""What a program no longer declares, and its page needs: `pulumi up` is red before Pulumi deletes it."""
+"""What a program no longer declares, and its page needs; and a destroy that ends half-way. One stack, in this order."""
 
+import json
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
 from local_cloud.engine.pulumi import PulumiFailed
+from local_cloud.providers.aws import ec2
 from tests.support.local_stack import LocalStack, local_stack
 
 TAKEN_OUT = yaml.safe_load(Path(__file__).with_name("deletions.yaml").read_text())
@@ -21,9 +24,6 @@ def stack(tmp_path_factory):
         stack.edit(GROUPS, KEEP, KEEP + MORE)
         stack.up(ecsEnabled="true")
         yield stack
-        # A resource with a hook after its deletion would make this need --run-program.
-        stack.destroy()
-        assert stack.resources() == []
 
 
 def refused(stack: LocalStack) -> str:
@@ -60,3 +60,58 @@ def test_what_the_page_does_not_need_is_deleted(stack):
     stack.edit(GROUPS, KEEP + MORE, KEEP)
     stack.up()
     assert len(before) - len(resources(stack)) == 2
+
+
+def ops(stack: LocalStack, *command: str) -> str:
+    """Run one of the commands that operate a stack, and return what it prints."""
+    done = stack.careapp(*command)
+    assert done.returncode == 1, done.stderr
+    return done.stdout
+
+
+def make_others(stack: LocalStack) -> tuple[str, dict[str, str]]:
+    """Make what somebody else has in the stack's VPC; return the VPC's id, and their ids by their kinds."""
+    named, calls = {"Filters": [{"Name": "tag:stack", "Values": [stack.name]}]}, stack.calls
+    [vpc] = calls("ec2", "describe_vpcs", named)["Vpcs"]
+    subnet, *_ = calls("ec2", "describe_subnets", named)["Subnets"]
+    at = {"SubnetId": subnet["SubnetId"], "Description": "somebody's function"}
+    card = calls("ec2", "create_network_interface", at)["NetworkInterface"]
+    table = calls("ec2", "create_route_table", {"VpcId": vpc["VpcId"]})["RouteTable"]
+    group = {"GroupName": "theirs", "Description": "theirs", "VpcId": vpc["VpcId"]}
+    return vpc["VpcId"], {
+        "network-interface": card["NetworkInterfaceId"],
+        "route-table": table["RouteTableId"],
+        "security-group": calls("ec2", "create_security_group", group)["GroupId"],
+    }
+
+
+def test_status_and_doctor_say_what_a_destroy_left_what_holds_it_and_how_it_ends(
+    stack, monkeypatch
+):
+    """With what somebody else has in the stack's VPC, `pulumi destroy` ends half-way."""
+    monkeypatch.setattr(ec2, "DETACH_SECONDS", 0.3)
+    vpc, others = make_others(stack)
+    with pytest.raises(PulumiFailed, match="DependencyViolation"):
+        stack.destroy()
+    assert stack.resources()
+    status, doctor = ops(stack, "status"), ops(stack, "doctor")
+    found = json.loads(ops(stack, "status", "--json"))["left"]
+    assert f"ec2 {vpc}" in found["resources"]
+    for said in (status, doctor):
+        assert "only parts of it are there" in said
+        assert [resource for resource in found["resources"] if resource not in said] == []
+        assert [other for other in others.values() if f"{other} is in its VPC" not in said] == []
+        assert "somebody's function" in said
+        assert "pulumi destroy -s poc" in said
+        assert "nothing is there" not in said
+        assert "There is no stack" not in said
+    found = re.findall(r"aws ec2 delete-([a-z-]+) .*--([a-z-]+-id) (\S+)", doctor)
+    assert [(kind, held) for kind, _, held in found] == list(others.items())
+    for kind, option, held in found:
+        word = "".join(each.title() for each in option.split("-"))
+        stack.calls("ec2", f"delete_{kind.replace('-', '_')}", {word: held})
+    # A resource with a hook after its deletion would make this need --run-program.
+    stack.destroy()
+    assert stack.resources() == []
+    assert "nothing is there" in ops(stack, "status")
+    assert "There is no stack careapp-poc" in ops(stack, "doctor")

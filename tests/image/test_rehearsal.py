@@ -37,7 +37,7 @@ SECOND = Edit(
 QUICK = (("taskCpu", "1024"), ("taskMemory", "2048"))
 """A container with a whole processor starts in a second."""
 SMALL = (("taskCpu", "256"), ("taskMemory", "512"))
-BROKEN = ("listens-on-loopback", "healthcheck-command", "crash-on-start", "read-only-root")
+BROKEN = ("listens-on-loopback", "healthcheck-command", "read-only-root")
 """Mistakes that only a container decides, and whose cures leave the app as it was."""
 ROW = re.compile(r"^\| `(?P<name>[\w-]+)` \| [^|]+ \| (?P<first>[^|]+) \|", re.MULTILINE)
 """A mistake in docs/faults.md, with the doctor's first finding in a rehearsal whose tasks are processes."""

@@ -166,10 +166,20 @@ def test_rules_beyond_the_account_s_quota_are_refused(
     program(**settings)
 
 
-def test_the_quota_is_not_asked_for_where_the_usual_one_is_enough(engine, program):
+@pytest.mark.parametrize(
+    "settings",
+    [{"allowedCidrs": f"pl-01234567,{addresses(5)}"}, {"allowedCidrs": addresses(30), **HTTPS}],
+)
+def test_the_quota_is_not_asked_for_where_the_usual_one_is_enough(
+    engine, had, refused, monkeypatch, settings
+):
+    """What is refused after the rules were counted ends the program before it declares 60 of them."""
+    warnings = []
+    monkeypatch.setattr(pulumi.log, "warn", lambda text, *_: warnings.append(text))
     engine.lookups[LIST] = clients()
-    program(allowedCidrs=f"pl-01234567,{addresses(5)}")
-    program(allowedCidrs=addresses(30), **HTTPS)
+    had()
+    assert "vpcCidr: 10.1.0.0/16 is refused" in refused(vpcCidr="10.1.0.0/16", **settings)
+    assert warnings == []
 
 
 class NotFound(grpc.RpcError):

@@ -26,7 +26,7 @@ from local_cloud.aws.ecs.placement import (
 from local_cloud.aws.rds import patches
 from local_cloud.aws.rds.database import Databases, open_port
 from local_cloud.machine.namespaces import Namespace
-from local_cloud.machine.sockets import Forwarder, Loop
+from local_cloud.machine.sockets import Forwarder, Loop, close_server
 
 CREDENTIALS_LIFE = timedelta(hours=6)
 SECRET = secrets.token_bytes(32)
@@ -47,7 +47,7 @@ class Metadata:
 
     async def stop(self) -> None:
         if self._server is not None:
-            self._server.close()
+            await close_server(self._server)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -39,7 +39,7 @@ from local_cloud.clock import Clock
 from local_cloud.machine.authority import Authority
 from local_cloud.machine.namespaces import TaskAddress
 from local_cloud.machine.problems import PROBLEMS
-from local_cloud.machine.sockets import LOOPBACK, Loop, check_free, is_free
+from local_cloud.machine.sockets import LOOPBACK, Loop, check_free, close_server, is_free
 
 if TYPE_CHECKING:
     from local_cloud.aws.ecs.placement import Placement
@@ -296,7 +296,7 @@ class Balancer:
 
     async def _close(self, each: Listening) -> None:
         if each.server is not None:
-            each.server.close()
+            await close_server(each.server)
         for client in list(each.clients):
             client.cancel()
 

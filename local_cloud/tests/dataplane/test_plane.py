@@ -1,5 +1,6 @@
 """The data plane: it starts or reports why not, and leaves no process, port and file."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -16,7 +17,7 @@ from local_cloud.aws import hooks
 from local_cloud.building.builder import ImageNotFound
 from local_cloud.clock import Clock
 from local_cloud.cloud.plane import DataPlane
-from local_cloud.machine.sockets import PortTaken
+from local_cloud.machine.sockets import Forwarder, PortTaken
 from local_cloud.tests.dataplane.conftest import own_mounts, own_networks
 from local_cloud.tests.dataplane.stack import alive, until
 
@@ -64,6 +65,25 @@ def test_clean_up_that_fails_is_logged_and_ends_no_other(tmp_path, caplog):
         ["first"],
         [ZeroDivisionError],
     )
+
+
+@pytest.mark.parametrize("turns", [2, 3, 4])
+def test_connection_that_comes_as_its_server_closes_is_closed_at_once(turns):
+    """At the first turn of the loop it is accepted, at the second it gets its transport (cpython issue 109564)."""
+
+    async def answer() -> bytes:
+        forwarder = Forwarder(listener, lambda: None)
+        await forwarder.start()
+        with socket.create_connection(listener.getsockname()) as client:
+            client.setblocking(False)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await forwarder.stop()
+            async with asyncio.timeout(2):
+                return await asyncio.get_running_loop().sock_recv(client, 1)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        assert asyncio.run(answer()) == b""
 
 
 def test_plane_starts_again_after_it_was_stopped_twice(tmp_path):
