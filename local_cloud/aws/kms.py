@@ -1,7 +1,7 @@
 """KMS where moto differs from AWS: a key's defaults, what its state and kind allow, and who may decrypt with it."""
 
 import json
-import re
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -25,7 +25,7 @@ def install() -> None:
     """Give new keys, and calls that name no policy of a key, their defaults. A second call changes nothing."""
     KmsBackend.create_key = _with_defaults  # type: ignore[method-assign]
     # API reference, PutKeyPolicy, PolicyName: without one it is "default".
-    responses._assert_default_policy = lambda name: _check_name(name or "default")
+    responses._assert_default_policy = lambda name: _check_name(name or "default")  # type: ignore[assignment]
 
 
 def _with_defaults(self: KmsBackend, *given: Any, **named: Any) -> Any:
@@ -69,20 +69,23 @@ def _encrypting(given: Params) -> Any:
     return hooks.backend("kms").keys[found]
 
 
-def _in_state(state: str, given: Params) -> str | None:
-    """Return a key in this state that a call names, or has encrypted the call's ciphertext."""
-    named = ("KeyId", "SourceKeyId", "DestinationKeyId", "TargetKeyId")
-    for find in (*(partial(_key, name=name) for name in named), _encrypting):
-        with suppress(KeyError):
-            if (key := find(given)).key_state == state:
-                return str(key.arn)
-    return None
+def _where(test: Callable[[Any], object]) -> Callable[[Params], Any]:
+    """Return what finds the first key of this kind that a call names, or that has encrypted the call's ciphertext."""
+    names = ("KeyId", "SourceKeyId", "DestinationKeyId", "TargetKeyId")
+    finds: list[Callable[[Params], Any]] = [partial(_key, name=name) for name in names]
+
+    def find_in(given: Params) -> Any:
+        for find in (*finds, _encrypting):
+            with suppress(KeyError):
+                if test(key := find(given)):
+                    return key
+        return None
+
+    return find_in
 
 
-def _absent(given: Params) -> str | None:
-    with suppress(KeyError):
-        return _key(given) and None
-    return str(given["KeyId"])
+def _of_another(usage: str) -> Callable[[Params], Any]:
+    return _where(lambda key: key.key_usage != usage)
 
 
 def _unusable(given: Params) -> tuple[str, str | None] | None:
@@ -103,9 +106,7 @@ def _incompatible(given: Params) -> tuple[str, str] | None:
 
 def _locked_out(given: Params) -> bool:
     """Return whether a key's policy lets no account change it. Which of them calls is not compared."""
-    named = [
-        each for each in statements(given) if {"*", "AWS"} & {*each.get("Principal", ("AWS",))}
-    ]
+    named = [each for each in statements(given) if {"*", "AWS"} & {*each.get("Principal", ["*"])}]
     return decide([{"Statement": named}], "kms:PutKeyPolicy", "*") != ALLOWED
 
 
@@ -115,18 +116,22 @@ ROTATION = "EnableKeyRotation DisableKeyRotation RotateKeyOnDemand"
 USED = f"kms {' '.join(USES.values())} CreateGrant {ROTATION}"
 # fmt: off
 REFUSALS: Refusals = {
-    "kms CreateGrant ListGrants RevokeGrant RetireGrant": (("NotFoundException", "Key '{}' does not exist", _absent),),
+    "kms CreateGrant ListGrants RevokeGrant RetireGrant": (
+        ("NotFoundException", "Key '{0[KeyId]}' does not exist", lambda p: p["KeyId"] and not _where(bool)(p) and p),
+    ),
     # Developer guide, "Key states of AWS KMS keys". A policy is also put while a key is pending deletion.
-    USED: (("DisabledException", "{} is disabled.", partial(_in_state, "Disabled")),),
+    USED: (("DisabledException", "{0.arn} is disabled.", _where(lambda key: key.key_state == "Disabled")),),
     f"{USED} CreateAlias DisableKey EnableKey GetPublicKey ScheduleKeyDeletion TagResource UntagResource UpdateAlias "
-    "UpdateKeyDescription": ((STATE, "{} is pending deletion.", partial(_in_state, "PendingDeletion")),),
+    "UpdateKeyDescription": (
+        (STATE, "{0.arn} is pending deletion.", _where(lambda key: key.key_state == "PendingDeletion")),
+    ),
     "kms CancelKeyDeletion": (
-        (STATE, "{} is not pending deletion.", lambda p: (key := _key(p)).key_state != "PendingDeletion" and key.arn),
+        (STATE, "{0.arn} is not pending deletion.", _where(lambda key: key.key_state != "PendingDeletion")),
     ),
     # Words recorded by LocalStack, test_error_messaging_for_invalid_keys and test_invalid_generate_mac.
     **{f"kms {operations}": (
         (USAGE, "{0.arn} key usage is {0.key_usage} which is not valid for this operation.",
-         lambda p, usage=usage: (key := _key(p)).key_usage != usage and key),
+         _of_another(usage)),
         (USAGE, "Algorithm {0[0]} is incompatible with key spec {0[1]}.", _incompatible),
         (WRONG, "Digest is invalid length for algorithm {}.", lambda p: (
             p.get("MessageType") == "DIGEST" and len(p["Message"]) * 8 != int(p["SigningAlgorithm"][-3:])
@@ -139,11 +144,14 @@ REFUSALS: Refusals = {
          lambda p: _key(p) is not _encrypting(p)),
     ),
     f"kms {ROTATION} GetKeyRotationStatus ListKeyRotations": (
-        (UNSUPPORTED, "{} is not a symmetric encryption key.", lambda p: (
-            (key := _key(p)).key_spec != SYMMETRIC and key.arn)),
+        (UNSUPPORTED, "{0.arn} is not a symmetric encryption key.", _where(
+            lambda key: key.key_spec != SYMMETRIC)),
+    ),
+    "kms ReplicateKey": (
+        (UNSUPPORTED, "{0.arn} is no multi-region key.", _where(lambda key: not key.multi_region)),
     ),
     "kms GetPublicKey": (
-        (UNSUPPORTED, "{} has no public key.", lambda p: re.match("SYMM|HMAC", (key := _key(p)).key_spec) and key.arn),
+        (UNSUPPORTED, "{0.arn} has no public key.", _where(lambda key: key.key_spec[:4] in "SYMM HMAC")),
     ),
     "kms GenerateRandom": ((WRONG, "NumberOfBytes is required.", lambda p: p.get("NumberOfBytes") is None),),
     "kms CreateGrant": (

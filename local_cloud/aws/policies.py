@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from moto.iam import models
@@ -44,15 +45,16 @@ def _is_texts(value: Any) -> bool:
 
 def _is_principal(value: Any) -> bool:
     types = {"AWS", "Federated", "Service", "CanonicalUser"}
-    named = isinstance(value, dict) and value and value.keys() <= types
-    return value == "*" or (named and all(map(_is_texts, value.values())))
+    named: dict[str, Any] = value if isinstance(value, dict) else {}
+    return value == "*" or (
+        bool(named) and named.keys() <= types and all(map(_is_texts, named.values()))
+    )
 
 
 def _is_condition(value: Any) -> bool:
-    keys = value.values() if isinstance(value, dict) else [None]
-    if not all(isinstance(each, dict) for each in keys):
+    if not isinstance(value, dict) or not all(isinstance(keys, dict) for keys in value.values()):
         return False
-    values = [each for key in keys for named in key.values() for each in listed(named)]
+    values = [each for keys in value.values() for key in keys.values() for each in listed(key)]
     return all(isinstance(each, str | int | float) for each in values)
 
 
@@ -104,15 +106,12 @@ PRINCIPALS = {
 
 def unknown_principal(principal: Any) -> str | None:
     """Return a principal that is none, or of this account and not there. IAM looks up those of other accounts, too."""
-    iam = backend("iam")
-    own = rf"(?!arn:aws:iam::{ACCOUNT}:(role|user)/).*"
-    known = {own: {entity.arn for entity in (*iam.roles.values(), *iam.users.values())}}
+    iam, own = backend("iam"), rf"arn:aws:iam::{ACCOUNT}:(role|user)/"
+    known = {entity.arn for entity in (*iam.roles.values(), *iam.users.values())}
     for kind, names in principal.items() if isinstance(principal, dict) else ():
         for name in listed(names):
-            if other_than(PRINCIPALS.get(kind, ".*"), name) or other_than(own, name) not in (
-                None,
-                *known[own],
-            ):
+            absent = re.match(own, name) and name not in known
+            if absent or other_than(PRINCIPALS.get(kind, ".*"), name):
                 return f'"{kind}":"{name}"'
     return None
 
@@ -176,10 +175,11 @@ def statements(given: Params) -> list[Params]:
 KINDS = {"Role": "roles", "User": "users", "Group": "groups", "Policy": "managed_policies"}
 
 
-def _names(kind: str) -> set[str]:
-    """Return the account's names of one kind: "Names are not distinguished by case" (API reference, CreateRole)."""
-    found = getattr(backend("iam"), KINDS[kind]).values()
-    return {each.name.lower() for each in found if ACCOUNT in each.arn}
+def _taken(kind: str, given: Params) -> str | None:
+    """Return a name that exists: "Names are not distinguished by case" (API reference, CreateRole)."""
+    found, name = getattr(backend("iam"), KINDS[kind]).values(), str(given[f"{kind}Name"])
+    taken = {each.name.lower() for each in found if ACCOUNT in each.arn}
+    return name if name.lower() in taken else None
 
 
 def _linked(given: Params) -> str | None:
@@ -193,11 +193,8 @@ def _unassumable(given: Params) -> str | None:
     arn = given["RoleArn"]
     found = listed((trust_of(arn) or {}).get("Statement", ()))
     allowed = [each.get("Principal", ()) for each in found if each["Effect"] == "Allow"]
-    return (
-        arn
-        if f"::{ACCOUNT}:" in arn and not any({"*", "AWS"} & {*each} for each in allowed)
-        else None
-    )
+    trusts = any({"*", "AWS"} & {*principal} for principal in allowed)
+    return None if trusts or f"::{ACCOUNT}:" not in arn else arn
 
 
 MALFORMED, LIMIT, CONFLICT = "MalformedPolicyDocument", "LimitExceeded", "DeleteConflict"
@@ -211,19 +208,13 @@ SID = "Statement IDs (SID) must be alpha-numeric. Check that your input satisfie
 # fmt: off
 REFUSALS: Refusals = {
     **{f"iam Create{kind}": (
-        ("EntityAlreadyExists", "{} already exists.",
-         lambda p, kind=kind: (name := p[f"{kind}Name"]).lower() in _names(kind) and name),
+        ("EntityAlreadyExists", "{} already exists.", partial(_taken, kind)),
     ) for kind in KINDS},
-    "iam ListInstanceProfilesForRole": (
-        (ABSENT, "{} cannot be found.", lambda p: (name := p["RoleName"]).lower() not in _names("Role") and name),
-    ),
-    "iam ListEntitiesForPolicy": (
-        (ABSENT, "Policy {} was not found.", lambda p: (
-            (arn := p["PolicyArn"]) not in backend("iam").managed_policies and arn)),
-    ),
+    # moto's own look-ups raise NoSuchEntity.
+    "iam ListInstanceProfilesForRole": ((ABSENT, "", lambda p: not backend("iam").get_role(p["RoleName"])),),
+    "iam ListEntitiesForPolicy": ((ABSENT, "", lambda p: not backend("iam").get_policy(p["PolicyArn"])),),
     "iam DeleteOpenIDConnectProvider": (
-        (ABSENT, "{} cannot be found.", lambda p: (
-            (arn := p["OpenIDConnectProviderArn"]) not in backend("iam").open_id_providers and arn)),
+        (ABSENT, "", lambda p: not backend("iam").get_open_id_connect_provider(p["OpenIDConnectProviderArn"])),
     ),
     # IAM user guide, "IAM and AWS STS quotas".
     "iam CreatePolicy CreatePolicyVersion": (
@@ -312,7 +303,9 @@ REFUSALS: Refusals = {
         ("ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
          lambda p: f"::{ACCOUNT}:" in p["RoleArn"] and int(p.get("DurationSeconds") or 0) > int(
              backend("iam").get_role_by_arn(p["RoleArn"]).max_session_duration)),
-        (MALFORMED, "{}", lambda p: p.get("Policy") and malformed(p["Policy"])),
+    ),
+    "sts AssumeRole GetFederationToken": (
+        (MALFORMED, "{}", lambda p: p.get("Policy") and malformed(p["Policy"], ("Action", "Resource"))),
     ),
 }
 # fmt: on
