@@ -84,8 +84,8 @@ def _where(test: Callable[[Any], object]) -> Callable[[Params], Any]:
     return find_in
 
 
-def _of_another(usage: str) -> Callable[[Params], Any]:
-    return _where(lambda key: key.key_usage != usage)
+def _of_another(usage: str) -> Callable[[Any], object]:
+    return lambda key: key.key_usage != usage
 
 
 def _unusable(given: Params) -> tuple[str, str | None] | None:
@@ -112,46 +112,42 @@ def _locked_out(given: Params) -> bool:
 
 WRONG, STATE, USAGE = "ValidationException", "KMSInvalidStateException", "InvalidKeyUsageException"
 UNSUPPORTED, MALFORMED = "UnsupportedOperationException", "MalformedPolicyDocumentException"
+CRYPTOGRAPHIC = " ".join(USES.values())
 ROTATION = "EnableKeyRotation DisableKeyRotation RotateKeyOnDemand"
-USED = f"kms {' '.join(USES.values())} CreateGrant {ROTATION}"
 # fmt: off
+KINDS: tuple[tuple[str, str, str, Callable[[Any], object]], ...] = (
+    ("DisabledException", "is disabled", f"{CRYPTOGRAPHIC} CreateGrant {ROTATION}",
+     lambda key: key.key_state == "Disabled"),
+    (STATE, "is pending deletion", f"{CRYPTOGRAPHIC} CreateGrant {ROTATION} CreateAlias DisableKey EnableKey "
+     "GetPublicKey ScheduleKeyDeletion TagResource UntagResource UpdateAlias UpdateKeyDescription",
+     lambda key: key.key_state == "PendingDeletion"),
+    (STATE, "is not pending deletion", "CancelKeyDeletion", lambda key: key.key_state != "PendingDeletion"),
+    (UNSUPPORTED, "is not a symmetric encryption key", f"{ROTATION} GetKeyRotationStatus ListKeyRotations",
+     lambda key: key.key_spec != SYMMETRIC),
+    (UNSUPPORTED, "is not a multi-region primary key", "ReplicateKey", lambda key: not key.multi_region),
+    (UNSUPPORTED, "has no public key", "GetPublicKey", lambda key: key.key_spec[:4] in ("SYMM", "HMAC")),
+    # Words recorded by LocalStack, test_error_messaging_for_invalid_keys.
+    *((USAGE, "key usage is {0.key_usage} which is not valid for this operation", names, _of_another(usage))
+      for usage, names in USES.items()),
+)
+"""What keys AWS refuses in which operations: the code, the words, the operations and the kind of key (developer guide,
+"Key states of AWS KMS keys", by which a policy is also put while a key is pending deletion)."""
 REFUSALS: Refusals = {
+    **{f"kms {names}": ((code, f"{{0.arn}} {words}.", _where(test)),) for code, words, names, test in KINDS},
     "kms CreateGrant ListGrants RevokeGrant RetireGrant": (
         ("NotFoundException", "Key '{0[KeyId]}' does not exist", lambda p: p["KeyId"] and not _where(bool)(p) and p),
     ),
-    # Developer guide, "Key states of AWS KMS keys". A policy is also put while a key is pending deletion.
-    USED: (("DisabledException", "{0.arn} is disabled.", _where(lambda key: key.key_state == "Disabled")),),
-    f"{USED} CreateAlias DisableKey EnableKey GetPublicKey ScheduleKeyDeletion TagResource UntagResource UpdateAlias "
-    "UpdateKeyDescription": (
-        (STATE, "{0.arn} is pending deletion.", _where(lambda key: key.key_state == "PendingDeletion")),
-    ),
-    "kms CancelKeyDeletion": (
-        (STATE, "{0.arn} is not pending deletion.", _where(lambda key: key.key_state != "PendingDeletion")),
-    ),
-    # Words recorded by LocalStack, test_error_messaging_for_invalid_keys and test_invalid_generate_mac.
-    **{f"kms {operations}": (
-        (USAGE, "{0.arn} key usage is {0.key_usage} which is not valid for this operation.",
-         _of_another(usage)),
+    f"kms {CRYPTOGRAPHIC}": (  # Words recorded by LocalStack, test_invalid_generate_mac and test_sign_verify.
         (USAGE, "Algorithm {0[0]} is incompatible with key spec {0[1]}.", _incompatible),
         (WRONG, "Digest is invalid length for algorithm {}.", lambda p: (
             p.get("MessageType") == "DIGEST" and len(p["Message"]) * 8 != int(p["SigningAlgorithm"][-3:])
             and p["SigningAlgorithm"])),
         (WRONG, "An encryption context goes with symmetric encryption keys.", lambda p: (
             p.get("EncryptionContext") and _key(p).key_spec != SYMMETRIC)),
-    ) for usage, operations in USES.items()},
+    ),
     "kms Decrypt": (
         ("IncorrectKeyException", "The key ID in the request does not identify a CMK that can perform this operation.",
          lambda p: _key(p) is not _encrypting(p)),
-    ),
-    f"kms {ROTATION} GetKeyRotationStatus ListKeyRotations": (
-        (UNSUPPORTED, "{0.arn} is not a symmetric encryption key.", _where(
-            lambda key: key.key_spec != SYMMETRIC)),
-    ),
-    "kms ReplicateKey": (
-        (UNSUPPORTED, "{0.arn} is no multi-region key.", _where(lambda key: not key.multi_region)),
-    ),
-    "kms GetPublicKey": (
-        (UNSUPPORTED, "{0.arn} has no public key.", _where(lambda key: key.key_spec[:4] in "SYMM HMAC")),
     ),
     "kms GenerateRandom": ((WRONG, "NumberOfBytes is required.", lambda p: p.get("NumberOfBytes") is None),),
     "kms CreateGrant": (

@@ -243,8 +243,8 @@ REFUSALS: Refusals = {
             each.keys() & {"Principal", "NotPrincipal"} for each in statements(p))),
     ),
     "iam PutRolePolicy": (
-        (LIMIT, "Maximum policy size of 10240 bytes exceeded for role {}",
-         lambda p: _size(p) > 10240 and p["RoleName"]),
+        (LIMIT, "Maximum policy size of 10240 bytes exceeded for role {}", lambda p: (
+            _size(p) > 10240 and p["RoleName"])),
     ),
     "iam AttachRolePolicy AttachUserPolicy AttachGroupPolicy": (
         # Recorded by LocalStack, test_role_attach_policy.
