@@ -139,12 +139,12 @@ def test_mistake_is_red_at_once_with_its_cause_first_and_goes_as_it_says(
     assert shop.page() == (200, "<h1>0 orders</h1>")
     with shop.mistaken(mistake):
         red = shop.pulumi(*UP, code=1)
-        findings = [finding for finding in shop.findings() if finding["title"] in red]
-    first = min(findings, key=lambda each: red.index(each["title"]), default={"id": red})
+        findings = [finding for finding in shop.findings() if heading(finding) in red]
+    first = min(findings, key=lambda each: red.index(heading(each)), default={"id": red})
     assert first["id"] == mistake["cause"]
     if os.environ.get("RECORD") and mistake["cause"] == PICTURED:
         draw(red)
-    for command in commands(red, first["title"]):
+    for command in commands(red, first):
         shop.typed(command)
     shop.pulumi(*UP, "--refresh")
     if "left" in mistake:  # What the cure has made besides the program, a person takes away.
@@ -160,9 +160,14 @@ def draw(red: str) -> None:
     PICTURE.write_text(re.sub(r"@font-face {.*?}\s*", "", drawn, flags=re.S))
 
 
-def commands(red: str, title: str) -> list[str]:
+def heading(finding: dict[str, str]) -> str:
+    """Return how a finding begins on the doctor's screen; the verdict above may have its title, too."""
+    return f"] {finding['title']}"
+
+
+def commands(red: str, finding: dict[str, str]) -> list[str]:
     """Return the commands of a finding's first fix, as they are printed."""
-    body = SEPARATOR.split(red.partition(title)[2])[0]
+    body = SEPARATOR.split(red.partition(heading(finding))[2])[0]
     _, *fixes = re.split(r"^ +Do: ", body, flags=re.M)
     return COMMAND.findall(fixes[0]) if fixes else []
 
