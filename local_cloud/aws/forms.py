@@ -19,6 +19,7 @@ CODES = {
     "rds": "InvalidParameterValue",
     "ecs RegisterTaskDefinition": "ClientException",
     "iam CreateOpenIDConnectProvider": "InvalidInput",
+    **dict.fromkeys(("kms CreateKey", "kms TagResource"), "TagException"),
     "s3 PutBucketCors": "InvalidRequest",
     "s3 PutBucketLifecycleConfiguration": "InvalidArgument",
     "s3 PutBucketLifecycle": "InvalidArgument",
@@ -201,7 +202,12 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
         "PutParameterRequest.Value": ".+",
     },
     "events": {"PutTargetsRequest.Targets": 5, "DeadLetterConfig.Arn": r"arn:aws:sqs:.+"},
-    "iam": {"Url": "https://.+", "ClientIDList": 100, "ThumbprintList": 5},
+    "iam": {  # API reference, CreateOpenIDConnectProvider
+        "Url": r"https://[^:?#/]+(/[^:?#]*)?",
+        "ClientIDList": 100,
+        "ThumbprintList": "[0-9A-Fa-f]{40}",
+    },
+    "sts": {"PolicyArns": 10},  # API reference, AssumeRole
     "logs": {
         "CreateLogGroupRequest.logGroupName": "(?!aws/).+",
         "MetricTransformation.dimensions": 3,
@@ -369,5 +375,5 @@ def keeps(form: Form, value: object) -> bool:
     if isinstance(form, range):
         return bool(re.fullmatch(r"-?\d+", text)) and int(text) in form
     if isinstance(form, str):
-        return re.fullmatch(form, text, re.DOTALL) is not None
+        return re.fullmatch(form, text, re.DOTALL | re.ASCII) is not None
     return form(text) if callable(form) else text in form

@@ -34,7 +34,7 @@ CODES = {
 JAVA = {
     r"\p{L}\p{M}\p{N}\p{P}\p{S}\p{Zs}": r"\x20-\U0010FFFF",
     r"\p{L}\p{Z}\p{N}\p{P}\p{M}": r"\x20-\U0010FFFF",
-    r"\p{L}\p{Z}\p{N}": r"\w\s",
+    r"\p{L}\p{Z}\p{N}": r"\w\s\x80-\U0010FFFF",
     r"\p{Print}+": r"[\x20-\x7e]+",
     r"\p{ASCII}+": r"[\x00-\x7f]+",
     r"\p{Alnum}": "a-zA-Z0-9",
@@ -141,4 +141,4 @@ def _made(shape: Shape) -> Iterator[Constraint]:
 def compiled_pattern(pattern: str) -> re.Pattern[str]:
     for java, python in JAVA.items():
         pattern = pattern.replace(java, python)
-    return re.compile(pattern, re.DOTALL)
+    return re.compile(pattern, re.DOTALL | re.ASCII)

@@ -1,7 +1,7 @@
 """What the smaller services refuse and moto takes: the rows that their own files do not have."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from ipaddress import ip_address
 from itertools import pairwise
 from typing import Any
@@ -12,38 +12,11 @@ from local_cloud.aws.policies import is_public, malformed
 from local_cloud.aws.policy_evaluation import listed, read
 from local_cloud.aws.schedule_expressions import is_schedule
 
-PRINCIPAL = r"\*|\d{12}|arn:aws[\w-]*:(iam|sts)::.+|AIDA\w+|AROA\w+"
-WRONG, LIMIT = "ValidationException", "LimitExceeded"
+WRONG = "ValidationException"
 TIER = (
     "Standard tier parameters support a maximum parameter value of 4096 characters. To create a larger parameter "
     "value, upgrade the parameter to use the advanced-parameter tier."
 )
-
-
-def _text(given: Params) -> str:
-    return given.get("AssumeRolePolicyDocument") or given.get("PolicyDocument") or ""
-
-
-def _document(given: Params) -> str:
-    """Return a policy without white space, which IAM does not count (IAM user guide, "IAM and AWS STS quotas")."""
-    return re.sub(r"\s", "", _text(given))
-
-
-def _statements(given: Params) -> Sequence[Params]:
-    return listed((read(_text(given)) or {}).get("Statement", ()))
-
-
-def _unknown_principal(given: Params) -> str | None:
-    """Return a principal that is none, or of this account and not there. IAM looks up those of other accounts, too."""
-    iam = backend("iam")
-    known = {each.arn for each in (*iam.roles.values(), *iam.users.values())}
-    own = rf"(?!arn:aws:iam::{ACCOUNT}:(role|user)/).*"
-    for each in _statements(given):
-        named = each["Principal"].get("AWS", ()) if isinstance(each.get("Principal"), dict) else ()
-        for name in map(str, listed(named)):
-            if other_than(PRINCIPAL, name) or (other_than(own, name) and name not in known):
-                return name
-    return None
 
 
 def _version(text: str) -> int:
@@ -119,29 +92,14 @@ SUBSCRIPTION: Mapping[str, Form] = {
 }
 """Those of a subscription (API reference, SetSubscriptionAttributes)."""
 CONFIGURATIONS = ("StepScaling", "TargetTrackingScaling")
-KEY_USAGES = {
-    "SYMMETRIC": ("ENCRYPT_DECRYPT", None),
-    "HMAC": ("GENERATE_VERIFY_MAC",),
-    "RSA": ("ENCRYPT_DECRYPT", "SIGN_VERIFY"),
-    "ECC": ("SIGN_VERIFY", "KEY_AGREEMENT"),
-}
 
 
 def _secret(given: Params) -> Any:
     return backend("secretsmanager").secrets[given["SecretId"]]
 
 
-def _key(given: Params) -> Any:
-    kms = backend("kms")
-    return kms.keys[kms.any_id_to_key_id(given["KeyId"])]
-
-
 def _managed(secret: Any) -> Any:
     return secret.owning_service and secret.name
-
-
-def _policy(given: Params) -> Any:
-    return backend("iam").managed_policies.get(given["PolicyArn"])
 
 
 def _wrong_attribute(forms: Mapping[str, Form], given: Params) -> str | None:
@@ -152,13 +110,6 @@ def _wrong_attribute(forms: Mapping[str, Form], given: Params) -> str | None:
         return "AttributeName"
     fits = keeps(form, value) and (form != JSON or not value or read(value) is not None)
     return None if fits else f"{name}: {value}"
-
-
-def _unusable(given: Params) -> tuple[str, str | None] | None:
-    """Return the specification and the usage of a key where the first one can't have the other."""
-    spec, usage = given.get("KeySpec") or "SYMMETRIC_DEFAULT", given.get("KeyUsage")
-    usages = next((each for begin, each in KEY_USAGES.items() if spec.startswith(begin)), ())
-    return (spec, usage) if usages and usage not in usages else None
 
 
 def _wrong_lifecycle(given: Params) -> str | None:
@@ -200,79 +151,11 @@ def _immutable(given: Params) -> bool:
 
 # fmt: off
 REFUSALS: Refusals = {
-    # IAM user guide, "IAM and AWS STS quotas".
-    "iam CreatePolicy CreatePolicyVersion": (
-        (LIMIT, "Cannot exceed quota for PolicySize: 6144", lambda p: len(_document(p)) > 6144),
-    ),
-    "iam CreateRole UpdateAssumeRolePolicy": (
-        (LIMIT, "Cannot exceed quota for ACLSizePerRole: 2048", lambda p: len(_document(p)) > 2048),
-        ("MalformedPolicyDocument", "{}", lambda p: malformed(_text(p))),
-        # IAM user guide, "IAM JSON policy elements reference"
-        ("MalformedPolicyDocument", "Has prohibited field Resource", lambda p: any(
-            statement.keys() & {"Resource", "NotResource"} for statement in _statements(p))),
-        ("MalformedPolicyDocument", "Missing required field Principal", lambda p: any(
-            not each.keys() & {"Principal", "NotPrincipal"} for each in _statements(p))),
-        # hashicorp/terraform-provider-aws issue 8905
-        ("MalformedPolicyDocument", 'Invalid principal in policy: "AWS":"{}"', _unknown_principal),
-        ("MalformedPolicyDocument", "AssumeRole policy may only specify STS AssumeRole actions.", lambda p: any(
-            not str(action).lower().startswith("sts:") for each in _statements(p)
-            for action in listed(each.get("Action", "sts:")))),
-    ),
-    "iam AttachRolePolicy": (
-        (LIMIT, "Cannot exceed quota for PoliciesPerRole: 10", lambda p: len(
-            held := backend("iam").get_role(p["RoleName"]).managed_policies) >= 10 and p["PolicyArn"] not in held),
-    ),
     "acm RequestCertificate": (  # API reference, DomainValidationOption
         ("InvalidDomainValidationOptionsException", "The validation domain {} is not the domain or above it.",
          lambda p: next((
              option["ValidationDomain"] for option in p.get("DomainValidationOptions") or ()
              if not f".{option['DomainName']}".endswith(f".{option['ValidationDomain']}")), None)),
-    ),
-    "iam PutRolePolicy CreatePolicy CreatePolicyVersion PutUserPolicy": (
-        ("MalformedPolicyDocument", "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the "
-         "regular expression [0-9A-Za-z]*", lambda p: any(
-             other_than("[0-9A-Za-z]*", each.get("Sid")) for each in _statements(p))),
-        ("MalformedPolicyDocument", "Policy document should not specify a principal.", lambda p: any(
-            each.keys() & {"Principal", "NotPrincipal"} for each in _statements(p))),
-    ),
-    "iam CreateRole PutRolePermissionsBoundary": (
-        ("NoSuchEntity", "Scope ARN: {} does not exist or is not attachable.", lambda p: (
-            (arn := p.get("PermissionsBoundary") or "").startswith("arn:aws:iam::aws:")
-            and arn not in backend("iam").managed_policies and arn)),
-    ),
-    "iam DeletePolicy": (
-        ("DeleteConflict", "Cannot delete a policy attached to entities.",
-         lambda p: (policy := _policy(p)) and policy.attachment_count),
-        ("DeleteConflict", "This policy has more than one version. Before you delete a policy, you must delete the "
-         "policy's versions. The default version is deleted with the policy.",
-         lambda p: (policy := _policy(p)) and len(policy.versions) > 1),
-    ),
-    "iam PutRolePolicy": (
-        (LIMIT, "Maximum policy size of 10240 bytes exceeded for role {}",
-         lambda p: len(_document(p)) > 10240 and p["RoleName"]),
-    ),
-    "kms Encrypt Decrypt GenerateDataKey": (
-        ("DisabledException", "{} is disabled.",
-         lambda p: (key := _key(p)).key_state == "Disabled" and key.arn),
-    ),
-    "kms EnableKeyRotation": (
-        ("UnsupportedOperationException", "{} is not a symmetric encryption key.",
-         lambda p: (key := _key(p)).key_spec != "SYMMETRIC_DEFAULT" and key.arn),
-    ),
-    "kms PutKeyPolicy CreateKey": (
-        ("MalformedPolicyDocumentException", "{}",
-         lambda p: p.get("Policy") and malformed(p["Policy"], has_statement=True)),
-    ),
-    "kms CreateKey": (  # API reference, CreateKey, KeyUsage
-        (WRONG, "KeyUsage {0[1]} is not compatible with KeySpec {0[0]}", _unusable),
-    ),
-    "kms CancelKeyDeletion": (
-        ("KMSInvalidStateException", "{} is not pending deletion.",
-         lambda p: (key := _key(p)).key_state != "PendingDeletion" and key.arn),
-    ),
-    "kms EnableKey DisableKey ScheduleKeyDeletion PutKeyPolicy CreateGrant EnableKeyRotation TagResource": (
-        ("KMSInvalidStateException", "{} is pending deletion.",
-         lambda p: (key := _key(p)).key_state == "PendingDeletion" and key.arn),
     ),
     "ecr PutImage": (
         ("RepositoryNotFoundException",
@@ -362,7 +245,7 @@ REFUSALS: Refusals = {
     "sns SetTopicAttributes": (
         ("InvalidParameter", "Invalid parameter: Policy Error: {}", lambda p: (
             p["AttributeName"] == "Policy" and p.get("AttributeValue")
-            and malformed(p["AttributeValue"], has_statement=True))),
+            and malformed(p["AttributeValue"], ("Principal",)))),
         ("InvalidParameter", "Invalid parameter: {}", lambda p: _wrong_attribute(TOPIC, p)),
     ),
     "sns SetSubscriptionAttributes": (

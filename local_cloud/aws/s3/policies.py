@@ -14,10 +14,6 @@ NAME = re.compile(
 )
 SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
 """S3 User Guide, "General purpose bucket naming rules"."""
-REQUIRED = (
-    *(("Effect",), ("Principal", "NotPrincipal")),
-    *(("Action", "NotAction"), ("Resource", "NotResource")),
-)
 
 
 def check_name(bucket: str) -> None:
@@ -34,7 +30,8 @@ def check(bucket: str, body: bytes) -> None:
     if policy is None:
         words = "Policies must be valid JSON and the first byte must be '{'"
         raise Refused("MalformedPolicy", words)
-    if problem := next(_problems(bucket, policy), None) or malformed(body):
+    needs = ("Effect", "Principal", "Action", "Resource")
+    if problem := malformed(body, needs) or next(_problems(bucket, policy), None):
         raise Refused("MalformedPolicy", problem)
     found = backend("s3").buckets.get(bucket)
     block = found.public_access_block if found is not None else None
@@ -44,14 +41,8 @@ def check(bucket: str, body: bytes) -> None:
 
 
 def _problems(bucket: str, policy: Mapping[str, Any]) -> Iterator[str]:
-    if not policy.get("Statement"):
-        yield "Missing required field Statement"
-        return
     own = (f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/")
     for each in listed(policy["Statement"]):
-        for names in REQUIRED:
-            if not any(name in each for name in names):
-                yield f"Missing required field {names[0]}"
         for resource in listed(each.get("Resource", each.get("NotResource", ()))):
             if resource != own[0] and not str(resource).startswith(own[1]):
                 yield "Policy has invalid resource"

@@ -142,7 +142,10 @@ def client(calls, service, keys):
 
 
 def test_keys_of_users_and_of_assumed_roles_sign(calls, aws):
-    user, trust = unique("user"), document({"Effect": "Allow", "Principal": {"AWS": "*"}})
+    user, trust = (
+        unique("user"),
+        document({"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}),
+    )
     aws.iam.create_user(UserName=user)
     key = aws.iam.create_access_key(UserName=user)
     keys = (key["AccessKeyId"], key["SecretAccessKey"])
