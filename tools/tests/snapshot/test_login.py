@@ -37,22 +37,20 @@ def asked(provider, secret=None, page=PAGE, known=f"{PAGE}/oauth2/idpresponse", 
     return found
 
 
-def test_the_right_client_is_only_refused_its_made_up_code(provider):
-    found = asked(provider)
-    assert (found.status, found.error) == (200, "invalid_grant")
+@pytest.mark.parametrize(
+    ("given", "status", "error"),
+    [
+        ({}, 200, "invalid_grant"),  # the code is made up
+        ({"secret": "w:r+o n%g"}, 200, "invalid_client"),
+        ({"secret": a.DENIED}, 200, ""),
+        ({"known": "https://elsewhere.example.com/"}, 400, "invalid_grant"),
+    ],
+    ids=["the right client", "a wrong secret", "a secret that may not be read", "an unknown address"],
+)  # fmt: skip
+def test_client_and_address_are_tried_as_the_load_balancer_does(provider, given, status, error):
+    found = asked(provider, **given)
+    assert (found.status, found.error) == (status, error)
     assert found.callback == f"{PAGE}/oauth2/idpresponse"
-
-
-def test_a_wrong_secret_is_an_invalid_client(provider):
-    assert asked(provider, secret="w:r+o n%g").error == "invalid_client"
-
-
-def test_an_address_that_the_provider_does_not_know_is_refused(provider):
-    assert asked(provider, known="https://elsewhere.example.com/").status == 400
-
-
-def test_a_secret_that_may_not_be_read_says_nothing_of_the_client(provider):
-    assert asked(provider, secret=a.DENIED).error == ""
 
 
 def test_a_provider_that_cannot_be_reached_from_here_is_a_problem_of_here(provider):
