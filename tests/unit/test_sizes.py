@@ -144,9 +144,6 @@ def test_days_of_log_retention_are_those_of_the_logs_api():
     assert tuple(map(int, re.findall(r"\d+", published))) == LOG_DAYS
 
 
-GIB = 1024**3
-
-
 def known(instance_class):
     try:
         return database.database_memory(instance_class)

@@ -22,7 +22,6 @@ VPC, GROUP = "ec2/vpc", "ec2/securityGroup"
 SERVICE, DEFINITION = "ecs/service", "ecs/taskDefinition"
 INSTANCE, DATABASE = "ec2/instance", "rds/instance"
 LOG_GROUP, TARGET_GROUP = "cloudwatch/logGroup", "lb/targetGroup"
-RULE = "vpc/securityGroupIngressRule"
 SMALL = {"cidrBlock": "10.9.0.0/16"}
 
 
