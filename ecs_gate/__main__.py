@@ -1,7 +1,5 @@
 """The command `ecs-gate`: follows a roll-out of an ECS service, and says what is wrong with one."""
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import json

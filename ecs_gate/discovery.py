@@ -1,7 +1,5 @@
 """Finds everything about a service from the names of its cluster and of itself: what AWS's own answers refer to."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """Diagnose a service: read it from AWS, run all checks, rank the findings."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from ecs_gate import checks

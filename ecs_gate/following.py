@@ -1,7 +1,5 @@
 """Follows a roll-out of a service of which cluster and name are known, and asks the doctor at its end."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 

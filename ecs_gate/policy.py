@@ -1,7 +1,5 @@
 """The IAM policy that a command needs: an action for each operation of AWS that it calls."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

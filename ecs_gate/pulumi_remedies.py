@@ -1,7 +1,5 @@
 """Cures and advice of a service that a Pulumi program declares."""
 
-from __future__ import annotations
-
 from ecs_gate.owner import Advice
 from ecs_gate.remedies import Remedies
 from ecs_gate.text import Text, t

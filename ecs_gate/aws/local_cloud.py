@@ -1,7 +1,5 @@
 """Tells whether this process calls a local cloud, and what that says of its clock and its listeners."""
 
-from __future__ import annotations
-
 import json
 import os
 import time

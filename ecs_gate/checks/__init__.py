@@ -1,7 +1,5 @@
 """All checks: pure functions from a case to findings; causes turn what they explain into consequences."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 

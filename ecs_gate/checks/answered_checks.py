@@ -1,7 +1,5 @@
 """Check failed health checks with a wrong status or a timeout."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

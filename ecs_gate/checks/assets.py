@@ -1,7 +1,5 @@
 """Check the page's stylesheets and scripts: without them users get a page that does not work, with status 200."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from ecs_gate.checks.running import NO_PAGE

@@ -1,7 +1,5 @@
 """Check Fargate's capacity: the account's quota, task placement, failed and missing tasks."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Iterator

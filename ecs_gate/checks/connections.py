@@ -3,8 +3,6 @@
 An app that leaks connections works until there are no more.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import timedelta
 

@@ -1,7 +1,5 @@
 """Check containers that ended: exit codes, memory, and the cause in their log."""
 
-from __future__ import annotations
-
 import re
 import shlex
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Check the database: its status, and whether the task definition refers to it correctly."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace

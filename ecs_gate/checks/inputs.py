@@ -1,7 +1,5 @@
 """Check what a task definition names: the image, the secrets, the log group, the bucket for the app's files."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

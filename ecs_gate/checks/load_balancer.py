@@ -1,7 +1,5 @@
 """Check the load balancer: its rules, certificate, target group and subnets."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 

@@ -1,7 +1,5 @@
 """Name the cause that a line of a log names, and its fix: it beats what a status, a time or an exit code suggests."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Check the login: the load balancer's way to the provider, its client there, and whether the page asks for it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from ecs_gate.diagnosis.case import Case

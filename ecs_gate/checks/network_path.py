@@ -1,7 +1,5 @@
 """Check security groups and network ACLs of each connection: internet, load balancer, task, database."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 

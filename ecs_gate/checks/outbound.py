@@ -1,7 +1,5 @@
 """Check the tasks' connections to AWS's services: routes, NAT gateways, public addresses, HTTPS."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from ecs_gate.checks import network_path

@@ -1,7 +1,5 @@
 """Check that the load balancer has the tasks that run."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import timedelta
 

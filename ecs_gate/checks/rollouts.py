@@ -1,7 +1,5 @@
 """Check the service as a whole: scaled to zero, deleted, rolled back, or in a roll-out."""
 
-from __future__ import annotations
-
 import re
 import shlex
 from collections.abc import Iterable, Iterator

@@ -1,7 +1,5 @@
 """Check running tasks by log, metrics and page: ECS keeps a task whose /health works and whose pages fail."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """Check failed health checks without an answer: wrong port, address or protocol, or a slow start."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import ip_address

@@ -4,8 +4,6 @@ Flask, Flask-Migrate, Alembic, SQLAlchemy, Django, Celery, gunicorn, uWSGI, Wait
 themselves: tools/tests/doctor/logged.txt has their real lines, logged.py the versions.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """Read an app's log lines: requests, errors, tracebacks, and where the app listens."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Container, Iterable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """Evaluate security groups, routes and network ACLs of a snapshot as AWS does: which connections they allow."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, collapse_addresses

@@ -1,7 +1,5 @@
 """The screen of a diagnosis, and its JSON."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import Any

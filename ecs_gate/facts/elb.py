@@ -1,7 +1,5 @@
 """Elastic Load Balancing: matchers, path patterns, logins; and how ECS's circuit breaker counts."""
 
-from __future__ import annotations
-
 import math
 from fnmatch import fnmatchcase
 from urllib.parse import urlsplit

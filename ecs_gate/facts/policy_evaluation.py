@@ -4,8 +4,6 @@ The local cloud decides by code of its own: the doctor must be able to contradic
 in both alike.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase

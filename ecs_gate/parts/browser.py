@@ -1,7 +1,5 @@
 """An HTTP client that requests URLs of one load balancer as a browser does, at the load balancer's own address."""
 
-from __future__ import annotations
-
 import contextlib
 import ssl
 import time

@@ -1,7 +1,5 @@
 """Alarms, metrics and the Fargate quota as frozen records, and how they are read."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -6,8 +6,6 @@ performDeletes). A hook after the deletion would see a dead page, and a resource
 afterwards, and fails the program instead: nothing is deleted, and the page still works.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import IPv4Network

@@ -1,7 +1,5 @@
 """Read the ECS service with its scaling activities, its tasks and their task definitions."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """The load balancer as frozen records, how they are read, and which rule handles a request."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase

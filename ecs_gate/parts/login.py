@@ -1,7 +1,5 @@
 """What the provider of the login says to the load balancer's client: may it send users back, is its secret right?"""
 
-from __future__ import annotations
-
 import base64
 import http.client
 import json

@@ -1,7 +1,5 @@
 """The database as a frozen record, and how it is read."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime

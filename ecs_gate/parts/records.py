@@ -1,7 +1,5 @@
 """ECS's resources as frozen records. Times are aware, by AWS's clock."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

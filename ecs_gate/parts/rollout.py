@@ -1,7 +1,5 @@
 """What ECS did with one task definition: which of its tasks failed, which serve, and whether it was rolled back."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta

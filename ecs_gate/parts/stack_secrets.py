@@ -1,7 +1,5 @@
 """Reads the values of a service's secrets, so that what its app writes is shown without them."""
 
-from __future__ import annotations
-
 import sys
 import threading
 import time

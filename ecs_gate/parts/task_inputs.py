@@ -1,7 +1,5 @@
 """What a task needs: its roles, its image, its secrets, the bucket for its files."""
 
-from __future__ import annotations
-
 import json
 import urllib.request
 from collections.abc import Iterable, Mapping

@@ -1,7 +1,5 @@
 """Read the log group, and the first and last log lines of tasks."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """The gate's verdict on a service deployment: a stream of its own in the app's log group."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any

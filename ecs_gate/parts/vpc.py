@@ -1,7 +1,5 @@
 """The network as frozen records, and how it is read: security groups, subnets, routes, network ACLs."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Answers a hook, stops a deployment, and follows ECS back to the version before it. Nothing else is changed."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

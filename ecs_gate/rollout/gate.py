@@ -1,7 +1,5 @@
 """The gate: one loop that looks, judges, acts and says until a roll-out has ended, and the doctor's word at its end."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections import Counter

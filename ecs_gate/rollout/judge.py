@@ -3,8 +3,6 @@
 Each rule says what a look and the looks before it mean; none reads or changes anything.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """Reads one moment of a roll-out: what ECS and the load balancer say, and, where asked, the page or the doctor."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace

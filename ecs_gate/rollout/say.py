@@ -1,7 +1,5 @@
 """Says what happens in a roll-out: its progress, what stays, and the text that a failed one ends with."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field

@@ -5,8 +5,6 @@ by how libraries, servers and AWS write a secret, and cannot know one that stand
 not masked: `Text`, `ecs_gate.screen.Line`, `Finding` and the JSON of commands and page mask what they show.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field

@@ -5,8 +5,6 @@ Upper and lower case are one.
 The values stay in the memory of this process: nothing here shows, returns or stores one.
 """
 
-from __future__ import annotations
-
 import base64
 import html
 import json
