@@ -48,7 +48,7 @@ class Verdict:
     outcome: Outcome
     text: Text
     diagnosis: Diagnosis | None = None
-    """The diagnosis that an outcome of CERTAIN, WRONG or OUTSIDE rests on."""
+    """The diagnosis that an outcome of CERTAIN, WRONG or OUTSIDE rests on; at the end, the one whose cause is told."""
     go_on: PauseHook | None = None
     """The hook at which ECS is to go on."""
     stop: bool = False

@@ -108,7 +108,6 @@ class Target:
     group: str
     id: str
     port: int
-    registered_at: float
     health: Health = field(default_factory=Health)
     draining_until: float | None = None
     gone: bool = False
@@ -148,7 +147,7 @@ class Targets:
             old = self._all.get((group, address, port))
             if old is not None and old.draining_until is None:
                 return old
-            target = Target(group, address, port, self._clock.monotonic())
+            target = Target(group, address, port)
             if old is not None:
                 old.gone = True
             self._all[target.key] = target

@@ -168,7 +168,7 @@ def asked(context: ssl.SSLContext | None, answer: bytes = ANSWER) -> list[str]:
         server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
         place = TaskAddress(*server.sockets[0].getsockname(), None)
         pool = Pool(2)
-        upstream = Upstream(pool, Target("group", "10.0.0.1", 3000, 0), place, tls=True)
+        upstream = Upstream(pool, Target("group", "10.0.0.1", 3000), place, tls=True)
         try:
             return [type(event).__name__ async for event in upstream.exchange(REQUEST, body(), 5)]
         finally:
@@ -198,7 +198,7 @@ def test_exchange_that_is_cancelled_while_its_body_ends_is_cancelled(monkeypatch
     async def one():
         wire = Wire(*await asyncio.open_connection(sock=ours), False)
         wire.http.send(REQUEST)
-        upstream = Upstream(Pool(2), Target("group", "10.0.0.1", 3000, 0), None)
+        upstream = Upstream(Pool(2), Target("group", "10.0.0.1", 3000), None)
         exchange = asyncio.ensure_future(read(upstream._once(None, wire, REQUEST, None, 5)))
         await ending.wait()
         exchange.cancel()

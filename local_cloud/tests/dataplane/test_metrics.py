@@ -126,7 +126,7 @@ def nowhere() -> Iterator[TaskAddress]:
 async def without_connection(place: TaskAddress, *kept: Wire) -> Upstream:
     pool = Pool(1)
     pool._free[place, False] = list(kept)
-    return Upstream(pool, Target(GROUP, "10.0.0.1", 3000, 0), place)
+    return Upstream(pool, Target(GROUP, "10.0.0.1", 3000), place)
 
 
 async def with_dead_connection(place: TaskAddress) -> Upstream:
