@@ -135,6 +135,12 @@ DENIED = s.never_started(
     "ResourceInitializationError: unable to pull secrets: AccessDenied", main=foreign().newest.value
 )
 TWO_SECRETS = a.definition(secrets={"DB_PASSWORD": f"{a.SECRET}:password::", "KEY": s.OTHER_SECRET})
+TWO_OWN = a.definition(
+    secrets={
+        "A": f"{a.SECRET}:password::",
+        "B": f"{a.SECRET.replace('rds!db-1', 'careapp-poc-keys')}:b::",
+    }
+)
 WRONG = {name: {name: value} for name, value in (("DB_PORT", "5433"), ("DB_NAME", "other"))}
 NO_PUT = CAUSES["boto3 refused, in JSON"].telling
 AWS_REFUSES = {
@@ -262,6 +268,8 @@ VARIANTS = {
         main=s.env(DB_SECRET_ARN=a.SECRET[:-7])),
     "execution-role-cannot-secret: of another team": a.stack(main=TWO_SECRETS),
     "execution-role-cannot-secret: its own and another": a.stack(main=TWO_SECRETS, execution=BARE),
+    "execution-role-cannot-secret: two of its own, and no policy": a.stack(
+        main=TWO_OWN, execution=replace(BARE, policies=())),
     **s.named("database-address", WRONG, lambda wrong: a.stack(main=s.env(**wrong))),
     **s.named("database-address: by the program", WRONG,
             lambda wrong: replace(a.stack(main=s.env(**wrong)), by_program=True)),
