@@ -8,6 +8,7 @@ from typing import Any
 from botocore import xform_name
 
 from local_cloud.aws.ec2 import interfaces
+from local_cloud.aws.ec2.patches import compared
 from local_cloud.aws.hooks import (
     ACCOUNT,
     Params,
@@ -192,20 +193,9 @@ def _permissions(given: Params) -> list[tuple[str, str, str, str]]:
 
 
 def _known(given: Params, direction: str) -> Any:
-    """Return a rule that the group has, be it with another description: moto compares the descriptions, too."""
+    """Return a rule that the group has, be it with another description."""
     group = backend("ec2").get_security_group_from_id(given["GroupId"])
-    known = {
-        (
-            str(rule.ip_protocol).upper(),
-            str(rule.from_port),
-            str(rule.to_port),
-            (rule.source_group or {}).get("GroupId")
-            or rule.prefix_list_id
-            or (rule.ip_range or {}).get("CidrIpv6")
-            or (rule.ip_range or {}).get("CidrIp"),
-        )
-        for rule in (getattr(group, direction) if group else ())
-    }
+    known = set(map(compared, getattr(group, direction) if group else ()))
     return next((rule for rule in _permissions(given) if rule in known), None)
 
 
