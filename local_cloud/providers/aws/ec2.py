@@ -70,15 +70,11 @@ VPC = regular(
 )
 
 
-def _remove_subnet(subject: Subject) -> None:
-    """Delete a subnet. The provider retries while interfaces of stopped tasks are in it (vpc_subnet.go)."""
-    until_free(subject, "delete_subnet")
-
-
 SUBNET = regular(
     "aws:ec2/subnet:Subnet",
     "SubnetId",
-    on_delete=_remove_subnet,
+    # The provider retries while interfaces of stopped tasks are in it (vpc_subnet.go).
+    on_delete=lambda subject: until_free(subject, "delete_subnet"),
     replaces=frozenset({"vpcId", "cidrBlock", "availabilityZone"}),
     settings=(
         one_by_one("modify_subnet_attribute", "mapPublicIpOnLaunch", "assignIpv6AddressOnCreation"),
