@@ -223,6 +223,10 @@ def on_change(apply: Apply, *inputs: str) -> Setting:
     return Setting(inputs=inputs, apply=apply, on_create=False)
 
 
+def leave(_: Subject) -> None:
+    """Do nothing, as the provider does."""
+
+
 def again(create: Callable[[Calls, Kind, Values], str], *inputs: str) -> Setting:
     """Return the setting that ``create`` changes, as it writes over what is there."""
     return on_change(lambda made: create(made.calls, made.kind, made.inputs), *inputs)

@@ -40,7 +40,7 @@ def retag(subject: Subject, arn: str, old: Mapping[str, str], new: Mapping[str, 
     value: Any
     for operation, value in zip(reversed(operations), (removed, new), strict=True):
         shapes = _model(subject.calls, kind, operation).input_shape.members
-        _, tags = (name for name in shapes if name != "DryRun")
+        *_, tags = (name for name in shapes if name != "DryRun")
         if value and value is removed and shapes[tags].member.type_name == "structure":
             value = [{"key": name} for name in removed]
         if value:
@@ -266,10 +266,23 @@ def until_gone(subject: Subject, seconds: float) -> None:
     while describe(subject) is not None:
         if time.monotonic() > deadline and not subject.cancel.is_set():
             raise TimeoutError(f"{subject.identity} is still there after {seconds:.0f} s")
-        pause(subject)
+        _pause(subject)
 
 
-def pause(subject: Subject) -> None:
+def retry(subject: Subject, seconds: float, words: str, operation: str, **params: Any) -> None:
+    """Call an operation again while AWS refuses it with these words or this code. The last try raises the error."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            subject.call(operation, **params)
+            return
+        except ClientError as refused:
+            if words not in str(refused) or time.monotonic() > deadline:
+                raise
+            _pause(subject)
+
+
+def _pause(subject: Subject) -> None:
     """Wait before a deletion is looked at or tried again. Raises ``NotReady`` when it is cancelled."""
     if subject.cancel.wait(0.1):
         raise NotReady(f"cancelled while {subject.identity} was deleted")

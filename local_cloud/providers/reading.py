@@ -21,7 +21,12 @@ LISTS_TAGS = {
 
 
 def target(subject: Subject, operation: str, arn: str) -> Values:
-    """Return the parameter of a tagging operation that names the resource: the first, as a value or a list of one."""
+    """Return the parameter of a tagging operation that names the resource: the first, as a value or a list of one.
+
+    Systems Manager also asks for the type, of which the stand-in has one (AddTagsToResource).
+    """
+    if subject.kind.service == "ssm":
+        return {"ResourceType": "Parameter", "ResourceId": subject.identity}
     shape = subject.calls.model(subject.kind.service, operation).input_shape
     first = next(name for name in shape.members if name != "DryRun")
     # EC2 names any resource by its id.

@@ -1,40 +1,45 @@
 """The services of VPC endpoints: which there are, for moto's own answer fails."""
 
 import hashlib
+from typing import Any
 
 from moto.ec2.models.vpcs import AWS_ENDPOINT_SERVICES, COVERED_ENDPOINT_SERVICES
 
-from local_cloud.aws.hooks import Params, Refused, backend, before, instead, registry
+from local_cloud.aws.hooks import Params, Refusals, Refused, backend, instead, registry
 
 GATEWAYS = ("dynamodb", "s3")
 """The services with gateway endpoints, too (VPC user guide, "Gateway endpoints")."""
 NAMES = sorted({*AWS_ENDPOINT_SERVICES, *COVERED_ENDPOINT_SERVICES})
 
 
-@before("ec2", "CreateVpcEndpoint")
-def service_exists(params: Params) -> None:
-    """Refuse a service that AWS does not have in the region, by moto's list of them."""
-    if params["ServiceName"] not in {service["ServiceName"] for service in _services()}:
-        raise _no_service(params["ServiceName"])
+def _unknown_service(given: Params) -> str | None:
+    """Return a service that AWS does not have in the region, by moto's list of them."""
+    known = {service["ServiceName"] for service in _services()}
+    named = given.get("ServiceNames") or filter(None, [given.get("ServiceName")])
+    return next((name for name in named if name not in known), None)
 
 
-@before("ec2", "CreateVpcEndpoint")
-def private_dns_has_the_vpc_s(params: Params) -> None:
-    """Refuse private DNS in a VPC without both attributes (message: as reported by users of Terraform)."""
-    vpc = backend("ec2").get_vpc(params["VpcId"])
+def _without_dns(given: Params) -> Any:
+    """Return the VPC of an endpoint with private DNS that lacks one of the attributes for it."""
+    vpc = backend("ec2").get_vpc(given["VpcId"])
     known = (str(each).lower() for each in (vpc.enable_dns_support, vpc.enable_dns_hostnames))
-    private = params.get("PrivateDnsEnabled", True)
-    if params.get("VpcEndpointType") == "Interface" and private and {*known} != {"true"}:
-        raise Refused(
-            "InvalidParameter",
-            "Enabling private DNS requires both enableDnsSupport and enableDnsHostnames VPC attributes set to true for "
-            f"{vpc.id}",
-        )
+    private = given.get("PrivateDnsEnabled", True) and given.get("VpcEndpointType") == "Interface"
+    return vpc.id if private and {*known} != {"true"} else None
 
 
-def _no_service(name: str) -> Refused:
-    """Return the error. Message: terraform-aws-modules/terraform-aws-vpc issue 481."""
-    return Refused("InvalidServiceName", f"The Vpc Endpoint Service '{name}' does not exist")
+# fmt: off
+REFUSALS: Refusals = {
+    # Messages: terraform-aws-modules/terraform-aws-vpc issue 481; as reported by users of Terraform.
+    "ec2 CreateVpcEndpoint DescribeVpcEndpointServices": (
+        ("InvalidServiceName", "The Vpc Endpoint Service '{}' does not exist", _unknown_service),
+    ),
+    "ec2 CreateVpcEndpoint": (
+        ("InvalidParameter", "Enabling private DNS requires both enableDnsSupport and enableDnsHostnames VPC "
+         "attributes set to true for {}", _without_dns),
+    ),
+}
+# fmt: on
+"""What ``hooks.register`` refuses."""
 
 
 def _services() -> list[Params]:
@@ -71,9 +76,6 @@ def _service(name: str, kind: str, zones: list[str]) -> Params:
 def endpoint_services(params: Params) -> Params:
     """Return AWS's endpoint services, all on one page; moto's answer fails."""
     found, names = _services(), params.get("ServiceNames") or []
-    for name in names:
-        if name not in {each["ServiceName"] for each in found}:
-            raise _no_service(name)
     for wanted in params.get("Filters") or []:
         if wanted["Name"] not in ("service-name", "service-type"):
             words = f"The filter '{wanted['Name']}' is invalid"

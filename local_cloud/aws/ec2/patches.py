@@ -86,10 +86,12 @@ def _description(rule: SecurityGroupRule) -> str | None:
 
 def _same_rule(one: SecurityGroupRule, other: object) -> bool:
     """Compare two rules without their descriptions, as EC2 does (InvalidPermission.Duplicate)."""
-    return isinstance(other, SecurityGroupRule) and _compared(one) == _compared(other)
+    return isinstance(other, SecurityGroupRule) and compared(one) == compared(other)
 
 
-def _compared(rule: SecurityGroupRule) -> tuple[Any, ...]:
-    ports = () if rule.ip_protocol == "-1" else (rule.from_port, rule.to_port)
-    group = rule.source_group.get("GroupId")
-    return rule.ip_protocol, ports, rule.cidr_ipv4, rule.cidr_ipv6, group, rule.prefix_list_id
+def compared(rule: SecurityGroupRule) -> tuple[str, str, str, Any]:
+    """Return what EC2 compares of a rule: the protocol, its ports where it has some, and the peer."""
+    protocol, group = str(rule.ip_protocol).upper(), rule.source_group.get("GroupId")
+    peer = group or rule.prefix_list_id or rule.cidr_ipv6 or rule.cidr_ipv4
+    low, high = (None, None) if protocol == "-1" else (rule.from_port, rule.to_port)
+    return protocol, str(low), str(high), peer

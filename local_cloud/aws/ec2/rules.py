@@ -8,6 +8,7 @@ from typing import Any
 from botocore import xform_name
 
 from local_cloud.aws.ec2 import interfaces
+from local_cloud.aws.ec2.patches import compared
 from local_cloud.aws.hooks import (
     ACCOUNT,
     Params,
@@ -106,35 +107,29 @@ def _vpc_in_use(vpc: str) -> bool:
     return any((*groups, *acls, *ends, internet_gateway(vpc)))
 
 
-@before("ec2", "CreateVpcEndpoint")
-def gateway_endpoint_is_new(params: Params) -> None:
-    """Refuse a second route to a service in one table (error message: eksctl-io/eksctl issue 2510)."""
-    if params.get("VpcEndpointType", "Gateway") == "Gateway":
-        _refuse_second_route(params["ServiceName"], params.get("RouteTableIds") or ())
-
-
 @before("ec2", "ModifyVpcEndpoint")
 def gateway_endpoint_has_routes(params: Params) -> None:
     """Add and remove the endpoint's routes together with its route tables; moto changes the tables only."""
     ec2 = backend("ec2")
     [endpoint] = ec2.describe_vpc_endpoints([params["VpcEndpointId"]])
-    added, prefixes = params.get("AddRouteTableIds") or (), endpoint.destination_prefix_list_id
-    _refuse_second_route(endpoint.service_name, added)
-    for table in added:
+    prefixes = endpoint.destination_prefix_list_id
+    for table in params.get("AddRouteTableIds") or ():
         ec2.create_route(table, None, destination_prefix_list_id=prefixes, gateway_id=endpoint.id)
     for table in params.get("RemoveRouteTableIds") or ():
         ec2.delete_route(table, None, destination_prefix_list_id=prefixes)
 
 
-def _refuse_second_route(service: str, tables: Iterable[str]) -> None:
-    for other in backend("ec2").vpc_end_points.values():
+def _second_route(given: Params) -> tuple[str, str] | None:
+    """Return a route table that leads to the service of a gateway endpoint, and the prefix list of that route."""
+    known = backend("ec2").vpc_end_points
+    changed = known[given["VpcEndpointId"]] if "VpcEndpointId" in given else None
+    service = changed.service_name if changed else given["ServiceName"]
+    tables = given.get("AddRouteTableIds" if changed else "RouteTableIds") or ()
+    for other in known.values():
         taken = set(tables) & set(other.route_table_ids or ())
         if other.state != "deleted" and other.service_name == service and taken:
-            words = (
-                f"route table {min(taken)} already has a route with destination-prefix-list-id "
-                f"{other.destination_prefix_list_id}"
-            )
-            raise Refused("RouteAlreadyExists", words)
+            return min(taken), other.destination_prefix_list_id
+    return None
 
 
 @after("ec2", "RunInstances")
@@ -192,20 +187,9 @@ def _permissions(given: Params) -> list[tuple[str, str, str, str]]:
 
 
 def _known(given: Params, direction: str) -> Any:
-    """Return a rule that the group has, be it with another description: moto compares the descriptions, too."""
+    """Return a rule that the group has, be it with another description."""
     group = backend("ec2").get_security_group_from_id(given["GroupId"])
-    known = {
-        (
-            str(rule.ip_protocol).upper(),
-            str(rule.from_port),
-            str(rule.to_port),
-            (rule.source_group or {}).get("GroupId")
-            or rule.prefix_list_id
-            or (rule.ip_range or {}).get("CidrIpv6")
-            or (rule.ip_range or {}).get("CidrIp"),
-        )
-        for rule in (getattr(group, direction) if group else ())
-    }
+    known = set(map(compared, getattr(group, direction) if group else ()))
     return next((rule for rule in _permissions(given) if rule in known), None)
 
 
@@ -436,6 +420,10 @@ REFUSALS: Refusals = {
     "ec2 CreateSecurityGroup": (
         ("InvalidVpcID.NotFound", "The vpc ID '{}' does not exist",
          lambda p: (vpc := p.get("VpcId")) and vpc not in backend("ec2").vpcs and vpc),
+    ),
+    "ec2 CreateVpcEndpoint ModifyVpcEndpoint": (  # eksctl-io/eksctl issue 2510
+        ("RouteAlreadyExists", "route table {0[0]} already has a route with destination-prefix-list-id {0[1]}",
+         _second_route),
     ),
     "ec2 CreateVpcEndpoint": (
         ("InvalidParameter", "A gateway endpoint has no subnets, no security groups and no private DNS name.",

@@ -1,6 +1,6 @@
 """The ECS calls that the scheduler answers instead of moto, and the service-deployments API, which moto lacks."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from local_cloud.aws import hooks
@@ -68,10 +68,9 @@ def brief_deployment(record: Any, deployment: Deployment, at: At) -> dict[str, A
     return {key: value for key, value in row.items() if value is not None}
 
 
-def describe_deployment(
-    service: Service, record: Any, deployment: Deployment, at: At
-) -> dict[str, Any]:
+def describe_deployment(managed: Managed, deployment: Deployment, at: At) -> dict[str, Any]:
     """Return an item of DescribeServiceDeployments."""
+    service, record = managed.service, managed.record
     row = brief_deployment(record, deployment, at)
     row.pop("targetServiceRevisionArn")
     tasks = [task for task in service.tasks if task.deployment == deployment.id and task.alive]
@@ -156,9 +155,9 @@ def _alarms(service: Service, deployment: Deployment) -> Mapping[str, Any]:
     }
 
 
-def describe_revision(record: Any, deployment: Deployment, at: At) -> dict[str, Any]:
+def describe_revision(managed: Managed, deployment: Deployment, at: At) -> dict[str, Any]:
     """Return an item of DescribeServiceRevisions."""
-    revision = deployment.revision
+    record, revision = managed.record, deployment.revision
     found = records.of_revision(record, revision) | {
         "serviceRevisionArn": revision_arn(record, deployment),
         "serviceArn": record.arn,
@@ -297,13 +296,7 @@ class EcsApi:
         }
 
     def _describe_deployments(self, params: hooks.Params) -> hooks.Params:
-        rows = {
-            deployment_arn(managed.record, each): describe_deployment(
-                managed.service, managed.record, each, self._scheduler.at
-            )
-            for managed, each in self._history()
-        }
-        return _picked("serviceDeployments", rows, params["serviceDeploymentArns"])
+        return self._picked("serviceDeployment", deployment_arn, describe_deployment, params)
 
     def _history(self) -> Iterator[tuple[Managed, Deployment]]:
         for managed in self._scheduler.services.values():
@@ -348,13 +341,22 @@ class EcsApi:
         )
 
     def _describe_revisions(self, params: hooks.Params) -> hooks.Params:
-        rows = {
-            revision_arn(managed.record, each): describe_revision(
-                managed.record, each, self._scheduler.at
-            )
-            for managed, each in self._history()
+        return self._picked("serviceRevision", revision_arn, describe_revision, params)
+
+    def _picked(
+        self,
+        noun: str,
+        arn_of: Callable[[Any, Deployment], str],
+        describe: Callable[[Managed, Deployment, At], hooks.Params],
+        params: hooks.Params,
+    ) -> hooks.Params:
+        """Describe those deployments or revisions whose ARNs the call names."""
+        known = {arn_of(each[0].record, each[1]): each for each in self._history()}
+        asked, at = params[f"{noun}Arns"], self._scheduler.at
+        return {
+            f"{noun}s": [describe(*known[arn], at) for arn in asked if arn in known],
+            "failures": [{"arn": arn, "reason": "MISSING"} for arn in asked if arn not in known],
         }
-        return _picked("serviceRevisions", rows, params["serviceRevisionArns"])
 
     def _service(self, params: hooks.Params) -> Managed:
         ecs = hooks.backend("ecs")
@@ -389,11 +391,3 @@ def _written(shown: TaskRecord, with_tags: bool) -> Any:
     if not with_tags:
         copy.tags = []
     return copy
-
-
-def _picked(name: str, rows: dict[str, hooks.Params], wanted: list[str]) -> hooks.Params:
-    missing = [arn for arn in wanted if arn not in rows]
-    return {
-        name: [rows[arn] for arn in wanted if arn in rows],
-        "failures": [{"arn": arn, "reason": "MISSING"} for arn in missing],
-    }

@@ -7,14 +7,7 @@ from moto.ecs.models import EC2ContainerServiceBackend, TaskDefinition
 
 from local_cloud.aws.ec2.rules import elsewhere
 from local_cloud.aws.ecs.definitions import CLIENT, fits_fargate, units
-from local_cloud.aws.hooks import (
-    Params,
-    Refusals,
-    Refused,
-    backend,
-    before,
-    instead,
-)
+from local_cloud.aws.hooks import Params, Refusals, backend, instead
 
 INVALID, PLATFORM = "InvalidParameterException", "PlatformUnknownException"
 _describe_task_definition = EC2ContainerServiceBackend.describe_task_definition
@@ -60,12 +53,11 @@ def newest_active(self: EC2ContainerServiceBackend, task_definition_str: str) ->
     return _describe_task_definition(self, named)
 
 
-@before("ecs", "CreateService")
-def service_once(params: Params) -> None:
-    """Refuse the name of an active service, unless the request is the one that made it (``clientToken``)."""
-    found = active_service(params)
-    if found and not ("clientToken" in params and getattr(found, "request", None) == params):
-        raise Refused("InvalidParameterException", "Creation of service was not idempotent.")
+def _second(given: Params) -> bool:
+    """Return whether an active service has the name, and another request made it (``clientToken``)."""
+    found = active_service(given)
+    same = "clientToken" in given and getattr(found, "request", None) == given
+    return bool(found) and not same
 
 
 def active_service(params: Params) -> Any:
@@ -223,6 +215,7 @@ REFUSALS: Refusals = {
          lambda p: not _network(p).get("subnets")),
     ),
     "ecs CreateService": (
+        (INVALID, "Creation of service was not idempotent.", _second),
         (INVALID, "The target group with targetGroupArn {} does not have an associated load balancer.", _unattached),
         (INVALID, "The scheduling strategy DAEMON is not supported on FARGATE.",
          lambda p: p.get("schedulingStrategy") == "DAEMON"),

@@ -15,7 +15,6 @@ from local_cloud.aws.hooks import (
     Refusals,
     Refused,
     backend,
-    before,
     other_than,
     twice,
 )
@@ -147,13 +146,6 @@ def _modified(self: Any, rule_arn: str, conditions: Any, actions: Any) -> Any:
     return _modify(self, rule_arn, conditions, actions)
 
 
-@before("elbv2", "CreateListener")
-@before("elbv2", "ModifyListener")
-def no_login_by_default(params: Params) -> None:
-    if any(action["Type"] == OIDC for action in _actions(params)):
-        raise NotImplementedError("a login in a listener's default action")
-
-
 def _protocol(elb: Any, listener_arn: str) -> str:
     [listener] = elb.describe_listeners(None, [listener_arn])
     return str(listener.protocol)
@@ -175,15 +167,14 @@ def _slow_check(given: Params) -> tuple[int, int] | None:
 DELIVERY = "logdelivery.elasticloadbalancing.amazonaws.com"
 
 
-@before("elbv2", "ModifyLoadBalancerAttributes")
-def bucket_takes_logs(params: Params) -> None:
-    """Refuse a log bucket that ELB may not write to: it writes a test file below the prefix.
+def _closed_bucket(given: Params) -> str | None:
+    """Return a log bucket that ELB may not write to: it writes a test file below the prefix.
 
     ELB user guide, "Enable access logs for your Application Load Balancer", by the service's principal.
     """
-    wanted = {item["Key"]: item["Value"] for item in params.get("Attributes") or []}
+    wanted = {item["Key"]: item["Value"] for item in given.get("Attributes") or []}
     if str(wanted.get("access_logs.s3.enabled")).lower() != "true":
-        return
+        return None
     name, prefix = (
         str(wanted.get(f"access_logs.s3.{each}") or "") for each in ("bucket", "prefix")
     )
@@ -191,15 +182,13 @@ def bucket_takes_logs(params: Params) -> None:
     context = {
         "aws:SecureTransport": "true",
         "aws:SourceAccount": ACCOUNT,
-        "aws:SourceArn": params["LoadBalancerArn"],
+        "aws:SourceArn": given["LoadBalancerArn"],
         "s3:x-amz-acl": "bucket-owner-full-control",
     }
     file = f"arn:aws:s3:::{folder}/ELBAccessLogTestFile"
     buckets = backend("s3").buckets
     policy = read(buckets[name].policy or "") if name in buckets else None
-    if not admits(policy or {}, DELIVERY, "s3:PutObject", file, context):
-        words = f"Access Denied for bucket: {name}. Please check S3bucket permission"
-        raise Refused("InvalidConfigurationRequest", words)
+    return None if admits(policy or {}, DELIVERY, "s3:PutObject", file, context) else name
 
 
 TARGETS = [
@@ -372,6 +361,8 @@ REFUSALS: Refusals = {
     ),
     "elbv2 CreateListener ModifyListener": (
         ("DuplicateListener", "A listener already exists on this port for this load balancer", _port_is_taken),
+        ("UnsupportedOperation", "the rehearsal does not implement a login in a listener's default action",
+         lambda p: any(action["Type"] == OIDC for action in _actions(p))),
     ),
     "elbv2 CreateListener": (
         ("ValidationError", "Listeners with the protocol HTTP have no certificate and no SSL policy",
@@ -480,6 +471,7 @@ REFUSALS: Refusals = {
     ),
     "elbv2 ModifyLoadBalancerAttributes": (
         ("ValidationError", "Load balancer attribute '{}' has an invalid value", _wrong_attribute),
+        (CONFIGURATION, "Access Denied for bucket: {}. Please check S3bucket permission", _closed_bucket),
     ),
     "elbv2 ModifyTargetGroupAttributes": (
         ("ValidationError", "Target group attribute '{}' is not recognized or has an invalid value", _wrong_attribute),

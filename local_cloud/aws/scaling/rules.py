@@ -7,7 +7,6 @@ Application Auto Scaling's user guide, "Scaling activities", and of the AWS CLI'
 "describe-scaling-activities".
 """
 
-import re
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,11 +18,12 @@ from local_cloud.aws.cloudwatch.store import STORE
 from local_cloud.aws.hooks import (
     ACCOUNT,
     Params,
+    Refusals,
     Refused,
     after,
     backend,
-    before,
     instead,
+    other_than,
     registry,
 )
 
@@ -168,45 +168,50 @@ def move_into_range(params: Params) -> None:
         enforce(targets[params["ResourceId"]])
 
 
-LABEL = re.compile(r"app/[^/]+/[0-9a-f]+/targetgroup/[^/]+/[0-9a-f]+")
+LABEL = r"app/[^/]+/[0-9a-f]+/targetgroup/[^/]+/[0-9a-f]+"
 """The end of a load balancer's ARN and that of a target group's (API reference, PredefinedMetricSpecification)."""
-
-
-def refuse_without_target(params: Params) -> None:
-    """Refuse what belongs to a scalable target that was not registered (API reference, ObjectNotFoundException)."""
-    place = [params[key] for key in ("ServiceNamespace", "ResourceId", "ScalableDimension")]
-    if place[1] not in backend(SERVICE).targets.get(place[2], {}):
-        words = "No scalable target registered for service namespace: {}, resource ID: {}, scalable dimension: {}"
-        raise Refused("ObjectNotFoundException", words.format(*place))
-
-
-@before(SERVICE, "PutScalingPolicy")
-def policy_is_complete(params: Params) -> None:
-    """Refuse a policy without its target, one without what its metric needs, and a second one for a metric.
-
-    AWS's words: ansible/ansible#35632 and hashicorp/terraform-provider-aws#41179; those for a label are not documented.
-    """
-    refuse_without_target(params)
-    metric = _metric(params.get("TargetTrackingScalingPolicyConfiguration"))
-    if metric.get("PredefinedMetricType") == "ALBRequestCountPerTarget" and not LABEL.fullmatch(
-        metric.get("ResourceLabel") or ""
-    ):
-        words = f"Invalid resource label: {metric.get('ResourceLabel')}"
-        raise Refused("ValidationException", words)
-    others = [
-        _metric(policy.target_tracking_scaling_policy_configuration)
-        for policy in backend(SERVICE).policies.values()
-        if policy.resource_id == params["ResourceId"] and policy.policy_name != params["PolicyName"]
-    ]
-    if metric and metric in others:
-        words = "Only one TargetTrackingScaling policy for a given metric specification is allowed."
-        raise Refused("ValidationException", words)
 
 
 def _metric(configuration: Params | None) -> Params:
     """Return the predefined metric of a target-tracking configuration; empty without one."""
     found: Params = (configuration or {}).get("PredefinedMetricSpecification") or {}
     return found
+
+
+def _wrong_label(given: Params) -> str | None:
+    metric = _metric(given.get("TargetTrackingScalingPolicyConfiguration"))
+    counts = metric.get("PredefinedMetricType") == "ALBRequestCountPerTarget"
+    return other_than(LABEL, metric.get("ResourceLabel") or "") if counts else None
+
+
+def _second(given: Params) -> bool:
+    """Return whether another policy of the target has the same metric."""
+    metric = _metric(given.get("TargetTrackingScalingPolicyConfiguration"))
+    others = (
+        _metric(policy.target_tracking_scaling_policy_configuration)
+        for policy in backend(SERVICE).policies.values()
+        if policy.resource_id == given["ResourceId"] and policy.policy_name != given["PolicyName"]
+    )
+    return bool(metric) and metric in others
+
+
+INVALID = "ValidationException"
+
+# fmt: off
+REFUSALS: Refusals = {
+    "application-autoscaling PutScalingPolicy PutScheduledAction": (
+        ("ObjectNotFoundException", "No scalable target registered for service namespace: {0[ServiceNamespace]}, "
+         "resource ID: {0[ResourceId]}, scalable dimension: {0[ScalableDimension]}",
+         lambda p: p["ResourceId"] not in backend(SERVICE).targets.get(p["ScalableDimension"], {}) and p),
+    ),
+    # AWS does not document the first message; the second: hashicorp/terraform-provider-aws issue 41179.
+    "application-autoscaling PutScalingPolicy": (
+        (INVALID, "Invalid resource label: {}", _wrong_label),
+        (INVALID, "Only one TargetTrackingScaling policy for a given metric specification is allowed.", _second),
+    ),
+}
+# fmt: on
+"""What ``hooks.register`` refuses."""
 
 
 @after(SERVICE, "PutScalingPolicy")

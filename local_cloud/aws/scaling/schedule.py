@@ -6,24 +6,27 @@ from itertools import takewhile
 from typing import Any
 
 from local_cloud.aws import hooks
-from local_cloud.aws.hooks import Params, Refused, backend, before
-from local_cloud.aws.scaling.rules import SERVICE, enforce, refuse_without_target
+from local_cloud.aws.hooks import Params, Refusals, backend
+from local_cloud.aws.scaling.rules import INVALID, SERVICE, enforce
 from local_cloud.aws.schedule_expressions import each_time, is_schedule, next_time
 
 
-@before(SERVICE, "PutScheduledAction")
-def schedule_is_understood(params: Params) -> None:
-    """Refuse a schedule or time zone that is none; AWS does not document the message.
-
-    A change keeps what it does not name (API reference).
-    """
-    refuse_without_target(params)
-    named = tuple(params[name] for name in NAMED)
+def _wrong(given: Params) -> tuple[str, Any] | None:
+    """Return a schedule and its time zone of which one is none. A change keeps what it does not name."""
+    named = tuple(given[name] for name in NAMED)
     known = [action for action in backend(SERVICE).scheduled_actions if _named(action) == named]
-    schedule = str(params.get("Schedule") or (known[0].schedule if known else ""))
-    if not is_schedule(schedule, zone := params.get("Timezone")):
-        words = f"Invalid schedule {schedule} or time zone {zone}"
-        raise Refused("ValidationException", words)
+    schedule = str(given.get("Schedule") or (known[0].schedule if known else ""))
+    zone = given.get("Timezone")
+    return None if is_schedule(schedule, zone) else (schedule, zone)
+
+
+REFUSALS: Refusals = {
+    # AWS does not document the message.
+    "application-autoscaling PutScheduledAction": (
+        (INVALID, "Invalid schedule {0[0]} or time zone {0[1]}", _wrong),
+    ),
+}
+"""What ``hooks.register`` refuses, of a target that is registered (``rules``)."""
 
 
 NAMED = ("ServiceNamespace", "ScheduledActionName", "ResourceId", "ScalableDimension")

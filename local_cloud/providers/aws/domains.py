@@ -6,7 +6,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from local_cloud.calls import Calls
-from local_cloud.providers.kind import Kind, Subject, Values, on_change, regular
+from local_cloud.providers.kind import Kind, Subject, Values, leave, on_change, regular
 
 
 def _options(_: Subject, found: Values) -> list[Values]:
@@ -59,7 +59,7 @@ VALIDATION = regular(
     named_by="certificateArn",
     read="describe_certificate",
     found="Certificate",
-    on_delete=lambda _: None,
+    on_delete=leave,
     replaces=frozenset({"certificateArn", "validationRecordFqdns"}),
     ignored={"validationRecordFqdns": "only tells the provider which records to expect"},
     ready=("Status", "ISSUED"),

@@ -1,14 +1,11 @@
 """VPCs with their parts, flow logs and EC2 instances."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from local_cloud.aws.hooks import ACCOUNT
 from local_cloud.providers.kind import Setting, Subject, Values, filters, one_by_one, path, regular
-from local_cloud.providers.lifecycle import pause
+from local_cloud.providers.lifecycle import retry
 
 DETACH_SECONDS = 60.0
 """Wall-clock seconds: the provider's 20 minutes at the local cloud's default speed."""
@@ -73,15 +70,11 @@ VPC = regular(
 )
 
 
-def _remove_subnet(subject: Subject) -> None:
-    """Delete a subnet. The provider retries while interfaces of stopped tasks are in it (vpc_subnet.go)."""
-    until_free(subject, "delete_subnet")
-
-
 SUBNET = regular(
     "aws:ec2/subnet:Subnet",
     "SubnetId",
-    on_delete=_remove_subnet,
+    # The provider retries while interfaces of stopped tasks are in it (vpc_subnet.go).
+    on_delete=lambda subject: until_free(subject, "delete_subnet"),
     replaces=frozenset({"vpcId", "cidrBlock", "availabilityZone"}),
     settings=(
         one_by_one("modify_subnet_attribute", "mapPublicIpOnLaunch", "assignIpv6AddressOnCreation"),
@@ -105,17 +98,7 @@ def _detach(subject: Subject) -> None:
 
 def until_free(subject: Subject, operation: str, **params: str) -> None:
     """Call an operation again while EC2 refuses it for something in use. The last try raises the error."""
-    end = time.monotonic() + DETACH_SECONDS
-    while True:
-        last = time.monotonic() > end
-        try:
-            subject.call(operation, **params)
-        except ClientError as refused:
-            if last or refused.response["Error"]["Code"] != "DependencyViolation":
-                raise
-            pause(subject)
-        else:
-            return
+    retry(subject, DETACH_SECONDS, "DependencyViolation", operation, **params)
 
 
 def _attach(subject: Subject) -> None:

@@ -5,18 +5,15 @@ import time
 from threading import Event
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from local_cloud.providers.kind import Subject, Values, on_change, path, regular
-from local_cloud.providers.lifecycle import NotReady, describe, pause, until_gone
+from local_cloud.providers.lifecycle import NotReady, describe, retry, until_gone
 
 LIMIT = 300.0
 """Wall-clock seconds within which a service must stop its tasks."""
 
 
 def _cluster_settings(subject: Subject) -> None:
-    pairs = [{"name": s["name"], "value": s["value"]} for s in subject.inputs.get("settings") or []]
-    subject.call("update_cluster_settings", settings=pairs)
+    subject.call("update_cluster_settings", settings=subject.inputs.get("settings") or [])
 
 
 CLUSTER = regular(
@@ -205,23 +202,13 @@ def _all_running(subject: Subject) -> bool:
     )
 
 
-def _delete_service(subject: Subject) -> None:
-    """Delete the service. The provider retries for 20 minutes while its requests shift (ecs/service.go)."""
-    deadline = time.monotonic() + STEADY_SECONDS
-    while True:
-        try:
-            subject.call("delete_service", force=True)
-            return
-        except ClientError as refused:
-            if "deployments are active" not in str(refused) or time.monotonic() > deadline:
-                raise
-            pause(subject)
-
-
 def _remove_service(subject: Subject) -> None:
-    """Scale to 0, delete, and wait for the deletion, as the provider does."""
+    """Scale to 0, delete, and wait for the deletion, as the provider does.
+
+    It retries for 20 minutes while the service's requests shift (ecs/service.go).
+    """
     subject.call("update_service", desiredCount=0)
-    _delete_service(subject)
+    retry(subject, STEADY_SECONDS, "deployments are active", "delete_service", force=True)
     until_gone(subject, LIMIT)
 
 

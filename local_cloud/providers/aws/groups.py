@@ -5,7 +5,16 @@ from typing import Any
 
 from local_cloud.calls import Calls, UnknownInput
 from local_cloud.providers.aws.ec2 import arn, until_free
-from local_cloud.providers.kind import Kind, Setting, Subject, Values, filters, on_change, regular
+from local_cloud.providers.kind import (
+    Kind,
+    Setting,
+    Subject,
+    Values,
+    filters,
+    leave,
+    on_change,
+    regular,
+)
 from local_cloud.providers.lifecycle import tag_list
 
 WAYS = {"ingress": "IpPermissions", "egress": "IpPermissionsEgress"}
@@ -191,16 +200,12 @@ def _adopt_default(calls: Calls, _: Kind, inputs: Values) -> str:
     return group
 
 
-def _leave(_: Subject) -> None:
-    """Do nothing, as the provider does: AWS deletes a default group only with its VPC."""
-
-
 DEFAULT_GROUP = regular(
     "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
     "GroupId",
     noun="security_group",
     on_create=_adopt_default,
-    on_delete=_leave,
+    on_delete=leave,  # AWS deletes a default group only with its VPC.
     replaces=frozenset({"vpcId"}),
     settings=INLINE_RULES,
     reads=READS,

@@ -3,7 +3,7 @@
 from threading import Event
 
 from local_cloud.calls import Calls
-from local_cloud.providers.kind import Setting, Subject, Values, on_change, regular
+from local_cloud.providers.kind import Setting, Subject, Values, leave, on_change, regular
 from local_cloud.providers.lifecycle import until_gone, wait
 
 LIMIT = 120.0
@@ -105,10 +105,6 @@ def _rename(subject: Subject) -> None:
     wait(subject, Event())
 
 
-def _keep(_: Subject) -> None:
-    """Leave unset inputs unchanged: they are computed in the provider's schema."""
-
-
 def _remove_instance(subject: Subject) -> None:
     """Delete a database with its final snapshot, and wait for the deletion, as the provider does."""
     inputs = subject.inputs
@@ -172,7 +168,8 @@ INSTANCE = regular(
     settings=(
         on_change(_rename, "DBInstanceIdentifier"),
         on_change(_export, "EnableCloudwatchLogsExports"),
-        on_change(_keep, "monitoringRoleArn", "performanceInsightsRetentionPeriod"),
+        # Computed in the provider's schema: without them the instance keeps what it has.
+        on_change(leave, "monitoringRoleArn", "performanceInsightsRetentionPeriod"),
     ),
     defaults={
         **{"applyImmediately": False, "autoMinorVersionUpgrade": True, "copyTagsToSnapshot": False},

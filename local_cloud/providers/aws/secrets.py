@@ -4,7 +4,7 @@ import base64
 import json
 
 from local_cloud.calls import Calls
-from local_cloud.providers.kind import Kind, Setting, Subject, Values, on_change, regular
+from local_cloud.providers.kind import Kind, Setting, Subject, Values, leave, on_change, regular
 
 LONGEST = 30
 """The provider's days before Secrets Manager deletes a secret (pulumi_aws, Secret, recovery_window_in_days)."""
@@ -74,17 +74,13 @@ def _look_version(subject: Subject) -> Values:
     return subject.calls("secretsmanager", "get_secret_value", asked)
 
 
-def _leave(_: Subject) -> None:
-    """Do nothing, as the provider does: AWSCURRENT cannot be taken from a version (secret_version.go)."""
-
-
 VERSION = regular(
     "aws:secretsmanager/secretVersion:SecretVersion",
     "SecretId",
     create="put_secret_value",
     on_create=_put,
     look=_look_version,
-    on_delete=_leave,
+    on_delete=leave,  # AWSCURRENT cannot be taken from a version (secret_version.go).
     replaces=frozenset({"secretId", "secretString", "secretBinary"}),
     ignored={"secretId": "sent by _put"},
     outputs={"arn": "ARN", "versionId": "VersionId", "versionStages": "VersionStages"},

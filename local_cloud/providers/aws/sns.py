@@ -3,21 +3,14 @@
 import json
 
 from local_cloud.aws.hooks import ACCOUNT
-from local_cloud.calls import Calls
-from local_cloud.providers.kind import Kind, Subject, Values, on_change, regular
-from local_cloud.providers.lifecycle import tag_list
+from local_cloud.providers.kind import Subject, Values, on_change, regular
 
 ATTRIBUTES = {"displayName": "DisplayName", "kmsMasterKeyId": "KmsMasterKeyId"}
 
 
-def _make(calls: Calls, _: Kind, inputs: Values) -> str:
+def _topic(inputs: Values) -> Values:
     attributes = {key: str(inputs[name]) for name, key in ATTRIBUTES.items() if inputs.get(name)}
-    params = {
-        "Name": inputs["name"],
-        "Attributes": attributes,
-        "Tags": tag_list(inputs.get("tags") or {}),
-    }
-    return str(calls("sns", "create_topic", params)["TopicArn"])
+    return {**inputs, "attributes": attributes}
 
 
 def _describe(subject: Subject) -> None:
@@ -29,10 +22,10 @@ def _describe(subject: Subject) -> None:
 TOPIC = regular(
     "aws:sns/topic:Topic",
     "TopicArn",
-    on_create=_make,
     read="get_topic_attributes",
     replaces=frozenset({"name", "namePrefix", "fifoTopic"}),
-    settings=(on_change(_describe, *ATTRIBUTES),),
+    prepare=_topic,
+    settings=(on_change(_describe, *ATTRIBUTES, "attributes"),),
     autoname="name",
     outputs={"arn": "TopicArn", "owner": "Owner"},
 )
