@@ -23,12 +23,23 @@ CODES = {
     "s3 PutBucketCors": "InvalidRequest",
     "s3 PutBucketLifecycleConfiguration": "InvalidArgument",
     "s3 PutBucketLifecycle": "InvalidArgument",
+    # recorded by LocalStack
+    "cloudwatch PutDashboard": "InvalidParameterValue",
+    "sns MessageAttributeValue": "ParameterValueInvalid",
+    "sns PublishBatchRequestEntry": "InvalidBatchEntryId",
+    "events PutTargetsRequest": "LimitExceededException",
+    "sqs": "InvalidParameterValue",
+    "sqs SendMessageRequest": "MissingParameter",
+    "sqs DeleteMessageBatchRequestEntry": "InvalidBatchEntryId",
+    "sqs SendMessageBatchRequestEntry": "InvalidBatchEntryId",
 }
-"""The services' error codes for a form, where not that of their models (``models.CODES``)."""
+"""The error codes for a form, by structure, operation or service, where not those of the models (``models.CODES``)."""
 RELATED = {
     **dict.fromkeys(("rds", "ec2"), "InvalidParameterCombination"),
     **dict.fromkeys(("secretsmanager", "acm"), "InvalidParameterException"),
     "ec2 CreateVpcEndpoint": "InvalidParameter",
+    "cloudwatch PutMetricData": "InvalidParameterCombination",
+    "logs DescribeLogStreams": "ValidationException",
     "ecs RegisterTaskDefinition": "ClientException",
     "s3 PutBucketLifecycleConfiguration": "MalformedXML",
     "s3 PutBucketLifecycle": "MalformedXML",
@@ -42,6 +53,16 @@ BALANCER = r"(?!internal-)[A-Za-z0-9](-*[A-Za-z0-9]){0,31}(?<!.{33})"
 HOST = r"[A-Za-z0-9.*?_-]{1,128}"
 WORDS = r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{0,255}"
 ARN = r"arn:aws:[^:]+:[^:]*:[^:]*:.+"
+
+
+STORED = r"[\w/+=.@!-]{1,512}"
+ENTRY = r"[\w-]{1,80}"
+ATTRIBUTES = {
+    "MessageAttributes": r"(?!(?i:aws|amazon)\.)(?!.*\.\.)(?!\.)[\w.-]{1,255}(?<!\.)",
+    "MessageAttributeValue.DataType": r"(String|Number|Binary)(\..+)?",
+    "MessageAttributeValue.StringValue MessageAttributeValue.BinaryValue": ".+",
+}
+"""Those of a message, by their names (SNS developer guide, "Amazon SNS message attributes")."""
 
 
 def network(text: str) -> bool:
@@ -180,8 +201,9 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
         "MetricDataQuery.Id": r"[a-z]\w{0,254}",
         "PutMetricDataInput.Namespace": "(?!AWS/).+",
         "EvaluateLowSampleCountPercentile": {"evaluate", "ignore"},
+        "DashboardName": "[A-Za-z0-9_-]{1,255}",
     },
-    "secretsmanager": {"CreateSecretRequest.Name": r"[\w/+=.@!-]{1,512}"},
+    "secretsmanager": {"CreateSecretRequest.Name": STORED, "SecretId": f"arn:.+|{STORED}"},
     "kms": {
         "ScheduleKeyDeletionRequest.PendingWindowInDays": range(7, 31),
         "CreateAliasRequest.AliasName": r"alias/(?!aws/)[\w/-]+",
@@ -218,8 +240,16 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
     "sns": {  # SNS API reference, Publish and Subscribe
         "PublishInput.Message": ".+",
         "PublishInput.Subject": r"[^\x00-\x1f\x7f]{1,100}",
-        "TopicArn": ARN,
+        "TopicArn SubscriptionArn": ARN,
+        "ConfirmSubscriptionInput.Token": "[0-9a-f]+",
+        "PublishBatchRequestEntry.Id": ENTRY,
+        **ATTRIBUTES,
         "Protocol": r"https?|email|email-json|sms|sqs|application|lambda|firehose",
+    },
+    "sqs": {  # SQS API reference, SendMessage and the operation's entries
+        "DeleteMessageBatchRequestEntry.Id SendMessageBatchRequestEntry.Id": ENTRY,
+        "SendMessageRequest.MessageBody": ".+",
+        **ATTRIBUTES,
     },
     "application-autoscaling": {
         "MinCapacity MaxCapacity Cooldown ScaleInCooldown ScaleOutCooldown": range(1 << 31),
@@ -246,6 +276,8 @@ elbv2 Matcher: HttpCode | GrpcCode
 elbv2 TargetGroupStickinessConfig: Enabled > DurationSeconds
 events EcsParameters: LaunchType | CapacityProviderStrategy
 events Target: Input | InputPath | InputTransformer
+logs DescribeLogGroupsRequest: logGroupNamePrefix | logGroupNamePattern
+logs DescribeLogStreamsRequest: logGroupName | logGroupIdentifier
 logs FilterLogEventsRequest: logStreamNames | logStreamNamePrefix
 logs MetricTransformation: defaultValue | dimensions
 logs StartQueryRequest: logGroupName | logGroupNames | logGroupIdentifiers
@@ -292,8 +324,8 @@ def problem(service: str, operation: str, params: Mapping[str, Any]) -> tuple[st
         return None
     code = CODES.get(call) or CODES.get(service) or models.CODES.get(service, "ValidationException")
     parts = list(_structures(shape, params, ""))
-    if words := next(_misfits(_forms(service), parts), None):
-        return code, words
+    if misfit := next(_misfits(_forms(service), parts), None):
+        return CODES.get(f"{service} {misfit[0]}") or code, misfit[1]
     if words := next(_unrelated(service, parts), None):
         return RELATED.get(call) or RELATED.get(service) or code, words
     return None
@@ -312,6 +344,9 @@ def _structures(shape: Shape, value: Any, path: str) -> Iterator[Part]:
         yield shape, known, path
         for name, each in known.items():
             yield from _structures(shape.members[name], each, f"{path}{name}.")
+    elif shape.type_name == "map" and isinstance(value, Mapping):
+        for name, each in value.items():
+            yield from _structures(shape.value, each, f"{path}{name}.")
 
 
 @cache
@@ -343,12 +378,14 @@ def _is_off(value: Any) -> bool:
     return str(value).lower() in ("false", "")
 
 
-def _misfits(forms: Mapping[str, Form], parts: Iterable[Part]) -> Iterator[str]:
+def _misfits(forms: Mapping[str, Form], parts: Iterable[Part]) -> Iterator[tuple[str, str]]:
+    """Yield the structures with members of another form, and what is said of these."""
     for shape, value, path in parts:
         for name, each in value.items():
             form = forms.get(f"{shape.name}.{name}", forms.get(name))
             if form is not None and each is not None and not keeps(form, each):
-                yield f"Invalid value '{each}' for {path}{name}, which must be {_shown(form)}"
+                words = f"Invalid value '{each}' for {path}{name}, which must be {_shown(form)}"
+                yield shape.name, words
 
 
 def _shown(form: Form) -> str:
@@ -364,12 +401,12 @@ def _shown(form: Form) -> str:
 
 
 def keeps(form: Form, value: object) -> bool:
-    """Return whether a value, or each one of a list, has a form."""
+    """Return whether a value, each one of a list, or each name of a map, has a form."""
     if isinstance(form, int):
         return not isinstance(value, (list, Mapping)) or len(value) <= form
     if form is tags:
         return tags(value)
-    if isinstance(value, list):
+    if isinstance(value, list | Mapping):
         return all(keeps(form, each) for each in value)
     text = str(value)
     if isinstance(form, range):
