@@ -8,6 +8,7 @@ from typing import Any
 
 from moto.core.utils import camelcase_to_underscores
 
+from local_cloud.aws import event_patterns
 from local_cloud.aws.forms import ARN, Form, keeps
 from local_cloud.aws.hooks import ACCOUNT, Params, Refusals, backend, other_than, registry, twice
 from local_cloud.aws.policies import is_public, malformed
@@ -114,6 +115,8 @@ def _wrong_attribute(forms: Mapping[str, Form], given: Params) -> str | None:
             return "AttributeName"
         if not keeps(form, value or "") or (form == JSON and value and read(value) is None):
             return f"{name}: {value}"
+        if name == "FilterPolicy" and (wrong := event_patterns.problem(value)):
+            return f"{name}: {wrong}"
     return None
 
 
@@ -281,6 +284,10 @@ REFUSALS: Refusals = {
         ("InvalidParameter", "Invalid parameter: {}", lambda p: _wrong_attribute(SUBSCRIPTION, p)),
     ),
     # These are recorded by LocalStack, tests/aws/services/events.
+    "events PutRule CreateArchive UpdateArchive TestEventPattern": (
+        ("InvalidEventPatternException", "Event pattern is not valid. Reason: {}",
+         lambda p: event_patterns.problem(p.get("EventPattern"))),
+    ),
     "events TestEventPattern": (
         (WRONG, "Parameter Event is not valid.", lambda p: read(p["Event"]) is None),
     ),
