@@ -192,7 +192,7 @@ REFUSALS: Refusals = {
     "kms PutKeyPolicy CreateKey": (  # API reference, PutKeyPolicy, Policy
         (MALFORMED, "{}", lambda p: p.get("Policy") and malformed(p["Policy"], ("Principal",))),
         (MALFORMED, "Policy contains a statement with one or more invalid principals.", lambda p: any(
-            unknown_principal(each.get("Principal")) for each in statements(p))),
+            unknown_principal(each.get("Principal"), by_form=True) for each in statements(p))),
         (MALFORMED, "The new key policy will not allow you to update the key policy in the future.", lambda p: (
             p.get("Policy") and not p.get("BypassPolicyLockoutSafetyCheck") and _locked_out(p))),
     ),

@@ -106,13 +106,16 @@ PRINCIPALS = {
 """IAM user guide, "AWS JSON policy elements: Principal"; an ARN in it has no wildcard."""
 
 
-def unknown_principal(principal: Any) -> str | None:
-    """Return a principal that is none, or of this account and not there. IAM looks up those of other accounts, too."""
+def unknown_principal(principal: Any, *, by_form: bool = False) -> str | None:
+    """Return a principal that is none, or of this account and not there. IAM looks up those of other accounts, too.
+
+    With ``by_form`` it may be a role that somebody else has made in the user's account, as that of a deploy.
+    """
     iam, own = backend("iam"), rf"arn:aws:iam::{ACCOUNT}:(role|user)/"
     known = {entity.arn for entity in (*iam.roles.values(), *iam.users.values())}
     for kind, names in principal.items() if isinstance(principal, dict) else ():
         for name in listed(names):
-            absent = re.match(own, name) and name not in known
+            absent = not by_form and re.match(own, name) and name not in known
             if absent or other_than(PRINCIPALS.get(kind, ".*"), name):
                 return f'"{kind}":"{name}"'
     return None
