@@ -32,6 +32,7 @@ CODES = {
     "sqs SendMessageRequest": "MissingParameter",
     "sqs DeleteMessageBatchRequestEntry": "InvalidBatchEntryId",
     "sqs SendMessageBatchRequestEntry": "InvalidBatchEntryId",
+    "s3 PutBucketWebsite": "InvalidArgument",
 }
 """The error codes for a form, by structure, operation or service, where not those of the models (``models.CODES``)."""
 RELATED = {
@@ -43,8 +44,9 @@ RELATED = {
     "ecs RegisterTaskDefinition": "ClientException",
     "s3 PutBucketLifecycleConfiguration": "MalformedXML",
     "s3 PutBucketLifecycle": "MalformedXML",
+    **dict.fromkeys(("s3 GetObject", "s3 Redirect"), "InvalidRequest"),
 }
-"""The codes for parameters that do not go together, where not those of a form."""
+"""The codes for parameters that do not go together, where not those of a form: by operation, structure or service."""
 TAG = r"(?!(?i:aws:)).{1,128}"
 """A tag's key; those that begin with "aws:" are AWS's own (Tagging AWS Resources user guide)."""
 NAME = "[A-Za-z0-9_-]{1,255}"
@@ -211,7 +213,19 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
         "PutKeyPolicyRequest.PolicyName": {"default"},
     },
     "s3": {
-        "LifecycleRule.ID": ".{0,255}",
+        "LifecycleRule.ID CORSRule.ID": ".{0,255}",
+        # S3 User Guide, "Categorizing your objects using tags"
+        "Tag.Key": r"(?!(?i:aws:))[\w\s.:/=+@-]{1,128}",
+        "Tag.Value": r"[\w\s.:/=+@-]{0,256}",
+        "LifecycleExpiration.Date": ".*00:00:00.*",  # at midnight
+        "IndexDocument.Suffix": "[^/]+",
+        "Transition.Days": range(1 << 31),
+        "NewerNoncurrentVersions": range(1, 101),
+        "CORSRule.ExposeHeaders": "[^*]*",  # noobaa/noobaa-core pull request 8954
+        "ServerSideEncryptionConfiguration.Rules OwnershipControls.Rules": 1,
+        "MaxKeys MaxUploads MaxParts": range(1 << 31),
+        "PartNumber": range(1, 10001),
+        "Delete.Objects": 1000,
         "DaysAfterInitiation NoncurrentDays LifecycleExpiration.Days": range(1, 1 << 31),
         "CORSRule.AllowedOrigins CORSRule.AllowedHeaders": r"[^*]*\*?[^*]*",
     },
@@ -291,8 +305,14 @@ route53 ResourceRecordSet: Failover > SetIdentifier
 route53 ResourceRecordSet: GeoLocation > SetIdentifier
 route53 ResourceRecordSet: MultiValueAnswer > SetIdentifier
 route53 ResourceRecordSet: Weight | Region | Failover | GeoLocation | MultiValueAnswer | CidrRoutingConfig
+s3 GetObjectRequest: PartNumber | Range
+s3 ListObjectVersionsRequest: VersionIdMarker > KeyMarker
 s3 LifecycleExpiration: Days | Date | ExpiredObjectDeleteMarker
+s3 Redirect: ReplaceKeyWith | ReplaceKeyPrefixWith
 s3 Transition: Days | Date
+s3 WebsiteConfiguration: RedirectAllRequestsTo ^ IndexDocument
+s3 WebsiteConfiguration: RedirectAllRequestsTo | ErrorDocument
+s3 WebsiteConfiguration: RedirectAllRequestsTo | RoutingRules
 scheduler CreateScheduleInput: StartDate < EndDate
 scheduler UpdateScheduleInput: StartDate < EndDate
 scheduler EcsParameters: LaunchType | CapacityProviderStrategy
@@ -322,12 +342,13 @@ def problem(service: str, operation: str, params: Mapping[str, Any]) -> tuple[st
     shape, call = models.input_shape(service, operation), f"{service} {operation}"
     if shape is None:
         return None
-    code = CODES.get(call) or CODES.get(service) or models.CODES.get(service, "ValidationException")
+    code = CODES.get(call) or CODES.get(service) or models.code(service, operation)
     parts = list(_structures(shape, params, ""))
     if misfit := next(_misfits(_forms(service), parts), None):
         return CODES.get(f"{service} {misfit[0]}") or code, misfit[1]
-    if words := next(_unrelated(service, parts), None):
-        return RELATED.get(call) or RELATED.get(service) or code, words
+    if found := next(_unrelated(service, parts), None):
+        of_shape = RELATED.get(f"{service} {found[0]}")
+        return of_shape or RELATED.get(call) or RELATED.get(service) or code, found[1]
     return None
 
 
@@ -358,8 +379,8 @@ def _relations() -> Mapping[str, list[str]]:
     return found
 
 
-def _unrelated(service: str, parts: Iterable[Part]) -> Iterator[str]:
-    """Yield the relations of ``RELATIONS`` that the parameters do not keep."""
+def _unrelated(service: str, parts: Iterable[Part]) -> Iterator[tuple[str, str]]:
+    """Yield the structures and relations of ``RELATIONS`` that the parameters do not keep."""
     for shape, value, _ in parts:
         for rule in _relations().get(f"{service} {shape.name}", ()):
             names, sign = rule.split()[::2], rule.split()[1]
@@ -371,7 +392,7 @@ def _unrelated(service: str, parts: Iterable[Part]) -> Iterator[str]:
                 "<": given == names and str(value[names[0]]) >= str(value[names[1]]),
             }
             if broken[sign]:
-                yield WORDS_OF[sign].format(", ".join(names))
+                yield shape.name, WORDS_OF[sign].format(", ".join(names))
 
 
 def _is_off(value: Any) -> bool:

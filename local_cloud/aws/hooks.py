@@ -265,7 +265,7 @@ def _answer(response: BaseResponse, call: Call) -> Any:
 def check(call: Call, params: Params) -> None:
     """Raise ``Refused`` if the parameters break botocore's model, or have another form than the API reference says."""
     if (words := models.problem(*call, params)) is not None:
-        raise Refused(models.CODES.get(call[0], "ValidationException"), words)
+        raise Refused(models.code(*call), words)
     if (problem := forms.problem(*call, params)) is not None:
         raise Refused(*problem)
 

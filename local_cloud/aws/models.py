@@ -17,7 +17,11 @@ NOT_ENFORCED: Mapping[tuple[str, str], str] = {
     (
         "ec2",
         "InstanceType",
-    ): "EC2 has new types before botocore's model has them; moto refuses what it lacks"
+    ): "EC2 has new types before botocore's model has them; moto refuses what it lacks",
+    **{
+        ("s3", name): "S3 refuses it by a code of its own"
+        for name in ("BucketLocationConstraint", "StorageClass")
+    },
 }
 """Rules of the models that AWS does not enforce, by service and shape, each with the reason."""
 CODES = {
@@ -28,9 +32,11 @@ CODES = {
         "ec2": "InvalidParameterValue",
         "route53": "InvalidInput",
         "sns": "InvalidParameter",
+        "s3 CreateBucket": "InvalidArgument",
+        **dict.fromkeys(("s3 PutBucketTagging", "s3 PutObjectTagging"), "InvalidTag"),
     },
 }
-"""The services' error codes for a parameter that breaks its model, where not ValidationException."""
+"""The services' error codes for a parameter that breaks its model, where not ValidationException; or an operation's."""
 JAVA = {
     r"\p{L}\p{M}\p{N}\p{P}\p{S}\p{Zs}": r"\x20-\U0010FFFF",
     r"\p{L}\p{Z}\p{N}\p{P}\p{M}": r"\x20-\U0010FFFF",
@@ -42,6 +48,10 @@ JAVA = {
     r"[\w-": r"[\w\-",
 }
 """What the models' patterns, which are Java's, have and Python's `re` has not, with what stands for it here."""
+
+
+def code(service: str, operation: str) -> str:
+    return CODES.get(f"{service} {operation}") or CODES.get(service, "ValidationException")
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,24 @@ def trusts(trust_policy: Document, service: str, context: Context | None = None)
     return False
 
 
+def admits(policy: Document, service: str, action: str, resource: str, context: Context) -> bool:
+    """Return whether a resource's policy lets an AWS service do something there."""
+    spoken = [
+        each
+        for each in listed(policy.get("Statement", ()))
+        if _is_for(each.get("Principal"), service)
+    ]
+    return decide([{"Statement": spoken}], action, resource, context) == ALLOWED
+
+
+def _is_for(principal: Any, service: str) -> bool:
+    if isinstance(principal, Mapping):
+        return service in listed(principal.get("Service", ())) or "*" in listed(
+            principal.get("AWS", ())
+        )
+    return bool(principal == "*")
+
+
 def _covers(statement: Document, name: str, value: str, fold: bool = False) -> bool:
     if f"Not{name}" in statement:
         return not _matches(statement[f"Not{name}"], value, fold)

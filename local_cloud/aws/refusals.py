@@ -1,7 +1,8 @@
 """What the smaller services refuse and moto takes: the rows that their own files do not have."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from ipaddress import ip_address
 from itertools import pairwise
 from typing import Any
@@ -15,7 +16,7 @@ from local_cloud.aws.policies import is_public, malformed
 from local_cloud.aws.policy_evaluation import listed, read
 from local_cloud.aws.schedule_expressions import is_schedule
 
-WRONG = "ValidationException"
+WRONG, ABSENT = "ValidationException", "ResourceNotFoundException"
 TIER = (
     "Standard tier parameters support a maximum parameter value of 4096 characters. To create a larger parameter "
     "value, upgrade the parameter to use the advanced-parameter tier."
@@ -151,9 +152,42 @@ def _soon_deleted(given: Params) -> bool:
     return held is not None and held.is_deleted()
 
 
-def _unknown_repository(given: Params) -> str | None:
-    name = str(given["repositoryName"])
-    return None if name in backend("ecr").repositories else name
+def _last(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+def _absent(
+    member: str, known: Callable[[Any], Iterable[str]], service: str, given: Params
+) -> str | None:
+    """Return the name of what must exist and does not."""
+    name = _last(given[member]) if service == "route53" else str(given[member])
+    return None if name in known(backend(service)) else name
+
+
+GONE = "{} does not exist."
+# fmt: off
+MUST_EXIST: Mapping[str, tuple[str, str, str, Callable[[Any], Iterable[str]]]] = {
+    "cloudwatch ListTagsForResource": (
+        ABSENT, GONE, "ResourceARN", lambda held: [alarm.alarm_arn for alarm in held.alarms.values()]),
+    "lambda DeleteEventSourceMapping UpdateEventSourceMapping": (
+        ABSENT, GONE, "UUID", lambda held: held._event_source_mappings),
+    "lambda ListVersionsByFunction": (
+        ABSENT, GONE, "FunctionName",
+        lambda held: {name for each in held.list_functions() for name in (each.function_name, each.function_arn)}),
+    "logs DeleteMetricFilter DescribeMetricFilters PutMetricFilter PutSubscriptionFilter": (
+        ABSENT, "The specified log group does not exist.", "logGroupName", lambda held: held.groups),
+    "logs GetQueryResults": (ABSENT, GONE, "queryId", lambda held: held.queries),
+    "logs ListTagsForResource TagResource UntagResource": (
+        ABSENT, GONE, "resourceArn",
+        lambda held: [each.arn for kind in (held.groups, held.destinations) for each in kind.values()]),
+    "route53 DeleteHealthCheck": ("NoSuchHealthCheck", GONE, "HealthCheckId", lambda held: held.health_checks),
+    "route53 DeleteReusableDelegationSet": ("NoSuchDelegationSet", GONE, "Id", lambda held: held.delegation_sets),
+    # moto has one change for each kind of operation
+    "route53 GetChange": ("NoSuchChange", GONE, "Id", lambda _: ("C1PA6795UKMFR9", "C2682N5HXP0BZ4", "a1b2c3d4")),
+}
+# fmt: on
+"""Operations that name what must exist, where moto does not look: the error's code in the operation's API reference and
+its words, the member with the name, and the names that exist."""
 
 
 def _immutable(given: Params) -> bool:
@@ -169,6 +203,8 @@ def _immutable(given: Params) -> bool:
 
 # fmt: off
 REFUSALS: Refusals = {
+    **{calls: ((code, words, partial(_absent, member, known, calls.split()[0])),)
+       for calls, (code, words, member, known) in MUST_EXIST.items()},
     "acm RequestCertificate": (  # API reference, DomainValidationOption
         ("InvalidDomainValidationOptionsException", "The validation domain {} is not the domain or above it.",
          lambda p: next((
@@ -177,7 +213,8 @@ REFUSALS: Refusals = {
     ),
     "ecr PutImage": (
         ("RepositoryNotFoundException",
-         f"The repository with name '{{}}' does not exist in the registry with id '{ACCOUNT}'", _unknown_repository),
+         f"The repository with name '{{}}' does not exist in the registry with id '{ACCOUNT}'",
+         lambda p: (name := p["repositoryName"]) not in backend("ecr").repositories and name),
         ("ImageTagAlreadyExistsException", "The image tag '{0[imageTag]}' already exists in the '{0[repositoryName]}' "
          "repository and cannot be overwritten because the repository is immutable.", lambda p: _immutable(p) and p),
     ),
@@ -185,7 +222,8 @@ REFUSALS: Refusals = {
         ("InvalidRequestException", "You can't create this secret because a secret with this name is already scheduled "
          "for deletion.", _soon_deleted),
     ),
-    "secretsmanager PutSecretValue UpdateSecret": (
+    # The last two: recorded by LocalStack, test_tag_untag_resource_on_deleted_secret.
+    "secretsmanager PutSecretValue UpdateSecret TagResource UntagResource": (
         ("InvalidRequestException", "You can't perform this operation on the secret because it was marked for "
          "deletion.", lambda p: _secret(p).is_deleted()),
     ),
@@ -203,9 +241,15 @@ REFUSALS: Refusals = {
     "secretsmanager DeleteSecret": (  # Secrets Manager user guide, "Secrets managed by other AWS services"
         ("InvalidRequestException", "You can't delete the managed secret {}.", lambda p: _managed(_secret(p))),
     ),
-    "logs PutMetricFilter PutSubscriptionFilter": (
-        ("ResourceNotFoundException", "The specified log group does not exist.",
-         lambda p: p["logGroupName"] not in backend("logs").groups),
+    "logs DeleteMetricFilter": (
+        (ABSENT, "The specified metric filter does not exist.", lambda p: not any(
+            (held["logGroupName"], held["filterName"]) == (p["logGroupName"], p["filterName"])
+            for held in backend("logs").filters.metric_filters)),
+    ),
+    "route53 ChangeTagsForResource ListTagsForResource": (
+        ("NoSuchHealthCheck", "The health check {} does not exist.", lambda p: (
+            p["ResourceType"] == "healthcheck"
+            and (name := p["ResourceId"]) not in backend("route53").health_checks and name)),
     ),
     "logs PutMetricFilter FilterLogEvents PutSubscriptionFilter": (
         ("InvalidParameterException", "Invalid filter pattern: {}", lambda p: (
@@ -301,7 +345,9 @@ REFUSALS: Refusals = {
             for name in re.findall(r"<([\w-]+)>", how["InputTemplate"])
             if name not in (how.get("InputPathsMap") or ())), None)),
     ),
-    "events PutRule": (
+    "events PutRule": (  # the first one is recorded by LocalStack, tests_put_rule_with_schedule_custom_event_bus
+        (WRONG, "ScheduleExpression is supported only on the default event bus.", lambda p: (
+            p.get("ScheduleExpression") and _last(p.get("EventBusName") or "default") != "default")),
         (WRONG, "Parameter ScheduleExpression is not valid.", lambda p: (
             (text := p.get("ScheduleExpression")) and (not is_schedule(text) or other_than(RATE, text)))),
     ),

@@ -216,12 +216,13 @@ def _parts() -> tuple[ModuleType, ...]:
     from local_cloud.aws.rds import rules as rds
     from local_cloud.aws.recorded import answers, members
     from local_cloud.aws.s3 import rules as s3
+    from local_cloud.aws.s3 import settings
     from local_cloud.aws.scaling import rules as scaling
     from local_cloud.aws.scaling import schedule
     from local_cloud.aws.scheduler import rules as scheduler
 
     return (
-        *(endpoints, interfaces, patches, ec2, ecs, definitions, elb, offers, rds, s3),
+        *(endpoints, interfaces, patches, ec2, ecs, definitions, elb, offers, rds, s3, settings),
         *(acm, answers, policies, quotas, route53, kms, members, refusals),
         *(scaling, schedule, scheduler, alarms, logs, queries),
     )

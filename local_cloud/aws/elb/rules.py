@@ -1,6 +1,5 @@
 """AWS's rules for load balancers, listeners and target groups that moto lacks."""
 
-import json
 import re
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -20,7 +19,7 @@ from local_cloud.aws.hooks import (
     other_than,
     twice,
 )
-from local_cloud.aws.policy_evaluation import ALLOWED, decide, listed
+from local_cloud.aws.policy_evaluation import admits, read
 
 
 def _subnet_ids(params: Params) -> list[str]:
@@ -196,25 +195,11 @@ def bucket_takes_logs(params: Params) -> None:
         "s3:x-amz-acl": "bucket-owner-full-control",
     }
     file = f"arn:aws:s3:::{folder}/ELBAccessLogTestFile"
-    if decide([_policy_for_logs(name)], "s3:PutObject", file, context) != ALLOWED:
+    buckets = backend("s3").buckets
+    policy = read(buckets[name].policy or "") if name in buckets else None
+    if not admits(policy or {}, DELIVERY, "s3:PutObject", file, context):
         words = f"Access Denied for bucket: {name}. Please check S3bucket permission"
         raise Refused("InvalidConfigurationRequest", words)
-
-
-def _policy_for_logs(bucket: str) -> dict[str, Any]:
-    """Return the statements of a bucket's policy that speak of ELB's delivery of logs."""
-    buckets = backend("s3").buckets
-    text = buckets[bucket].policy if bucket in buckets else None
-    statements = listed(json.loads(text)["Statement"]) if text else []
-    return {"Statement": [each for each in statements if _is_for(each.get("Principal"), DELIVERY)]}
-
-
-def _is_for(principal: Any, service: str) -> bool:
-    if isinstance(principal, dict):
-        return service in listed(principal.get("Service", ())) or "*" in listed(
-            principal.get("AWS", ())
-        )
-    return bool(principal == "*")
 
 
 TARGETS = [

@@ -40,16 +40,48 @@ def check(bucket: str, body: bytes) -> None:
         raise Refused("AccessDenied", "Access Denied")
 
 
+OF_OBJECTS = re.compile(
+    "(?i)s3:((Get|Put|Delete|Restore|Update)Object.*|AbortMultipartUpload|ListMultipartUploadParts|Replicate.+"
+    "|BypassGovernanceRetention|ObjectOwnerOverrideToBucketOwner)"
+)
+"""The actions on objects; the other ones are on buckets (Service Authorization Reference, Amazon S3)."""
+
+
+ACTION = re.compile(r"(?i)s3:.+|\*")
+
+
+def _without_resource(statement: Mapping[str, Any]) -> bool:
+    """Return whether an action has no resource of its kind (ministryofjustice/modernisation-platform pull 10762)."""
+    resources = [str(name) for name in listed(statement.get("Resource", "*"))]
+    kinds = {"/" in name for name in resources if "*" not in name.partition("/")[0]}
+    if len(kinds) != 1 or any("*" in name.partition("/")[0] for name in resources):
+        return False
+    named = [
+        str(name) for name in listed(statement.get("Action", ())) if not {*"*?"} & {*str(name)}
+    ]
+    return any(bool(OF_OBJECTS.fullmatch(action)) not in kinds for action in named)
+
+
 def _problems(bucket: str, policy: Mapping[str, Any]) -> Iterator[str]:
-    own = (f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/")
+    own = re.compile(rf"arn:aws:s3:::{re.escape(bucket)}(/.*)?", re.DOTALL)
     for each in listed(policy["Statement"]):
-        for resource in listed(each.get("Resource", each.get("NotResource", ()))):
-            if resource != own[0] and not str(resource).startswith(own[1]):
-                yield "Policy has invalid resource"
-        for conditions in (each.get("Condition") or {}).values():
-            for key, value in conditions.items():
-                if key.lower() == "aws:sourceip" and not all(map(_is_network, listed(value))):
-                    yield "Invalid IP address in Conditions"
+        resources = listed(each.get("Resource", each.get("NotResource", ())))
+        addresses = [
+            address
+            for conditions in (each.get("Condition") or {}).values()
+            for key, value in conditions.items()
+            if key.lower() == "aws:sourceip"
+            for address in listed(value)
+        ]
+        broken = {
+            "Policy has invalid resource": not all(own.fullmatch(str(name)) for name in resources),
+            "Policy has invalid action": not all(
+                ACTION.fullmatch(str(name)) for name in listed(each.get("Action", "*"))
+            ),
+            "Action does not apply to any resource(s) in statement": _without_resource(each),
+            "Invalid IP address in Conditions": not all(map(_is_network, addresses)),
+        }
+        yield from (words for words, found in broken.items() if found)
 
 
 def _is_network(value: Any) -> bool:

@@ -14,19 +14,23 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import xmltodict  # type: ignore[import-untyped]
+from moto.core.exceptions import ServiceException
 from moto.core.parse import RequestParserError
+from moto.core.responses import ActionResult
+from moto.core.utils import get_service_model
 from moto.iam.access_control import IAMPolicy, PermissionResult
-from moto.s3.exceptions import S3ClientError
-from moto.s3.models import FakeBucket
+from moto.s3.exceptions import MissingBucket, S3ClientError
+from moto.s3.models import FakeBucket, PublicAccessBlock
 from moto.s3.responses import S3Response
+from werkzeug.exceptions import HTTPException
 
 from local_cloud.aws import hooks
-from local_cloud.aws.hooks import Params, twice
 from local_cloud.aws.policy_evaluation import listed
 from local_cloud.aws.s3 import policies
 from local_cloud.aws.s3.requests import Need, S3Request, arn
 
-_set_lifecycle, _get_lifecycle = FakeBucket.set_lifecycle, S3Response.get_bucket_lifecycle
+_make, _set_lifecycle = FakeBucket.__init__, FakeBucket.set_lifecycle
+_get_lifecycle = S3Response.get_bucket_lifecycle
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 WITHOUT_TLS = {"Bool": {"aws:SecureTransport": "false"}}
 KEPT: ContextVar[frozenset[str]] = ContextVar("kept", default=frozenset())
@@ -37,6 +41,7 @@ Respond = Callable[[S3Response, Any, str], Any]
 
 def install() -> None:
     """Replace moto's evaluation of bucket policies, and check tasks' requests."""
+    FakeBucket.__init__ = _private  # type: ignore[method-assign,assignment]
     FakeBucket.get_permission = get_permission  # type: ignore[method-assign,assignment]
     FakeBucket.set_lifecycle = _kept_lifecycle  # type: ignore[method-assign,assignment]
     S3Response.get_bucket_lifecycle = _lifecycle_as_put  # type: ignore[method-assign,assignment]
@@ -45,6 +50,12 @@ def install() -> None:
         respond = getattr(S3Response, name)
         if not hasattr(respond, "checks_tasks"):
             setattr(S3Response, name, _checked(respond))
+
+
+def _private(bucket: FakeBucket, *args: Any, **more: Any) -> None:
+    """Make a bucket that blocks public access (S3 User Guide, "Blocking public access to your Amazon S3 storage")."""
+    _make(bucket, *args, **more)
+    bucket.public_access_block = PublicAccessBlock(*[True] * 4)
 
 
 def _kept_lifecycle(bucket: FakeBucket, rules: list[dict[str, Any]]) -> None:
@@ -87,15 +98,20 @@ def _checked(respond: Respond) -> Respond:
         with hooks.LOCK:
             try:
                 kept = KEPT.set(_check(self, full_url))
+                try:
+                    return respond(self, request, full_url)
+                finally:
+                    KEPT.reset(kept)
             except hooks.Refused as refused:
                 raise S3ClientError(refused.code, refused.message) from None
-            except LookupError as unknown:
+            except (HTTPException, ServiceException):
+                raise
+            except Exception as bug:
                 # moto would answer with an HTML page, which a client cannot parse as XML.
-                raise S3ClientError("InternalError", str(unknown)) from unknown
-            try:
-                return respond(self, request, full_url)
-            finally:
-                KEPT.reset(kept)
+                hooks.log.exception("s3 failed: %s %s", request.method, urlsplit(full_url).path)
+                problem = S3ClientError("InternalError", f"{type(bug).__name__}: {bug}")
+                _, headers, body = self.serialized(ActionResult(problem))
+                return 500, headers | {"status": 500}, body
 
     checked.checks_tasks = True  # type: ignore[attr-defined]
     return checked
@@ -115,7 +131,7 @@ def _check(response: S3Response, url: str) -> frozenset[str]:
         body=response.body if isinstance(response.body, bytes) else response.body.encode(),
     )
     _refuse_acl(request)
-    _refuse_bucket(request)
+    _refuse(request)
     caller = hooks.registry.callers.get(_access_key(response, request))
     if caller is None:
         return frozenset()
@@ -143,12 +159,29 @@ SAME_AS_NONE = ("private", "bucket-owner-full-control")
 first one with each ``s3.BucketObject`` (terraform-provider-aws, s3/bucket_object.go), also into new buckets."""
 
 
-def _refuse_acl(request: S3Request) -> None:
-    """Refuse an ACL that gives others access, where the bucket's owner has not turned ACLs on.
+PUBLIC = re.compile(r"public-read(-write)?|authenticated-read|.*/groups/global/.*", re.DOTALL)
 
-    They are off in each new bucket (S3 User Guide, "Controlling ownership of objects and disabling ACLs").
+
+def _acls(request: S3Request) -> list[str]:
+    """Return the ACLs that give others access."""
+    found = [
+        value
+        for name, value in request.headers.items()
+        if name.startswith("x-amz-grant-") or (name == "x-amz-acl" and value not in SAME_AS_NONE)
+    ]
+    body = request.body.decode() if request.operation in ("PutBucketAcl", "PutObjectAcl") else ""
+    full = re.findall("<Permission>(.*?)<", body) in ([], ["FULL_CONTROL"])
+    return found + ([] if full and not PUBLIC.fullmatch(body) else [body])
+
+
+def _refuse_acl(request: S3Request) -> None:
+    """Refuse an ACL that gives others access, where the bucket's owner has not turned ACLs on, or blocks public ones.
+
+    They are off and blocked in each new bucket (S3 User Guide, "Controlling ownership of objects and disabling ACLs"
+    and "Blocking public access to your Amazon S3 storage").
     """
-    if request.headers.get("x-amz-acl", SAME_AS_NONE[0]) in SAME_AS_NONE:
+    acls = _acls(request)
+    if not acls:
         return
     if request.operation == "CreateBucket":
         if request.headers.get("x-amz-object-ownership", ENFORCED) == ENFORCED:
@@ -158,6 +191,9 @@ def _refuse_acl(request: S3Request) -> None:
     found = hooks.backend("s3").buckets.get(request.bucket)
     if found is not None and (found.ownership_rule or ENFORCED) == ENFORCED:
         raise hooks.Refused("AccessControlListNotSupported", "The bucket does not allow ACLs")
+    block = found.public_access_block if found is not None else None
+    if block is not None and block.block_public_acls and any(map(PUBLIC.fullmatch, acls)):
+        raise hooks.Refused("AccessDenied", "Access Denied")
 
 
 LACKING = re.compile(
@@ -171,8 +207,8 @@ LONGEST_KEY = 1024
 """Bytes (S3 User Guide, "Naming Amazon S3 objects")."""
 
 
-def _refuse_bucket(request: S3Request) -> None:
-    """Refuse what moto lacks, by its name, and what breaks a rule about a bucket's name or settings."""
+def _refuse(request: S3Request) -> None:
+    """Refuse what moto lacks, by its name, and what breaks a rule about a bucket, its settings or an object."""
     operation = request.operation or ""
     if LACKING.fullmatch(operation):
         words = f"the local cloud does not implement s3:{operation}"
@@ -181,58 +217,41 @@ def _refuse_bucket(request: S3Request) -> None:
         raise hooks.Refused("KeyTooLongError", "Your key is too long")
     if operation == "CreateBucket":
         policies.check_name(request.bucket)
-    elif operation == "PutBucketPolicy":
+    elif request.bucket and request.bucket not in hooks.backend("s3").buckets:
+        raise MissingBucket(request.bucket)
+    # API reference, "Common Request Headers" of each operation; the first code is recorded by LocalStack.
+    owner = request.headers.get("x-amz-expected-bucket-owner", hooks.ACCOUNT)
+    if hooks.other_than(r"\d{12}", owner):
+        words = f"The value of the expected bucket owner parameter must be an AWS Account ID... [{owner}]"
+        raise hooks.Refused("InvalidBucketOwnerAWSAccountID", words)
+    if owner != hooks.ACCOUNT:
+        raise hooks.Refused("AccessDenied", "Access Denied")
+    if operation == "PutBucketPolicy":
         policies.check(request.bucket, request.body)
-    elif operation.startswith("PutBucket"):
-        try:
-            hooks.judge(("s3", operation), request.arguments())
-        except RequestParserError as problem:
-            raise hooks.Refused("MalformedXML", str(problem)) from None
+    elif operation:
+        _judge(request, operation)
 
 
-def _rules(given: Params) -> list[Params]:
-    return given["LifecycleConfiguration"].get("Rules") or []
+BODILESS = ("CreateBucket", "PutBucketAcl", "PutObjectAcl", "CompleteMultipartUpload")
+"""Operations that need no body, though they have a form for it."""
 
 
-def _early(rule: Params) -> Any:
-    """Return the storage class into which a rule moves objects too early; "Expiration" where it first deletes them."""
-    moves = [(int(e.get("Days") or 0), e["StorageClass"]) for e in rule.get("Transitions") or ()]
-    ends = int((rule.get("Expiration") or {}).get("Days") or 0)
-    early = [name for days, name in moves if name.endswith("_IA") and days < INFREQUENT]
-    return next(
-        iter(early), "Expiration" if ends and any(ends <= days for days, _ in moves) else None
-    )
-
-
-INFREQUENT = 30
-"""Days until an object may move to a class of infrequent access (S3 User Guide, "Transitioning objects")."""
-
-# fmt: off
-REFUSALS: hooks.Refusals = {
-    "s3 PutBucketLifecycleConfiguration PutBucketLifecycle": (
-        ("InvalidArgument", "Rule ID must be unique. Found same ID for more than one rule: {}", lambda p: (
-            twice(rule["ID"] for rule in _rules(p) if rule.get("ID")))),
-        ("InvalidArgument", "'Days' in Transition action must be greater than or equal to 30 for IA, and lower than "
-         "those of Expiration: {}", lambda p: next(filter(None, map(_early, _rules(p))), None)),
-        ("InvalidRequest", "At least one action needs to be specified in a rule: {}", lambda p: next((
-            each.get("ID") or "-" for each in _rules(p) if not any(word in name for name in each for word in (
-                "Expiration", "Transition", "Abort"))), None)),
-    ),
-    "s3 PutBucketEncryption": (
-        ("InvalidArgument", "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or "
-         "aws:kms:dsse", lambda p: any(
-             default["SSEAlgorithm"] == "AES256" and default.get("KMSMasterKeyID")
-             for each in p["ServerSideEncryptionConfiguration"]["Rules"]
-             if (default := each.get("ApplyServerSideEncryptionByDefault")))),
-    ),
-    "s3 PutBucketNotificationConfiguration": (  # other destinations are not looked at
-        ("InvalidArgument", "Unable to validate the following destination configurations: {}", lambda p: next((
-            each["TopicArn"] for each in p["NotificationConfiguration"].get("TopicConfigurations") or ()
-            if each["TopicArn"] not in hooks.backend("sns").topics), None)),
-    ),
-}
-# fmt: on
-"""What ``hooks.register`` refuses."""
+def _judge(request: S3Request, operation: str) -> None:
+    """Refuse what breaks a rule. "InvalidArgument" is for headers and parameters, "MalformedXML" for a body."""
+    shape = get_service_model("s3").operation_model(operation).input_shape
+    payload = shape.members.get(shape.serialization.get("payload")) if shape else None
+    in_body = payload is not None and payload.type_name == "structure"
+    if in_body and not request.body and operation not in BODILESS:
+        raise hooks.Refused("MissingRequestBodyError", "Request Body is empty")
+    try:
+        hooks.judge(("s3", operation), request.arguments())
+    except (RequestParserError, ValueError) as problem:
+        code = "MalformedXML" if request.body else "InvalidArgument"
+        raise hooks.Refused(code, str(problem)) from None
+    except hooks.Refused as refused:
+        if refused.code == "MalformedXML" and not (in_body and request.body):
+            raise hooks.Refused("InvalidArgument", refused.message) from None
+        raise
 
 
 def _access_key(response: S3Response, request: S3Request) -> str:
