@@ -27,6 +27,7 @@ CODES = {
     "cloudwatch PutDashboard": "InvalidParameterValue",
     "sns MessageAttributeValue": "ParameterValueInvalid",
     "sns PublishBatchRequestEntry": "InvalidBatchEntryId",
+    "s3 LifecycleRuleAndOperator": "InvalidRequest",
     "events PutTargetsRequest": "LimitExceededException",
     "sqs": "InvalidParameterValue",
     "sqs SendMessageRequest": "MissingParameter",
@@ -226,6 +227,7 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
         "MaxKeys MaxUploads MaxParts": range(1 << 31),
         "PartNumber": range(1, 10001),
         "Delete.Objects": 1000,
+        "VersionId": r"null|[0-9a-f-]{36}",  # of moto's form
         "DaysAfterInitiation NoncurrentDays LifecycleExpiration.Days": range(1, 1 << 31),
         "CORSRule.AllowedOrigins CORSRule.AllowedHeaders": r"[^*]*\*?[^*]*",
     },
@@ -309,6 +311,8 @@ s3 GetObjectRequest: PartNumber | Range
 s3 ListObjectVersionsRequest: VersionIdMarker > KeyMarker
 s3 LifecycleExpiration: Days | Date | ExpiredObjectDeleteMarker
 s3 Redirect: ReplaceKeyWith | ReplaceKeyPrefixWith
+s3 PutObjectRequest: ObjectLockMode > ObjectLockRetainUntilDate
+s3 PutObjectRequest: ObjectLockRetainUntilDate > ObjectLockMode
 s3 Transition: Days | Date
 s3 WebsiteConfiguration: RedirectAllRequestsTo ^ IndexDocument
 s3 WebsiteConfiguration: RedirectAllRequestsTo | ErrorDocument
