@@ -23,13 +23,25 @@ CODES = {
     "s3 PutBucketCors": "InvalidRequest",
     "s3 PutBucketLifecycleConfiguration": "InvalidArgument",
     "s3 PutBucketLifecycle": "InvalidArgument",
+    # recorded by LocalStack
+    "cloudwatch PutDashboard": "InvalidParameterValue",
+    "sns MessageAttributeValue": "ParameterValueInvalid",
+    "sns PublishBatchRequestEntry": "InvalidBatchEntryId",
+    "s3 LifecycleRuleAndOperator": "InvalidRequest",
+    "events PutTargetsRequest": "LimitExceededException",
+    "sqs": "InvalidParameterValue",
+    "sqs SendMessageRequest": "MissingParameter",
+    "sqs DeleteMessageBatchRequestEntry": "InvalidBatchEntryId",
+    "sqs SendMessageBatchRequestEntry": "InvalidBatchEntryId",
     "s3 PutBucketWebsite": "InvalidArgument",
 }
-"""The services' error codes for a form, where not that of their models (``models.CODES``)."""
+"""The error codes for a form, by structure, operation or service, where not those of the models (``models.CODES``)."""
 RELATED = {
     **dict.fromkeys(("rds", "ec2"), "InvalidParameterCombination"),
     **dict.fromkeys(("secretsmanager", "acm"), "InvalidParameterException"),
     "ec2 CreateVpcEndpoint": "InvalidParameter",
+    "cloudwatch PutMetricData": "InvalidParameterCombination",
+    "logs DescribeLogStreams": "ValidationException",
     "ecs RegisterTaskDefinition": "ClientException",
     "s3 PutBucketLifecycleConfiguration": "MalformedXML",
     "s3 PutBucketLifecycle": "MalformedXML",
@@ -44,6 +56,16 @@ BALANCER = r"(?!internal-)[A-Za-z0-9](-*[A-Za-z0-9]){0,31}(?<!.{33})"
 HOST = r"[A-Za-z0-9.*?_-]{1,128}"
 WORDS = r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{0,255}"
 ARN = r"arn:aws:[^:]+:[^:]*:[^:]*:.+"
+
+
+STORED = r"[\w/+=.@!-]{1,512}"
+ENTRY = r"[\w-]{1,80}"
+ATTRIBUTES = {
+    "MessageAttributes": r"(?!(?i:aws|amazon)\.)(?!.*\.\.)(?!\.)[\w.-]{1,255}(?<!\.)",
+    "MessageAttributeValue.DataType": r"(String|Number|Binary)(\..+)?",
+    "MessageAttributeValue.StringValue MessageAttributeValue.BinaryValue": ".+",
+}
+"""Those of a message, by their names (SNS developer guide, "Amazon SNS message attributes")."""
 
 
 def network(text: str) -> bool:
@@ -182,8 +204,9 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
         "MetricDataQuery.Id": r"[a-z]\w{0,254}",
         "PutMetricDataInput.Namespace": "(?!AWS/).+",
         "EvaluateLowSampleCountPercentile": {"evaluate", "ignore"},
+        "DashboardName": "[A-Za-z0-9_-]{1,255}",
     },
-    "secretsmanager": {"CreateSecretRequest.Name": r"[\w/+=.@!-]{1,512}"},
+    "secretsmanager": {"CreateSecretRequest.Name": STORED, "SecretId": f"arn:.+|{STORED}"},
     "kms": {
         "ScheduleKeyDeletionRequest.PendingWindowInDays": range(7, 31),
         "CreateAliasRequest.AliasName": r"alias/(?!aws/)[\w/-]+",
@@ -204,6 +227,7 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
         "MaxKeys MaxUploads MaxParts": range(1 << 31),
         "PartNumber": range(1, 10001),
         "Delete.Objects": 1000,
+        "VersionId": r"null|[0-9a-f-]{36}",  # of moto's form
         "DaysAfterInitiation NoncurrentDays LifecycleExpiration.Days": range(1, 1 << 31),
         "CORSRule.AllowedOrigins CORSRule.AllowedHeaders": r"[^*]*\*?[^*]*",
     },
@@ -232,8 +256,16 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
     "sns": {  # SNS API reference, Publish and Subscribe
         "PublishInput.Message": ".+",
         "PublishInput.Subject": r"[^\x00-\x1f\x7f]{1,100}",
-        "TopicArn": ARN,
+        "TopicArn SubscriptionArn": ARN,
+        "ConfirmSubscriptionInput.Token": "[0-9a-f]+",
+        "PublishBatchRequestEntry.Id": ENTRY,
+        **ATTRIBUTES,
         "Protocol": r"https?|email|email-json|sms|sqs|application|lambda|firehose",
+    },
+    "sqs": {  # SQS API reference, SendMessage and the operation's entries
+        "DeleteMessageBatchRequestEntry.Id SendMessageBatchRequestEntry.Id": ENTRY,
+        "SendMessageRequest.MessageBody": ".+",
+        **ATTRIBUTES,
     },
     "application-autoscaling": {
         "MinCapacity MaxCapacity Cooldown ScaleInCooldown ScaleOutCooldown": range(1 << 31),
@@ -260,6 +292,8 @@ elbv2 Matcher: HttpCode | GrpcCode
 elbv2 TargetGroupStickinessConfig: Enabled > DurationSeconds
 events EcsParameters: LaunchType | CapacityProviderStrategy
 events Target: Input | InputPath | InputTransformer
+logs DescribeLogGroupsRequest: logGroupNamePrefix | logGroupNamePattern
+logs DescribeLogStreamsRequest: logGroupName | logGroupIdentifier
 logs FilterLogEventsRequest: logStreamNames | logStreamNamePrefix
 logs MetricTransformation: defaultValue | dimensions
 logs StartQueryRequest: logGroupName | logGroupNames | logGroupIdentifiers
@@ -277,6 +311,8 @@ s3 GetObjectRequest: PartNumber | Range
 s3 ListObjectVersionsRequest: VersionIdMarker > KeyMarker
 s3 LifecycleExpiration: Days | Date | ExpiredObjectDeleteMarker
 s3 Redirect: ReplaceKeyWith | ReplaceKeyPrefixWith
+s3 PutObjectRequest: ObjectLockMode > ObjectLockRetainUntilDate
+s3 PutObjectRequest: ObjectLockRetainUntilDate > ObjectLockMode
 s3 Transition: Days | Date
 s3 WebsiteConfiguration: RedirectAllRequestsTo ^ IndexDocument
 s3 WebsiteConfiguration: RedirectAllRequestsTo | ErrorDocument
@@ -312,8 +348,8 @@ def problem(service: str, operation: str, params: Mapping[str, Any]) -> tuple[st
         return None
     code = CODES.get(call) or CODES.get(service) or models.code(service, operation)
     parts = list(_structures(shape, params, ""))
-    if words := next(_misfits(_forms(service), parts), None):
-        return code, words
+    if misfit := next(_misfits(_forms(service), parts), None):
+        return CODES.get(f"{service} {misfit[0]}") or code, misfit[1]
     if found := next(_unrelated(service, parts), None):
         of_shape = RELATED.get(f"{service} {found[0]}")
         return of_shape or RELATED.get(call) or RELATED.get(service) or code, found[1]
@@ -333,6 +369,9 @@ def _structures(shape: Shape, value: Any, path: str) -> Iterator[Part]:
         yield shape, known, path
         for name, each in known.items():
             yield from _structures(shape.members[name], each, f"{path}{name}.")
+    elif shape.type_name == "map" and isinstance(value, Mapping):
+        for name, each in value.items():
+            yield from _structures(shape.value, each, f"{path}{name}.")
 
 
 @cache
@@ -364,12 +403,14 @@ def _is_off(value: Any) -> bool:
     return str(value).lower() in ("false", "")
 
 
-def _misfits(forms: Mapping[str, Form], parts: Iterable[Part]) -> Iterator[str]:
+def _misfits(forms: Mapping[str, Form], parts: Iterable[Part]) -> Iterator[tuple[str, str]]:
+    """Yield the structures with members of another form, and what is said of these."""
     for shape, value, path in parts:
         for name, each in value.items():
             form = forms.get(f"{shape.name}.{name}", forms.get(name))
             if form is not None and each is not None and not keeps(form, each):
-                yield f"Invalid value '{each}' for {path}{name}, which must be {_shown(form)}"
+                words = f"Invalid value '{each}' for {path}{name}, which must be {_shown(form)}"
+                yield shape.name, words
 
 
 def _shown(form: Form) -> str:
@@ -385,12 +426,12 @@ def _shown(form: Form) -> str:
 
 
 def keeps(form: Form, value: object) -> bool:
-    """Return whether a value, or each one of a list, has a form."""
+    """Return whether a value, each one of a list, or each name of a map, has a form."""
     if isinstance(form, int):
         return not isinstance(value, (list, Mapping)) or len(value) <= form
     if form is tags:
         return tags(value)
-    if isinstance(value, list):
+    if isinstance(value, list | Mapping):
         return all(keeps(form, each) for each in value)
     text = str(value)
     if isinstance(form, range):

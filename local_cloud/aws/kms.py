@@ -122,6 +122,8 @@ KINDS: tuple[tuple[str, str, str, Callable[[Any], object]], ...] = (
      "GetPublicKey ScheduleKeyDeletion TagResource UntagResource UpdateAlias UpdateKeyDescription",
      lambda key: key.key_state == "PendingDeletion"),
     (STATE, "is not pending deletion", "CancelKeyDeletion", lambda key: key.key_state != "PendingDeletion"),
+    # moto imports no key material.
+    (STATE, "is pending import", f"{CRYPTOGRAPHIC} RotateKeyOnDemand", lambda key: key.origin == "EXTERNAL"),
     (UNSUPPORTED, "is not a symmetric encryption key", f"{ROTATION} GetKeyRotationStatus ListKeyRotations",
      lambda key: key.key_spec != SYMMETRIC),
     (UNSUPPORTED, "is not a multi-region primary key", "ReplicateKey", lambda key: not key.multi_region),
@@ -133,6 +135,14 @@ KINDS: tuple[tuple[str, str, str, Callable[[Any], object]], ...] = (
 """What keys AWS refuses in which operations: the code, the words, the operations and the kind of key (developer guide,
 "Key states of AWS KMS keys", by which a policy is also put while a key is pending deletion)."""
 REFUSALS: Refusals = {
+    "kms Decrypt ReEncrypt": (
+        ("IncorrectKeyException", "The key ID in the request does not identify a CMK that can perform this operation.",
+         lambda p: _key(p, "KeyId" if "KeyId" in p else "SourceKeyId") is not _encrypting(p)),
+    ),
+    f"kms {CRYPTOGRAPHIC} DescribeKey": (
+        ("NotFoundException", "Invalid arn {}", lambda p: hooks.other_than(
+            f"(?!arn:).*|arn:aws:kms:{hooks.registry.region}:.*", p.get("KeyId"))),
+    ),
     **{f"kms {names}": ((code, f"{{0.arn}} {words}.", _where(test)),) for code, words, names, test in KINDS},
     "kms CreateGrant ListGrants RevokeGrant RetireGrant": (
         ("NotFoundException", "Key '{0[KeyId]}' does not exist", lambda p: p["KeyId"] and not _where(bool)(p) and p),
@@ -145,9 +155,15 @@ REFUSALS: Refusals = {
         (WRONG, "An encryption context goes with symmetric encryption keys.", lambda p: (
             p.get("EncryptionContext") and _key(p).key_spec != SYMMETRIC)),
     ),
-    "kms Decrypt": (
-        ("IncorrectKeyException", "The key ID in the request does not identify a CMK that can perform this operation.",
-         lambda p: _key(p) is not _encrypting(p)),
+    "kms Encrypt": (
+        (WRONG, "Algorithm {0[EncryptionAlgorithm]} cannot encrypt so much data with this key.", lambda p: (
+            (spec := _key(p).key_spec).startswith("RSA")
+            and len(p["Plaintext"]) > int(spec[4:]) // 8 - (42 if p["EncryptionAlgorithm"].endswith("_1") else 66)
+            and p)),
+    ),
+    "kms Verify": (
+        ("KMSInvalidSignatureException", "", lambda p: p.get("MessageType") != "DIGEST" and not (
+            hooks.backend("kms").verify(_key(p).id, p["Message"], p["Signature"], p["SigningAlgorithm"])[1])),
     ),
     "kms GenerateRandom": ((WRONG, "NumberOfBytes is required.", lambda p: p.get("NumberOfBytes") is None),),
     "kms CreateGrant": (

@@ -309,7 +309,12 @@ REFUSALS: Refusals = {
          lambda p: f"::{ACCOUNT}:" in p["RoleArn"] and int(p.get("DurationSeconds") or 0) > int(
              backend("iam").get_role_by_arn(p["RoleArn"]).max_session_duration)),
     ),
-    "sts AssumeRole GetFederationToken": (
+    "sts AssumeRole GetFederationToken": (  # recorded by LocalStack, test_assume_role_tag_validation
+        ("InvalidParameterValue", "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
+         lambda p: twice(tag["Key"].lower() for tag in p.get("Tags") or ())),
+        ("InvalidParameterValue", "The specified transitive tag key must be included in the requested tags.",
+         lambda p: {each.lower() for each in p.get("TransitiveTagKeys") or ()} - {
+             tag["Key"].lower() for tag in p.get("Tags") or ()}),
         (MALFORMED, "{}", lambda p: p.get("Policy") and malformed(p["Policy"], ("Action", "Resource"))),
     ),
 }

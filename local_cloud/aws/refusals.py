@@ -7,8 +7,11 @@ from ipaddress import ip_address
 from itertools import pairwise
 from typing import Any
 
+from moto.core.utils import camelcase_to_underscores
+
+from local_cloud.aws import event_patterns
 from local_cloud.aws.forms import ARN, Form, keeps
-from local_cloud.aws.hooks import ACCOUNT, Params, Refusals, backend, other_than, twice
+from local_cloud.aws.hooks import ACCOUNT, Params, Refusals, backend, other_than, registry, twice
 from local_cloud.aws.policies import is_public, malformed
 from local_cloud.aws.policy_evaluation import listed, read
 from local_cloud.aws.schedule_expressions import is_schedule
@@ -86,9 +89,10 @@ TOPIC: Mapping[str, Form] = {
 }
 """The attributes of a topic and their forms (API reference, SetTopicAttributes)."""
 SUBSCRIPTION: Mapping[str, Form] = {
-    "DeliveryPolicy|FilterPolicy|RedrivePolicy|ReplayPolicy": JSON,
+    "DeliveryPolicy|FilterPolicy|ReplayPolicy": JSON,
+    "RedrivePolicy": r'\{\s*"deadLetterTargetArn"\s*:\s*"arn:aws:sqs:[^"]+"\s*\}|',
     "FilterPolicyScope": "MessageAttributes|MessageBody",
-    "RawMessageDelivery": "true|false",
+    "RawMessageDelivery": "(?i:true|false)",
     "SubscriptionRoleArn": ".*",
 }
 """Those of a subscription (API reference, SetSubscriptionAttributes)."""
@@ -104,13 +108,27 @@ def _managed(secret: Any) -> Any:
 
 
 def _wrong_attribute(forms: Mapping[str, Form], given: Params) -> str | None:
-    """Return the name and the value of an attribute that does not exist, "AttributeName", or has another form."""
-    name, value = given["AttributeName"], given.get("AttributeValue") or ""
-    form = next((form for names, form in forms.items() if re.fullmatch(names, name)), None)
-    if form is None:
-        return "AttributeName"
-    fits = keeps(form, value) and (form != JSON or not value or read(value) is not None)
-    return None if fits else f"{name}: {value}"
+    """Return what is wrong with an attribute, or one of several: "AttributeName" for one that does not exist."""
+    one = {given["AttributeName"]: given.get("AttributeValue")} if "AttributeName" in given else {}
+    for name, value in (given.get("Attributes") or one).items():
+        form = next((form for names, form in forms.items() if re.fullmatch(names, name)), None)
+        if form is None:
+            return "AttributeName"
+        if not keeps(form, value or "") or (form == JSON and value and read(value) is None):
+            return f"{name}: {value}"
+        if name == "FilterPolicy" and (wrong := event_patterns.problem(value)):
+            return f"{name}: {wrong}"
+    return None
+
+
+def _other_topic(given: Params) -> str | None:
+    """Return what the topic with this name already has otherwise: an attribute, or its tags."""
+    held = backend("sns").topics[f"arn:aws:sns:{registry.region}:{ACCOUNT}:{given['Name']}"]
+    given_tags = {tag["Key"]: tag["Value"] for tag in given.get("Tags") or ()}
+    for name, value in (given.get("Attributes") or {}).items():
+        if name != "Policy" and value != str(getattr(held, camelcase_to_underscores(name)) or ""):
+            return "attributes"
+    return "tags" if given_tags and given_tags != held._tags else None
 
 
 def _wrong_lifecycle(given: Params) -> str | None:
@@ -257,6 +275,8 @@ REFUSALS: Refusals = {
             each["Name"] for each in _record_sets(p) if each["Type"] == "CNAME" and len(_values(each)) > 1), None)),
     ),
     "route53 CreateHostedZone": (
+        ("InvalidVPCId", "The VPC ID is invalid.", lambda p: (
+            (vpc := p.get("VPC")) and vpc["VPCRegion"] == registry.region and vpc["VPCId"] not in backend("ec2").vpcs)),
         ("HostedZoneAlreadyExists", "A hosted zone has already been created with the specified caller reference.",
          lambda p: any(z.caller_reference == p["CallerReference"] for z in backend("route53").zones.values())),
     ),
@@ -282,9 +302,21 @@ REFUSALS: Refusals = {
         ("InvalidParameter", "Invalid parameter: Email address", lambda p: (
             p["Protocol"] == "email" and other_than(r"[^@\s]+@[^@\s]+\.[^@\s]+", p.get("Endpoint") or "-"))),
     ),
+    "sns CreateTopic": (
+        ("InvalidParameter", "Invalid parameter: Attributes Reason: {}", lambda p: _wrong_attribute(
+            {**TOPIC, "FifoTopic": "true|false"}, p)),
+        ("InvalidParameter", "Invalid parameter: Topic already exists with different {}", _other_topic),
+    ),
+    "sqs CreateQueue SetQueueAttributes": (
+        ("InvalidAttributeName", "Unknown Attribute {}.", lambda p: (
+            not (p.get("QueueName") or p["QueueUrl"]).endswith(".fifo")
+            and next((name for name in p.get("Attributes") or () if re.match("Fifo|ContentBased|Dedup", name)), None))),
+    ),
     "sns Publish": (
         ("InvalidParameter", "Invalid parameter: Message Structure - JSON message body failed to parse",
          lambda p: p.get("MessageStructure") == "json" and read(p["Message"]) is None),
+        ("InvalidParameter", "Invalid parameter: Message Structure - No default entry in JSON message body", lambda p: (
+            p.get("MessageStructure") == "json" and not isinstance((read(p["Message"]) or {}).get("default"), str))),
     ),
     "sns SetTopicAttributes": (
         ("InvalidParameter", "Invalid parameter: Policy Error: {}", lambda p: (
@@ -292,8 +324,26 @@ REFUSALS: Refusals = {
             and malformed(p["AttributeValue"], ("Principal",)))),
         ("InvalidParameter", "Invalid parameter: {}", lambda p: _wrong_attribute(TOPIC, p)),
     ),
-    "sns SetSubscriptionAttributes": (
+    "sns Subscribe SetSubscriptionAttributes": (
         ("InvalidParameter", "Invalid parameter: {}", lambda p: _wrong_attribute(SUBSCRIPTION, p)),
+    ),
+    # These are recorded by LocalStack, tests/aws/services/events.
+    "events PutRule CreateArchive UpdateArchive TestEventPattern": (
+        ("InvalidEventPatternException", "Event pattern is not valid. Reason: {}",
+         lambda p: event_patterns.problem(p.get("EventPattern"))),
+    ),
+    "events TestEventPattern": (
+        (WRONG, "Parameter Event is not valid.", lambda p: read(p["Event"]) is None),
+    ),
+    "events UpdateArchive": (
+        (WRONG, "At least one of EventPattern, RetentionDays or Description must be provided.",
+         lambda p: not p.keys() & {"EventPattern", "RetentionDays", "Description"}),
+    ),
+    "events PutTargets": (
+        (WRONG, "InputTemplate for target {0[0]} contains invalid placeholder {0[1]}.", lambda p: next((
+            (target["Id"], name) for target in p["Targets"] if (how := target.get("InputTransformer"))
+            for name in re.findall(r"<([\w-]+)>", how["InputTemplate"])
+            if name not in (how.get("InputPathsMap") or ())), None)),
     ),
     "events PutRule": (  # the first one is recorded by LocalStack, tests_put_rule_with_schedule_custom_event_bus
         (WRONG, "ScheduleExpression is supported only on the default event bus.", lambda p: (

@@ -72,6 +72,8 @@ INVALID = "InvalidParameterException"
 REFUSALS: Refusals = {
     "logs FilterLogEvents": (
         (INVALID, "The local cloud finds words, quoted phrases and ?-terms only; {!r} works on AWS", _unknown_pattern),
+        # recorded by LocalStack, test_filter_log_events_unknown_token
+        (INVALID, "The specified nextToken is invalid.", lambda p: hooks.other_than(".+@.+@.+", p.get("nextToken"))),
     ),
 }
 # fmt: on

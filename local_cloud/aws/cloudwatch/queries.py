@@ -29,6 +29,8 @@ COMPARISONS: Mapping[type, Callable[[float, float], float]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
 }
+MOST = 1440
+"""The most data points of an answer (API reference, GetMetricStatistics)."""
 
 
 class NotUnderstood(Exception):
@@ -149,10 +151,15 @@ def get_statistics(params: Params) -> Params:
     """Return the data points of one metric; AWS sorts them in no order, here they are sorted by time."""
     if params["StartTime"] >= params["EndTime"]:
         words = "The parameter StartTime must be less than the parameter EndTime."
-        raise Refused("InvalidParameterCombination", words)
+        raise Refused("InvalidParameterValue", words)
     period, metric = int(params["Period"]), _metric(params)
     begin = int(params["StartTime"].timestamp()) // period * period
     times = range(begin, math.ceil(params["EndTime"].timestamp()), period)
+    if len(times) > MOST + 1:  # the first period may begin before the start
+        words = (
+            f"You have requested up to {len(times)} datapoints, which exceeds the limit of {MOST}."
+        )
+        raise Refused("InvalidParameterCombination", words)
     simple, extended = params.get("Statistics") or (), params.get("ExtendedStatistics") or ()
     series = {name: _series(metric, times, name) for name in (*simple, *extended)}
     points = [

@@ -33,6 +33,8 @@ _make, _set_lifecycle = FakeBucket.__init__, FakeBucket.set_lifecycle
 _get_lifecycle = S3Response.get_bucket_lifecycle
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 WITHOUT_TLS = {"Bool": {"aws:SecureTransport": "false"}}
+STATUSES = {"InvalidBucketState": 409, "NotImplemented": 501}
+"""Those of errors that botocore's model does not have, where not 400 (recorded by LocalStack)."""
 KEPT: ContextVar[frozenset[str]] = ContextVar("kept", default=frozenset())
 """The ARNs of objects that this request may not delete."""
 
@@ -103,7 +105,11 @@ def _checked(respond: Respond) -> Respond:
                 finally:
                     KEPT.reset(kept)
             except hooks.Refused as refused:
-                raise S3ClientError(refused.code, refused.message) from None
+                problem = S3ClientError(refused.code, refused.message)
+                if refused.code not in STATUSES:
+                    raise problem from None
+                _, headers, body = self.serialized(ActionResult(problem))
+                return STATUSES[refused.code], headers | {"status": STATUSES[refused.code]}, body
             except (HTTPException, ServiceException):
                 raise
             except Exception as bug:

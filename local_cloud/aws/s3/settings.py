@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import pairwise
 from typing import Any
+from urllib.parse import parse_qsl
 
 from requests.structures import CaseInsensitiveDict
 from werkzeug.exceptions import HTTPException
@@ -22,6 +23,9 @@ CLASSES = (
     *("GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"),
 )
 """An object moves only to a later one (S3 User Guide, "Transitioning objects using Amazon S3 Lifecycle")."""
+
+CHANGES = {"ServerSideEncryption", "StorageClass", "WebsiteRedirectLocation", "ChecksumAlgorithm"}
+"""What a copy of an object to itself changes."""
 
 
 def _bucket(given: Params) -> Any:
@@ -98,7 +102,8 @@ REFUSALS: Refusals = {
         # API reference, LifecycleExpiration, Transition and BucketLifecycleConfiguration
         ("MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema",
          lambda p: len(_rules(p)) > 1000 or any(
-             rule.get("Expiration") == {} or any("StorageClass" not in e for e in rule.get("Transitions") or ())
+             {} in (rule.get("Expiration"), rule.get("NoncurrentVersionExpiration"))
+             or any("StorageClass" not in e for e in rule.get("Transitions") or ())
              for rule in _rules(p))),
         ("InvalidArgument", "'Days' in Transition action must be greater than or equal to 30 for IA, and lower than "
          "those of Expiration: {}", _of_rules(_early)),
@@ -130,6 +135,33 @@ REFUSALS: Refusals = {
     "s3 PutBucketAcl PutObjectAcl": (
         ("MissingSecurityHeader", "Your request was missing a required header",
          lambda p: not any(name.startswith(("ACL", "Grant", "AccessControl")) for name in p)),
+    ),
+    "s3 PutBucketVersioning": (
+        ("IllegalVersioningConfigurationException", "The Versioning element must be specified",
+         lambda p: not p["VersioningConfiguration"].get("Status")),
+        ("InvalidBucketState", "An Object Lock configuration is present on this bucket, so the versioning state "
+         "cannot be changed.", lambda p: (
+             _bucket(p).object_lock_enabled and p["VersioningConfiguration"]["Status"] != "Enabled")),
+    ),
+    "s3 DeleteObject DeleteObjects": (
+        ("InvalidArgument", "x-amz-bypass-governance-retention is only applicable to Object Lock enabled buckets.",
+         lambda p: "BypassGovernanceRetention" in p and not _bucket(p).object_lock_enabled),
+    ),
+    "s3 PutObject CompleteMultipartUpload": (
+        ("NotImplemented", "A header you provided implies functionality that is not implemented",
+         lambda p: p.get("IfNoneMatch") not in (None, "*")),
+    ),
+    "s3 PutObject CopyObject CreateMultipartUpload": (
+        ("InvalidArgument", "The header 'x-amz-tagging' has the key {} twice.", lambda p: twice(
+            name for name, _ in parse_qsl(p.get("Tagging") or ""))),
+        ("KMS.NotFoundException", "Invalid keyId '{}'", lambda p: (name := p.get("SSEKMSKeyId")) and (
+            "alias/" not in name and name.split("/")[-1] not in backend("kms").keys and name)),
+    ),
+    "s3 CopyObject": (
+        ("InvalidRequest", "This copy request is illegal because it is trying to copy an object to itself without "
+         "changing the object's metadata, storage class, website redirect location or encryption attributes.",
+         lambda p: p["CopySource"].lstrip("/") == f"{p['Bucket']}/{p['Key']}" and not p.keys() & CHANGES
+         and p.get("MetadataDirective") != "REPLACE"),
     ),
     "s3 PutObjectLockConfiguration": (
         ("InvalidBucketState", "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration",
