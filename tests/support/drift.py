@@ -6,6 +6,7 @@ The colleague sends what the stand-in sends for another value; a call that no st
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from pulumi.runtime.proto import provider_pb2 as pb
@@ -31,7 +32,7 @@ WORDS = {
     "ECSServiceAverageCPUUtilization": "ECSServiceAverageMemoryUtilization",
     "ELBSecurityPolicy-TLS13-1-2-Res-2021-06": "ELBSecurityPolicy-2016-08",
 }
-"""Another one of the values that AWS takes. Which resource of a kind is tried depends on the order in the state."""
+"""Another one of the values that AWS takes."""
 OPEN: Json = {"protocol": "tcp", "fromPort": 1, "toPort": 1, "cidrBlocks": ["10.0.0.0/8"]}
 OTHERS: Mapping[str, Callable[[Any], Any]] = {
     "appautoscaling/target.minCapacity": lambda value: value - 1,
@@ -141,10 +142,10 @@ class Held:
 
 
 def held(state: Json) -> list[Held]:
-    """Return the AWS resources of a Pulumi state."""
+    """Return the AWS resources of a Pulumi state, always in the same order: theirs is that of an update's threads."""
     return [
         Held(each["type"], each["urn"], each["id"], plain(each["inputs"]), plain(each["outputs"]))
-        for each in state["deployment"]["resources"]
+        for each in sorted(state["deployment"]["resources"], key=itemgetter("urn"))
         if each["type"].startswith("aws:")
     ]
 

@@ -196,7 +196,7 @@ def test_statistics_and_metrics_are_listed(metrics, aws):
     chosen = {"Namespace": "Own", "Dimensions": DIMENSIONS[:1]}
     assert [metric["MetricName"] for metric in aws.cloudwatch.list_metrics(**chosen)] == ["Seconds"]
     backwards = {**asked, "StartTime": NOON + timedelta(hours=2)}
-    refused(aws.cloudwatch.get_metric_statistics, "InvalidParameterCombination", **backwards)
+    refused(aws.cloudwatch.get_metric_statistics, "InvalidParameterValue", **backwards)
 
 
 def test_an_alarm_over_an_expression_reads_the_last_five_minutes(metrics):
