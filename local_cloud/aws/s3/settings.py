@@ -171,6 +171,11 @@ REFUSALS: Refusals = {
         ("InvalidRequest", "Bucket is missing Object Lock Configuration",
          lambda p: not _bucket(p).object_lock_enabled),
     ),
+    "s3 PutObjectRetention PutObjectLegalHold": (
+        ("NoSuchKey", "The specified key does not exist.", lambda p: p["Key"] not in _bucket(p).keys),
+        ("MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema",
+         lambda p: not (p.get("LegalHold") or p.get("Retention"))),
+    ),
     "s3 PutObjectTagging": (  # S3 User Guide, "Categorizing your objects using tags"
         ("BadRequest", "Object tags cannot be greater than 10", lambda p: len(p["Tagging"]["TagSet"]) > 10),
     ),
