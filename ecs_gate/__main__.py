@@ -90,7 +90,8 @@ def service_options(command: click.decorators.FC) -> click.decorators.FC:
             *("--page", "url"),
             callback=page_url,
             metavar="URL",
-            help="The page that users open; without it, the health check's path through the load balancer is.",
+            help="The page that users open; behind a CDN its origin, the load balancer. Without it, the path of the "
+            "health check is requested.",
         ),
         click.option(
             "--expects",

@@ -13,7 +13,7 @@ from ecs_gate.aws.session import Session
 from ecs_gate.diagnosis.findings import PAGE_PART, Unread, unlooked
 from ecs_gate.facts.secrets import is_parameter
 from ecs_gate.parts import ecs, elb
-from ecs_gate.parts.elb import Balancer, Listener, PageRequest
+from ecs_gate.parts.elb import Balancer, Listener, PageRequest, TargetGroup
 from ecs_gate.parts.records import Part, read_existing, read_part, short
 from ecs_gate.target import HealthCheck, Login, Page, ServiceNames, Target
 from ecs_gate.text import Refused, Text, t
@@ -193,6 +193,17 @@ class _Search:
             return _given(self.chosen, balancer.dns), Login()
         group = read_part(elb.target_group, self.session, _name(groups[0])).value
         check = group.check if group else HealthCheck()
+        if group and group.version != TargetGroup.version:
+            self._unseen_page(
+                t(
+                    # ELB user guide, "Troubleshoot your Application Load Balancers", HTTP 464.
+                    "The load balancer takes {version} alone for {group}, and ecs-gate requests pages with HTTP/1.1.",
+                    version=group.version,
+                    group=group.name,
+                ),
+                t("Nothing is to be done: its health checks and events are looked at."),
+            )
+            return replace(self.target.page, path=""), Login()
         page = (
             _given(self.chosen, balancer.dns)
             if self.chosen.url
@@ -214,8 +225,10 @@ class _Search:
     def _no_page(self, balanced: bool) -> None:
         if balanced and not self.chosen.url:
             why = t("No path is known that the load balancer forwards to the service.")
-            problem = AwsProblem("unseen", why, t("Name the page's URL."))
-            self.unseen.append(Unread(PAGE_PART, problem, essential=False))
+            self._unseen_page(why, t("Name the page's URL."))
+
+    def _unseen_page(self, why: Text, way_out: Text) -> None:
+        self.unseen.append(Unread(PAGE_PART, AwsProblem("unseen", why, way_out), essential=False))
 
     def _database(self, definition: Mapping[str, Any]) -> str:
         """Return the DB instance whose address a variable has, or whose managed secret a container gets; or ""."""

@@ -252,8 +252,9 @@ def pools_of_task(app: App, definition: Definition) -> int:
 
 
 def limit(case: Case) -> int:
+    """Return about how many connections the database allows; 0 where no rule for its engine or class is known."""
     database = case.now.database.value
     try:
-        return max_connections(database.kind) if database else 0
+        return max_connections(database.kind) if database and database.engine == "postgres" else 0
     except ValueError:
         return 0

@@ -29,6 +29,9 @@ TARGET_GROUP_MISSING = Outside("target-group-missing", 32, {FORWARD})
 TARGET_PROTOCOL = Facts("target-protocol", 57, {FORWARD}, certain=True)
 HEALTH_CHECK_DRIFTED = Facts("health-check-drifted", 61, {FORWARD})
 
+NAME_ORIGIN = Fix(
+    t("If a CDN or a proxy answers at that address, name its origin as the page: a URL of the load balancer.")
+)  # fmt: skip
 IN_PUBLIC_SUBNETS = t("Give the load balancer the public subnets ({load_balancer}), and deploy:")
 
 
@@ -54,11 +57,15 @@ def listener(case: Case) -> Iterator[Finding]:
         # The program declares one, so somebody has deleted it.
         fixes=(case.restore(),)
         if not ports
-        else case.correct_program(
-            t(
-                "Set the port of the page's listener ({listeners}) to {port}, and deploy:",
-                port=port,
-            )
+        else (
+            *case.correct_program(
+                t(
+                    "Set the port of the page's listener ({listeners}) to {port}, and deploy:",
+                    port=port,
+                )
+            ),
+            # Where no program declares the page, somebody has typed its URL.
+            *((NAME_ORIGIN,) if case.target.check is None and url.hostname != balancer.dns else ()),
         ),
     )
 

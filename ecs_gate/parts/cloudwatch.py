@@ -132,9 +132,17 @@ def alarms(session: Session, prefix: str, known: Sequence[str] = ()) -> tuple[Al
         return ()
     return tuple(
         Alarm(name=each["AlarmName"], state=each["StateValue"], reason=each.get("StateReason", ""))
-        for page in session.pages("cloudwatch", "describe_alarms", **chosen)
-        for each in [*page.get("MetricAlarms", ()), *page.get("CompositeAlarms", ())]
+        for each in _described(session, **chosen)
     )
+
+
+def _described(session: Session, **chosen: Any) -> Iterator[dict[str, Any]]:
+    """Yield alarms of both types; CloudWatch shows composite ones to who asks for them (API reference,
+    DescribeAlarms, AlarmTypes).
+    """
+    kinds = ("MetricAlarm", "CompositeAlarm")
+    for page in session.pages("cloudwatch", "describe_alarms", **chosen, AlarmTypes=[*kinds]):
+        yield from (each for kind in kinds for each in page.get(f"{kind}s", ()))
 
 
 def alarms_that_ended(session: Session, names: Names) -> Alarmed:
@@ -145,8 +153,7 @@ def alarms_that_ended(session: Session, names: Names) -> Alarmed:
     if not ended:
         return Alarmed()
     mine = ecs.groups_of(session, rows[0]["targetServiceRevisionArn"])
-    known = session.call("cloudwatch", "describe_alarms", AlarmNames=list(ended))["MetricAlarms"]
-    watched = [_groups(each) for each in known]
+    watched = [_groups(each) for each in _described(session, AlarmNames=list(ended))]
     # An alarm names a target group by the last part of its ARN.
     elsewhere = all(
         group and not any(map(arn.endswith, group)) for group in watched for arn in mine

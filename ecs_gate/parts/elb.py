@@ -27,6 +27,8 @@ class TargetGroup:
     protocol: str
     vpc: str
     check: HealthCheck
+    version: str = "HTTP1"
+    """In which version it speaks with targets, and takes requests."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,6 +243,7 @@ def target_group(session: Session, name: str) -> TargetGroup | None:
         protocol=raw.get("Protocol", ""),
         vpc=raw.get("VpcId", ""),
         check=_check(raw),
+        version=raw.get("ProtocolVersion", TargetGroup.version),
     )
 
 

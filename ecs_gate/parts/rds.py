@@ -40,6 +40,7 @@ class Database:
     protected: bool = False
     certified_until: datetime | None = None
     """When that certificate ends."""
+    engine: str = "postgres"
 
 
 EVENT_MINUTES = 180
@@ -78,6 +79,7 @@ def database(session: Session, identifier: str, full: bool = True) -> Database |
         authority=raw.get("CACertificateIdentifier", ""),
         protected=raw.get("DeletionProtection", False),
         certified_until=(raw.get("CertificateDetails") or {}).get("ValidTill"),
+        engine=raw.get("Engine", ""),
     )
 
 

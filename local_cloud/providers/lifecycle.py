@@ -13,6 +13,7 @@ from botocore.model import OperationModel
 from local_cloud.calls import Calls, UnknownInput, to_parameters, to_shape
 from local_cloud.providers.kind import CHOSEN, NEVER, Kind, Subject, Values, clean, path
 from local_cloud.providers.reading import current, target
+from local_cloud.providers.servicer import Incomplete
 
 
 def tagging(calls: Calls, kind: Kind) -> tuple[str, str] | None:
@@ -58,14 +59,6 @@ WAIT = 300.0
 
 class NotReady(Exception):
     """A resource was created but did not reach the state that makes it usable."""
-
-
-class Incomplete(Exception):
-    """A resource exists, but not as it should. The state must keep its ``identity``, and ``outputs`` if it has some."""
-
-    def __init__(self, identity: str, reason: Exception, outputs: Values | None = None) -> None:
-        super().__init__(str(reason))
-        self.identity, self.outputs = identity, outputs
 
 
 def unknown_inputs(calls: Calls, kind: Kind, inputs: Values) -> list[str]:

@@ -13,13 +13,20 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2_grpc
 from pulumi.runtime.proto import provider_pb2 as pb
 from pulumi.runtime.rpc import UNKNOWN
 
-from local_cloud.providers.lifecycle import Incomplete
 from local_cloud.text import said
 
 VERSIONS = {"aws": "7.51.1", "awsx": "3.11.0", "docker": "4.11.2"}
 """The versions of the plugins whose behaviour the stand-ins have."""
 Values = dict[str, Any]
 log = logging.getLogger(__name__)
+
+
+class Incomplete(Exception):
+    """A resource exists, but not as it should. The state must keep its ``identity``, and ``outputs`` if it has some."""
+
+    def __init__(self, identity: str, reason: Exception, outputs: Values | None = None) -> None:
+        super().__init__(str(reason))
+        self.identity, self.outputs = identity, outputs
 
 
 class Servicer(provider_pb2_grpc.ResourceProviderServicer):

@@ -129,6 +129,20 @@ def test_the_certificate_tells_the_host_that_no_rule_names(shop, session):
         elb.modify_rule(RuleArn=shop.rule, Conditions=host)
 
 
+@pytest.mark.parametrize("page", ["", "https://shop.example/"])
+def test_no_page_is_requested_of_a_group_that_takes_another_version_of_http(
+    shop, session, calls, page
+):
+    def of_version_2(real):
+        groups = [{**group, "ProtocolVersion": "HTTP2"} for group in real["TargetGroups"]]
+        return {**real, "TargetGroups": groups}
+
+    calls.answers["describe_target_groups"] = of_version_2
+    found = discover(WEB, session, page=Chosen(page))
+    assert (found.target.page.path, unseen(found)) == ("", ["the page"])
+    assert "takes HTTP2 alone for k8s-a1b2c3" in str(found.unseen[0].problem.text)
+
+
 def test_the_login_is_the_one_that_the_page_asks_for(shop, session):
     elb = client("elbv2")
     ends = {name: f"https://id.example/{name}" for name in ("authorize", "token", "userinfo")}

@@ -11,6 +11,7 @@ from operator import itemgetter
 from typing import Any
 
 from moto.cloudwatch.responses import CloudWatchResponse
+from moto.core.responses import ActionResult
 
 from local_cloud.aws import hooks
 from local_cloud.aws.cloudwatch.queries import answers
@@ -98,9 +99,20 @@ def _longer(given: Params, most: int, periods: range) -> bool:
     return any(period * count > most for period in _periods(given) if period in periods)
 
 
+_all_described = CloudWatchResponse.describe_alarms
+
+
+def _described(self: CloudWatchResponse) -> ActionResult:
+    """Return the alarms of the types that are asked for, without a word metric ones (API reference, DescribeAlarms)."""
+    found: Any = _all_described(self).result
+    kinds = self._get_param("AlarmTypes") or ["MetricAlarm"]
+    return ActionResult({key: found[key] if key[:-1] in kinds else [] for key in found})
+
+
 def install() -> None:
     """Let moto make composite alarms, for which it has all but the operation."""
     CloudWatchResponse.put_composite_alarm = CloudWatchResponse.put_metric_alarm  # type: ignore[attr-defined]
+    CloudWatchResponse.describe_alarms = _described  # type: ignore[method-assign]
 
 
 @hooks.before("cloudwatch", "PutCompositeAlarm")

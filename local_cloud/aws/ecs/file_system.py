@@ -68,7 +68,7 @@ def resolver_binds(folder: Path, names: Mapping[str, str]) -> list[Bind]:
 
 
 def volume_mode(plan: Plan, volume: Volume) -> int:
-    """Return the mode of an empty volume's folder, which belongs to root.
+    """Return the mode of an empty volume's folder, which belongs to root; of a tmpfs it is Docker's.
 
     Another user may write to it only if the image declares its path as VOLUME (ECS Developer Guide, "Use
     bind mounts with Amazon ECS"). Then it has the mode of the image's folder, which is not known here;
@@ -76,7 +76,7 @@ def volume_mode(plan: Plan, volume: Volume) -> int:
     """
     user = (plan.user or "").partition(":")[0]
     declared = PurePosixPath(volume.path) in map(PurePosixPath, plan.image.volumes)
-    return ALL_MAY_WRITE if declared or user in ROOT_USER else OWNER_MAY_WRITE
+    return ALL_MAY_WRITE if volume.mib or declared or user in ROOT_USER else OWNER_MAY_WRITE
 
 
 def docker_volumes(plan: Plan) -> list[str]:
@@ -85,7 +85,8 @@ def docker_volumes(plan: Plan) -> list[str]:
         for volume in plan.volumes
         for part in (
             "--tmpfs",
-            f"{volume.path}:{'rw' if volume.writable else 'ro'},mode={volume_mode(plan, volume):o}",
+            f"{volume.path}:{'rw' if volume.writable else 'ro'},mode={volume_mode(plan, volume):o}"
+            + (f",size={volume.mib}m" if volume.mib else ""),
         )
     ]
 

@@ -40,6 +40,8 @@ class Volume(NamedTuple):
     name: str
     path: str
     writable: bool
+    mib: int = 0
+    """The size of a container's own tmpfs, to which every user may write; 0 for a volume of the task."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,10 +107,20 @@ def plan(
 
 
 def _volumes(definition: Mapping[str, Any]) -> tuple[Volume, ...]:
-    """Return the mount points of a container definition (botocore, MountPoint)."""
-    return tuple(
-        Volume(str(point["sourceVolume"]), str(point["containerPath"]), not point.get("readOnly"))
-        for point in definition.get("mountPoints") or ()
+    """Return the mount points of a container definition, and its tmpfs (botocore, MountPoint and Tmpfs)."""
+    points = definition.get("mountPoints") or ()
+    mounts = (definition.get("linuxParameters") or {}).get("tmpfs") or ()
+    return (
+        *(Volume(e["sourceVolume"], e["containerPath"], not e.get("readOnly")) for e in points),
+        *(
+            Volume(
+                f"{definition['name']}-tmpfs-{number}",
+                mount["containerPath"],
+                "ro" not in (mount.get("mountOptions") or ()),
+                int(mount["size"]),
+            )
+            for number, mount in enumerate(mounts)
+        ),
     )
 
 

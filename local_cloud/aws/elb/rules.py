@@ -423,6 +423,8 @@ REFUSALS: Refusals = {
     "elbv2 CreateTargetGroup": (
         ("ValidationError", "The codes of a matcher must be {}", lambda p: (grpc := p.get("ProtocolVersion") == "GRPC")
          != ("GrpcCode" in p["Matcher"]) and ("GrpcCode" if grpc else "HttpCode")),
+        ("UnsupportedOperation", "the rehearsal speaks HTTP/1.1 with targets, not {}",
+         lambda p: other_than("(HTTP1)?", p.get("ProtocolVersion"))),
     ),
     "elbv2 SetIpAddressType": (
         (CONFIGURATION, "You must specify subnets with an associated IPv6 CIDR block.", lambda p: (

@@ -122,6 +122,20 @@ def test_a_volume_in_the_image_s_folder_is_writable_and_another_container_of_the
     assert list((image.folder / "data").iterdir()) == []
 
 
+def test_a_tmpfs_is_the_container_s_own_where_its_root_is_read_only(said, image):
+    """Fargate has it since January 2026 (AWS, "What's new", Amazon ECS tmpfs mounts on AWS Fargate)."""
+    mounts = [
+        {"containerPath": "/run", "size": 64},
+        {"containerPath": "/own", "size": 1, "mountOptions": ["ro"]},
+    ]
+    definition = {"readonlyRootFilesystem": True, "linuxParameters": {"tmpfs": mounts}}
+    assert said(WRITE, "/run/x", "/own/x", "/x", **definition) == ["written", REFUSED, REFUSED]
+    made = plan(
+        {"name": "app", "environment": [], "user": "10001", **definition}, image, {}, {}, None
+    )
+    assert docker_volumes(made)[1::2] == ["/run:rw,mode=1777,size=64m", "/own:ro,mode=1777,size=1m"]
+
+
 def test_a_writable_root_is_a_copy_of_the_image_s_files(said, image, tmp_path):
     for file in image.root.rglob("*"):
         own(file)  # as those of an image that was built

@@ -182,6 +182,7 @@ def test_a_composite_alarm_follows_others_and_all_have_a_history(metrics, aws):
         "always": "ALARM",
         "both": "ALARM",
     }
+    assert aws.cloudwatch.describe_alarms(AlarmNames=["both"])["CompositeAlarms"] == []
     items = aws.cloudwatch.describe_alarm_history(AlarmName="both")
     assert items[0]["HistorySummary"] == "Alarm updated from OK to ALARM"
     aws.cloudwatch.delete_alarms(AlarmNames=["both", "always"])

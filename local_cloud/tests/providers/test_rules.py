@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from pulumi.runtime.rpc import _special_archive_sig, _special_asset_sig, _special_sig_key
 
 from local_cloud.aws.ec2 import network
-from local_cloud.providers import lifecycle
+from local_cloud.providers import lifecycle, servicer
 from local_cloud.providers.aws import ec2, elb, routes
 from local_cloud.providers.aws.provider import located
 from local_cloud.tests.providers.conftest import kind, unique
@@ -98,7 +98,7 @@ def test_a_validation_is_there_when_the_certificate_is_issued(calls, make, accou
     cancelled, inputs = Event(), {"certificateArn": certificate.id}
     cancelled.set()
     validation = kind("acm/certificateValidation")
-    with pytest.raises(lifecycle.Incomplete, match="PENDING_VALIDATION") as incomplete:
+    with pytest.raises(servicer.Incomplete, match="PENDING_VALIDATION") as incomplete:
         lifecycle.create(calls, validation, inputs, cancelled)
     # The provider's id is when the certificate was issued: by a log of it, Go's zero time.
     assert incomplete.value.identity == "0001-01-01 00:00:00 +0000 UTC"

@@ -106,7 +106,7 @@ def test_alarms_of_a_deployment_blame_the_version_they_measure(watched, mine, bl
         {"cluster": NAMES.cluster, "service": NAMES.service},
         {"serviceDeploymentArns": ["arn:3"]},
         {"serviceRevisionArns": ["arn:r3"]},
-        {"AlarmNames": ["one", "two"]},
+        {"AlarmNames": ["one", "two"], "AlarmTypes": ["MetricAlarm", "CompositeAlarm"]},
     ]
 
 

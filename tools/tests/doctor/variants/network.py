@@ -261,6 +261,7 @@ VARIANTS = {
     "rule-in-the-way: at the page's own path": a.but(
         listening(rule(1, ("path-pattern", ("/shop*",))), OURS, DEFAULT),
         page=a.page(403, path="/shop", url="http://careapp-poc-alb.example/shop", by_balancer=True)),
+    "no-listener: of a CDN": a.of_another_program(a.at_url(a.stack(), "https://shop.example")),
     "no-listener: no listener at all": a.stack(balancer=replace(a.balancer(), listeners=())),
     "rule-in-the-way: in stage 1": a.stage1(balancer=a.entrance(
         rule("7", PAGE, action="redirect"), Rule(priority="default", action="fixed-response"))),
