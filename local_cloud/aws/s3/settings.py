@@ -138,6 +138,7 @@ REFUSALS: Refusals = {
     "s3 GetObjectRetention PutObjectRetention GetObjectLegalHold PutObjectLegalHold": (
         ("InvalidRequest", "Bucket is missing Object Lock Configuration",
          lambda p: not _bucket(p).object_lock_enabled),
+        ("NoSuchKey", "The specified key does not exist.", lambda p: p["Key"] not in _bucket(p).keys),
     ),
     "s3 PutObjectTagging": (  # S3 User Guide, "Categorizing your objects using tags"
         ("BadRequest", "Object tags cannot be greater than 10", lambda p: len(p["Tagging"]["TagSet"]) > 10),
