@@ -170,6 +170,7 @@ REFUSALS: Refusals = {
     "s3 GetObjectRetention PutObjectRetention GetObjectLegalHold PutObjectLegalHold": (
         ("InvalidRequest", "Bucket is missing Object Lock Configuration",
          lambda p: not _bucket(p).object_lock_enabled),
+        ("NoSuchKey", "The specified key does not exist.", lambda p: p["Key"] not in _bucket(p).keys),
     ),
     "s3 PutObjectRetention PutObjectLegalHold": (
         ("NoSuchKey", "The specified key does not exist.", lambda p: p["Key"] not in _bucket(p).keys),
