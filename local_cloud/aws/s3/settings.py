@@ -173,7 +173,6 @@ REFUSALS: Refusals = {
         ("NoSuchKey", "The specified key does not exist.", lambda p: p["Key"] not in _bucket(p).keys),
     ),
     "s3 PutObjectRetention PutObjectLegalHold": (
-        ("NoSuchKey", "The specified key does not exist.", lambda p: p["Key"] not in _bucket(p).keys),
         ("MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema",
          lambda p: not (p.get("LegalHold") or p.get("Retention"))),
     ),
