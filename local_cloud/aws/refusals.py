@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from ipaddress import ip_address
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 from moto.core.utils import camelcase_to_underscores
+from moto.sns import models
 
 from local_cloud.aws import event_patterns
 from local_cloud.aws.forms import ARN, Form, keeps
@@ -66,6 +68,13 @@ def _without_metric(given: Params) -> bool:
     target = given.get("TargetTrackingScalingPolicyConfiguration")
     named = {"PredefinedMetricSpecification", "CustomizedMetricSpecification"}
     return target is not None and not target.keys() & named
+
+
+def install() -> None:
+    """Let SNS send nothing over the network: an HTTP endpoint gets no message before it confirms its subscription
+    (SNS developer guide, "Confirming the Subscription"), and moto would post there at once.
+    """
+    models.requests = SimpleNamespace(post=lambda *_, **__: None)  # type: ignore[assignment]
 
 
 QUERIES = "fields|display|filter|stats|sort|limit|parse|dedup|diff|pattern|unmask|unnest|source|anomaly|filterindex"

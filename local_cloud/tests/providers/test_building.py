@@ -306,6 +306,7 @@ def update(built, app, engine):
 
 
 @needs_mounts
+@pytest.mark.slow
 def test_an_update_says_what_is_left_out_and_a_preview_is_red_where_it_would_be(
     update, built, app, engine
 ):
