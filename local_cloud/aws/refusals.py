@@ -74,7 +74,7 @@ def install() -> None:
     """Let SNS send nothing over the network: an HTTP endpoint gets no message before it confirms its subscription
     (SNS developer guide, "Confirming the Subscription"), and moto would post there at once.
     """
-    models.requests = SimpleNamespace(post=lambda *_, **__: None)  # type: ignore[assignment]
+    models.requests = SimpleNamespace(post=lambda *_, **__: None)  # type: ignore[attr-defined, assignment]
 
 
 QUERIES = "fields|display|filter|stats|sort|limit|parse|dedup|diff|pattern|unmask|unnest|source|anomaly|filterindex"
