@@ -50,6 +50,8 @@ RELATED = {
 """The codes for parameters that do not go together, where not those of a form: by operation, structure or service."""
 TAG = r"(?!(?i:aws:)).{1,128}"
 """A tag's key; those that begin with "aws:" are AWS's own (Tagging AWS Resources user guide)."""
+LETTERS = r"\w\x80-\U0010FFFF"
+"""Those of all languages: `\\w` of a form is ASCII's."""
 NAME = "[A-Za-z0-9_-]{1,255}"
 IDENTIFIER = r"[A-Za-z](-?[A-Za-z0-9]){0,62}"
 BALANCER = r"(?!internal-)[A-Za-z0-9](-*[A-Za-z0-9]){0,31}(?<!.{33})"
@@ -216,8 +218,8 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
     "s3": {
         "LifecycleRule.ID CORSRule.ID": ".{0,255}",
         # S3 User Guide, "Categorizing your objects using tags"
-        "Tag.Key": r"(?!(?i:aws:))[\w\s.:/=+@-]{1,128}",
-        "Tag.Value": r"[\w\s.:/=+@-]{0,256}",
+        "Tag.Key": rf"(?!(?i:aws:))[{LETTERS}\s.:/=+@-]{{1,128}}",
+        "Tag.Value": rf"[{LETTERS}\s.:/=+@-]{{0,256}}",
         "LifecycleExpiration.Date": ".*00:00:00.*",  # at midnight
         "IndexDocument.Suffix": "[^/]+",
         "Transition.Days": range(1 << 31),

@@ -135,7 +135,8 @@ def _other_topic(given: Params) -> str | None:
     held = backend("sns").topics[f"arn:aws:sns:{registry.region}:{ACCOUNT}:{given['Name']}"]
     given_tags = {tag["Key"]: tag["Value"] for tag in given.get("Tags") or ()}
     for name, value in (given.get("Attributes") or {}).items():
-        if name != "Policy" and value != str(getattr(held, camelcase_to_underscores(name)) or ""):
+        kept = str(getattr(held, camelcase_to_underscores(name)) or "")
+        if name != "Policy" and value.lower() != kept.lower():  # moto keeps a truth for a word
             return "attributes"
     return "tags" if given_tags and given_tags != held._tags else None
 

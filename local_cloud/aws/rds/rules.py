@@ -244,7 +244,8 @@ def _status(given: Params) -> str | None:
 
 
 def _in_one_zone(given: Params) -> bool:
-    subnets = backend("ec2").describe_subnets(subnet_ids=given["SubnetIds"])
+    named = given["SubnetIds"]
+    subnets = backend("ec2").describe_subnets(subnet_ids=named) if named else ()
     return len({subnet.availability_zone for subnet in subnets}) < 2
 
 
