@@ -215,6 +215,7 @@ VARIANTS = {
         7 + WORKER.sizes.other_connections, WORKER),
     "nothing: connections below 80 %": connections(NEARLY - 1, OTHER_APP),
     "connections-near: of another app": connections(NEARLY, OTHER_APP),
+    "nothing: a module that is missing, and the page works": said("ModuleNotFoundError: No module named 'pandas'"),
     "nothing: connections of another engine": connections(NEARLY, OTHER_APP, database=a.database(engine="mysql")),
     "nothing: the password of before an answer": said("connection timeout expired", s.FOUND),
     "page-errors: a traceback of before an answer": said(*AFTER_A_FAULT, *FAILS, page=a.page(500)),

@@ -250,6 +250,7 @@ VARIANTS = {
     "certificate-not-valid: PENDING_VALIDATION": certified("PENDING_VALIDATION"),
     "balancer-missing: stage 1": a.stage1(balancer=None),
     "nothing: a load balancer that cannot be read": a.stack(balancer=a.DENIED),
+    "nothing: a target group that cannot be read": a.stack(group=a.DENIED, targets=()),
     **named("rule-in-the-way", {
         "it answered itself, by an address": (403, ("source-ip", ("203.0.113.0/24",))),
         "it answered itself, by a regular expression": (403, ("regex", ("^/.*$",)))}, by_itself),
