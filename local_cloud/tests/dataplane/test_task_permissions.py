@@ -247,7 +247,7 @@ def test_permissions_boundary_bounds_what_the_role_allows(task, allow, owner):
 
 def test_condition_that_is_not_evaluated_is_an_error_that_names_it(task, allow):
     allow(("s3:GetObject", "*", {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}))
-    words = "the condition operator IpAddress is not evaluated here"
+    words = "LookupError: the condition operator IpAddress is not evaluated here"
     assert refused(task("s3").get_object, **ONE)[1:] == ("InternalError", words)
 
 
