@@ -175,10 +175,14 @@ def _absent(
 
 
 GONE = "{} does not exist."
+TAGGED = ("groups", "destinations", "deliveries", "delivery_destinations", "delivery_sources")
+"""What CloudWatch Logs has that takes tags (API reference, TagResource), by moto's names."""
 # fmt: off
 MUST_EXIST: Mapping[str, tuple[str, str, str, Callable[[Any], Iterable[str]]]] = {
     "cloudwatch ListTagsForResource": (
-        ABSENT, GONE, "ResourceARN", lambda held: [alarm.alarm_arn for alarm in held.alarms.values()]),
+        ABSENT, GONE, "ResourceARN",
+        lambda held: {*(alarm.alarm_arn for alarm in held.alarms.values()),
+                      *(rule.rule_arn for rule in held.insight_rules.values())}),
     "lambda DeleteEventSourceMapping UpdateEventSourceMapping": (
         ABSENT, GONE, "UUID", lambda held: held._event_source_mappings),
     "lambda ListVersionsByFunction": (
@@ -189,7 +193,7 @@ MUST_EXIST: Mapping[str, tuple[str, str, str, Callable[[Any], Iterable[str]]]] =
     "logs GetQueryResults": (ABSENT, GONE, "queryId", lambda held: held.queries),
     "logs ListTagsForResource TagResource UntagResource": (
         ABSENT, GONE, "resourceArn",
-        lambda held: [each.arn for kind in (held.groups, held.destinations) for each in kind.values()]),
+        lambda held: [each.arn for kind in TAGGED for each in getattr(held, kind).values()]),
     "route53 DeleteHealthCheck": ("NoSuchHealthCheck", GONE, "HealthCheckId", lambda held: held.health_checks),
     "route53 DeleteReusableDelegationSet": ("NoSuchDelegationSet", GONE, "Id", lambda held: held.delegation_sets),
     # moto has one change for each kind of operation
