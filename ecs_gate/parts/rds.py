@@ -39,6 +39,7 @@ class Database:
     certified_until: datetime | None = None
     """When that certificate ends."""
     engine: str = "postgres"
+    """RDS's name of its engine."""
 
 
 EVENT_MINUTES = 180

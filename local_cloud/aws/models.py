@@ -51,6 +51,7 @@ JAVA = {
 
 
 def code(service: str, operation: str) -> str:
+    """Return the error code for a parameter of an operation that breaks its model."""
     return CODES.get(f"{service} {operation}") or CODES.get(service, "ValidationException")
 
 

@@ -110,7 +110,7 @@ def _described(self: CloudWatchResponse) -> ActionResult:
 
 
 def install() -> None:
-    """Let moto make composite alarms, for which it has all but the operation."""
+    """Let moto make composite alarms, for which it has all but the operation, and show them to who asks for them."""
     CloudWatchResponse.put_composite_alarm = CloudWatchResponse.put_metric_alarm  # type: ignore[attr-defined]
     CloudWatchResponse.describe_alarms = _described  # type: ignore[method-assign]
 

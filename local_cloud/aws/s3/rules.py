@@ -17,14 +17,13 @@ import xmltodict  # type: ignore[import-untyped]
 from moto.core.exceptions import ServiceException
 from moto.core.parse import RequestParserError
 from moto.core.responses import ActionResult
-from moto.core.utils import get_service_model
 from moto.iam.access_control import IAMPolicy, PermissionResult
 from moto.s3.exceptions import MissingBucket, S3ClientError
 from moto.s3.models import FakeBucket, PublicAccessBlock
 from moto.s3.responses import S3Response
 from werkzeug.exceptions import HTTPException
 
-from local_cloud.aws import hooks
+from local_cloud.aws import hooks, models
 from local_cloud.aws.policy_evaluation import listed
 from local_cloud.aws.s3 import policies
 from local_cloud.aws.s3.requests import Need, S3Request, arn
@@ -244,7 +243,7 @@ BODILESS = ("CreateBucket", "PutBucketAcl", "PutObjectAcl", "CompleteMultipartUp
 
 def _judge(request: S3Request, operation: str) -> None:
     """Refuse what breaks a rule. "InvalidArgument" is for headers and parameters, "MalformedXML" for a body."""
-    shape = get_service_model("s3").operation_model(operation).input_shape
+    shape = models.input_shape("s3", operation)
     payload = shape.members.get(shape.serialization.get("payload")) if shape else None
     in_body = payload is not None and payload.type_name == "structure"
     if in_body and not request.body and operation not in BODILESS:
