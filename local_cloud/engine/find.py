@@ -18,7 +18,7 @@ from urllib.error import URLError
 from local_cloud import starter
 from local_cloud.console import Progress
 from local_cloud.engine.build import EXPECT, build, recipe_version
-from local_cloud.engine.version import REQUIRED, EngineUnavailable, usable, version_of
+from local_cloud.engine.version import REQUIRED, EngineUnavailable, OtherVersion, usable
 from local_cloud.machine.signals import terminations_raise
 from local_cloud.paths import cache, cache_refused
 from local_cloud.text import Refused, Text, joined, said, t, verbatim
@@ -90,14 +90,8 @@ class _Search:
 
     def _forced(self, variable: str, cli: Path) -> Path:
         try:
-            version_of(cli, self.environ)
-        except EngineUnavailable as problem:
-            raise EngineError(
-                "{variable}: {why}; correct it or unset it", variable=variable, why=said(problem)
-            ) from problem
-        try:
             return usable(cli, self.environ)
-        except EngineUnavailable as problem:
+        except OtherVersion as problem:
             self.progress.say(
                 t(
                     "{variable}: {why}; it is used nevertheless",
@@ -106,6 +100,10 @@ class _Search:
                 )
             )
             return cli
+        except EngineUnavailable as problem:
+            raise EngineError(
+                "{variable}: {why}; correct it or unset it", variable=variable, why=said(problem)
+            ) from problem
 
     def _try(self, source: object, get: Callable[[], Path], tell: bool = False) -> Path | None:
         try:
