@@ -73,8 +73,8 @@ class Container:
         if root is None:
             return True
         found = family(every, root)
-        before, self._used = self._used, sum(each.cpu for each in found)
-        return self._used > before or any(each.state in WORKING for each in found)
+        before, self._used = self._used, sum(process.cpu for process in found)
+        return self._used > before or any(process.state in WORKING for process in found)
 
     def close(self) -> None:
         if self._probe is not None:
@@ -116,10 +116,10 @@ def _follow(clock: Clock, over: threading.Event, containers: Sequence[Container]
         held.enter_context(clock.at_aws_pace())
         while time.monotonic() < end and not over.wait(LOOK_SECONDS):
             every = processes()
-            found = [each.started(every) for each in containers]
+            found = [container.started(every) for container in containers]
             if None in found or all(found):
                 break
-            worked, works = works, any([each.works(every) for each in containers])
+            worked, works = works, any([container.works(every) for container in containers])
             if works and not worked:
                 held.enter_context(clock.at_aws_pace())
             elif worked and not works:
@@ -130,7 +130,7 @@ def _follow(clock: Clock, over: threading.Event, containers: Sequence[Container]
 
 def _waiting(every: Mapping[int, Process], root: int) -> dict[int, int]:
     """Return how many connections wait to be accepted, by the port on which a container listens."""
-    opened = frozenset().union(*(_opened(each.pid) for each in family(every, root)))
+    opened = frozenset().union(*(_opened(process.pid) for process in family(every, root)))
     found: dict[int, int] = {}
     for row in _rows(root):
         # Local address, state, queues and inode (proc_pid_net(5)). The second queue of a listening
@@ -153,7 +153,7 @@ def _opened(process: int) -> frozenset[str]:
     """Return a process's open files, as the links in /proc/PID/fd name them."""
     found = set()
     with suppress(OSError):
-        for each in (PROC / str(process) / "fd").iterdir():
+        for link in (PROC / str(process) / "fd").iterdir():
             with suppress(OSError):
-                found.add(str(each.readlink()))
+                found.add(str(link.readlink()))
     return frozenset(found)
