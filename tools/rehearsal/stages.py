@@ -155,7 +155,7 @@ class Rehearsal:
 
     def run_jobs(self) -> None:
         """Run each job once that is not disabled. Raises ``RehearsalFailed`` where one fails."""
-        for job in (each for each in self.settings.jobs if each.enabled):
+        for job in (job for job in self.settings.jobs if job.enabled):
             self.say(t("The job {name}, once (./careapp jobs run {name})", name=job.name))
             done = self.careapp("jobs", "run", job.name)
             self.report.jobs = {**(self.report.jobs or {}), job.name: done.returncode}
