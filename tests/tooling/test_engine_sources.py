@@ -88,7 +88,7 @@ def test_sources_have_an_order_and_what_does_not_fit_is_named(
         found["cache"] = cache_pulumi(environ, "echo v3.274.1")
     assert find_or_get(told, environ) == found[taken]
     assert told.lines == [said.format(cli=found["mine" if named else "pulumi"])] * bool(said)
-    assert [each.name for each in Path(environ["HOME"]).iterdir()] == [".cache"] * (
+    assert [path.name for path in Path(environ["HOME"]).iterdir()] == [".cache"] * (
         taken == "cache"
     )
 
