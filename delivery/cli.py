@@ -147,7 +147,7 @@ def resources(stack: str) -> int | None:
         return None
     exported = json.loads(output_of("stack", "export", "--stack", stack))
     found = exported["deployment"].get("resources") or []
-    return len([each for each in found if each["type"] != "pulumi:pulumi:Stack"])
+    return len([resource for resource in found if resource["type"] != "pulumi:pulumi:Stack"])
 
 
 def stacks() -> Iterator[str]:
@@ -171,10 +171,10 @@ def _in_bucket(bucket: str) -> Iterator[str]:
     """
     states = STATES.format(project=project_of(Path()))
     for page in Session(None).pages("s3", "list_objects_v2", Bucket=bucket, Prefix=states):
-        for each in page.get("Contents", []):
+        for state in page.get("Contents", []):
             # A stack that was removed leaves `.json.bak`.
-            if each["Key"].endswith(".json"):
-                yield each["Key"].removeprefix(states).removesuffix(".json")
+            if state["Key"].endswith(".json"):
+                yield state["Key"].removeprefix(states).removesuffix(".json")
 
 
 def _in_backend() -> Iterator[str]:

@@ -38,8 +38,8 @@ Exit codes:
 
 def codes(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
     """Return status codes, as ELB writes a matcher. Raises click.BadParameter."""
-    spans = [] if value is None else [each.strip().split("-") for each in value.split(",")]
-    if not all(each.isdigit() for span in spans for each in span):
+    spans = [] if value is None else [span.strip().split("-") for span in value.split(",")]
+    if not all(number.isdigit() for span in spans for number in span):
         raise click.BadParameter(f"{value!r} is no list of status codes like 200-299 or 200,301")
     return value
 

@@ -146,13 +146,13 @@ class _Search:
         known = [
             each for each in self.service.get("loadBalancers", ()) if each.get("targetGroupArn")
         ]
-        for number, each in enumerate(known):
-            alternate = (each.get("advancedConfiguration") or {}).get("alternateTargetGroupArn")
+        for number, balancer in enumerate(known):
+            alternate = (balancer.get("advancedConfiguration") or {}).get("alternateTargetGroupArn")
             if number == 0:
-                yield from (arn for arn in (each["targetGroupArn"], alternate) if arn)
+                yield from (arn for arn in (balancer["targetGroupArn"], alternate) if arn)
             else:
                 self.unseen.append(
-                    unlooked(t("the target group {name}", name=_name(each["targetGroupArn"])))
+                    unlooked(t("the target group {name}", name=_name(balancer["targetGroupArn"])))
                 )
 
     def _balancer(self, groups: list[str]) -> Balancer | None:
@@ -167,7 +167,7 @@ class _Search:
         raw = self.session.call("elbv2", "describe_target_groups", TargetGroupArns=groups)
         arns = {arn for group in raw["TargetGroups"] for arn in group["LoadBalancerArns"]}
         names = sorted(arn.partition(":loadbalancer/")[2] for arn in arns)
-        known = [each.split("/")[1] for each in names if each.startswith(APPLICATION)]
+        known = [name.split("/")[1] for name in names if name.startswith(APPLICATION)]
         for name in names:
             if not name.startswith(APPLICATION):
                 self.unseen.append(
@@ -236,10 +236,10 @@ class _Search:
         part = read_part(self.session.all, "rds", "describe_db_instances", "DBInstances")
         self._missed(t("the database"), part)
         known = part.value or []
-        mine = [each for each in known if _is_named(each, texts, secrets)]
-        addresses = {str((each.get("Endpoint") or {}).get("Address")) for each in known}
+        mine = [database for database in known if _is_named(database, texts, secrets)]
+        addresses = {str((database.get("Endpoint") or {}).get("Address")) for database in known}
         named = {host for text in texts for host in AT_RDS.findall(text)}
-        others = sorted(str(each["DBInstanceIdentifier"]) for each in mine[1:])
+        others = sorted(str(database["DBInstanceIdentifier"]) for database in mine[1:])
         # Of a cluster or a proxy no instance has the address.
         others += sorted(named - addresses) if not part.problem else []
         self.unseen += [unlooked(t("the database {name}", name=other)) for other in others]
@@ -258,7 +258,7 @@ def _is_named(raw: Mapping[str, Any], texts: list[str], secrets: list[str]) -> b
     address = (raw.get("Endpoint") or {}).get("Address")
     secret = (raw.get("MasterUserSecret") or {}).get("SecretArn")
     return any(address and address in text for text in texts) or any(
-        secret and each.startswith(secret) for each in secrets
+        secret and arn.startswith(secret) for arn in secrets
     )
 
 

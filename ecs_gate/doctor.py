@@ -45,7 +45,7 @@ def judge(now: Snapshot) -> Diagnosis:
         unfinished=any(each.unfinished for each in (case, *case.workers)),
         page=running.page_answer(case),
         checked=(
-            *(each.what for each, part in now.parts.items() if part.value is not None),
+            *(kind.what for kind, part in now.parts.items() if part.value is not None),
             *(_worker(name) for name, seen in now.workers.items() if seen.service.value),
         ),
     )
@@ -57,9 +57,9 @@ def _worker(name: str) -> Text:
 
 def _unread(case: Case) -> tuple[Unread, ...]:
     now = case.now
-    read = [(each.what, each, part) for each, part in now.parts.items()]
+    read = [(kind.what, kind, part) for kind, part in now.parts.items()]
     for name, seen in now.workers.items():
-        read += [(_worker(name), each, part) for each, part in seen.own]
+        read += [(_worker(name), kind, part) for kind, part in seen.own]
     parts = [Unread(what, e.problem, part.essential) for what, part, e in read if e.problem]
     parts += now.owner.unseen
     database, network, image = now.database.value, now.network.value, now.image.value

@@ -65,7 +65,7 @@ def action(service: str, operation: str) -> str:
 
 
 def _statement(sid: str, *operations: Mapping[str, Iterable[str]]) -> dict[str, Any]:
-    actions = {action(name, each) for part in operations for name in part for each in part[name]}
+    actions = {action(name, call) for part in operations for name in part for call in part[name]}
     return {"Sid": sid, "Effect": "Allow", "Action": sorted(actions), "Resource": "*"}
 
 

@@ -137,7 +137,7 @@ class Login:
 
     def protects(self, path: str) -> bool:
         """Return whether a path needs a login."""
-        return self.enabled and not any(covers(each, path) for each in self.public)
+        return self.enabled and not any(covers(pattern, path) for pattern in self.public)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -124,7 +124,7 @@ def _widget(graph: Graph, region: str, alarms: Iterable[Alarm]) -> Widget:
         {"label": alarm.name, "value": alarm.limit}
         for alarm in alarms
         if not alarm.expression
-        and all(each in graph.lines.values() for each in alarm.metrics.values())
+        and all(metric in graph.lines.values() for metric in alarm.metrics.values())
     ]
     properties: dict[str, Any] = {
         "title": graph.title,

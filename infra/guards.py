@@ -181,7 +181,7 @@ def _entrance_problems(new: dict[str, Any], old: dict[str, Any]) -> list[Text]:
     group, and the tasks may be in the other one. ECS migrates a service only in two updates (ECS developer guide,
     "Update the Amazon ECS deployment strategy"). HTTPS replaces the rule, with the same effect.
     """
-    before, after = (each.get("deployStrategy", ROLLING) for each in (old, new))
+    before, after = (inputs.get("deployStrategy", ROLLING) for inputs in (old, new))
     problems: list[Text] = []
     if before != after and ROLLING in (before, after):
         problems.append(_cannot_change_running("deployStrategy", after, before))

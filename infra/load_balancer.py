@@ -68,8 +68,8 @@ class LoadBalancer(Component):
         for protocol, port in self.settings.https.ports.items():
             for network in map(str, self.settings.allowed.networks):
                 self._allow(name, group, protocol, port, network, cidr_ipv4=network)
-            for each in self.settings.allowed.prefix_lists:
-                self._allow(name, group, protocol, port, each, prefix_list_id=each)
+            for prefix_list in self.settings.allowed.prefix_lists:
+                self._allow(name, group, protocol, port, prefix_list, prefix_list_id=prefix_list)
         return group
 
     def _allow(

@@ -108,9 +108,9 @@ class AppImage(Component):
 
 def _last_tag(resources: Mapping[str, Mapping[str, Any]], name: str) -> str:
     """Return the tag of the image that the last update pushed; "" if there was none."""
-    for urn, each in resources.items():
-        if each["type"] == IMAGE and urn.endswith(f"::{name}"):
-            return str(each["outputs"]["imageName"]).rpartition(":")[2]
+    for urn, resource in resources.items():
+        if resource["type"] == IMAGE and urn.endswith(f"::{name}"):
+            return str(resource["outputs"]["imageName"]).rpartition(":")[2]
     return ""
 
 

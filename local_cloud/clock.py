@@ -89,7 +89,7 @@ class Clock:
         with self._lock:
             points = [*self._turns, (self._read(here), here)]
         passed = (moment - self.start).total_seconds()
-        number = bisect([each for each, _ in points[1:-1]], passed)
+        number = bisect([turn for turn, _ in points[1:-1]], passed)
         (before, since), (after, until) = points[number : number + 2]
         rate = (until - since) / (after - before) if after > before else 0.0
         seconds = since - points[0][1] + (passed - before) * rate

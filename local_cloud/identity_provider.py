@@ -51,7 +51,7 @@ class RegisteredClient:
         return self.redirect_uris[0]
 
     def get_allowed_scope(self, scope: str | None) -> str:
-        return " ".join(each for each in (scope or "").split() if each in SCOPES)
+        return " ".join(name for name in (scope or "").split() if name in SCOPES)
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
         return redirect_uri in self.redirect_uris
@@ -99,7 +99,7 @@ def claims(user: str, scope: str) -> dict[str, str]:
     """Return what the scope lets a client know of a user."""
     known = {"openid": {"sub": user}, "email": {"email": user}}
     known["profile"] = {"name": user.partition("@")[0]}
-    return {name: each for part in scope.split() for name, each in known.get(part, {}).items()}
+    return {name: claim for part in scope.split() for name, claim in known.get(part, {}).items()}
 
 
 @dataclass(eq=False)
@@ -188,7 +188,7 @@ def make_app(provider: IdentityProvider) -> Flask:
     @app.post("/register")
     def register() -> Any:
         given = (request.get_json(silent=True) or {}).get("redirect_uris")
-        if not isinstance(given, list) or not all(isinstance(each, str) for each in given):
+        if not isinstance(given, list) or not all(isinstance(uri, str) for uri in given):
             return jsonify(error="invalid_redirect_uri"), 400
         return jsonify(vars(provider.register(*given))), 201
 

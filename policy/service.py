@@ -88,7 +88,7 @@ shares_processes = having("pidMode", "host")
 is_privileged = any_container(lambda one: one.get("privileged") is True)
 has_writable_root = any_container(lambda one: one.get("readonlyRootFilesystem") is not True)
 has_keys = any_container(
-    lambda one: bool(KEYS & {each["name"] for each in one.get("environment", [])})
+    lambda one: bool(KEYS & {variable["name"] for variable in one.get("environment", [])})
 )
 has_no_log = any_container(lambda one: not one.get("logConfiguration", {}).get("logDriver"))
 is_public = unless("networkConfiguration.assignPublicIp", False, default=False)

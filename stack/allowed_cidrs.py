@@ -49,9 +49,9 @@ def allowed(text: str) -> Allowed:
         raise Invalid(
             "0.0.0.0/0 is everyone, so the other entries have no effect; delete it, or them"
         )
-    for index, each in enumerate((*networks, *lists)):
-        if each in (*networks, *lists)[:index]:
-            raise Invalid("{entry} is there twice; delete one", entry=str(each))
+    for index, client in enumerate((*networks, *lists)):
+        if client in (*networks, *lists)[:index]:
+            raise Invalid("{entry} is there twice; delete one", entry=str(client))
     for inner in networks:
         for outer in networks:
             if inner != outer and inner.subnet_of(outer):

@@ -84,7 +84,7 @@ def read(stack: str, folder: Path) -> StackFile:
         raise StackError(_no_file(stack, folder))
     name = project_of(folder)
     given: Mapping[str, Any] = _load(file).get("config") or {}
-    config = {full_key(name, key): each for key, each in given.items()}
+    config = {full_key(name, key): value for key, value in given.items()}
     twice = {key: TWICE for key in given if ":" not in key and full_key(name, key) in given}
     if problems := twice or other_credentials(config):
         raise refused(stack, problems)

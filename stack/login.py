@@ -120,7 +120,7 @@ class LoginSettings:
 
     def protects(self, path: str) -> bool:
         """Return whether a path needs a login."""
-        return self.enabled and not any(covers(each, path) for each in self.public)
+        return self.enabled and not any(covers(pattern, path) for pattern in self.public)
 
     @classmethod
     def load(cls, read: Reader, *, https: bool, strategy: str) -> Self:

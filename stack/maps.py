@@ -34,7 +34,7 @@ def given(rule: Callable[[str], T], default: str | None = None, *, inherited: bo
 def rule_of(key: str, record: type) -> Callable[[str], dict[str, dict[str, Any]]]:
     """Return the rule of a map from names to the values of a record's ``given`` fields. Pulumi passes it as JSON."""
     names = {re.sub("_(.)", lambda at: at[1].upper(), each.name): each for each in fields(record)}
-    known = {name: each for name, each in names.items() if "field" in each.metadata}
+    known = {name: field for name, field in names.items() if "field" in field.metadata}
 
     def rule(text: str) -> dict[str, dict[str, Any]]:
         otherwise = t(
@@ -43,7 +43,7 @@ def rule_of(key: str, record: type) -> Callable[[str], dict[str, dict[str, Any]]
             key=key,
         )
         content = decoded(text, otherwise)
-        return {name: _entry(key, name, each, known) for name, each in content.items()}
+        return {name: _entry(key, name, value, known) for name, value in content.items()}
 
     return rule
 

@@ -188,7 +188,7 @@ def choices(sizes: Sizes) -> Iterator[Text | str]:
     single = []
     for name, key, values in nearest:
         fitting = (value for value in values if replace(sizes, **{name: value}).fits)
-        single += [f"{key.name} {each}" for each in islice(fitting, 1)]
+        single += [f"{key.name} {size}" for size in islice(fitting, 1)]
     yield from single
     if sizes.others:
         yield t("fewer workers and jobs")

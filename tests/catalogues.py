@@ -41,7 +41,7 @@ TEMPLATES: Any = Environment(extensions=["jinja2.ext.i18n"], autoescape=True)
 LITERAL = re.compile(r'"(?:[^"\\]|\\.)*"')
 GATE = (ROOT / "ecs_gate",)
 SOURCES = tuple(
-    ROOT / "tools" / each.name for each in (ROOT / "tools").iterdir() if each.name != "tests"
+    ROOT / "tools" / path.name for path in (ROOT / "tools").iterdir() if path.name != "tests"
 ) + tuple(ROOT / name for name in ("delivery", "infra", "local_cloud", "stack"))
 SAID_IN = {
     text.LOCALE / "ja" / "LC_MESSAGES" / "ecs_gate.po": GATE,
@@ -52,12 +52,12 @@ SAID_IN = {
 
 def messages(places: Sequence[Path] = (*GATE, *SOURCES)) -> set[str]:
     """Return every message of the files and folders. Raises ValueError for a ``t`` of what is no literal."""
-    return {each for file in by_file(places) for each in file}
+    return {message for file in by_file(places) for message in file}
 
 
 def by_file(places: Sequence[Path]) -> Iterator[list[str]]:
     """Yield the messages of the settings, which ``stack`` has, then those of each file in their order."""
-    if any(each.name == "stack" for each in places):
+    if any(place.name == "stack" for place in places):
         yield [each for key in KEYS for each in (key.meaning, key.change.text)]
     for place in places:
         for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
@@ -119,7 +119,7 @@ def read(file: Path) -> Catalog:
 
 def problems(catalogue: Catalog, said: set[str]) -> Iterator[str]:
     """Say which messages the catalogue lacks, and which of its own are said no longer."""
-    entries = {str(each.id): each.string for each in catalogue if each.id}
+    entries = {str(message.id): message.string for message in catalogue if message.id}
     for missing in sorted(said - {key for key, value in entries.items() if value}):
         yield f"not translated: {missing!r}"
     for left in sorted(entries.keys() - said):
@@ -148,10 +148,10 @@ def main() -> int:
     """Print the differences; 1 when a message has no translation, or a translation no message."""
     found, others = list[str](), set[str]()
     for file, places in SAID_IN.items():
-        own = [[each for each in said if each not in others] for said in by_file(places)]
+        own = [[message for message in said if message not in others] for said in by_file(places)]
         if "--add" in sys.argv:
             file.write_text(added(file.read_text(), own))
-        found += problems(read(file), {each for said in own for each in said})
+        found += problems(read(file), {message for said in own for message in said})
         others |= messages(places)
     print("\n".join(found), end="\n" if found else "")
     return int(bool(found))

@@ -35,7 +35,7 @@ CHANGING = {r"[0-9a-f]{16}-[0-9]{8}T[0-9]{6}": "TAG", r"\b[0-9a-f]{64}\b": "RAND
 def together() -> dict[str, dict[str, Any]]:
     """Return the settings of `together.yaml`, whose effects depend on each other, by their names."""
     record = yaml.load((FOLDER / "together.yaml").read_text(), yaml.CSafeLoader)
-    return {name: each["set"] for name, each in record.items()}
+    return {name: row["set"] for name, row in record.items()}
 
 
 def run_of(settings: dict[str, Any]) -> tuple[str, ...]:
@@ -53,7 +53,7 @@ def plain(value: Any) -> Any:
             return {"secret": plain(value.get("value"))}
         return {key: plain(value[key]) for key in sorted(value)}
     if isinstance(value, list):
-        return [plain(each) for each in value]
+        return [plain(member) for member in value]
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if not isinstance(value, str):
@@ -124,10 +124,10 @@ def as_poc(record: dict[str, Any]) -> dict[str, Any]:
 def of_each(keys: Iterable[str]) -> dict[str, Any]:
     """Return what another value of each of these settings changes in prod."""
     every = dict.fromkeys(variants("prod")[key] for key in keys)
-    for each in every:
-        begun("prod", *each)
+    for run in every:
+        begun("prod", *run)
     prod = resources(declared("prod"))
-    return {" ".join(each): changes(prod, resources(shown("prod", *each))) for each in every}
+    return {" ".join(run): changes(prod, resources(shown("prod", *run))) for run in every}
 
 
 def shown(*run: str) -> dict[str, Any]:
@@ -151,11 +151,11 @@ def records() -> dict[str, str]:
     settings = of_each(variants("prod"))
     poc, prod = resources(declared("poc")), as_poc(resources(declared("prod")))
     known = dict(prod)
-    for each in settings.values():
-        known = as_poc(each.get("new", {})) | known
+    for row in settings.values():
+        known = as_poc(row.get("new", {})) | known
     of_several = {
-        name: {"set": each} | changes(poc, resources(shown(*run_of(each))), known)
-        for name, each in together().items()
+        name: {"set": row} | changes(poc, resources(shown(*run_of(row))), known)
+        for name, row in together().items()
     }
     return {
         "poc.yaml": text(poc),

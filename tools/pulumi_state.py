@@ -73,7 +73,7 @@ class PulumiStack:
         if twins and not dry_run:
             self._pulumi("stack", "import", given=json.dumps(exported))
         found = (Deletion(each["type"], each["urn"].rpartition("::")[2], {}) for each in twins)
-        return sorted({each.label for each in found})
+        return sorted({deletion.label for deletion in found})
 
     def check_preview(self) -> None:
         """Raise Refused if `pulumi up --refresh` would replace or delete the DB instance."""

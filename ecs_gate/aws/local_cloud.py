@@ -59,4 +59,4 @@ def listener(arn: str) -> tuple[str, int, str | None, bool] | None:
 
 def left_out() -> list[str]:
     """Return what the image does not have, because the local cloud built it without a Docker engine."""
-    return [str(each) for each in _facts().get("state", {}).get("left_out", ())]
+    return [str(name) for name in _facts().get("state", {}).get("left_out", ())]

@@ -103,17 +103,17 @@ def run(case: Case) -> tuple[tuple[Finding, ...], tuple[Unread, ...]]:
     parts = {
         check: read_part(lambda check=check: [*check(case)]) for check in (*CHECKS, *owner.checks())
     }
-    all_ = [each for part in parts.values() for each in part.value or ()]
-    findings = ranked([each for one in all_ for each in owner.review(case, one)])
+    all_ = [finding for part in parts.values() for finding in part.value or ()]
+    findings = ranked([finding for one in all_ for finding in owner.review(case, one)])
     causes = [finding for finding in findings if finding.kind == "cause"]
-    left = (case.worded(each) for one in findings for each in _shown(one, causes))
-    shown = [each.at(case.now.place) for each in left]
+    left = (case.worded(finding) for one in findings for finding in _shown(one, causes))
+    shown = [finding.at(case.now.place) for finding in left]
     failed = (
         Unread(t("the check {name}", name=getattr(check, "func", check).__name__), part.problem)
         for check, part in parts.items()
         if part.problem
     )
-    return ranked([_tried(each, case) for each in shown]), tuple(failed)
+    return ranked([_tried(finding, case) for finding in shown]), tuple(failed)
 
 
 def _tried(finding: Finding, case: Case) -> Finding:

@@ -100,7 +100,7 @@ def _refused_host(case: Case, code: int) -> Text | None:
     """Return what shows that the app refuses the Host header: a line of its log, or a variable; None without."""
     tasks = (*case.active_tasks, *case.failed_tasks)
     lines = [each.text for task in tasks for each in case.lines(task)]
-    if line := next((each for each in reversed(lines) if HOST.search(each)), None):
+    if line := next((text for text in reversed(lines) if HOST.search(text)), None):
         return t("The app's log: {words}.", words=line[:200])
     environment = case.definition.environment if case.definition else {}
     for name, value in environment.items():

@@ -51,8 +51,8 @@ def cannot_place(case: Case) -> Iterator[Finding]:
         return
     recent = [event.message for event in case.events]
     recent += [task.reason for task in case.failed_tasks]
-    limits = [each for each in recent if QUOTA.search(each)]
-    unable = [each for each in recent if UNABLE.search(each) and each not in limits]
+    limits = [message for message in recent if QUOTA.search(message)]
+    unable = [message for message in recent if UNABLE.search(message) and message not in limits]
     if limits:
         yield _over_quota(case, limits)
     elif unable:
@@ -156,10 +156,10 @@ def tasks_died(case: Case) -> Iterator[Finding]:
         seen=tuple(
             t(
                 "Task {task}: {reason}",
-                task=each.short,
-                reason=next((c.reason for c in each.containers if c.reason), each.reason),
+                task=task.short,
+                reason=next((c.reason for c in task.containers if c.reason), task.reason),
             )
-            for each in after[:3]
+            for task in after[:3]
         ),
         fixes=(Fix(t("Read the last lines of its log:"), case.remedies.logs("--previous")),),
     )
@@ -217,7 +217,7 @@ def more_memory(case: Case, cpu: int, memory: int) -> Fix:
 def larger(cpu: int, memory: int) -> tuple[int, int] | None:
     """Return CPU units and MiB of the next size with more memory; None at the largest."""
     for size, memories in sorted(MEMORY_BY_CPU.items()):
-        for each in memories:
-            if size >= cpu and each > memory:
-                return size, each
+        for gigabytes in memories:
+            if size >= cpu and gigabytes > memory:
+                return size, gigabytes
     return None

@@ -277,7 +277,7 @@ def _crash(case: Case, task: Task, container: Container) -> Finding:
     text = t("The last lines of its log show what ran last; correct what ended it, and deploy:")
     if found := errors(case.lines(task)):
         text = t("Fix the error in the last lines of its log, and deploy:")
-        title = joined(": ", (ENDS, *[verbatim(each) for each in found if RAISED.match(each)][-1:]))
+        title = joined(": ", (ENDS, *[verbatim(line) for line in found if RAISED.match(line)][-1:]))
     elif container.exit_code == 0:
         facts = PROCESS_ENDS
         title = t(
@@ -332,10 +332,10 @@ def last_lines(case: Case, task: Task, cause: LoggedCause | None = None) -> tupl
     """
     texts = [line.text for line in case.lines(task)]
     last = [text for text in texts if WORD.search(text)][-SHOWN:]
-    there = {each.strip() for each in last}
+    there = {text.strip() for text in last}
     mistake = case.raised(texts)
     telling = (*(mistake.frame if mistake else ()), *((cause.line,) if cause else ()))
-    return (*(each for each in telling if each.strip() not in there), *last)
+    return (*(text for text in telling if text.strip() not in there), *last)
 
 
 def unexplained(case: Case) -> Iterator[Finding]:
@@ -344,7 +344,7 @@ def unexplained(case: Case) -> Iterator[Finding]:
         r"^(CannotPull|CannotStart|CannotCreate|ResourceInit|Timeout|Task failed to)"
     )
     never = [e for e in case.failed_tasks if case.unsteady and e.stop_code == "TaskFailedToStart"]
-    reasons = reasons or tuple(dict.fromkeys(each.reason for each in never if each.reason))
+    reasons = reasons or tuple(dict.fromkeys(task.reason for task in never if task.reason))
     cause = logged_cause(reasons)
     if cause and cause.known.about == "system":
         yield logged.of_log(case, cause, (verbatim(reasons[0].partition(": ")[0]),), reasons)

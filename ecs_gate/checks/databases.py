@@ -245,8 +245,8 @@ def pools_of_task(app: App, definition: Definition) -> int:
     """Return the most connections that a task of an app opens, of which it is known."""
     workers = definition.environment.get("WEB_CONCURRENCY", "1")
     pool = definition.environment.get("DB_POOL_SIZE", "")
-    each = (int(pool) if pool.isdigit() else app.connections) + app.spare_connections
-    return each * (int(workers) if workers.isdigit() else 1)
+    pool_size = (int(pool) if pool.isdigit() else app.connections) + app.spare_connections
+    return pool_size * (int(workers) if workers.isdigit() else 1)
 
 
 def limit(case: Case) -> int:

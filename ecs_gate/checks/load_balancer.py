@@ -84,7 +84,7 @@ def forwarding(case: Case) -> Iterator[Finding]:
     mine = case.target.page.rule_priority
     if case.service is None:
         before = [rule for rule in rules if not rule.default and int(rule.priority) <= mine]
-        others = (each for each in before if group.arn not in each.groups)
+        others = (rule for rule in before if group.arn not in rule.groups)
         taken = (e for e in others if int(e.priority) == mine or elb.fitting(e, request))
         first = next(taken, None)
     else:
@@ -94,7 +94,7 @@ def forwarding(case: Case) -> Iterator[Finding]:
     if listener is not None and first is not None and not first.default:
         yield _in_the_way(case, listener, first, group)
     ours = [rule for rule in rules if group.arn in rule.groups]
-    if case.service and all(elb.fitting(each, request) is False for each in ours):
+    if case.service and all(elb.fitting(rule, request) is False for rule in ours):
         yield _none_forwards(case, balancer, listener, request.path, group)
 
 
@@ -174,7 +174,7 @@ def unused(case: Case) -> Iterator[Finding]:
         fixes=case.correct_program(
             t("Let a listener or a rule forward to it ({listeners}), and deploy:")
         ),
-        evidence=tuple(dict.fromkeys(each.description or each.reason for each in idle)),
+        evidence=tuple(dict.fromkeys(target.description or target.reason for target in idle)),
     )
 
 
@@ -353,7 +353,7 @@ def zones(case: Case) -> Iterator[Finding]:
     balancer, network, service = case.now.balancer.value, case.network, case.service
     if balancer is None or network is None or service is None:
         return
-    known = {name: each.zone for name, each in network.subnets.items() if each.zone}
+    known = {name: subnet.zone for name, subnet in network.subnets.items() if subnet.zone}
     enabled = {known.get(subnet, "") for subnet in balancer.subnets}
     lost = [subnet for subnet in service.subnets if known.get(subnet, "") not in enabled | {""}]
     if not lost or "" in enabled:
@@ -368,12 +368,12 @@ def zones(case: Case) -> Iterator[Finding]:
         seen=tuple(
             t(
                 "Subnet {subnet} is in {zone}; {balancer} has subnets in: {zones}.",
-                subnet=f"{each} ({network.subnets[each].name})",
-                zone=known[each],
+                subnet=f"{subnet} ({network.subnets[subnet].name})",
+                zone=known[subnet],
                 balancer=balancer.name,
                 zones=", ".join(sorted(enabled)),
             )
-            for each in lost
+            for subnet in lost
         ),
         fixes=(*case.correct_program(IN_PUBLIC_SUBNETS), *case.then_retry()),
         evidence=tuple(dict.fromkeys(told)),
@@ -381,7 +381,7 @@ def zones(case: Case) -> Iterator[Finding]:
 
 
 def _cut_off(case: Case, network: Network, lost: list[str]) -> Finding:
-    names = {each: network.subnets[each].name for each in lost if each in network.subnets}
+    names = {subnet: network.subnets[subnet].name for subnet in lost if subnet in network.subnets}
     prefix = case.now.names.prefix
     public = f"{prefix}-public-" if prefix else ""
     # A public subnet has lost its route; any other was never meant for a load balancer.
@@ -395,9 +395,9 @@ def _cut_off(case: Case, network: Network, lost: list[str]) -> Finding:
         seen=tuple(
             t(
                 "Subnet {subnet} has no route to an internet gateway.",
-                subnet=f"{each} ({names[each]})" if each in names else each,
+                subnet=f"{subnet} ({names[subnet]})" if subnet in names else subnet,
             )
-            for each in lost
+            for subnet in lost
         ),
         fixes=case.correct_program(IN_PUBLIC_SUBNETS)
         if misplaced

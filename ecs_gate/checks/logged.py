@@ -36,7 +36,7 @@ def named(case: Case) -> Iterator[Finding]:
     others = (task for task in case.current_tasks if task not in case.deployment_tasks)
     for tasks in (case.deployment_tasks, others):
         findings = (finding for task in tasks for finding in _of_task(case, task))
-        yield from islice(sorted(findings, key=lambda each: each.kind != "cause"), 1)
+        yield from islice(sorted(findings, key=lambda finding: finding.kind != "cause"), 1)
 
 
 def _of_task(case: Case, task: Task) -> Iterator[Finding]:
@@ -121,7 +121,7 @@ def _failing_path(case: Case, task: Task) -> str:
         by_app = page.status >= 500 or not page.status or page.problem
         return (case.target.page.path or "/") if by_app else ""
     failing = failing_paths(requests(case.active_lines)) if task in case.deployment_tasks else ()
-    return next((each.path for each in failing if each.fails), "")
+    return next((path.path for path in failing if path.fails), "")
 
 
 def _tasks_fail(case: Case) -> bool:
@@ -139,7 +139,7 @@ def current_lines(case: Case, task: Task, path: str = "") -> tuple[LogLine, ...]
     logs, lines = case.now.logs.value, case.lines(task)
     if resumed := logs.resumed.get(task.id) if logs else None:
         lines = tuple(e for e in lines if e.at >= resumed or AWAY in e.text or BACK in e.text)
-    back = [index for index, each in enumerate(lines) if BACK in each.text]
+    back = [index for index, line in enumerate(lines) if BACK in line.text]
     lines = lines[back[-1] + 1 :] if back else lines
     return tuple(since_it_worked(case, path, lines)) if path else lines
 
@@ -147,9 +147,9 @@ def current_lines(case: Case, task: Task, path: str = "") -> tuple[LogLine, ...]
 def since_it_worked(case: Case, path: str, lines: Sequence[LogLine]) -> Iterator[LogLine]:
     """Yield the lines since a running task last answered ``path`` well: those before are of another fault."""
     told = dict.fromkeys((*case.running_lines, *lines))
-    answered = requests(sorted(told, key=lambda each: each.at))
-    same_path = [each for each in answered if each.path == path.partition("?")[0]]
-    well = max((each.at for each in same_path if each.status < 500), default=None)
+    answered = requests(sorted(told, key=lambda line: line.at))
+    same_path = [request for request in answered if request.path == path.partition("?")[0]]
+    well = max((request.at for request in same_path if request.status < 500), default=None)
     return (line for line in lines if well is None or line.at > well)
 
 
@@ -287,7 +287,7 @@ def _older_than_password(case: Case, database: Database) -> bool:
     started = [task.started for task in case.current_tasks]
     if case.target.app.reconnects or secret is None or secret.rotated is None or not started:
         return False
-    return all(each is not None and each < secret.rotated for each in started)
+    return all(start is not None and start < secret.rotated for start in started)
 
 
 ADDRESS = re.compile(r"(DATABASE|DB|POSTGRES\w*|SQLALCHEMY\w*)_(URL|URI|DSN)")
@@ -307,9 +307,9 @@ def _set_variable(case: Case, cause: LoggedCause) -> Fix:
     """Return the fix of a missing variable: in the program, or as a secret where it was one, or its name is one's."""
     name, given = cause.what, case.target.plan
     before = [
-        each.secrets[name]
-        for each in (case.now.definitions.value or {}).values()
-        if name in each.secrets
+        definition.secrets[name]
+        for definition in (case.now.definitions.value or {}).values()
+        if name in definition.secrets
     ]
     if name in {*given.made, *given.variables, *given.secrets, *given.passwords}:
         text = t(

@@ -79,11 +79,9 @@ def blocked(
     source = Side(near.groups, addresses(network, near.subnets))
     missing: dict[Text, str] = {}
     denials: list[AclDenial] = []
-    for each in (end for end in far if not network.lacks(end.subnets)):
-        missing |= lacking(
-            network, source, Side(each.groups, addresses(network, each.subnets)), port
-        )
-        places = acl_ends(network, near.subnets), acl_ends(network, each.subnets)
+    for end in (end for end in far if not network.lacks(end.subnets)):
+        missing |= lacking(network, source, Side(end.groups, addresses(network, end.subnets)), port)
+        places = acl_ends(network, near.subnets), acl_ends(network, end.subnets)
         denials += acl_denials(network, *places, port, answers)
     if missing or denials:
         allowed = case.restore_rules()
@@ -141,9 +139,11 @@ def internet_to_balancer(case: Case) -> Iterator[Finding]:
         return
     nodes, all_ = acl_ends(network, balancer.subnets), {e.port for e in balancer.listeners}
     listeners = [
-        each for each in balancer.listeners if each == case.listener or _is_own(case, each)
+        listener
+        for listener in balancer.listeners
+        if listener == case.listener or _is_own(case, listener)
     ]
-    ports, allowed = [each.port for each in listeners], case.target.page.allowed
+    ports, allowed = [listener.port for listener in listeners], case.target.page.allowed
     missed = {port: _missed(network, balancer.groups, port, allowed) for port in ports}
     found = (wider_rules(network, balancer.groups, port, allowed or Allowed()) for port in ports)
     if wider := tuple(dict.fromkeys(rule for rules in found for rule in rules)):
@@ -218,8 +218,8 @@ def _lets_more_in(
     )
     if not repair:
         revoked = (
-            _rule_command("revoke", "ingress", each.group, _ports_of(each.rule), each.peer)
-            for each in wider
+            _rule_command("revoke", "ingress", rule.group, _ports_of(rule.rule), rule.peer)
+            for rule in wider
         )
         fix = Fix(t("Delete what is not among {allowedCidrs}:"), tuple(revoked))
     return Finding(
@@ -230,12 +230,12 @@ def _lets_more_in(
         seen=tuple(
             t(
                 "Security group {own} has an inbound rule from {peer} ({ports}); {allowedCidrs}: {allowed}.",
-                own=verbatim(_label(network, each.group)),
-                ports=_ports_of(each.rule),
-                peer=each.peer,
+                own=verbatim(_label(network, rule.group)),
+                ports=_ports_of(rule.rule),
+                peer=rule.peer,
                 allowed=str(case.target.page.allowed),
             )
-            for each in wider
+            for rule in wider
         ),
         fixes=(fix,),
     )
@@ -258,18 +258,18 @@ def lacking(network: Network, source: Side, target: Side, port: int) -> dict[Tex
 
 
 def missing_rule(
-    each: MissingRule, network: Network, source: Side, target: Side, port: int
+    rule: MissingRule, network: Network, source: Side, target: Side, port: int
 ) -> Text:
     """Return a missing rule between two sides as a sentence."""
-    own = verbatim(_label(network, each.group))
-    if each.direction == "egress":
+    own = verbatim(_label(network, rule.group))
+    if rule.direction == "egress":
         return t(
             "Security group {own} has no outbound rule for TCP {port} to {peer}.",
             own=own,
             port=port,
             peer=_named(network, target),
         )
-    return _no_inbound(network, each.group, port, _named(network, source))
+    return _no_inbound(network, rule.group, port, _named(network, source))
 
 
 def _no_inbound(network: Network, group: str, port: int, peer: str) -> Text:
@@ -310,16 +310,16 @@ def acl_sentences(denials: Sequence[AclDenial], network: Network) -> tuple[Text,
     return tuple(_acl_sentence(denial, network) for denial in denials)
 
 
-def _acl_sentence(each: AclDenial, network: Network) -> Text:
-    first, last = each.ports
+def _acl_sentence(denial: AclDenial, network: Network) -> Text:
+    first, last = denial.ports
     values = {
-        "acl": each.acl,
-        "subnet": f"{each.subnet} ({network.subnets[each.subnet].name})",
+        "acl": denial.acl,
+        "subnet": f"{denial.subnet} ({network.subnets[denial.subnet].name})",
         "ports": f"{first}" if first == last else f"{first}-{last}",
-        "peer": f"{each.peer}",
-        "number": each.number or "*",
+        "peer": f"{denial.peer}",
+        "number": denial.number or "*",
     }
-    if each.direction == "egress":
+    if denial.direction == "egress":
         return t(
             "Network ACL {acl} of subnet {subnet}: its outbound rule {number} denies TCP {ports} to {peer}.",
             **values,
@@ -347,18 +347,18 @@ def acl_fixes(denials: Sequence[AclDenial], network: Network) -> tuple[Fix, ...]
     return (Fix(text, commands),)
 
 
-def _command(each: AclDenial, taken: set[int]) -> str:
+def _command(denial: AclDenial, taken: set[int]) -> str:
     """Return the command for a rule with a free number; without one before the denying rule, that rule is deleted."""
-    if each.number is None:
+    if denial.number is None:
         number = max((*taken, 90)) // 10 * 10 + 10
     else:
-        number = next((free for free in range(each.number - 1, 0, -1) if free not in taken), 0)
-    place = f"--network-acl-id {each.acl} --{each.direction} --rule-number"
+        number = next((free for free in range(denial.number - 1, 0, -1) if free not in taken), 0)
+    place = f"--network-acl-id {denial.acl} --{denial.direction} --rule-number"
     if not number:
-        return f"aws ec2 delete-network-acl-entry {place} {each.number}"
+        return f"aws ec2 delete-network-acl-entry {place} {denial.number}"
     taken.add(number)
-    first, last = each.ports
+    first, last = denial.ports
     return (
         f"aws ec2 create-network-acl-entry {place} {number} --protocol tcp "
-        f"--port-range From={first},To={last} --cidr-block {each.peer} --rule-action allow"
+        f"--port-range From={first},To={last} --cidr-block {denial.peer} --rule-action allow"
     )

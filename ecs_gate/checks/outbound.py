@@ -81,7 +81,7 @@ def task_to_aws(case: Case) -> Iterator[Finding]:
     prefix = f"{case.now.names.prefix}-{'public' if case.target.plan.public else 'private'}-"
     planned = tuple(each.id for each in network.subnets.values() if each.name.startswith(prefix))
     subnets = service.subnets if service else planned
-    doors = {each: private_endpoint(network, each) for each in NEEDED}
+    doors = {service_name: private_endpoint(network, service_name) for service_name in NEEDED}
     beyond = [name for name, door in doors.items() if door is None]
     if not has_gateway(network, subnets, LAYERS):
         beyond.append(LAYERS)
@@ -94,7 +94,7 @@ def task_to_aws(case: Case) -> Iterator[Finding]:
     yield from network_path.blocked(
         case,
         service,
-        [each for each in doors.values() if each],
+        [door for door in doors.values() if door],
         HTTPS,
         TASK_PORTS,
         Finding(
@@ -119,9 +119,9 @@ def _routes(
     if not cut_off and (denials := outbound_denials(network, subnets)):
         yield _acls_deny(case, network, denials)
     if cut_off or not (subnets or service):
-        seen = [_no_internet(each, network) for each in cut_off]
+        seen = [_no_internet(way, network) for way in cut_off]
         restored = case.refresh(t("Restore the gateways and routes that are declared:"))
-        own = case.own_tables([each.subnet for each in cut_off])
+        own = case.own_tables([way.subnet for way in cut_off])
         yield Finding(
             TASK_CANNOT_REACH_AWS,
             title=t("The tasks' subnets have no route to the internet"),

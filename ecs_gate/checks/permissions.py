@@ -97,7 +97,7 @@ def execution_needs(case: Case, definition: Definition) -> list[Need]:
     logs = case.now.logs.value
     if definition.log_group and (logs is None or logs.exists):
         stream = f"arn:{partition}:logs:{where}:log-group:{definition.log_group}:log-stream:{definition.stream('x')}"
-        needs += [Need(each, stream, "log") for each in WRITE]
+        needs += [Need(action, stream, "log") for action in WRITE]
     return needs
 
 
@@ -156,18 +156,18 @@ def repository(case: Case) -> Iterator[Finding]:
     named = {"*", role.arn, account, f"arn:{partition}:iam::{account}:root"}
     denied: dict[int, str] = {}
     statements = listed(image.policy["Statement"])
-    for number, each in enumerate(statements):
-        principal = each.get("Principal", each.get("NotPrincipal"))
+    for number, statement in enumerate(statements):
+        principal = statement.get("Principal", statement.get("NotPrincipal"))
         told = listed(principal.get("AWS", ()) if isinstance(principal, Mapping) else principal)
-        meant = named.isdisjoint(told) == ("NotPrincipal" in each)
-        policy = {"Statement": [{**each, "Resource": arn}]}
+        meant = named.isdisjoint(told) == ("NotPrincipal" in statement)
+        policy = {"Statement": [{**statement, "Resource": arn}]}
         for action in PULL if meant else ():
             if decide([policy], action, arn) == DENIED:
                 denied.setdefault(number, action)
     if not denied:
         return
     name = arn.partition(":repository/")[2]
-    rest = [each for number, each in enumerate(statements) if number not in denied]
+    rest = [statement for number, statement in enumerate(statements) if number not in denied]
     text = json.dumps({**image.policy, "Statement": rest}, separators=(",", ":"))
     command = f"aws ecr set-repository-policy --repository-name {name} --policy-text {quote(text)}"
     yield Finding(
@@ -383,7 +383,7 @@ def lacking(role: Role | None, needs: Sequence[Need]) -> list[Lack]:
         decide(role.policies, need.action, need.resource, role.boundary) if role else NOT_ALLOWED
         for need in needs
     )
-    return [Lack(*each) for each in zip(needs, decisions, strict=True) if each[1] != ALLOWED]
+    return [Lack(*pair) for pair in zip(needs, decisions, strict=True) if pair[1] != ALLOWED]
 
 
 def given(role: str, lacks: Sequence[Lack]) -> tuple[Fix, ...]:
@@ -394,9 +394,9 @@ def given(role: str, lacks: Sequence[Lack]) -> tuple[Fix, ...]:
 
 def _policy(role: str, lacks: Sequence[Lack]) -> Iterator[Fix]:
     actions: dict[str, list[str]] = {}
-    for each in lacks:
-        if each.verdict == NOT_ALLOWED:
-            actions.setdefault(each.resource, []).append(each.need.action)
+    for lack in lacks:
+        if lack.verdict == NOT_ALLOWED:
+            actions.setdefault(lack.resource, []).append(lack.need.action)
     statements = [
         {"Effect": "Allow", "Action": each, "Resource": resource}
         for resource, each in actions.items()

@@ -39,11 +39,11 @@ def deregistered(case: Case) -> Iterator[Finding]:
         seen=tuple(
             t(
                 "Task {task} has the address {address}, which is not registered in {group}.",
-                task=each.short,
-                address=each.address,
+                task=task.short,
+                address=task.address,
                 group=group.name,
             )
-            for each in lost[:3]
+            for task in lost[:3]
         ),
         fixes=(
             Fix(t("Let ECS replace the tasks; it registers the new ones:"), case.remedies.retry()),

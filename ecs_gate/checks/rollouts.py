@@ -140,7 +140,7 @@ def _failed_paths(case: Case, lines: Iterable[LogLine]) -> Iterator[FailingPath]
     Of one that the version before answers, any other status than 2xx is a failure.
     """
     before = requests(case.running_lines) if case.rolled_back else ()
-    answered = {each.path for each in before if not is_no_page(each)}
+    answered = {request.path for request in before if not is_no_page(request)}
     return (path for path in failing_paths(requests(lines), answered) if path.fails)
 
 
@@ -261,10 +261,10 @@ def not_deployed(case: Case) -> Iterator[Finding]:
     if primary is None or definition is None or not case.not_deployed:
         return
     seen = [t("The service runs {running}.", running=primary.revision)]
-    running = [each for each in case.now.command_tasks.value or () if not each.over]
+    running = [task for task in case.now.command_tasks.value or () if not task.over]
     if case.target.plan.command and not running:
         seen.append(t("ECS knows no task of the last hour in which {deployCommand} failed."))
-    seen += [t("Task {task} runs {deployCommand}.", task=each.short) for each in running]
+    seen += [t("Task {task} runs {deployCommand}.", task=task.short) for task in running]
     yield Finding(
         NOT_DEPLOYED,
         kind="note" if running else "cause",

@@ -103,7 +103,7 @@ def new_connections(case: Case) -> Iterator[Finding]:
 
 def migrations(case: Case) -> Iterator[Finding]:
     """Find a migration that has not run, by the app's last word of it, also of tasks that a rollback has stopped."""
-    stopped = [each for each in case.deployment_tasks if each.over and each.stop_code != EXITED]
+    stopped = [task for task in case.deployment_tasks if task.over and task.stop_code != EXITED]
     for task in (*case.active_tasks, *(stopped if case.given_up else ())):
         words = (MIGRATING, UNMIGRATED, MIGRATED)
         lines = [line for line in case.lines(task) if any(word in line.text for word in words)]
@@ -176,11 +176,11 @@ def _by_log(case: Case, failing: Sequence[FailingPath]) -> Iterator[Finding]:
     seen = tuple(
         t(
             "{path}: the newest {failing} of {count} requests in the log ended with 5xx.",
-            path=each.path,
-            failing=each.failing,
-            count=len(each.requests),
+            path=path.path,
+            failing=path.failing,
+            count=len(path.requests),
         )
-        for each in sorted(failing, key=lambda each: -each.failing)[:3]
+        for path in sorted(failing, key=lambda path: -path.failing)[:3]
     )
     yield _failing(case, worst.text(mistake), seen, mistake, worst.path, cause=worst.fails)
 
@@ -190,16 +190,16 @@ def _lines_of_failure(case: Case, path: str) -> tuple[LogLine, ...]:
 
     Without those about a migration, which has a finding of its own.
     """
-    lines = sorted(case.running_lines, key=lambda each: each.at)
+    lines = sorted(case.running_lines, key=lambda line: line.at)
     kept = logged.since_it_worked(case, path, lines)
-    return tuple(each for each in kept if UNMIGRATED not in each.text)
+    return tuple(line for line in kept if UNMIGRATED not in line.text)
 
 
 def _by_metrics(case: Case) -> Iterator[Finding]:
     known, primary = case.now.measured.value, case.primary
     since = primary.updated if primary else None
-    used = [each for each in known.minutes if each.requests] if known else []
-    minutes = [each for each in used if since is None or each.at >= since]
+    used = [minute for minute in known.minutes if minute.requests] if known else []
+    minutes = [minute for minute in used if since is None or minute.at >= since]
     if not minutes or not minutes[-1].failed:
         return
     newest = minutes[-1]

@@ -75,7 +75,7 @@ def refused(case: Case) -> Iterator[Finding]:
             yield from _wrong_address(case, task, heard, evidence)
             yield from _late(case, task, heard, evidence)
             return
-    inside = [each for each in case.active_tasks if each.health == "HEALTHY"]
+    inside = [task for task in case.active_tasks if task.health == "HEALTHY"]
     for task in (inside or case.failed_tasks or case.active_tasks)[:1]:
         yield _silent(case, task, evidence, inside=bool(inside))
 

@@ -56,7 +56,7 @@ class Case(Rollout):
             targets=now.targets.value or (),
             rollback_reason=now.rollback_reason.value or "",
             not_deployed=now.was_deployed.value is False,
-            unread=any(each.problem for each in (now.tasks, now.group, now.targets)),
+            unread=any(part.problem for part in (now.tasks, now.group, now.targets)),
             process=now.names.process,
         )
 
@@ -158,9 +158,9 @@ class Case(Rollout):
         if not self.unsteady:
             return ()
         reasons = [
-            each
+            reason
             for task in self.failed_tasks
-            for each in (task.reason, *(container.reason for container in task.containers))
+            for reason in (task.reason, *(container.reason for container in task.containers))
         ]
         return tuple(dict.fromkeys(reason for reason in reasons if re.search(pattern, reason)))
 
@@ -276,7 +276,7 @@ class Case(Rollout):
             finding,
             title=finding.title.worded(words),
             why=finding.why.worded(words),
-            seen=tuple(each.worded(words) for each in finding.seen),
+            seen=tuple(text.worded(words) for text in finding.seen),
             fixes=tuple(replace(fix, text=fix.text.worded(words)) for fix in finding.fixes),
         )
 
@@ -354,6 +354,6 @@ def failed_check(text: str, where: str) -> FailedCheck:
     """Return the failed health check that AWS's words describe; ``where`` names the target."""
     codes = CODES.search(text)
     if codes:
-        numbers = tuple(int(each) for each in re.findall(r"\d+", codes["codes"]))
+        numbers = tuple(int(number) for number in re.findall(r"\d+", codes["codes"]))
         return FailedCheck("codes", numbers, where + text)
     return FailedCheck("timeout" if "timed out" in text.lower() else "failed", (), where + text)

@@ -102,7 +102,7 @@ class Diagnosis:
 
     @property
     def incomplete(self) -> bool:
-        return any(each.essential for each in self.unread)
+        return any(part.essential for part in self.unread)
 
     @property
     def healthy(self) -> bool:
@@ -130,8 +130,8 @@ def as_line(finding: Finding) -> str:
 
     It is without the name of its worker in the title, which the doctor sets before it.
     """
-    names = [each for name, each in finding.title.values if finding.process and name == "what"]
-    title = next((each for each in names if isinstance(each, Text)), finding.title)
+    names = [value for name, value in finding.title.values if finding.process and name == "what"]
+    title = next((value for value in names if isinstance(value, Text)), finding.title)
     masked = asdict(replace(finding, title=title, evidence=finding.masked_evidence))
     del masked["facts"]
     return json.dumps(mask_data(masked), ensure_ascii=False)

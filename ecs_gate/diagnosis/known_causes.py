@@ -574,7 +574,7 @@ def logged_cause(lines: Sequence[str], healthy: Iterable[str] = ()) -> LoggedCau
             match = re.search(known.pattern, two if "\\n" in known.pattern else text, re.I)
             if not match or (known.about != "database" and is_survived(text, survived)):
                 continue
-            named = {name: each.strip() for name, each in match.groupdict().items() if each}
+            named = {name: value.strip() for name, value in match.groupdict().items() if value}
             cause = LoggedCause(known, named, text)
             if not known.vague:
                 return cause

@@ -258,14 +258,14 @@ def failing_paths(answers: Iterable[Request], answered: Container[str] = ()) -> 
     It did with 5xx, and with any other status than 2xx and 304 where another version ``answered`` the path.
     """
     by_path: dict[str, list[Request]] = {}
-    for answer in sorted(answers, key=lambda each: each.at):
+    for answer in sorted(answers, key=lambda request: request.at):
         by_path.setdefault(answer.path, []).append(answer)
     failing = []
     for path, asked in by_path.items():
         fails = is_no_page if path in answered else is_error
         if row := [*takewhile(fails, reversed(asked))]:
             failing.append(FailingPath(path, tuple(asked), len(row)))
-    return sorted(failing, key=lambda each: (each.fails, each.requests[-1].at), reverse=True)
+    return sorted(failing, key=lambda path: (path.fails, path.requests[-1].at), reverse=True)
 
 
 def is_error(request: Request) -> bool:

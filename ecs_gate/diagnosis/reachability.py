@@ -41,7 +41,7 @@ def missing_rules(
 
 
 def _open(network: Network, ids: Iterable[str], direction: str, peer: Side, port: int) -> bool:
-    for group in (network.groups.get(each, Group(id=each, name=each)) for each in ids):
+    for group in (network.groups.get(name, Group(id=name, name=name)) for name in ids):
         rules = group.egress if direction == "egress" else group.ingress
         if any(covers(rule, peer, port) for rule in rules):
             return True
@@ -80,10 +80,10 @@ def allows_any_inbound(network: Network, ids: Iterable[str], port: int) -> bool:
 def open_ports(network: Network, ids: Iterable[str]) -> set[int]:
     """Return the single TCP ports to which rules of the security groups allow inbound connections."""
     rules = (
-        rule for each in ids if each in network.groups for rule in network.groups[each].ingress
+        rule for name in ids if name in network.groups for rule in network.groups[name].ingress
     )
     single = (rule for rule in rules if rule.protocol == "tcp" and rule.first == rule.last)
-    return {each.first for each in single if each.first is not None}
+    return {rule.first for rule in single if rule.first is not None}
 
 
 @dataclass(frozen=True)
@@ -98,12 +98,12 @@ class WiderRule:
 def not_let_in(network: Network, ids: Iterable[str], port: int, allowed: Allowed) -> list[str]:
     """Return the allowed networks and prefix lists from which no rule of the security groups allows TCP to ``port``."""
     rules = [rule for _, rule in _inbound(network, ids, port)]
-    networks = list(collapse_addresses(each for rule in rules for each in rule.networks))
+    networks = list(collapse_addresses(cidr for rule in rules for cidr in rule.networks))
     if ANYWHERE in networks:
         return []
-    lists = {each for rule in rules for each in rule.prefix_lists}
-    missing = [each for each in allowed.networks if not any(map(each.subnet_of, networks))]
-    return [*map(str, missing), *(each for each in allowed.prefix_lists if each not in lists)]
+    lists = {name for rule in rules for name in rule.prefix_lists}
+    missing = [cidr for cidr in allowed.networks if not any(map(cidr.subnet_of, networks))]
+    return [*map(str, missing), *(name for name in allowed.prefix_lists if name not in lists)]
 
 
 def wider_rules(
@@ -190,7 +190,7 @@ def private_endpoint(network: Network, service: str) -> Endpoint | None:
     Private DNS needs both of the VPC's attributes (AWS PrivateLink guide, "Private DNS").
     """
     known = (each for each in network.endpoints if each.private_dns and network.hostnames)
-    return next((each for each in known if _serves(each, service)), None)
+    return next((endpoint for endpoint in known if _serves(endpoint, service)), None)
 
 
 def has_gateway(network: Network, subnets: Iterable[str], service: str) -> bool:
@@ -261,11 +261,11 @@ def acl_denials(
 ) -> tuple[AclDenial, ...]:
     """Return which packets of TCP to ``port`` are dropped, there or on the way back to the ``ephemeral`` ports."""
     denials = [
-        each
+        denial
         for source in sources
         for target in targets
         if source.subnet is None or source.subnet != target.subnet
-        for each in _hop(network, source, target, port, ephemeral)
+        for denial in _hop(network, source, target, port, ephemeral)
     ]
     return tuple(dict.fromkeys(denials))
 

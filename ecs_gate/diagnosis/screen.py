@@ -71,7 +71,7 @@ def _headline(diagnosis: Diagnosis) -> Iterator[Line]:
         text = t("{count} causes found; the first explains most.", count=count)
         yield Line(text if count > 1 else t("One cause found."), "bold red")
     elif diagnosis.healthy:
-        parts = _joined([str(each) for each in diagnosis.checked])
+        parts = _joined([str(part) for part in diagnosis.checked])
         yield Line(t("Healthy. Checked: {parts}.", parts=parts), "bold green")
         if diagnosis.page:
             yield Line(diagnosis.page)
@@ -137,14 +137,14 @@ def as_dict(diagnosis: Diagnosis) -> dict[str, Any]:
         "findings": [_finding(finding) for finding in diagnosis.findings],
         "unread": [
             {
-                "part": str(each.part),
-                "kind": each.problem.kind,
-                "problem": each.problem.as_text(),
-                "essential": each.essential,
+                "part": str(part.part),
+                "kind": part.problem.kind,
+                "problem": part.problem.as_text(),
+                "essential": part.essential,
             }
-            for each in diagnosis.unread
+            for part in diagnosis.unread
         ],
-        "checked": [str(each) for each in diagnosis.checked],
+        "checked": [str(part) for part in diagnosis.checked],
     }
 
 
@@ -154,7 +154,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "kind": finding.kind,
         "title": str(finding.title),
         "why": str(finding.why),
-        "seen": [str(each) for each in finding.seen],
+        "seen": [str(text) for text in finding.seen],
         "fixes": [
             {"text": str(fix.text), "commands": list(fix.commands), "then": fix.then}
             for fix in finding.fixes

@@ -13,7 +13,7 @@ def matches(status: int, matcher: str) -> bool:
 
     Source: Elastic Load Balancing API reference, Matcher.
     """
-    spans = (each.strip().partition("-") for each in matcher.split(","))
+    spans = (span.strip().partition("-") for span in matcher.split(","))
     return any(int(first) <= status <= int(last or first) for first, _, last in spans)
 
 

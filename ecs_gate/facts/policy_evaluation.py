@@ -62,9 +62,9 @@ def trusts(trust_policy: Document, service: str, context: Mapping[str, str]) -> 
                 for key, values in keys.items()
             }
             held[statement["Effect"]].append(_all(met.values()))
-            conditions |= {words: each for words, each in met.items() if not each}
-    allowed = next((each for each in (True, None) if each in held["Allow"]), False)
-    denied = (None if each is None else not each for each in held["Deny"])
+            conditions |= {words: value for words, value in met.items() if not value}
+    allowed = next((verdict for verdict in (True, None) if verdict in held["Allow"]), False)
+    denied = (None if answer is None else not answer for answer in held["Deny"])
     return Trust(_all([allowed, *denied]), conditions)
 
 
@@ -80,7 +80,7 @@ def _met(operator: str, expected: Iterable[str], value: str | None) -> bool | No
     compared = COMPARED.get(name.replace("Not", ""))
     if value is None or compared is None or "${" in str(expected):
         return None
-    return any(compared(each, value) for each in expected) != ("Not" in name)
+    return any(compared(pattern, value) for pattern in expected) != ("Not" in name)
 
 
 def _is_like_arn(pattern: str, arn: str) -> bool:

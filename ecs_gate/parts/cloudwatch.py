@@ -140,7 +140,7 @@ def _described(session: Session, **chosen: Any) -> Iterator[dict[str, Any]]:
     """
     kinds = ("MetricAlarm", "CompositeAlarm")
     for page in session.pages("cloudwatch", "describe_alarms", **chosen, AlarmTypes=[*kinds]):
-        yield from (each for kind in kinds for each in page.get(f"{kind}s", ()))
+        yield from (alarm for kind in kinds for alarm in page.get(f"{kind}s", ()))
 
 
 def alarms_that_ended(session: Session, names: Names) -> Alarmed:
@@ -151,7 +151,7 @@ def alarms_that_ended(session: Session, names: Names) -> Alarmed:
     if not ended:
         return Alarmed()
     mine = ecs.groups_of(session, rows[0]["targetServiceRevisionArn"])
-    watched = [_groups(each) for each in _described(session, AlarmNames=list(ended))]
+    watched = [_groups(alarm) for alarm in _described(session, AlarmNames=list(ended))]
     # An alarm names a target group by the last part of its ARN.
     elsewhere = all(
         group and not any(map(arn.endswith, group)) for group in watched for arn in mine
@@ -162,7 +162,7 @@ def alarms_that_ended(session: Session, names: Names) -> Alarmed:
 def _groups(alarm: Mapping[str, Any]) -> list[str]:
     """Return the target groups whose metrics an alarm watches, as `targetgroup/NAME/ID`."""
     metrics = [each.get("MetricStat", {}).get("Metric", {}) for each in alarm.get("Metrics", ())]
-    dimensions = [pair for each in (alarm, *metrics) for pair in each.get("Dimensions", ())]
+    dimensions = [pair for metric in (alarm, *metrics) for pair in metric.get("Dimensions", ())]
     return [dimension["Value"] for dimension in dimensions if dimension["Name"] == "TargetGroup"]
 
 
@@ -189,7 +189,7 @@ def _elsewhere(session: Session, names: Names, spot: bool) -> Iterator[int]:
     for cluster in session.all("ecs", "list_clusters", "clusterArns"):
         arns = session.all("ecs", "list_tasks", "taskArns", cluster=cluster, launchType="FARGATE")
         own = f"service:{names.service}" if cluster.endswith(f"/{names.cluster}") else None
-        for each in ecs.described(session, cluster, arns):
-            on_spot = each.get("capacityProviderName") == ecs.SPOT
-            if on_spot == spot and each.get("group") != own:
-                yield int(each.get("cpu") or 0)
+        for task in ecs.described(session, cluster, arns):
+            on_spot = task.get("capacityProviderName") == ecs.SPOT
+            if on_spot == spot and task.get("group") != own:
+                yield int(task.get("cpu") or 0)

@@ -16,7 +16,7 @@ from ecs_gate.parts.vpc import Network, Permission
 
 
 def without(now: Snapshot, gone: Sequence[Deletion]) -> Snapshot:
-    arns = {each.outputs.get("arn") for each in gone}
+    arns = {deletion.outputs.get("arn") for deletion in gone}
     balancer, network, group = now.balancer.value, now.network.value, now.group.value
     if balancer is not None:
         listeners = tuple(
@@ -34,8 +34,8 @@ def without(now: Snapshot, gone: Sequence[Deletion]) -> Snapshot:
 
 
 def _network(network: Network, gone: Sequence[Deletion]) -> Network:
-    ids = {each.outputs.get("id") for each in gone}
-    routes = {tuple(each.outputs.get(name) for name in ROUTE_FIELDS) for each in gone}
+    ids = {deletion.outputs.get("id") for deletion in gone}
+    routes = {tuple(deletion.outputs.get(name) for name in ROUTE_FIELDS) for deletion in gone}
     subnets = {
         id_: replace(
             subnet,
@@ -48,13 +48,13 @@ def _network(network: Network, gone: Sequence[Deletion]) -> Network:
         for id_, subnet in network.subnets.items()
     }
     groups = dict(network.groups)
-    for each in gone:
-        owner = groups.get(str(each.outputs.get("securityGroupId")))
-        if owner is not None and "Egress" in each.kind:
-            left = tuple(_permission(rule, each) for rule in owner.egress)
+    for deletion in gone:
+        owner = groups.get(str(deletion.outputs.get("securityGroupId")))
+        if owner is not None and "Egress" in deletion.kind:
+            left = tuple(_permission(rule, deletion) for rule in owner.egress)
             groups[owner.id] = replace(owner, egress=left)
         elif owner is not None:
-            left = tuple(_permission(rule, each) for rule in owner.ingress)
+            left = tuple(_permission(rule, deletion) for rule in owner.ingress)
             groups[owner.id] = replace(owner, ingress=left)
     nats = {id_: nat for id_, nat in network.nats.items() if id_ not in ids}
     return replace(network, subnets=subnets, groups=groups, nats=nats)

@@ -57,7 +57,7 @@ def described_service(session: Session, names: Names) -> dict[str, Any] | None:
 def services(session: Session, cluster: str) -> list[str]:
     """Return the names of the services that a cluster has. Raises AwsProblem."""
     return [
-        short(each) for each in session.all("ecs", "list_services", "serviceArns", cluster=cluster)
+        short(arn) for arn in session.all("ecs", "list_services", "serviceArns", cluster=cluster)
     ]
 
 
@@ -257,7 +257,7 @@ def service_deployments(session: Session, names: Names) -> list[Mapping[str, Any
         page = session.call("ecs", "list_service_deployments", **arguments)
         rows += page["serviceDeployments"]
         if not page.get("nextToken"):
-            return sorted(rows, key=lambda each: each["createdAt"], reverse=True)
+            return sorted(rows, key=lambda row: row["createdAt"], reverse=True)
         arguments["nextToken"] = page["nextToken"]
 
 

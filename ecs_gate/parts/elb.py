@@ -273,7 +273,7 @@ def targets(session: Session, *group_arns: str) -> tuple[TargetHealth, ...]:
         session.call("elbv2", "describe_target_health", TargetGroupArn=arn) for arn in group_arns
     ]
     return tuple(
-        target_of(each) for answer in answers for each in answer["TargetHealthDescriptions"]
+        target_of(target) for answer in answers for target in answer["TargetHealthDescriptions"]
     )
 
 
@@ -342,12 +342,12 @@ def _certificate(session: Session, arn: str) -> Certificate:
 
 def _rule(raw: dict[str, Any]) -> Rule:
     actions = raw.get("Actions", ())
-    groups = [each.get("TargetGroupArn") for each in actions]
+    groups = [action.get("TargetGroupArn") for action in actions]
     for action in actions:
         forward = action.get("ForwardConfig") or {}
         shares = forward.get("TargetGroups", ())
-        by_weight = sorted(shares, key=lambda each: -each.get("Weight", 1))
-        groups += [each["TargetGroupArn"] for each in by_weight if each.get("Weight", 1)]
+        by_weight = sorted(shares, key=lambda group: -group.get("Weight", 1))
+        groups += [group["TargetGroupArn"] for group in by_weight if group.get("Weight", 1)]
     last = actions[-1] if actions else {}
     own = last.get("FixedResponseConfig") or last.get("RedirectConfig") or {}
     return Rule(
@@ -422,9 +422,9 @@ def serving(balancer: Balancer, url: str) -> Listener | None:
     port = page.port or usual.get(page.scheme.upper())
     listeners = [listener for listener in balancer.listeners if listener.protocol in usual]
     listeners.sort(
-        key=lambda each: (
-            *(each.port != port, each.protocol != "HTTPS"),
-            each.port != usual[each.protocol],
+        key=lambda listener: (
+            *(listener.port != port, listener.protocol != "HTTPS"),
+            listener.port != usual[listener.protocol],
         )
     )
     return listeners[0] if listeners else None
@@ -456,7 +456,7 @@ def answering(
     response has that status does instead.
     """
     for rule in sorted(
-        listener.rules, key=lambda each: (each.default, each.default or int(each.priority))
+        listener.rules, key=lambda rule: (rule.default, rule.default or int(rule.priority))
     ):
         fits, likely = fitting(rule, request), group in rule.groups
         if fits or (fits is None and (rule.status == answered if answered else likely)):
@@ -475,7 +475,7 @@ def fitting(rule: Rule, request: PageRequest) -> bool | None:
 def _met(condition: Condition, request: PageRequest) -> bool | None:
     """Return whether a request meets a condition (ELB user guide, "Condition types"): paths alone count the case."""
     values, host = condition.values, request.host
-    folded = [each.lower() for each in values]
+    folded = [value.lower() for value in values]
     match condition.field:
         case "path-pattern":
             return _matches(values, request.path)
@@ -490,7 +490,7 @@ def _met(condition: Condition, request: PageRequest) -> bool | None:
             name = condition.name.lower()
             return name in sent and _matches(folded, sent[name])
         case "query-string":
-            return any(_matches(folded, each.lower()) for each in request.query.split("&"))
+            return any(_matches(folded, pair.lower()) for pair in request.query.split("&"))
     return None
 
 

@@ -65,21 +65,21 @@ class Snapshot(ServiceParts):
 
     def problems(self) -> dict[str, AwsProblem]:
         """Return the problems of the parts that could not be read, by the name of the part."""
-        parts = {each.name: part for each, part in self.parts.items()}
+        parts = {kind.name: part for kind, part in self.parts.items()}
         for worker, seen in self.workers.items():
-            parts |= {f"{worker}/{each.name}": part for each, part in seen.own}
+            parts |= {f"{worker}/{kind.name}": part for kind, part in seen.own}
         return {name: part.problem for name, part in parts.items() if part.problem}
 
     @property
     def own(self) -> list[tuple[PartOf[Any], Part[Any]]]:
         """Return the parts that each further service has of its own."""
-        return [(each, part) for each, part in self.parts.items() if each.whose is Whose.EACH]
+        return [(kind, part) for kind, part in self.parts.items() if kind.whose is Whose.EACH]
 
     def of_other(
         self, names: Names, wanted: str | None, own: Mapping[PartOf[Any], Part[Any]]
     ) -> Snapshot:
         """Return this snapshot as that of another service, with its own parts and those that all share."""
-        shared = {each: part for each, part in self.parts.items() if each.whose is Whose.ALL}
+        shared = {kind: part for kind, part in self.parts.items() if kind.whose is Whose.ALL}
         target = self.target.of(names)
         return replace(self, target=target, wanted=wanted, workers={}, parts={**shared, **own})
 
@@ -124,7 +124,7 @@ def overview(inquiry: Inquiry) -> Snapshot:
 
 
 def _read(inquiry: Inquiry, *, full: bool) -> Snapshot:
-    parts = [each for each in (*PARTS, *inquiry.owner.parts) if full or each.shown]
+    parts = [part for part in (*PARTS, *inquiry.owner.parts) if full or part.shown]
     first, wanted = Reading(inquiry, full=full), inquiry.workers
     others = [
         first.of_other(other, (wanted or {}).get(other.process, ""))
@@ -132,7 +132,7 @@ def _read(inquiry: Inquiry, *, full: bool) -> Snapshot:
         if wanted is None or other.process in wanted
     ]
     own = [part for part in parts if part.whose is Whose.EACH]
-    asked = [(first, part) for part in parts] + [(at, each) for at in others for each in own]
+    asked = [(first, part) for part in parts] + [(at, part) for at in others for part in own]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(lambda pair: pair[0].of(pair[1]), asked))
     now = Snapshot(

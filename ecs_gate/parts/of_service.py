@@ -96,7 +96,7 @@ def _definitions(now: Reading) -> Mapping[str, Definition]:
     running, newest = now.running, now.newest.value
     arns = [now.wanted] if now.wanted else []
     arns += [deployment.definition for deployment in running.deployments] if running else []
-    arns += [each.definition for each in now.tasks.value or ()]
+    arns += [task.definition for task in now.tasks.value or ()]
     known = {newest.arn: newest} if newest else {}
     others = [each for each in dict.fromkeys(arns) if each not in known]
 
@@ -105,7 +105,7 @@ def _definitions(now: Reading) -> Mapping[str, Definition]:
 
     with ThreadPoolExecutor() as pool:
         found = zip(others, pool.map(read, others), strict=True)
-        return known | {arn: each for arn, each in found if each is not None}
+        return known | {arn: definition for arn, definition in found if definition is not None}
 
 
 def _group(now: Reading) -> TargetGroup | None:
@@ -339,5 +339,5 @@ class ServiceParts(ABC):
 
 
 PARTS: tuple[PartOf[Any], ...] = tuple(
-    each for each in vars(ServiceParts).values() if isinstance(each, PartOf)
+    part for part in vars(ServiceParts).values() if isinstance(part, PartOf)
 )

@@ -74,7 +74,7 @@ def database(session: Session, identifier: str, full: bool = True) -> Database |
         events=_events(session, identifier) if full and status != "available" else (),
         arn=raw.get("DBInstanceArn", ""),
         starts=raw.get("AutomaticRestartTime"),
-        tags={each["Key"]: each.get("Value", "") for each in raw.get("TagList", ())},
+        tags={tag["Key"]: tag.get("Value", "") for tag in raw.get("TagList", ())},
         authority=raw.get("CACertificateIdentifier", ""),
         protected=raw.get("DeletionProtection", False),
         certified_until=(raw.get("CertificateDetails") or {}).get("ValidTill"),

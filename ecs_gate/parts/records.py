@@ -170,7 +170,7 @@ class Service:
     @property
     def target_groups(self) -> tuple[str, ...]:
         both = (*(target[0] for target in self.targets), self.alternate)
-        return tuple(each for each in both if each)
+        return tuple(group for group in both if group)
 
     @property
     def primary(self) -> Deployment | None:
@@ -226,7 +226,7 @@ class Task:
     @property
     def exit_codes(self) -> dict[str, int]:
         """Return the exit codes of the containers that have ended, by their names."""
-        codes = {each.name: each.exit_code for each in self.containers}
+        codes = {container.name: container.exit_code for container in self.containers}
         return {name: code for name, code in codes.items() if code is not None}
 
     @property
@@ -332,7 +332,7 @@ class Deletion:
             fields = RULE_FIELDS
         elif "routeTableId" in self.outputs:
             fields = ROUTE_FIELDS
-        return tuple(self.outputs.get(each) for each in fields)
+        return tuple(self.outputs.get(name) for name in fields)
 
 
 ROUTE_FIELDS = ("routeTableId", "destinationCidrBlock")

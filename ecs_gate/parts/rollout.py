@@ -87,7 +87,7 @@ class Rollout:
     def other_deployments(self) -> tuple[Deployment, ...]:
         """Return the other deployments, to which ECS can go back; `retry` makes one of the same revision."""
         known, mine = self.service.deployments if self.service else (), self.deployment
-        return tuple(each for each in known if each is not mine)
+        return tuple(deployment for deployment in known if deployment is not mine)
 
     @property
     def rolled_back(self) -> bool:
@@ -107,8 +107,8 @@ class Rollout:
         expected = [task for task in self.tasks if task.definition == self.expected]
         primary = self.primary
         if primary and not self.rolled_back:
-            return tuple(each for each in expected if each.started_by == primary.id)
-        others = [each for each in expected if not primary or each.started_by != primary.id]
+            return tuple(task for task in expected if task.started_by == primary.id)
+        others = [task for task in expected if not primary or task.started_by != primary.id]
         return tuple(other for other in others if other.started_by == others[0].started_by)
 
     @cached_property
@@ -232,7 +232,7 @@ class Rollout:
 
     def _running(self, definition: str) -> tuple[Task, ...]:
         mine = (task for task in self.current_tasks if task.definition == definition)
-        return tuple(each for each in mine if each.status == "RUNNING")
+        return tuple(task for task in mine if task.status == "RUNNING")
 
     def _serving(self, definition: str) -> int:
         if self.process:
@@ -240,19 +240,19 @@ class Rollout:
         healthy = {target.address for target in self.targets if target.state == "healthy"}
         # ECS says UNKNOWN of a container without a health check of its own.
         return sum(
-            each.health != "UNHEALTHY" and each.address in healthy
-            for each in self._running(definition)
+            task.health != "UNHEALTHY" and task.address in healthy
+            for task in self._running(definition)
         )
 
     def _stable(self, definition: str) -> list[Task]:
         """Return the running tasks that have run for STABLE_SECONDS since the last one failed."""
         failed = max((task.ended for task in self.failed_tasks if task.ended), default=None)
         return [
-            each
-            for each in self._running(definition)
+            task
+            for task in self._running(definition)
             if self.at
-            and each.started
-            and self.at - max(each.started, failed or each.started) >= STABLE
+            and task.started
+            and self.at - max(task.started, failed or task.started) >= STABLE
         ]
 
     @cached_property
@@ -293,4 +293,4 @@ class Rollout:
         if created or not failed:
             return min(created, default=None)
         # ECS has forgotten the tasks: what came before the failure, back to the last steady state.
-        return max((each for each in steady if each < max(failed)), default=max(failed))
+        return max((moment for moment in steady if moment < max(failed)), default=max(failed))

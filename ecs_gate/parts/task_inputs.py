@@ -110,8 +110,8 @@ def _platforms(session: Session, name: str, digest: str) -> tuple[str, ...]:
         return ()
     manifest = json.loads(answer["images"][0]["imageManifest"])
     if "manifests" in manifest:
-        listed = [each.get("platform") or {} for each in manifest["manifests"]]
-        return tuple(_platform(each) for each in listed if each.get("os") != "unknown")
+        listed = [entry.get("platform") or {} for entry in manifest["manifests"]]
+        return tuple(_platform(platform) for platform in listed if platform.get("os") != "unknown")
     config = manifest.get("config") or {}
     if "platform" in config:
         return (str(config["platform"]),)
@@ -168,10 +168,10 @@ def role(session: Session, arn: str) -> Role | None:
     inline = session.all("iam", "list_role_policies", "PolicyNames", RoleName=name)
     attached = session.all("iam", "list_attached_role_policies", "AttachedPolicies", RoleName=name)
     policies: list[Mapping[str, Any]] = [
-        session.call("iam", "get_role_policy", RoleName=name, PolicyName=each)["PolicyDocument"]
-        for each in inline
+        session.call("iam", "get_role_policy", RoleName=name, PolicyName=policy)["PolicyDocument"]
+        for policy in inline
     ]
-    policies += [_managed(session, each["PolicyArn"]) for each in attached]
+    policies += [_managed(session, policy["PolicyArn"]) for policy in attached]
     boundary = (raw.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn")
     return Role(
         arn=raw["Arn"],

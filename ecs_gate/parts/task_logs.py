@@ -63,7 +63,7 @@ def choose_tasks(tasks: Iterable[Task], revision: str) -> list[Task]:
     Tasks that a rollback stopped before their app started are the newest, and have an empty log.
     """
     ended = [task for task in tasks if task.over and task.definition == revision]
-    ended.sort(key=lambda each: (each.ran, each.failed), reverse=True)
+    ended.sort(key=lambda task: (task.ran, task.failed), reverse=True)
     return [*ended[:TASKS_READ], *[task for task in tasks if not task.over][:TASKS_READ]]
 
 
@@ -92,7 +92,7 @@ def _lines(
     resumed = None
     if not ended:
         last = tail(session, group, stream, TAIL)
-        new = [each for each in last if each not in events]
+        new = [event for event in last if event not in events]
         if new and len(new) == len(last):
             resumed = at(new[0]["timestamp"])
             events = [*events, *_unread(session, group, stream, events, new)]

@@ -66,7 +66,7 @@ def worked(session: Session, names: Names) -> str | None:
     """
     for row in ecs.service_deployments(session, names)[:MOST_BACK]:
         last = read_existing(task_logs.tail, session, names.log_group, _stream(row), 1) or ()
-        if row["status"] == DONE and [each["message"] for each in last] == [WORKED]:
+        if row["status"] == DONE and [event["message"] for event in last] == [WORKED]:
             return ecs.deployed_definition(session, row) or None
     return None
 

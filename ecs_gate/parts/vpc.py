@@ -139,7 +139,7 @@ def network(session: Session, vpc: str) -> Network:
         dns, hostnames = (
             pool.submit(_has, session, vpc, each) for each in ("DnsSupport", "DnsHostnames")
         )
-        futures = [pool.submit(ask, *each) for each in ASKED]
+        futures = [pool.submit(ask, *question) for question in ASKED]
         groups, subnets, tables, nats, endpoints, acls = (future.result() for future in futures)
     return Network(
         groups={group["GroupId"]: _group(group) for group in groups},
@@ -168,7 +168,7 @@ def _group(raw: dict[str, Any]) -> Group:
         id=raw["GroupId"],
         name=raw["GroupName"],
         ingress=tuple(_permission(permission) for permission in raw.get("IpPermissions", ())),
-        egress=tuple(_permission(each) for each in raw.get("IpPermissionsEgress", ())),
+        egress=tuple(_permission(permission) for permission in raw.get("IpPermissionsEgress", ())),
     )
 
 
@@ -178,10 +178,10 @@ def _permission(raw: dict[str, Any]) -> Permission:
         first=raw.get("FromPort"),
         last=raw.get("ToPort"),
         networks=tuple(
-            IPv4Network(each["CidrIp"], strict=False) for each in raw.get("IpRanges", ())
+            IPv4Network(span["CidrIp"], strict=False) for span in raw.get("IpRanges", ())
         ),
         groups=tuple(pair["GroupId"] for pair in raw.get("UserIdGroupPairs", ())),
-        prefix_lists=tuple(each["PrefixListId"] for each in raw.get("PrefixListIds", ())),
+        prefix_lists=tuple(entry["PrefixListId"] for entry in raw.get("PrefixListIds", ())),
     )
 
 
@@ -221,7 +221,7 @@ def _name(raw: dict[str, Any]) -> str:
 
 
 def _acl(raw: dict[str, Any]) -> Acl:
-    entries = sorted(raw["Entries"], key=lambda each: int(each["RuleNumber"]))
+    entries = sorted(raw["Entries"], key=lambda entry: int(entry["RuleNumber"]))
     by_direction: dict[bool, list[AclEntry]] = {True: [], False: []}
     for entry in entries:
         protocol, cidr = str(entry["Protocol"]), entry.get("CidrBlock")
@@ -244,7 +244,7 @@ def _acl(raw: dict[str, Any]) -> Acl:
 def _table(subnet: str, tables: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return the subnet's own route table, or else the VPC's main one."""
     pairs = [(each, table) for table in tables for each in table.get("Associations", ())]
-    own = [table for each, table in pairs if each.get("SubnetId") == subnet]
+    own = [table for association, table in pairs if association.get("SubnetId") == subnet]
     return next(iter([*own, *(table for each, table in pairs if each.get("Main"))]), {})
 
 

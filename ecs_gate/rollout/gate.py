@@ -246,8 +246,8 @@ async def causes(
     if diagnosis and reasons(diagnosis, counts):
         return plain(diagnosis)
     if diagnosis:
-        say.warnings(diagnosis, log, closes=any("Ingress" in each.kind for each in gone))
-    asked = diagnosis and (diagnosis.page or PAGE_PART in [each.part for each in diagnosis.unread])
+        say.warnings(diagnosis, log, closes=any("Ingress" in deletion.kind for deletion in gone))
+    asked = diagnosis and (diagnosis.page or PAGE_PART in [part.part for part in diagnosis.unread])
     return await _failing_page(reader, log) if tasks and not asked else ""
 
 
@@ -268,7 +268,7 @@ async def causes_after_deletion(
     if not diagnosis or not reasons(diagnosis, counts):
         return ""
     # A refresh restores only what the program declares.
-    names = ", ".join(each.label for each in gone)
+    names = ", ".join(deletion.label for deletion in gone)
     text = t(
         "Put it back into the program, as its last version in Git has it, and deploy: {names}.",
         names=names,
@@ -294,7 +294,7 @@ async def _settled(
         async for diagnosis in reads_in_thread(ask, Pace.of(), log.lasting):
             blocking = reasons(diagnosis, counts)
             early = time.monotonic() - begun < WARM_UP_SECONDS
-            warming_up = blocking and early and all(each.facts.warms_up for each in blocking)
+            warming_up = blocking and early and all(finding.facts.warms_up for finding in blocking)
             shown[bool(blocking)] += 1
             works = diagnosis.page and not blocking
             if works or (shown[bool(blocking)] > 1 and not warming_up):

@@ -112,7 +112,7 @@ def _with_falls(view: Rollout, history: History) -> History:
         return history
     healthy = {target.address for target in view.targets if target.state == "healthy"}
     served = {task.arn for task in view.active_tasks if task.address in healthy}
-    failing = {each.arn for each in (*view.failed_tasks, *view.unhealthy_tasks)}
+    failing = {task.arn for task in (*view.failed_tasks, *view.unhealthy_tasks)}
     fallen = history.served & failing
     shown = fallen - history.fallen or (fallen and not view.serving)
     falls = history.falls + bool(shown)
@@ -205,8 +205,8 @@ def _by_doctor(
     certain = [
         each for each in mine if each.facts.certain and (fails or each.facts.depth in RESOURCES)
     ]
-    agreed = [each for each in certain if each.id in history.certain]
-    history = replace(history, certain=frozenset(each.id for each in certain))
+    agreed = [finding for finding in certain if finding.id in history.certain]
+    history = replace(history, certain=frozenset(finding.id for finding in certain))
     if not certain:
         history = replace(history, moved=seen.at)
     text = _without_end(view, failed, [each for each in mine if each.process == view.process])
@@ -227,7 +227,7 @@ def _by_doctor(
 
 def _without_end(view: Rollout, failed: list[Task], causes: list[Finding]) -> Text | None:
     """Return that so many tasks have failed that others will; None where ECS ends that, or as long as one may not."""
-    ends = sum(each.ran for each in failed)
+    ends = sum(task.ran for task in failed)
     if view.process and ends >= CRASHES:
         text = t(
             "{count} tasks of {revision} have ended by themselves, and ECS starts others without end",
@@ -260,7 +260,7 @@ def _broken(view: Rollout, failed: list[Task]) -> bool:
     """Return whether as many tasks have failed as ECS's circuit breaker allows, where it does not watch."""
     if view.breaks or not (view.deployment and view.deployment.rollout == "IN_PROGRESS"):
         return False
-    return any(each.over for each in failed) and _count(view) >= breaker_limit(view.desired)
+    return any(task.over for task in failed) and _count(view) >= breaker_limit(view.desired)
 
 
 def _older(view: Rollout, history: History, terms: Terms) -> frozenset[str]:
@@ -283,7 +283,7 @@ def _failed(view: Rollout, older: Collection[str]) -> list[Task]:
     """
     patient = view.service is not None and view.service.grace > GRACE_SECONDS
     unhealthy = view.replaced_tasks if patient else view.unhealthy_tasks
-    return [each for each in (*view.failed_tasks, *unhealthy) if each.arn not in older]
+    return [task for task in (*view.failed_tasks, *unhealthy) if task.arn not in older]
 
 
 def reasons(diagnosis: Diagnosis, counts: Collection[int]) -> list[Finding]:
@@ -293,7 +293,7 @@ def reasons(diagnosis: Diagnosis, counts: Collection[int]) -> list[Finding]:
     elsewhere, the next task may not start. A desired count of 0 is one unless 0 is among the declared ``counts``.
     """
     blocking = [cause for cause in diagnosis.causes if cause.facts.blocks]
-    return [each for each in blocking if not (each.id == NO_TASK and 0 in counts)]
+    return [finding for finding in blocking if not (finding.id == NO_TASK and 0 in counts)]
 
 
 def what_ecs_does(view: Rollout) -> Text:

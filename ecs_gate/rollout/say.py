@@ -274,15 +274,15 @@ def _warned(finding: Finding) -> Text:
 def _not_read(diagnosis: Diagnosis) -> Iterator[Text]:
     """Return the essential parts that could not be read, each reason once."""
     by_reason: dict[str, list[Unread]] = {}
-    for each in diagnosis.unread:
-        if each.essential:
-            by_reason.setdefault(str(each.problem), []).append(each)
+    for part in diagnosis.unread:
+        if part.essential:
+            by_reason.setdefault(str(part.problem), []).append(part)
     for together in by_reason.values():
         problem = together[0].problem
         yield t(
             "it runs, but the doctor could not read everything. Not read: {parts}. {problem} "
             "{way_out}",
-            parts=joined(", ", (each.part for each in together)),
+            parts=joined(", ", (part.part for part in together)),
             problem=problem.text,
             way_out=problem.way_out,
         )

@@ -18,7 +18,7 @@ def make(client, file, made, **names):
             case str():
                 return value.format(**names)
             case list():
-                return [filled(each) for each in value]
+                return [filled(member) for member in value]
             case dict():
                 return {key: filled(each) for key, each in value.items()}
         return value

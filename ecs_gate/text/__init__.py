@@ -71,8 +71,8 @@ class Text:
     def worded(self, words: Callable[[str], Text]) -> Text:
         """Return the text with ``words`` for the names that have no value, also in the texts among its values."""
         values = {
-            name: each.worded(words) if isinstance(each, Text) else each
-            for name, each in self.values
+            name: value.worded(words) if isinstance(value, Text) else value
+            for name, value in self.values
         }
         names = (name for _, name, _, _ in Formatter().parse(self.template) if name)
         values |= {name: words(name) for name in names if name not in values}
@@ -158,7 +158,7 @@ def catalogue(domain: str, lang: str, locale: Path = LOCALE) -> Mapping[str, str
     if lang == "en":
         return {}
     content = (locale / lang / "LC_MESSAGES" / f"{domain}.po").read_text(encoding="utf-8")
-    return {_unquoted(each[1]): _unquoted(each[3]) for each in ENTRY.finditer(content)}
+    return {_unquoted(match[1]): _unquoted(match[3]) for match in ENTRY.finditer(content)}
 
 
 def _unquoted(literal: str) -> str:

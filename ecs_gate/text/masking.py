@@ -70,7 +70,7 @@ def _secret(match: Match) -> str:
     value = match["v"]
     if not value or KEPT.fullmatch(value):
         return match[0]
-    begin, end = (each - match.start() for each in match.span("v"))
+    begin, end = (position - match.start() for position in match.span("v"))
     return match[0][:begin] + MASK + match[0][end:]
 
 
@@ -276,7 +276,7 @@ than it is written (Unicode's UAX 9; "Trojan Source", CVE-2021-42574), or that h
 
 def visible(text: str) -> str:
     """Return the text with control characters as JSON writes them, like `\\u001b`: text that is JSON stays it."""
-    return CONTROLS.sub(lambda each: f"\\u{ord(each[0]):04x}", text)
+    return CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def mask_data(data: Any) -> Any:
@@ -286,7 +286,7 @@ def mask_data(data: Any) -> Any:
     if isinstance(data, dict):
         return {key: _named(str(key), value) for key, value in data.items()}
     if isinstance(data, (list, tuple)):
-        return [mask_data(each) for each in data]
+        return [mask_data(value) for value in data]
     return data
 
 

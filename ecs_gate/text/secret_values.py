@@ -42,16 +42,16 @@ def values(name: str, text: str, key: str = "") -> Iterator[str]:
         json.loads(text, object_pairs_hook=fields.extend)
     except ValueError:
         fields = []
-    chosen = [each for each in fields if each[0] == key]
+    chosen = [field for field in fields if field[0] == key]
     # Of an object its fields were noted, and its own value is None.
     if key and not any(value is None for _, value in chosen):
         fields = chosen
     for field, value in fields if fields or key else [(name, text)]:
         for item in value if isinstance(value, list) else [value]:
             url = URL.fullmatch(str(item))
-            for each in (url[1], unquote(url[1])) if url else str(item).splitlines():
-                if not (SHOWN.search(field) or ORDINARY.fullmatch(each) or "-----" in each):
-                    yield each
+            for word in (url[1], unquote(url[1])) if url else str(item).splitlines():
+                if not (SHOWN.search(field) or ORDINARY.fullmatch(word) or "-----" in word):
+                    yield word
 
 
 class SecretValues:
@@ -91,7 +91,7 @@ def _forms(value: str) -> Iterator[tuple[str, re.Pattern[str]]]:
     runs = [(letter, len(list(run))) for letter, run in groupby(value)]
     letters = [_letter(*run, at in (0, len(runs) - 1)) for at, run in enumerate(runs)]
     yield _longest(value), re.compile("".join(letters), re.I)
-    yield "", re.compile("".join(f"(?:{'|'.join(_escaped(each))})" for each in value), re.I)
+    yield "", re.compile("".join(f"(?:{'|'.join(_escaped(letter))})" for letter in value), re.I)
     data = value.encode()
     yield f"{data[0]:02x}", re.compile("[ :-]?".join(f"{byte:02x}" for byte in data), re.I)
     for encode, group, bits in RADIXES:

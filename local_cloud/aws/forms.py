@@ -364,16 +364,16 @@ Part: TypeAlias = tuple[Shape, Mapping[str, Any], str]
 
 def _structures(shape: Shape, value: Any, path: str) -> Iterator[Part]:
     if shape.type_name == "list" and isinstance(value, list):
-        for each in value:
-            yield from _structures(shape.member, each, path)
+        for member in value:
+            yield from _structures(shape.member, member, path)
     elif shape.type_name == "structure" and isinstance(value, Mapping):
-        known = {name: each for name, each in value.items() if name in shape.members}
+        known = {name: member for name, member in value.items() if name in shape.members}
         yield shape, known, path
-        for name, each in known.items():
-            yield from _structures(shape.members[name], each, f"{path}{name}.")
+        for name, member in known.items():
+            yield from _structures(shape.members[name], member, f"{path}{name}.")
     elif shape.type_name == "map" and isinstance(value, Mapping):
-        for name, each in value.items():
-            yield from _structures(shape.value, each, f"{path}{name}.")
+        for name, member in value.items():
+            yield from _structures(shape.value, member, f"{path}{name}.")
 
 
 @cache
@@ -408,10 +408,10 @@ def _is_off(value: Any) -> bool:
 def _misfits(forms: Mapping[str, Form], parts: Iterable[Part]) -> Iterator[tuple[str, str]]:
     """Yield the structures with members of another form, and what is said of these."""
     for shape, value, path in parts:
-        for name, each in value.items():
+        for name, member in value.items():
             form = forms.get(f"{shape.name}.{name}", forms.get(name))
-            if form is not None and each is not None and not keeps(form, each):
-                words = f"Invalid value '{each}' for {path}{name}, which must be {_shown(form)}"
+            if form is not None and member is not None and not keeps(form, member):
+                words = f"Invalid value '{member}' for {path}{name}, which must be {_shown(form)}"
                 yield shape.name, words
 
 
@@ -434,7 +434,7 @@ def keeps(form: Form, value: object) -> bool:
     if form is tags:
         return tags(value)
     if isinstance(value, list | Mapping):
-        return all(keeps(form, each) for each in value)
+        return all(keeps(form, member) for member in value)
     text = str(value)
     if isinstance(form, range):
         return bool(re.fullmatch(r"-?\d+", text)) and int(text) in form

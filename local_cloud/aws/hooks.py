@@ -282,9 +282,9 @@ def _botocore_shaped(value: Any) -> Any:
     if hasattr(value, "original_dict"):
         value = value.original_dict()
     if isinstance(value, Mapping):
-        return {key: _botocore_shaped(each) for key, each in value.items()}
+        return {key: _botocore_shaped(member) for key, member in value.items()}
     if isinstance(value, list):
-        return [_botocore_shaped(each) for each in value]
+        return [_botocore_shaped(member) for member in value]
     return value
 
 

@@ -59,12 +59,12 @@ def naming(role_arn: str, policy: Document | None) -> Iterator[Document]:
     "AWS JSON policy elements: Principal").
     """
     account = (hooks.ACCOUNT, f"arn:aws:iam::{hooks.ACCOUNT}:root")
-    for each in listed(policy["Statement"]) if policy else ():
-        principal = each.get("Principal", each.get("NotPrincipal"))
+    for statement in listed(policy["Statement"]) if policy else ():
+        principal = statement.get("Principal", statement.get("NotPrincipal"))
         named = listed(principal.get("AWS", ()) if isinstance(principal, dict) else principal)
-        meant = {"*", role_arn, *(account if each["Effect"] == "Deny" else ())}
-        if meant.isdisjoint(named) == ("NotPrincipal" in each):
-            yield each
+        meant = {"*", role_arn, *(account if statement["Effect"] == "Deny" else ())}
+        if meant.isdisjoint(named) == ("NotPrincipal" in statement):
+            yield statement
 
 
 def _default(policy: Any) -> object:

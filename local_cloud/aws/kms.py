@@ -91,7 +91,7 @@ def _of_another(usage: str) -> Callable[[Any], object]:
 def _unusable(given: Params) -> tuple[str, str | None] | None:
     """Return the specification and the usage of a key where the first one can't have the other."""
     spec, usage = given.get("KeySpec") or SYMMETRIC, given.get("KeyUsage")
-    usages = next((each for begin, each in KEY_USAGES.items() if spec.startswith(begin)), ())
+    usages = next((allowed for begin, allowed in KEY_USAGES.items() if spec.startswith(begin)), ())
     return (spec, usage) if usages and usage not in usages else None
 
 
@@ -192,7 +192,7 @@ REFUSALS: Refusals = {
     "kms PutKeyPolicy CreateKey": (  # API reference, PutKeyPolicy, Policy
         (MALFORMED, "{}", lambda p: p.get("Policy") and malformed(p["Policy"], ("Principal",))),
         (MALFORMED, "Policy contains a statement with one or more invalid principals.", lambda p: any(
-            unknown_principal(each.get("Principal"), by_form=True) for each in statements(p))),
+            unknown_principal(statement.get("Principal"), by_form=True) for statement in statements(p))),
         (MALFORMED, "The new key policy will not allow you to update the key policy in the future.", lambda p: (
             p.get("Policy") and not p.get("BypassPolicyLockoutSafetyCheck") and _locked_out(p))),
     ),

@@ -91,9 +91,9 @@ def _problems(service: str, shape: Shape, value: Any, path: str) -> Iterator[str
         for name in shape.required_members:
             if value.get(name) is None:
                 yield f"Value null at '{_joined(path, name)}' failed to satisfy constraint: Member must not be null"
-        for name, each in value.items():
-            if each is not None and name in shape.members:
-                yield from _problems(service, shape.members[name], each, _joined(path, name))
+        for name, member in value.items():
+            if member is not None and name in shape.members:
+                yield from _problems(service, shape.members[name], member, _joined(path, name))
     elif shape.type_name == "list" and isinstance(value, list):
         yield from _of_items(service, shape.member, value, path, "Member")
     elif shape.type_name == "map" and isinstance(value, Mapping):
@@ -104,8 +104,8 @@ def _problems(service: str, shape: Shape, value: Any, path: str) -> Iterator[str
 def _of_items(service: str, shape: Shape, items: list[Any], path: str, what: str) -> Iterator[str]:
     """Yield the problems of structures by their numbers; those of other items are one for all of them."""
     if shape.type_name == "structure":
-        for number, each in enumerate(items, 1):
-            yield from _problems(service, shape, each, f"{path}.{number}.member")
+        for number, member in enumerate(items, 1):
+            yield from _problems(service, shape, member, f"{path}.{number}.member")
         return
     rules = _constraints(service, shape.name)
     if not all(rule.holds(item) for rule in rules for item in items):

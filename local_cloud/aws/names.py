@@ -77,7 +77,7 @@ class NameProxy:
 def _head(line: str, head: bytes) -> bytes:
     """Return a request's head in origin form, with "Connection: close"."""
     headers = [
-        each for each in head.split(b"\r\n")[1:-2] if not each.lower().startswith(HOP_HEADERS)
+        header for header in head.split(b"\r\n")[1:-2] if not header.lower().startswith(HOP_HEADERS)
     ]
     return b"\r\n".join([line.encode(), *headers, b"Connection: close", b"", b""])
 

@@ -81,7 +81,7 @@ def malformed(text: str | bytes, needs: Iterable[str] = ()) -> str | None:
         return f"Syntax errors in policy: {min(unknown)}"
     if policy.get("Version") not in VERSIONS:
         return f"Invalid policy version {policy['Version']}"
-    found = (_malformed(each, ("Effect", *needs)) for each in listed(policy["Statement"]))
+    found = (_malformed(statement, ("Effect", *needs)) for statement in listed(policy["Statement"]))
     return next(filter(None, found), None)
 
 
@@ -174,7 +174,7 @@ def _size(given: Params) -> int:
 
 def statements(given: Params) -> list[Params]:
     found = listed((read(_text(given)) or {}).get("Statement", ()))
-    return [each for each in found if isinstance(each, dict)]
+    return [statement for statement in found if isinstance(statement, dict)]
 
 
 KINDS = {"Role": "roles", "User": "users", "Group": "groups", "Policy": "managed_policies"}
@@ -183,7 +183,7 @@ KINDS = {"Role": "roles", "User": "users", "Group": "groups", "Policy": "managed
 def _taken(kind: str, given: Params) -> str | None:
     """Return a name that exists: "Names are not distinguished by case" (API reference, CreateRole)."""
     found, name = getattr(backend("iam"), KINDS[kind]).values(), str(given[f"{kind}Name"])
-    taken = {each.name.lower() for each in found if ACCOUNT in each.arn}
+    taken = {entity.name.lower() for entity in found if ACCOUNT in entity.arn}
     return name if name.lower() in taken else None
 
 
@@ -233,11 +233,11 @@ REFUSALS: Refusals = {
             statement.keys() & {"Resource", "NotResource"} for statement in statements(p))),
         # hashicorp/terraform-provider-aws issue 8905
         (MALFORMED, "Invalid principal in policy: {}", lambda p: next(filter(None, (
-            unknown_principal(each.get("Principal")) for each in statements(p))), None)),
+            unknown_principal(statement.get("Principal")) for statement in statements(p))), None)),
         (MALFORMED, "AssumeRole policy may only specify STS AssumeRole actions.", lambda p: any(
             other_than(TRUST, action) for each in statements(p) for action in listed(each.get("Action", ())))),
         (MALFORMED, "Statement IDs (SID) in a single policy must be unique.", lambda p: twice(
-            each["Sid"] for each in statements(p) if each.get("Sid"))),
+            statement["Sid"] for statement in statements(p) if statement.get("Sid"))),
     ),
     # IAM user guide, "IAM JSON policy elements: Sid"
     f"iam CreateRole UpdateAssumeRolePolicy {IDENTITY}": (
@@ -245,7 +245,7 @@ REFUSALS: Refusals = {
     ),
     f"iam {IDENTITY}": (
         (MALFORMED, "Policy document should not specify a principal.", lambda p: any(
-            each.keys() & {"Principal", "NotPrincipal"} for each in statements(p))),
+            statement.keys() & {"Principal", "NotPrincipal"} for statement in statements(p))),
     ),
     "iam PutRolePolicy": (
         (LIMIT, "Maximum policy size of 10240 bytes exceeded for role {}", lambda p: (
@@ -313,7 +313,7 @@ REFUSALS: Refusals = {
         ("InvalidParameterValue", "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
          lambda p: twice(tag["Key"].lower() for tag in p.get("Tags") or ())),
         ("InvalidParameterValue", "The specified transitive tag key must be included in the requested tags.",
-         lambda p: {each.lower() for each in p.get("TransitiveTagKeys") or ()} - {
+         lambda p: {key.lower() for key in p.get("TransitiveTagKeys") or ()} - {
              tag["Key"].lower() for tag in p.get("Tags") or ()}),
         (MALFORMED, "{}", lambda p: p.get("Policy") and malformed(p["Policy"], ("Action", "Resource"))),
     ),

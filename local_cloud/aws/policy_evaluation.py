@@ -42,12 +42,12 @@ def _effects(
     policies: Iterable[Document], action: str, resource: str, context: Context | None
 ) -> set[str]:
     return {
-        each["Effect"]
+        statement["Effect"]
         for policy in policies
-        for each in listed(policy.get("Statement", ()))
-        if _covers(each, "Action", action.lower(), fold=True)
-        and _covers(each, "Resource", resource)
-        and _holds(each, context)
+        for statement in listed(policy.get("Statement", ()))
+        if _covers(statement, "Action", action.lower(), fold=True)
+        and _covers(statement, "Resource", resource)
+        and _holds(statement, context)
     }
 
 
@@ -56,12 +56,12 @@ def trusts(trust_policy: Document, service: str, context: Context | None = None)
 
     Without a context, the conditions count as fulfilled.
     """
-    for each in listed(trust_policy.get("Statement", ())):
-        principal = each.get("Principal", {})
+    for statement in listed(trust_policy.get("Statement", ())):
+        principal = statement.get("Principal", {})
         services = listed(principal.get("Service", ())) if isinstance(principal, Mapping) else "*"
-        named = each.get("Effect") == "Allow" and {service, "*"} & {*services}
-        assumes = _matches(each.get("Action", ()), "sts:assumerole", fold=True)
-        if named and assumes and _holds(each, context):
+        named = statement.get("Effect") == "Allow" and {service, "*"} & {*services}
+        assumes = _matches(statement.get("Action", ()), "sts:assumerole", fold=True)
+        if named and assumes and _holds(statement, context):
             return True
     return False
 
@@ -69,9 +69,9 @@ def trusts(trust_policy: Document, service: str, context: Context | None = None)
 def admits(policy: Document, service: str, action: str, resource: str, context: Context) -> bool:
     """Return whether a resource's policy lets an AWS service do something there."""
     spoken = [
-        each
-        for each in listed(policy.get("Statement", ()))
-        if _is_for(each.get("Principal"), service)
+        statement
+        for statement in listed(policy.get("Statement", ()))
+        if _is_for(statement.get("Principal"), service)
     ]
     return decide([{"Statement": spoken}], action, resource, context) == ALLOWED
 
@@ -95,7 +95,7 @@ def _holds(statement: Document, context: Context | None) -> bool:
     if context is None:
         return statement["Effect"] == "Allow" or not conditions
     return all(
-        _compare(operator, [str(each) for each in listed(expected)], context.get(key))
+        _compare(operator, [str(value) for value in listed(expected)], context.get(key))
         for operator, keys in conditions.items()
         for key, expected in keys.items()
     )
@@ -121,7 +121,7 @@ def _compare(operator: str, expected: list[str], value: str | Sequence[str] | No
         case "StringLike":
             return isinstance(value, str) and _matches(expected, value)
         case "ArnEquals" | "ArnLike":  # both take wildcards, which do not reach over a colon
-            return isinstance(value, str) and any(_is_like(each, value) for each in expected)
+            return isinstance(value, str) and any(_is_like(pattern, value) for pattern in expected)
         case "StringNotLike":  # also true if the request lacks the key
             return not (isinstance(value, str) and _matches(expected, value))
         case "Null":

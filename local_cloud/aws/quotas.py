@@ -27,7 +27,7 @@ def install() -> None:
 
 def _quota(params: Params, default: bool = False) -> dict[str, Any]:
     """Return the quota of a code, or with ``default`` that of a new account. Raises Refused."""
-    found = next((each for each in QUOTAS if each[2] == params["QuotaCode"]), None)
+    found = next((quota for quota in QUOTAS if quota[2] == params["QuotaCode"]), None)
     wanted = (params["ServiceCode"], params["QuotaCode"])
     for quota in VPC_DEFAULT_QUOTAS:
         if (quota["ServiceCode"], quota["QuotaCode"]) == wanted:

@@ -145,7 +145,7 @@ def _wrong_lifecycle(given: Params) -> str | None:
     rules = (read(given["lifecyclePolicyText"]) or {}).get("rules")
     if not rules:
         return "rules is missing"
-    if same := twice(each.get("rulePriority") for each in rules):
+    if same := twice(rule.get("rulePriority") for rule in rules):
         return f"the priority {same} is used more than once"
     for rule in rules:
         chosen = rule.get("selection") or {}
@@ -193,7 +193,7 @@ MUST_EXIST: Mapping[str, tuple[str, str, str, Callable[[Any], Iterable[str]]]] =
     "logs GetQueryResults": (ABSENT, GONE, "queryId", lambda held: held.queries),
     "logs ListTagsForResource TagResource UntagResource": (
         ABSENT, GONE, "resourceArn",
-        lambda held: [each.arn for kind in TAGGED for each in getattr(held, kind).values()]),
+        lambda held: [resource.arn for kind in TAGGED for resource in getattr(held, kind).values()]),
     "route53 DeleteHealthCheck": ("NoSuchHealthCheck", GONE, "HealthCheckId", lambda held: held.health_checks),
     "route53 DeleteReusableDelegationSet": ("NoSuchDelegationSet", GONE, "Id", lambda held: held.delegation_sets),
     # moto has one change for each kind of operation
@@ -273,18 +273,18 @@ REFUSALS: Refusals = {
     ),
     "logs StartQuery": (
         ("MalformedQueryException", "unexpected symbol found {}", lambda p: next((
-            each for each in re.split(r"\|", re.sub(r"/.*?/|\".*?\"|'.*?'", "", p.get("queryString") or ""))
-            if other_than(rf"\s*((?i:{QUERIES})\b.*|#.*)?", each)), None)),
+            command for command in re.split(r"\|", re.sub(r"/.*?/|\".*?\"|'.*?'", "", p.get("queryString") or ""))
+            if other_than(rf"\s*((?i:{QUERIES})\b.*|#.*)?", command)), None)),
     ),
     "route53 ChangeResourceRecordSets": (
         # kubernetes-sigs/external-dns issue 992, hashicorp/terraform-provider-aws issue 4218
         ("InvalidInput", "Invalid request: Expected exactly one of [AliasTarget, all of [TTL, and ResourceRecords], or "
          "TrafficPolicyInstanceId], but found none or more in Change with [Name={}]", lambda p: next((
-             each["Name"] for each in _record_sets(p) if bool(each.get("AliasTarget")) == (
-                 each.get("TTL") is not None and bool(_values(each)))), None)),
+             record["Name"] for record in _record_sets(p) if bool(record.get("AliasTarget")) == (
+                 record.get("TTL") is not None and bool(_values(record)))), None)),
         ("InvalidChangeBatch", "[Invalid Resource Record: 'FATAL problem: the value is not valid (encountered with "
-         "'{}')']", lambda p: next((value for each in _record_sets(p) for value in _values(each)
-                                   if not keeps(RECORDS.get(each["Type"], ".*"), value)), None)),
+         "'{}')']", lambda p: next((value for record in _record_sets(p) for value in _values(record)
+                                   if not keeps(RECORDS.get(record["Type"], ".*"), value)), None)),
         ("InvalidChangeBatch", "[RRSet of type CNAME with DNS name {} has more than one value]", lambda p: next((
             each["Name"] for each in _record_sets(p) if each["Type"] == "CNAME" and len(_values(each)) > 1), None)),
     ),

@@ -82,14 +82,14 @@ def answer(params: Params) -> Params:
     zone = backend("route53").get_hosted_zone(params["HostedZoneId"])
     name, kind = _name(params["RecordName"]), params["RecordType"]
     named = [rrset for rrset in zone.rrsets if _name(rrset.name) == name]
-    found = [each for each in named if each.type == kind]
-    if zone.delegation_set is None or any(each.alias_target for each in found):
+    found = [record for record in named if record.type == kind]
+    if zone.delegation_set is None or any(record.alias_target for record in found):
         raise NotImplementedError
     return {
         "Nameserver": zone.delegation_set.name_servers[0],
         "RecordName": name,
         "RecordType": kind,
-        "RecordData": [value for each in found for value in each.records],
+        "RecordData": [value for record in found for value in record.records],
         "ResponseCode": "NOERROR" if named else "NXDOMAIN",
         "Protocol": "UDP",
     }

@@ -56,7 +56,7 @@ def _signature(request: Request) -> dict[str, str]:
     """Return the fields of the signature, from the header or from a presigned URL's query."""
     scheme, _, fields = request.headers.get("Authorization", "").partition(" ")
     if scheme == "AWS4-HMAC-SHA256":
-        pairs = (each.strip().partition("=")[::2] for each in fields.split(","))
+        pairs = (field.strip().partition("=")[::2] for field in fields.split(","))
         return {**dict(pairs), "Date": request.headers.get("X-Amz-Date", "")}
     # Version 2 writes x-amz-security-token.
     return {
@@ -86,7 +86,7 @@ def _version_4(request: Request, given: Mapping[str, str], credentials: Credenti
     _, _, region, service, _ = given["Credential"].split("/")
     # As it was sent: WSGI's path is decoded.
     path, _, query = request.environ["REQUEST_URI"].partition("?")
-    pairs = sorted(each.partition("=")[::2] for each in query.split("&") if each)
+    pairs = sorted(pair.partition("=")[::2] for pair in query.split("&") if pair)
     names = given.get("SignedHeaders", "").split(";")
     presigned = service == "s3" and "Authorization" not in request.headers
     content = "UNSIGNED-PAYLOAD" if presigned else hashlib.sha256(request.get_data()).hexdigest()

@@ -117,14 +117,14 @@ def python_of(root: Path) -> Python:
 def made_of(python: Python) -> str:
     """Return what roots are made of and by: a change of it makes other ones, as a program that is installed does."""
     own = "".join(file.read_text() for file in sorted(HERE.glob("*.*")))
-    linked = sorted(str(each) for folder in _of_usr() for each in folder.iterdir())
+    linked = sorted(str(path) for folder in _of_usr() for path in folder.iterdir())
     program = (python.prefix / "bin" / python.name).stat()
     return repr((python, program.st_mtime_ns, program.st_size, own, linked))
 
 
 def _of_usr() -> list[Path]:
     """Return the folders of this machine's /usr of which roots have links."""
-    folders = (each for each in sorted(USR.iterdir()) if each.name not in ("local", "src"))
+    folders = (path for path in sorted(USR.iterdir()) if path.name not in ("local", "src"))
     return [folder for folder in folders if folder.is_dir() and not folder.is_symlink()]
 
 
@@ -163,11 +163,11 @@ def make(root: Path, python: Python, version: str, alpine: bool) -> None:
 def _lay_python(target: Path, python: Python) -> None:
     """Link a Python below /usr/local. Its program is a copy: by its place it finds the rest."""
     (ours, name), theirs = python, python.inside
-    for each in ("bin", "lib", "include", "share"):
-        (target / each).mkdir(parents=True, exist_ok=True)
+    for folder in ("bin", "lib", "include", "share"):
+        (target / folder).mkdir(parents=True, exist_ok=True)
     shutil.copy2(ours / "bin" / name, target / "bin" / name)
-    for each in ("python3", "python"):
-        (target / "bin" / each).symlink_to(name)
+    for link in ("python3", "python"):
+        (target / "bin" / link).symlink_to(name)
     library = Path("lib", name)
     # Where the byte code is missing, a RUN may compile it.
     compiled = (

@@ -401,7 +401,7 @@ class _Reader:
 
     def mount(self, stage: Stage, line: Instruction, value: str) -> Mount | None:
         """Return a mount of a RUN; None for one of another image than uv's, which is left out."""
-        fields = dict(each.partition("=")[::2] for each in value.split(","))
+        fields = dict(option.partition("=")[::2] for option in value.split(","))
         target = fields.get("target") or fields.get("dst") or fields.get("destination") or ""
         kind, copied = fields.get("type", "bind"), None
         if kind in ("secret", "ssh") and fields.get("required", "false") != "false":

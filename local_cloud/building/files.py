@@ -77,7 +77,7 @@ def missing(context: Context, copies: Iterable[Copy]) -> list[Text]:
         for source in copy.sources
         # BuildKit copies nothing for a pattern without a match.
         if not any(mark in source for mark in WILDCARDS)
-        and not any(within(root, each).exists() for each in _matching(names, source))
+        and not any(within(root, name).exists() for name in _matching(names, source))
     ]
 
 
@@ -128,7 +128,7 @@ def put(source: Path, root: Path, target: str, *, shared: bool | None = None) ->
         if shared is None:
             return [folder]
         copy_folder(source, folder, shared=shared)
-        return [folder / each.relative_to(source) for each in (source, *source.rglob("*"))]
+        return [folder / path.relative_to(source) for path in (source, *source.rglob("*"))]
     if place.is_dir():
         place = within(root, target) / source.name
     make_folder(root, str(PurePosixPath("/", place.parent.relative_to(root))))

@@ -151,8 +151,8 @@ class Layers:
         order: dict[str, Any] = {"words": words, "folder": folder, "environment": dict(environment)}
         order["network"], order["account"] = network, files.account()
         order["binds"] = [
-            (str(each.source), str(each.target), "rw" if each.writable else "ro")
-            for each in mountable(binds)
+            (str(bind.source), str(bind.target), "rw" if bind.writable else "ro")
+            for bind in mountable(binds)
         ]
         with tempfile.TemporaryFile("w+", errors="replace") as output:
             command = [sys.executable, "-I", "-S", str(HOLDER), "run"]
@@ -182,7 +182,7 @@ def _delete_oldest(folder: Path) -> None:
     """Delete the roots that were not used for longest, and unfinished ones. A local cloud has its own files."""
     for part in folder.glob(".part-*"):
         shutil.rmtree(part, ignore_errors=True)
-    roots = [each for each in folder.iterdir() if len(each.name) == KEY]
+    roots = [root for root in folder.iterdir() if len(root.name) == KEY]
     for root in sorted(roots, key=lambda root: root.stat().st_mtime)[:-KEPT]:
         shutil.rmtree(root, ignore_errors=True)
 

@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable
+from functools import cache
 from importlib import metadata
 from io import BytesIO
 from ipaddress import ip_address
@@ -159,9 +160,15 @@ class Handler(MotoRequestHandler):
 
 def serve(port: int = 0) -> tuple[Any, str]:
     """Start moto's server, guarded, and return it with its endpoint."""
+    from moto import backends
+    from moto.core import responses, utils
     from moto.moto_server import threaded_moto_server, werkzeug_app
 
     vars(werkzeug_app)["DISABLE_GLOBAL_CORS"] = True
+    # For every request moto lists its own folder, up to twice and under a lock, and the methods of a class.
+    modules = frozenset(backends.list_of_moto_modules())
+    vars(backends)["list_of_moto_modules"] = lambda: modules
+    vars(responses)["method_names_from_class"] = cache(utils.method_names_from_class)
     threaded = threaded_moto_server.ThreadedMotoServer(
         ip_address="127.0.0.1", port=port, verbose=False
     )

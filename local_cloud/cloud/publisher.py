@@ -37,10 +37,10 @@ class Publisher(Background):
         return {"minutes": self._minutes}
 
     def publish(self, minute: int) -> None:
-        for each in (*self._sources, self._after):
-            name = getattr(each, "__qualname__", repr(each))
+        for source in (*self._sources, self._after):
+            name = getattr(source, "__qualname__", repr(source))
             with PROBLEMS.caught(name):
-                found = list(each(minute) or ())
+                found = list(source(minute) or ())
                 with hooks.LOCK:
                     for datum in found:
                         STORE.put(*datum)

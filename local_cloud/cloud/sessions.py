@@ -120,7 +120,7 @@ class Sessions:
     def _instances(self, params: hooks.Params) -> hooks.Params:
         """Return the running instances that Session Manager reaches; of the filters only InstanceIds is known."""
         filters = params.get("Filters") or ()
-        if any(each["Key"] != "InstanceIds" for each in filters):
+        if any(condition["Key"] != "InstanceIds" for condition in filters):
             raise NotImplementedError
         rows = []
         for name in (instance.id for instance in _instances() if _runs(instance)):

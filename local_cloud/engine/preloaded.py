@@ -13,6 +13,6 @@ AWS = (
     *("route53", "s3", "ssm", "vpc"),
 )
 OTHERS = ("docker", "pulumi_aws.sns.topic", "pulumi_awsx.ec2", "pulumi_docker")
-for name in (*OTHERS, *(f"pulumi_aws.{each}.outputs" for each in AWS)):
+for name in (*OTHERS, *(f"pulumi_aws.{package}.outputs" for package in AWS)):
     with suppress(ImportError):  # A package without outputs is loaded all the same.
         import_module(name)

@@ -104,7 +104,7 @@ def main() -> None:
             watched[kind, what] = None
         else:
             watched.pop((kind, what), None)
-    for kind, what in sorted(watched, key=lambda each: each[0] == FOLDER):
+    for kind, what in sorted(watched, key=lambda mount: mount[0] == FOLDER):
         end(kind, what)
 
 

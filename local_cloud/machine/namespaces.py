@@ -80,7 +80,7 @@ class Namespace:
         Its root is the first bind's folder, as ``roots.mountable`` returns them.
         """
         entries = [(bind.source, bind.target, "rw" if bind.writable else "ro") for bind in binds]
-        fields = (os.fsencode(each) + b"\0" for entry in entries for each in entry)
+        fields = (os.fsencode(field) + b"\0" for entry in entries for field in entry)
         made = self._ask(b"m" + b"".join(fields))
         self._mounts.append(made)
         return made

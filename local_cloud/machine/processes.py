@@ -90,7 +90,7 @@ def _read(pid: int) -> Process | None:
         return None
     # The command's name may contain brackets and spaces.
     rest = text[text.rindex(")") + 2 :].split()
-    cpu = sum(int(each) for each in rest[11:15]) / TICKS
+    cpu = sum(int(ticks) for ticks in rest[11:15]) / TICKS
     return Process(pid, int(rest[1]), int(rest[2]), cpu, int(rest[19]) / TICKS, rest[0])
 
 
@@ -99,8 +99,8 @@ def family(every: Mapping[int, Process], root: int) -> list[Process]:
     return [each for each in every.values() if each.group == root or _under(every, each, root)]
 
 
-def _under(every: Mapping[int, Process], each: Process, root: int) -> bool:
-    pid = each.pid
+def _under(every: Mapping[int, Process], process: Process, root: int) -> bool:
+    pid = process.pid
     while pid > 1 and pid in every:
         if pid == root:
             return True
@@ -145,7 +145,7 @@ class Meter:
         if first is None:
             return None
         now = time.clock_gettime(time.CLOCK_BOOTTIME)
-        used = sum(each.cpu for each in family(every, root))
+        used = sum(process.cpu for process in family(every, root))
         key = (root, first.began)
         before, since = self._last.get(key, (0.0, first.began))
         self._last[key] = (used, now)

@@ -72,7 +72,7 @@ def of_machine(root: Path, folders: Iterable[Path]) -> Iterator[Bind]:
     linked = (root / MACHINE / "usr").is_dir()
     yield Bind(Path("/usr"), Path("/", MACHINE, "usr") if linked else Path("/usr"), writable=False)
     real = [top for name in TOP if (top := Path("/", name)).is_dir() and not top.is_symlink()]
-    for folder in (*real, *(each for each in folders if not each.is_relative_to("/usr"))):
+    for folder in (*real, *(folder for folder in folders if not folder.is_relative_to("/usr"))):
         yield Bind(folder, folder, writable=False)
 
 

@@ -199,8 +199,8 @@ class VpcChildren:
                 if subnet.kind == "Public" and self.needs_nat(subnet.zone)
             }
             routed = [pool.submit(self.routes, subnet) for subnet in subnets]
-        for each in routed:
-            each.result()
+        for future in routed:
+            future.result()
         return self.outputs(subnets)
 
     def add(
@@ -299,14 +299,14 @@ class VpcChildren:
             {**spec, "size": 1 << (32 - int(spec["cidrMask"]))} for spec in self.args["subnetSpecs"]
         ]
         children = {
-            output: [each.reference() for each in sorted(made, key=lambda child: child.urn)]
+            output: [child.reference() for child in sorted(made, key=lambda child: child.urn)]
             for output, made in self.lists.items()
         }
         kinds: Values = {}
         for kind in ("Public", "Private", "Isolated"):
             made = [self.made[subnet.name].result() for subnet in subnets if subnet.kind == kind]
-            kinds[f"{kind.lower()}Subnets"] = [each.reference() for each in made]
-            kinds[f"{kind.lower()}SubnetIds"] = [each.identity for each in made]
+            kinds[f"{kind.lower()}Subnets"] = [child.reference() for child in made]
+            kinds[f"{kind.lower()}SubnetIds"] = [child.identity for child in made]
         return {
             **children,
             **kinds,

@@ -22,7 +22,7 @@ def tagging(calls: Calls, kind: Kind) -> tuple[str, str] | None:
     They are called `AddTags…`, `CreateTags`, `TagResource` or, in IAM and SQS, `Tag` and the noun of the creation.
     """
     known = calls.client(kind.service).meta.method_to_api_mapping
-    usual = (each for each in known if each.startswith(("add_tags", "create_tags")))
+    usual = (operation for operation in known if operation.startswith(("add_tags", "create_tags")))
     for add in (*usual, "tag_resource", f"tag_{kind.create.partition('_')[2]}"):
         remove = add.replace("add_tags_to", "remove_tags_from").replace("add_", "remove_")
         remove = re.sub("^tag", "untag", remove.replace("create_", "delete_"))
@@ -79,7 +79,7 @@ def create(calls: Calls, kind: Kind, inputs: Values, cancel: Event) -> tuple[str
     """Create the resource and return its id and outputs. Raises ``Incomplete`` when only its settings fail."""
     prepared = kind.prepared(inputs)
     # EC2 takes tags as TagSpecifications.
-    sent = {name: each for name, each in prepared.items() if name != "tags" or not kind.tag_type}
+    sent = {name: value for name, value in prepared.items() if name != "tags" or not kind.tag_type}
     params, taken = to_parameters(_model(calls, kind, kind.create), sent)
     chosen = {name for name in inputs.get(CHOSEN, ()) if name in kind.defaults}
     given = {name: value for name, value in prepared.items() if name not in chosen}

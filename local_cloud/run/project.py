@@ -155,11 +155,11 @@ class Project:
         found = sorted(self.home.state.glob(".pulumi/stacks/*/*.json"))
         for folder in (self.home.state / ".pulumi", self.home.source):
             shutil.rmtree(folder, ignore_errors=True)
-        return tuple(each.stem for each in found)
+        return tuple(file.stem for file in found)
 
     def path(self, *more: Path) -> str:
         """Return PATH for the local cloud's shell, with the folders ``more``."""
-        ours = [str(each) for each in (self.home.programs, *more)]
+        ours = [str(folder) for folder in (self.home.programs, *more)]
         # This Python has boto3; a program in its own folder has its own one first.
         both = [str(Path(sys.prefix) / "bin"), os.environ.get("PATH", os.defpath)]
         return os.pathsep.join(ours + (both[::-1] if starter.current().in_place else both))
@@ -183,7 +183,7 @@ class Project:
 
 def entries(source: Path) -> list[str]:
     """Return the names of the venv and of all visible entries: the program may read any of them."""
-    found = [each.name for each in source.iterdir() if not each.name.startswith(".")]
+    found = [path.name for path in source.iterdir() if not path.name.startswith(".")]
     return [".venv", *(name for name in sorted(found) if not fnmatch(name, STACK_FILES))]
 
 

@@ -82,13 +82,13 @@ def _encrypted(text: str) -> Iterator[tuple[list[str], int, int]]:
 
 def _below(node: Any, path: list[str]) -> Iterator[tuple[list[str], int, int]]:
     if isinstance(node, yaml.SequenceNode):
-        for number, each in enumerate(node.value):
-            yield from _below(each, [*path, str(number)])
+        for number, child in enumerate(node.value):
+            yield from _below(child, [*path, str(number)])
     elif isinstance(node, yaml.MappingNode):
         [*_, (key, value)] = node.value or [(None, None)]
         if len(node.value) == 1 and key.value == "secure":
             whole = (node, node) if node.flow_style else (key, value)
             yield path, whole[0].start_mark.index, whole[1].end_mark.index
             return
-        for name, each in node.value:
-            yield from _below(each, [*path, str(name.value)])
+        for name, child in node.value:
+            yield from _below(child, [*path, str(name.value)])

@@ -76,7 +76,7 @@ def rehearse(name: str) -> str:
 
 def mended(done: dict[str, Any]) -> str:
     """Return the edits and commands of the fix, one a line."""
-    edits = [f"`{each}` put right" for each in done["edited"]]
+    edits = [f"`{file}` put right" for file in done["edited"]]
     commands = [f"`{LONG.sub('…', command)}`" for command in done["commands"]]
     told = [LONG.sub("…", text.rstrip(":")) for text in done["told"]]
     return "<br>".join([*told, *edits, *commands])

@@ -86,5 +86,5 @@ def added(rows: tuple[Settings, ...]) -> list[float]:
 
     files = [with_values(poc, {f"{poc.project}:{k}": v for k, v in row}) for row in ((), *rows)]
     found = graphs([with_values(file, {f"{poc.project}:{ECS}": "true"}) for file in files])
-    base, *others = [bill(each, PriceBook(each.region), Assumptions()).month for each in found]
+    base, *others = [bill(graph, PriceBook(graph.region), Assumptions()).month for graph in found]
     return [other - base for other in others]

@@ -38,15 +38,15 @@ def resources(stack: LocalStack) -> set[str]:
 
 def test_what_the_page_needs_is_not_deleted_and_the_update_is_red_until_it_is_back(stack):
     before = resources(stack)
-    files = {each["edit"][0] for each in TAKEN_OUT.values()}
+    files = {mistake["edit"][0] for mistake in TAKEN_OUT.values()}
     texts = {file: (stack.source / file).read_text() for file in files}
-    for each in TAKEN_OUT.values():
-        stack.edit(*each["edit"])
+    for mistake in TAKEN_OUT.values():
+        stack.edit(*mistake["edit"])
     for said in (refused(stack), refused(stack)):
         assert "this update would delete what its page needs; it was stopped before that" in said
-        for what, each in TAKEN_OUT.items():
-            assert each["says"] in said, what
-            assert each["deletes"] in said, what
+        for what, mistake in TAKEN_OUT.items():
+            assert mistake["says"] in said, what
+            assert mistake["deletes"] in said, what
         assert "--refresh" not in said
         assert resources(stack) == before
     for file, text in texts.items():

@@ -95,9 +95,9 @@ class Job:
         """Every version of every object of the state: a lock that came and went leaves two."""
         found = self.stack.calls("s3", "list_object_versions", {"Bucket": POC.bucket})
         return sorted(
-            (each["Key"], each["VersionId"])
+            (version["Key"], version["VersionId"])
             for kind in ("Versions", "DeleteMarkers")
-            for each in found.get(kind, [])
+            for version in found.get(kind, [])
         )
 
 

@@ -50,7 +50,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Seen]]
 def test_it_runs_as_the_new_version_while_the_old_one_serves(story, name, revision, serving):
     seen = story[name]
     [ran] = seen.ran
-    assert (ran.revision, [each.rpartition("/")[2] for each in ran.serving]) == (revision, serving)
+    assert (ran.revision, [arn.rpartition("/")[2] for arn in ran.serving]) == (revision, serving)
     assert (seen.failed, seen.serving) == (False, revision)
     assert f"deployCommand: {COMMAND} ended with exit code 0 in " in seen.said
 

@@ -105,7 +105,7 @@ def test_each_step_does_what_is_recorded(story):
 
 
 def test_load_balancer_and_target_group_stay_throughout(story):
-    assert len({each.standing for each in story.seen.values()}) == 1
+    assert len({seen.standing for seen in story.seen.values()}) == 1
 
 
 def test_the_page_is_where_the_setting_says(story):

@@ -21,7 +21,7 @@ def test_an_engine_that_is_cancelled_ends_its_own_program_only(monkeypatch):
     channels = [grpc.insecure_channel(f"127.0.0.1:{port}", own_connection) for _ in range(2)]
     one, other = (language_pb2_grpc.LanguageRuntimeStub(channel) for channel in channels)
     request = language_pb2.RunRequest(args=["127.0.0.1:1"])
-    runs = [each.Run.future(request) for each in (one, other)]
+    runs = [engine.Run.future(request) for engine in (one, other)]
     while len(hosts.language._running) < len(runs):
         time.sleep(0.01)
     other.Cancel(empty_pb2.Empty())

@@ -140,7 +140,7 @@ def test_red_and_green_are_as_the_wanted_revision_runs_or_not(story):
 def test_red_is_one_readable_block_that_says_why(story, name):
     seen, (begin, *more) = story[name], RED[name]
     assert seen.error.replace("\n    ", "\n").startswith(begin)
-    assert [each for each in more if each not in seen.error] == []
+    assert [line for line in more if line not in seen.error] == []
     assert seen.said.count("    error: ") == 1
     for wrong in ("Traceback", "unhandled", "careapp itself failed"):
         assert wrong not in seen.said
@@ -184,5 +184,5 @@ def test_what_rolls_nothing_out_does_not_look_and_does_not_wait(story, name):
 def test_what_changed_on_the_way_is_watched_for_as_long_as_the_load_balancer_needs(story):
     waits = "all healthy in the target group; the load balancer checks what was changed"
     mended, unchanged = story["the health check is mended"], story["after a retry"]
-    assert [waits in each.said for each in (mended, unchanged)] == [True, False]
+    assert [waits in update.said for update in (mended, unchanged)] == [True, False]
     assert mended.looks > unchanged.looks

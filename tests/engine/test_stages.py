@@ -75,7 +75,7 @@ def test_each_step_does_what_is_recorded(journey):
 )
 def test_sources_that_were_built_before_are_built_again(journey, before, after):
     """A version like any other; ECR refuses to push to an existing tag."""
-    first, again = (journey.tag(each) for each in (before, after))
+    first, again = (journey.tag(release) for release in (before, after))
     assert first != again
     assert first.partition("-")[0] == again.partition("-")[0]
 

@@ -166,8 +166,8 @@ def test_workers_that_the_kernel_kills_are_named_and_more_memory_cures(journey: 
         journey.set(key, value)
     found = break_and_mend(journey, "out-of-memory")
     # On a busy machine a container may be killed as a whole before the workers are counted.
-    assert any("gunicorn reports" in each or "exit code 137" in each for each in found["seen"])
-    assert any("was sent SIGKILL" in each for each in found["evidence"])
+    assert any("gunicorn reports" in line or "exit code 137" in line for line in found["seen"])
+    assert any("was sent SIGKILL" in line for line in found["evidence"])
     limits = journey.engine.inspect("container", journey.only_container())["HostConfig"]
     assert (limits["Memory"], limits["MemorySwap"]) == (1024 << 20, 1024 << 20)
 

@@ -37,7 +37,7 @@ def test_the_type_checker_reads_what_the_program_uses_of_pulumi_aws():
     names = {ast.unparse(node) for tree in trees for node in ast.walk(tree) if _is_of_aws(node)}
     used = {name.replace("aws.", "pulumi_aws.", 1).removesuffix("_output") for name in names}
     assert len(used) > 10
-    unread = {each for each in used if each not in read and f"{each}.*" not in read}
+    unread = {module for module in used if module not in read and f"{module}.*" not in read}
     assert unread == set(), (
         'pyproject.toml: add them to the override with follow_imports = "normal"'
     )

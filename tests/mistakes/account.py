@@ -70,13 +70,13 @@ class Thing:
         required = {*shape.required_members} - {*named}
         if not named or not required <= {*values}:
             return None
-        forced = {each: True for each in values if each.lower().startswith(FORCED)}
+        forced = {name: True for name in values if name.lower().startswith(FORCED)}
         optional = sorted({*values} - required - {*forced})
         if operation.startswith(CHANGES):
             if not (required or optional):
                 return None
             required |= {random.choice(optional)} if optional else set()
-        return {**named, **{each: values[each] for each in sorted(required)}, **forced}
+        return {**named, **{name: values[name] for name in sorted(required)}, **forced}
 
     def _value(self, random: Random, member: str, shape: Shape, resources: Resources) -> Any:
         """Return a value that a member may have, other than the resource's where that is a number."""
@@ -147,7 +147,7 @@ def undeclared(resources: Resources, calls: Calls) -> Iterator[Thing]:
 def acts(random: Random, resources: Resources, calls: Calls) -> tuple[Thing, list[Act]]:
     """Return a resource by chance, and changes of it in the order in which they are tried."""
     ours = [resource for resource in resources if resource["type"] in KINDS]
-    ours.sort(key=lambda each: (each["type"], each["urn"]))
+    ours.sort(key=lambda resource: (resource["type"], resource["urn"]))
     things: dict[str, list[Thing]] = {}
     for each in (*declared(ours, calls), *undeclared(ours, calls)):
         things.setdefault(each.kind, []).append(each)

@@ -20,7 +20,7 @@ SELDOM = ((judge.NO_CAUSE, judge.WRONG_CAUSE), (judge.NOT_CURED, judge.NO_END))
 """Each of these together may be 3 of 100."""
 SHARE, ENOUGH = 0.03, 30
 """The share, and the number of draws from which it counts."""
-VERDICTS = (*judge.GOOD, *(each for pair in SELDOM for each in pair), *NEVER)
+VERDICTS = (*judge.GOOD, *(kind for pair in SELDOM for kind in pair), *NEVER)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,7 +37,7 @@ def numbers(config: pytest.Config) -> list[int]:
     """Return the numbers of the draws."""
     if not (only := config.getoption("only")):
         return list(range(config.getoption("draws")))
-    ends = [each.partition("-")[::2] for each in only.split(",")]
+    ends = [span.partition("-")[::2] for span in only.split(",")]
     return [number for low, high in ends for number in range(int(low), int(high or low) + 1)]
 
 
@@ -53,7 +53,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     for verdict in VERDICTS:
         numbers = [counted[verdict, source] for source in SOURCES]
         if any(numbers):
-            cells = "".join(f"{each or '':>10}" for each in (*numbers, sum(numbers)))
+            cells = "".join(f"{number or '':>10}" for number in (*numbers, sum(numbers)))
             lines.append(f"{verdict:34}{cells}")
     return [*lines, f"{'all':34}{len(rows):>{10 * (len(SOURCES) + 1)}}"]
 
@@ -61,10 +61,10 @@ def table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 def failure(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return why the draws are red as a whole; "" if they are not."""
     counted = Counter(row["verdict"] for row in rows)
-    reasons = [f"{counted[each]} times {each}" for each in NEVER if counted[each]]
+    reasons = [f"{counted[outcome]} times {outcome}" for outcome in NEVER if counted[outcome]]
     judged = len(rows) - counted[judge.HARMLESS] - counted[judge.NOT_MADE]
     for group in SELDOM:
-        number = sum(counted[each] for each in group)
+        number = sum(counted[outcome] for outcome in group)
         if len(rows) >= ENOUGH and number > SHARE * judged:
             reasons.append(f"{' or '.join(group)}: {number} of {judged}")
     return ", ".join(reasons)

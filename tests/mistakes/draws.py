@@ -146,7 +146,7 @@ def leaves(held: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, .
 
 def words_of(path: Sequence[Any]) -> tuple[str, ...]:
     """Return the spellings of an argument: Pulumi's, Python's and in words."""
-    [*_, key] = [each for each in path if isinstance(each, str)] or [""]
+    [*_, key] = [part for part in path if isinstance(part, str)] or [""]
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key).lower()
     return tuple(
         {key, snake, snake.replace("_", " "), snake.replace("_", "-"), snake.replace("_", "")}
@@ -158,7 +158,7 @@ class Catalogue:
 
     def __init__(self, resources: Resources, live: Resources, calls: Calls) -> None:
         self._calls = calls
-        self._live = {each["urn"]: each for each in live}
+        self._live = {resource["urn"]: resource for resource in live}
         self._named = {
             (resource["type"], resource["urn"].rpartition("::")[2]): resource
             for resource in resources

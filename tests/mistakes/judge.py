@@ -156,7 +156,7 @@ class Judge:
         with contextlib.suppress(OSError, ValueError):
             listeners = json.loads(self._facts.read_text()).get("state", {}).get("listeners") or []
             # Of two, the one without a certificate redirects to the other.
-            for listener in sorted(listeners, key=lambda each: not each.get("authority")):
+            for listener in sorted(listeners, key=lambda listener: not listener.get("authority")):
                 return f"{listener['url'].rstrip('/')}/", listener.get("authority") or ""
         return "", ""
 
@@ -203,7 +203,7 @@ class Judge:
             return f"{declared['name']}: {problem}"
         running = [task["taskDefinitionArn"] for task in tasks if task["lastStatus"] == "RUNNING"]
         wanted, count = str(declared["taskDefinition"]), int(declared.get("desiredCount") or 0)
-        if others := {each.rpartition("/")[2] for each in running} - {wanted.rpartition("/")[2]}:
+        if others := {arn.rpartition("/")[2] for arn in running} - {wanted.rpartition("/")[2]}:
             return f"{', '.join(others)} runs, declared is {wanted.rpartition('/')[2]}"
         return f"{len(running)} of {count} tasks run" if len(running) < count else ""
 
@@ -218,7 +218,7 @@ class Judge:
 
     def left(self) -> list[str]:
         """Return what the account has of a stack, and what cannot be listed."""
-        return [each[:160] for each in listed(self.client) if "careapp" in each]
+        return [process[:160] for process in listed(self.client) if "careapp" in process]
 
 
 @dataclass

@@ -238,7 +238,7 @@ class Stage:
         self.stack_file.write_text(new.replace("config:\n", "config:\n" + "".join(old), 1))
 
     def _write_mistakes(self, mistakes: Sequence[Mistake]) -> None:
-        inputs = [dict(each.inputs) for each in mistakes if each.inputs]
+        inputs = [dict(mistake.inputs) for mistake in mistakes if mistake.inputs]
         self._write("mistakes.json", json.dumps(inputs))
         for mistake in mistakes:
             for file, text in mistake.files.items():

@@ -99,7 +99,7 @@ def cure(stage: Stage, draw: Draw, case: Case) -> None:
             case.cause, case.names = found, bool(named)
         for commands in alternatives(fixes) or [[]]:
             changes = any(map(CHANGES.match, commands))
-            if wrong := [each for each in named if not each.acts][: not changes]:
+            if wrong := [mistake for mistake in named if not mistake.acts][: not changes]:
                 named.remove(wrong[0])
                 left.remove(wrong[0])
                 correct(stage, wrong[0], left)
@@ -126,7 +126,7 @@ def text_of(cause: dict | None) -> str:
     """Return what a finding says, with the app's words."""
     if cause is None:
         return ""
-    more = (*(each["text"] for each in cause["fixes"]), *cause.get("seen", ()), *cause.get("evidence", ()))  # fmt: skip
+    more = (*(fix["text"] for fix in cause["fixes"]), *cause.get("seen", ()), *cause.get("evidence", ()))  # fmt: skip
     return " ".join((cause["title"], cause["why"], *more))
 
 

@@ -42,7 +42,7 @@ def act() -> None:
 
 def connect():
     """Return a session of the app's user in its database."""
-    names = {each: os.environ[f"DB_{each.upper()}"] for each in ("host", "port", "user")}
+    names = {name: os.environ[f"DB_{name.upper()}"] for name in ("host", "port", "user")}
     names |= {"dbname": os.environ["DB_NAME"], "password": os.environ["DB_PASSWORD"]}
     return psycopg.connect(**names, connect_timeout=5)
 

@@ -121,7 +121,7 @@ def live(terraform: Terraform, stacks: list[Connection]) -> Life:
     delete_databases(judge.client("rds"))
     terraform.destroy()
     return Life(
-        declared={each.address for each in made},
+        declared={resource.address for resource in made},
         held={*held},
         defaults=defaults(held, merged(*first), schemas),
         differing=differing,

@@ -87,7 +87,7 @@ class Terraform:
             **({"resource": resource} if resource else {}),
         }
         self.file.write_text(json.dumps(configuration, indent=1))
-        return [each for _, missing in translated for each in missing]
+        return [member for _, missing in translated for member in missing]
 
     @cached_property
     def schemas(self) -> Json:
@@ -115,7 +115,7 @@ class Terraform:
         """Return what it did: ``create``, ``update``, ``delete`` or ``replace`` for each address."""
         words = self.run("apply", "-json", "-auto-approve", "-refresh=false", MANY)
         told = map(json.loads, words.splitlines())
-        changes = [each["change"] for each in told if each["type"] == "planned_change"]
+        changes = [line["change"] for line in told if line["type"] == "planned_change"]
         return {change["resource"]["addr"]: change["action"] for change in changes}
 
     def destroy(self) -> None:

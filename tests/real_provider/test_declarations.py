@@ -39,7 +39,7 @@ def test_a_change_of_all_settings_is_made_as_pulumi_did_it(life):
 
 def test_a_plan_after_the_change_is_empty(life):
     # Application Auto Scaling has changed it, which Pulumi ignores.
-    scaled = {each for each in life.differing_after if each.endswith("service.desired_count")}
+    scaled = {path for path in life.differing_after if path.endswith("service.desired_count")}
     assert life.differing_after.keys() - scaled == set()
 
 
@@ -64,7 +64,7 @@ def test_the_log_of_the_local_cloud_has_no_traceback(life, tmp_path_factory):
 def test_the_readme_has_the_number_of_resources(life):
     """In both languages, from this run."""
     for stack, number in Counter(
-        each.split(".")[1].split("_")[0] for each in life.declared
+        address.split(".")[1].split("_")[0] for address in life.declared
     ).items():
         number = f"{stack} {number}"
         for page in ("README.md", "README.ja.md"):

@@ -126,6 +126,6 @@ def test_mistake_is_red_in_the_same_apply_with_its_cause_first(
 ) -> None:
     red = " ".join(service.apply(*MISTAKES[cause]).split())
     findings = [finding for finding in service.findings(cloud) if finding["title"] in red]
-    first = min(findings, key=lambda each: red.index(each["title"]), default={"id": red})
+    first = min(findings, key=lambda finding: red.index(finding["title"]), default={"id": red})
     assert first["id"] == cause
     assert service.apply() == ""

@@ -52,7 +52,7 @@ class Resource:
     def arguments(self, block: Json) -> dict[str, str]:
         """Return the inputs, but for blocks, by their names in the schema."""
         given = {key: RENAMED.get(self.type, {}).get(key, key) for key in self.inputs}
-        names = {key: _named(each, block["attributes"]) for key, each in given.items()}
+        names = {key: _named(value, block["attributes"]) for key, value in given.items()}
         return {name: key for key, name in names.items() if name}
 
 
@@ -69,17 +69,17 @@ def resources(state: Json, schemas: Mapping[str, Json]) -> list[Resource]:
     held = state["deployment"]["resources"]
     return [
         Resource(
-            type=terraform_type(each["type"], schemas),
+            type=terraform_type(resource["type"], schemas),
             name=re.sub(
-                r"\W", "_", f"{each['urn'].split(':')[2]}_{each['urn'].rsplit('::', 1)[1]}"
+                r"\W", "_", f"{resource['urn'].split(':')[2]}_{resource['urn'].rsplit('::', 1)[1]}"
             ),
-            urn=each["urn"],
-            inputs=plain(each["inputs"]),
-            outputs={"id": each["id"], **plain(each["outputs"])},
-            after=tuple(each.get("dependencies") or ()),
+            urn=resource["urn"],
+            inputs=plain(resource["inputs"]),
+            outputs={"id": resource["id"], **plain(resource["outputs"])},
+            after=tuple(resource.get("dependencies") or ()),
         )
-        for each in held
-        if each["type"].startswith("aws:")
+        for resource in held
+        if resource["type"].startswith("aws:")
     ]
 
 
@@ -95,12 +95,12 @@ def merged(*translated: tuple[Json, list[Missing]]) -> Json:
 def plain(value: Any) -> Any:
     """Return a value of the state with its secrets as they are."""
     if isinstance(value, list):
-        return [plain(each) for each in value]
+        return [plain(member) for member in value]
     if not isinstance(value, dict):
         return value
     if _special_sig_key in value and "plaintext" in value:
         return plain(json.loads(value["plaintext"]))
-    return {name: plain(each) for name, each in value.items()}
+    return {name: plain(member) for name, member in value.items()}
 
 
 def translate(

@@ -71,9 +71,9 @@ def variants(stack: str) -> dict[str, tuple[str, ...]]:
 
     found = {key.name: with_another(key.name, had, check) for key in KEYS}
     return {
-        name: tuple(f"{key}={each[key]}" for key in sorted(each))
-        for name, each in found.items()
-        if each
+        name: tuple(f"{key}={row[key]}" for key in sorted(row))
+        for name, row in found.items()
+        if row
     }
 
 
@@ -170,7 +170,7 @@ class Recorder(Engine):
         request = self.monitor.requests.get((kind, name))
         if request is None:
             return {"parent": VPC, "options": {}, "needs": []}
-        by_inputs = {urn for each in request.propertyDependencies.values() for urn in each.urns}
+        by_inputs = {urn for urns in request.propertyDependencies.values() for urn in urns.urns}
         options = {
             "protect": request.protect,
             "deleteBeforeReplace": request.deleteBeforeReplace,
@@ -231,7 +231,7 @@ def run(project: str, stack: str, *settings: str) -> dict[str, Any]:
         monitor=recorder.monitor,
         organization="organization",
     )
-    ours = dict(each.split("=", 1) for each in (STAGE_2, *settings))
+    ours = dict(setting.split("=", 1) for setting in (STAGE_2, *settings))
     values = {**read(stack, ROOT).values, **{f"{PROJECT}:{key}": ours[key] for key in ours}}
     pulumi.runtime.set_all_config(json.loads(json.dumps(values).replace(PROJECT, project)))
     conftest.ANSWERS = json.loads(json.dumps(conftest.ANSWERS).replace(PROJECT, project))

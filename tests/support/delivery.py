@@ -45,15 +45,15 @@ class Delivery:
     def resources(self) -> dict[str, Any]:
         """The properties of each resource that is made, by logical name."""
         return {
-            name: self._value(each.get("Properties", {}))
-            for name, each in self._template["Resources"].items()
-            if "Condition" not in each or self._holds({"Condition": each["Condition"]})
+            name: self._value(resource.get("Properties", {}))
+            for name, resource in self._template["Resources"].items()
+            if "Condition" not in resource or self._holds({"Condition": resource["Condition"]})
         }
 
     @cached_property
     def outputs(self) -> dict[str, str]:
         return {
-            name: self._value(each["Value"]) for name, each in self._template["Outputs"].items()
+            name: self._value(output["Value"]) for name, output in self._template["Outputs"].items()
         }
 
     @property
@@ -95,10 +95,10 @@ class Delivery:
                 [(function, argument)] = given.items()
                 if function == "Ref" or function.startswith("Fn::"):
                     return self._function(function, argument)
-            made = {key: self._value(each) for key, each in given.items()}
-            return {key: each for key, each in made.items() if each is not NOTHING}
+            made = {key: self._value(member) for key, member in given.items()}
+            return {key: member for key, member in made.items() if member is not NOTHING}
         if isinstance(given, list):
-            return [each for each in map(self._value, given) if each is not NOTHING]
+            return [member for member in map(self._value, given) if member is not NOTHING]
         return str(given) if isinstance(given, str) else given
 
     def _function(self, function: str, argument: Any) -> Any:

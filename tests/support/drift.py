@@ -176,13 +176,13 @@ class Colleague:
         for held in every:
             for key in ("id", "arn", "name", "family"):
                 named = [
-                    {"id": each.id, **each.outputs}.get(key)
-                    for each in every
-                    if each.token == held.token
+                    {"id": resource.id, **resource.outputs}.get(key)
+                    for resource in every
+                    if resource.token == held.token
                 ]
                 own = {"id": held.id, **held.outputs}.get(key)
                 self.same.setdefault(
-                    str(own), [str(each) for each in named if each not in (None, own)]
+                    str(own), [str(value) for value in named if value not in (None, own)]
                 )
 
     def change(self, held: Held, name: str) -> None:
@@ -210,8 +210,8 @@ class Colleague:
             case [first, *rest]:
                 return rest if rest and isinstance(first, str) else [self.another(first), *rest]
             case dict():
-                others = {name: self.another(each) for name, each in value.items()}
-                differing = (name for name, each in others.items() if each != value[name])
+                others = {name: self.another(member) for name, member in value.items()}
+                differing = (name for name, member in others.items() if member != value[name])
                 chosen = next(differing, None)
                 return {**value, chosen: others[chosen]} if chosen else value
         return value

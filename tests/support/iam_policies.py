@@ -206,7 +206,7 @@ def _noun(name: str) -> str:
 
 def _made(asked: str, params: Mapping[str, Any]) -> Iterator[str]:
     """The ARNs of what an EC2 call makes, which has no id yet."""
-    for kind in (*NEW.get(asked, ()), *(each["ResourceType"] for each in _specifications(params))):
+    for kind in (*NEW.get(asked, ()), *(spec["ResourceType"] for spec in _specifications(params))):
         yield arn("ec2", kind if "/" in kind else f"{kind}/*")
 
 
@@ -224,7 +224,7 @@ def _tagging(asked: str, resources: Iterable[str], params: Mapping[str, Any]) ->
         if not name.startswith(prefix) or "Tag" not in name:
             continue
         new = {"kms": arn("kms", "key/*"), "acm": arn("acm", "certificate/*")}.get(prefix)
-        specified = [arn("ec2", f"{each['ResourceType']}/*") for each in _specifications(params)]
+        specified = [arn("ec2", f"{spec['ResourceType']}/*") for spec in _specifications(params)]
         for resource in specified or _known(name, [new] if new else resources):
             keys = [key.partition("/")[2] for key in tags]
             context = {"aws:RequestedRegion": REGION, **tags, "aws:TagKeys": keys}
@@ -243,7 +243,7 @@ def _tags(params: Mapping[str, Any]) -> dict[str, str]:
     lower = [
         {key.lower().removeprefix("tag"): tag[key] for key in tag} for tags in lists for tag in tags
     ]
-    return {f"aws:RequestTag/{each['key']}": each["value"] for each in lower}
+    return {f"aws:RequestTag/{tag['key']}": tag["value"] for tag in lower}
 
 
 def _context(asked: str, resource: str) -> dict[str, Any]:
@@ -292,11 +292,11 @@ def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
-        for each in value.values():
-            yield from _texts(each)
+        for member in value.values():
+            yield from _texts(member)
     elif isinstance(value, list | tuple):
-        for each in value:
-            yield from _texts(each)
+        for member in value:
+            yield from _texts(member)
 
 
 def listed(value: Any) -> list[Any]:

@@ -26,7 +26,7 @@ def listed(client: Callable[[str], Any]) -> list[str]:
             items = [f"careapp may be here: {problem}"]
         texts = [json.dumps(item, default=str) for item in items]
         found += [
-            f"{operation}: {text}" for text in texts if not any(each in text for each in FREE)
+            f"{operation}: {text}" for text in texts if not any(word in text for word in FREE)
         ]
     return found
 

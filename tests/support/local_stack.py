@@ -102,7 +102,7 @@ class ScriptedEcs:
 
     def describe_tasks(self, params: Params) -> Params:
         if mine := [self.one_offs[arn] for arn in params["tasks"] if arn in self.one_offs]:
-            return {"tasks": [each.described() for each in mine]}
+            return {"tasks": [task.described() for task in mine]}
         return {"tasks": [_task(name, *running) for name, running in self._running().items()]}
 
     def run_task(self, params: Params) -> Params:
@@ -359,11 +359,11 @@ class LocalStack:
 
     def resources(self) -> list[Params]:
         """The resources in the state file, without the stack itself; no command of the engine takes a moment."""
-        return [each for each in self._held() if each["type"] != STACK]
+        return [resource for resource in self._held() if resource["type"] != STACK]
 
     def outputs(self) -> Params:
         """The stack's outputs in the state file; none once it is destroyed."""
-        stacks = [each for each in self._held() if each["type"] == STACK]
+        stacks = [resource for resource in self._held() if resource["type"] == STACK]
         return {name: value for stack in stacks for name, value in stack.get("outputs", {}).items()}
 
     def _held(self) -> list[Params]:

@@ -23,7 +23,7 @@ class Program:
         self.command = command
         # The engine is careapp's, as another one would be built here.
         own = {"LOCAL_CLOUD_HOME": str(self.home.folder), "LOCAL_CLOUD_PULUMI": str(find_or_get())}
-        others = {name: each for name, each in os.environ.items() if "CAREAPP" not in name}
+        others = {name: value for name, value in os.environ.items() if "CAREAPP" not in name}
         self.environment = others | own | {"LANG": "C"}
 
     def make_venv(self) -> Path:

@@ -147,17 +147,17 @@ class Runner:
         for file, text in self.committed.items():
             (self.project / file).write_text(text)
         done: dict[str, Ran] = {}
-        for step in (each for each in steps() if each.key[:2] == (workflow, name)):
+        for step in (step for step in steps() if step.key[:2] == (workflow, name)):
             if self.holds(step, done):
                 done[step.name] = self.step(step)
-        assert [each for each, ran in done.items() if ran.code] == ([fails] if fails else []), (
+        assert [step for step, ran in done.items() if ran.code] == ([fails] if fails else []), (
             "\n".join(ran.said for ran in done.values())
         )
         return done
 
     def holds(self, step: Step, done: dict[str, Ran]) -> bool:
         """Decide a step's `if`: of a failure, or of an output of a step before it."""
-        failed = any(each.code for each in done.values())
+        failed = any(run.code for run in done.values())
         if not step.condition:
             return not failed
         if step.condition.startswith("failure()"):

@@ -90,7 +90,7 @@ def test_sources_have_an_order_and_what_does_not_fit_is_named(
     assert told.lines == [said.format(cli=found["mine" if named else "pulumi"])] * bool(said)
     # Each question takes 0.13 s, before each command in the local cloud's shell.
     assert not named or Path(f"{found['mine']}.asked").read_text() == "asked\n"
-    assert [each.name for each in Path(environ["HOME"]).iterdir()] == [".cache"] * (
+    assert [path.name for path in Path(environ["HOME"]).iterdir()] == [".cache"] * (
         taken == "cache"
     )
 

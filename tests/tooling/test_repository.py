@@ -53,8 +53,8 @@ def test_a_lock_has_a_hash_for_each_package_and_names_no_address_and_no_path(loc
 
 def test_the_locks_hold_what_pyproject_names_and_agree_with_each_other():
     both = [ROOT / "pyproject.toml", ROOT / "local_cloud" / "pyproject.toml"]
-    ours, local = (tomllib.loads(each.read_text()) for each in both)
-    names = [each["project"]["dependencies"] for each in (ours, local)]
+    ours, local = (tomllib.loads(file.read_text()) for file in both)
+    names = [project["project"]["dependencies"] for project in (ours, local)]
     names.append(ours["dependency-groups"]["dev"] + local["dependency-groups"]["test"])
     for lock, packages in zip(LOCKS, names, strict=False):
         assert named(packages) - locked(lock).keys() == set()

@@ -39,8 +39,8 @@ def stage_1(*keys):
 @pytest.fixture(scope="module")
 def written():
     """Run the program for every setting at the same time; the records of all runs."""
-    for each in LEAVING_OUT.values():
-        begun("prod", *each, "bastionEnabled=true")
+    for run in LEAVING_OUT.values():
+        begun("prod", *run, "bastionEnabled=true")
     for run in (BOUNDED, RESOURCES, stage_1(), stage_1("workers"), stage_1("jobs")):
         begun(*run)
     return records()
@@ -70,7 +70,7 @@ def test_program_declares_what_is_recorded(written, name):
 
 
 def test_every_resource_is_in_a_finished_component():
-    assert {each for run in runs() for each in declared(*run)["loose"]} == set()
+    assert {name for run in runs() for name in declared(*run)["loose"]} == set()
 
 
 def test_stage_2_only_adds():
@@ -176,15 +176,15 @@ def test_a_fixed_name_is_free_before_a_replacement_takes_it():
 
 def test_every_variable_that_the_stack_sets_is_reserved():
     [made] = json.loads(only(DEFINITION, RESOURCES)["containerDefinitions"])
-    assert {each["name"] for each in (*made["environment"], *made["secrets"])} == RESERVED, (
-        "RESERVED of stack/container.py has the variables of infra/container.py"
-    )
+    assert {
+        variable["name"] for variable in (*made["environment"], *made["secrets"])
+    } == RESERVED, "RESERVED of stack/container.py has the variables of infra/container.py"
 
 
 def test_an_idle_connection_outlives_the_load_balancer_s():
     """The other way round ELB answers a request with 502 now and then."""
     [made] = json.loads(only(DEFINITION)["containerDefinitions"])
-    variables = {each["name"]: each["value"] for each in made["environment"]}
+    variables = {variable["name"]: variable["value"] for variable in made["environment"]}
     assert (
         int(variables["KEEP_ALIVE_SECONDS"])
         > only("aws:lb/loadBalancer:LoadBalancer")["idleTimeout"]
@@ -198,7 +198,7 @@ def test_a_resource_waits_for_what_its_inputs_do_not_show(name, kind):
     """ELB must be allowed to write before it is told to; the records have what `depends_on` says."""
     found = declared("prod", *variants("prod")["domainName"])["resources"]
     needs = [each["needs"] for each in found if each["name"] == f"careapp-prod-{name}"]
-    assert any(each.startswith(kind) for several in needs for each in several)
+    assert any(urn.startswith(kind) for several in needs for urn in several)
 
 
 def test_everything_stands_behind_the_protection():
@@ -318,7 +318,7 @@ def test_a_setting_leaves_out_what_is_said_of_it_and_nothing_else(setting):
 def test_no_setting_violates_a_control_that_has_no_reason():
     """What a setting turns off in prod is what poc leaves out, or what the setting itself does."""
     known = left_out("prod").keys() | left_out("poc").keys()
-    known |= {each for section in controls.reasons()["settings"].values() for each in section}
+    known |= {control for section in controls.reasons()["settings"].values() for control in section}
     assert {run: failing(*run) - known for run in runs() if failing(*run) - known} == {}
     met = {run for run in runs() if "ELB.1" in concerned(*run) - failing(*run)}
     assert {run for run in met if run[0] == "prod"} == {
@@ -331,5 +331,5 @@ LOGIN = [key.name for key in KEYS if key.name.startswith("login")]
 
 
 def test_each_control_concerns_a_resource_of_some_stack():
-    found = {each for run in runs() for each in concerned(*run)}
+    found = {control for run in runs() for control in concerned(*run)}
     assert found == {control.id for control in CONTROLS}

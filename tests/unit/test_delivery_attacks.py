@@ -148,7 +148,7 @@ def allowed(calls, documents):
     ]
 
 
-@pytest.mark.parametrize("delivery", BOTH, ids=lambda each: each.stack)
+@pytest.mark.parametrize("delivery", BOTH, ids=lambda role: role.stack)
 def test_a_deploy_can_change_its_own_stack(delivery):
     calls = [*by_name(delivery.stack), *by_tag(delivery.stack)]
     assert allowed(calls, delivery.deploy) == [call[:2] for call in calls]
@@ -159,13 +159,13 @@ def test_a_deploy_can_change_nothing_of_another_stack(stack):
     assert allowed([*by_name(stack), *by_tag(stack)], POC.deploy) == []
 
 
-@pytest.mark.parametrize("delivery", BOTH, ids=lambda each: each.stack)
+@pytest.mark.parametrize("delivery", BOTH, ids=lambda role: role.stack)
 def test_no_deploy_can_change_anything_of_ec2_without_the_stack_s_tag(delivery):
     """AWS makes a default group, a main route table and a default network without tags."""
     assert allowed([*by_tag(None), *by_tag("network-team")], delivery.deploy) == []
 
 
-@pytest.mark.parametrize("delivery", BOTH, ids=lambda each: each.stack)
+@pytest.mark.parametrize("delivery", BOTH, ids=lambda role: role.stack)
 def test_no_deploy_can_change_anything_of_another_project(delivery):
     """By its names; where AWS gives them, by its tags, though the stack's name is the same."""
     stack = delivery.stack
@@ -175,7 +175,7 @@ def test_no_deploy_can_change_anything_of_another_project(delivery):
 
 
 @pytest.mark.parametrize("tag", ["network-team", None])
-@pytest.mark.parametrize("delivery", BOTH, ids=lambda each: each.stack)
+@pytest.mark.parametrize("delivery", BOTH, ids=lambda role: role.stack)
 def test_a_tag_on_what_is_new_opens_nothing_of_another_s_and_nothing_untagged(delivery, tag):
     """RequestTag is in the context of every resource of the call, the group that is there included."""
     stack = delivery.stack

@@ -48,7 +48,7 @@ class Role:
 
     @property
     def statements(self) -> list[dict]:
-        return [each for one in self.documents for each in one["Statement"]]
+        return [statement for one in self.documents for statement in one["Statement"]]
 
     def owns(self, resource: str) -> bool:
         """Whether the resource is the stack's by its name."""
@@ -69,21 +69,21 @@ ROLES = [
 def patterns() -> set[str]:
     """Every resource that a statement of any role names."""
     return {
-        each
+        resource
         for role in ROLES
         for statement in role.statements
-        for each in listed(statement["Resource"])
-        if each != "*"
+        for resource in listed(statement["Resource"])
+        if resource != "*"
     }
 
 
 def services(role: Role) -> set[str]:
     """The services of which the role may do anything at all."""
     actions = [
-        each
+        action
         for statement in role.statements
         if statement["Effect"] == "Allow"
-        for each in listed(statement["Action"])
+        for action in listed(statement["Action"])
     ]
     return {action.partition(":")[0] for action in actions}
 
@@ -97,7 +97,7 @@ def resources(action: str) -> set[str]:
         .replace("${Account}", ACCOUNT)
         for form in known
     }
-    filled = {re.sub(r"\$\{\w+\}", "another", each) for each in made}
+    filled = {re.sub(r"\$\{\w+\}", "another", pattern) for pattern in made}
     # The keys of the states are like any other key, with the tags of `foreign`.
     named = {pattern for pattern in patterns() if any(fits(pattern, form) for form in known)}
     ready = {each.replace("*", "another") for each in named if not each.endswith((":*", "-key"))}

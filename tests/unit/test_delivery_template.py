@@ -31,7 +31,7 @@ def policies():
 
 
 def actions(statement):
-    return [name for each in listed(statement["Action"]) for name in spelled_out(each)]
+    return [name for pattern in listed(statement["Action"]) for name in spelled_out(pattern)]
 
 
 def known(resource, names):
@@ -60,12 +60,12 @@ def test_cfn_lint_finds_nothing_and_cloudformation_takes_it_without_a_bucket():
 def test_the_actions_of_a_statement_know_its_resources_and_conditions(statement):
     """AWS sends no other key, so that a statement which asks for one allows nothing."""
     named = [resource for resource in listed(statement["Resource"]) if resource != "*"]
-    wrong = [each for each in named if not known(each, actions(statement))]
+    wrong = [resource for resource in named if not known(resource, actions(statement))]
     keys = [key for keys in statement.get("Condition", {}).values() for key in keys]
     for action in actions(statement):
         if named and not any(known(resource, [action]) for resource in named):
             wrong.append(action)
-        for key in (each for each in keys if each not in EVERYWHERE):
+        for key in (key for key in keys if key not in EVERYWHERE):
             written = re.sub(r"^(aws:(Request|Resource)Tag/).*", r"\1${TagKey}", key)
             if not any(written in row["condition_keys"] for row in rows(action)):
                 wrong.append((action, key))
@@ -73,7 +73,7 @@ def test_the_actions_of_a_statement_know_its_resources_and_conditions(statement)
 
 
 def test_every_policy_and_description_fits_into_iams_limits():
-    sizes = {name: len(json.dumps(each, separators=(",", ":"))) for name, each in policies()}
+    sizes = {name: len(json.dumps(policy, separators=(",", ":"))) for name, policy in policies()}
     assert {name: size for name, size in sizes.items() if size > LIMIT} == {}
     told = [
         str(resource["Description"])
@@ -81,7 +81,7 @@ def test_every_policy_and_description_fits_into_iams_limits():
         for resource in delivery.resources.values()
         if "Description" in resource
     ]
-    assert [each for each in told if not DESCRIPTION.fullmatch(each)] == []
+    assert [text for text in told if not DESCRIPTION.fullmatch(text)] == []
 
 
 def test_the_state_stays_when_the_stack_of_cloudformation_goes():
@@ -160,7 +160,7 @@ def test_those_are_all_the_roles():
 )
 def test_a_parameter_that_could_mean_more_than_one_thing_is_refused(parameter, refused):
     pattern = BOTH[0]._template["Parameters"][parameter]["AllowedPattern"]
-    assert [each for each in refused if re.search(pattern, each)] == []
+    assert [value for value in refused if re.search(pattern, value)] == []
     good = {"Repository": "octo-org/careapp", "RepositoryIds": IDS, "Branch": "release/1.x"}
     assert re.search(pattern, good.get(parameter, "Z0123456789ABC"))
 

@@ -16,7 +16,7 @@ SIGNALS = "local_cloud.machine.signals"
 """What the tools use of the local cloud: it imports nothing but Python."""
 APART = {"tools.cli", "local_cloud", "tools.rehearsal", "tools.tests"}
 TOOLS = {
-    f"tools.{each.stem}" for each in (ROOT / "tools").iterdir() if not each.name.startswith("__")
+    f"tools.{path.stem}" for path in (ROOT / "tools").iterdir() if not path.name.startswith("__")
 } - APART
 """What a person uses on a stack; the program waits for its roll-out with them."""
 MAY = {
@@ -48,7 +48,7 @@ def package(module):
     if module == SIGNALS:
         return module
     if module.startswith(GATE):
-        return next((each for each in GROUND if module.startswith(each)), GATE)
+        return next((name for name in GROUND if module.startswith(name)), GATE)
     return ".".join(module.split(".")[: 2 if module.startswith("tools.") else 1])
 
 
@@ -64,8 +64,8 @@ def files_of(name):
 def imports(path):
     """The imports in a file, each with whether it is carried out: what only mypy reads makes no circle."""
     every = list(ast.walk(ast.parse(path.read_text(), str(path))))
-    typed = [each for each in every if isinstance(each, ast.If)]
-    typed = [each for each in typed if ast.unparse(each.test) == "TYPE_CHECKING"]
+    typed = [node for node in every if isinstance(node, ast.If)]
+    typed = [node for node in typed if ast.unparse(node.test) == "TYPE_CHECKING"]
     unread = {id(node) for each in typed for node in ast.walk(each)}
     kinds = (ast.Import, ast.ImportFrom)
     return [(node, id(node) not in unread) for node in every if isinstance(node, kinds)]

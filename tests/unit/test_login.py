@@ -19,7 +19,7 @@ def test_paths_with_dots_ask_for_the_login(engine, program):
     program(**LOGIN, publicPaths="/static/*", ecsEnabled="true")
     rules = engine.inputs("aws:lb/listenerRule:ListenerRule")
     assert rules["careapp-poc-dots"]["actions"] == rules["careapp-poc-app"]["actions"]
-    order = [rules[f"careapp-poc-{each}"]["priority"] for each in ("dots", "public", "app")]
+    order = [rules[f"careapp-poc-{name}"]["priority"] for name in ("dots", "public", "app")]
     assert order == sorted(order)
     [condition] = rules["careapp-poc-dots"]["conditions"]
     patterns = condition["pathPattern"]["values"]

@@ -50,16 +50,16 @@ def test_all_that_is_made_bears_the_project_s_name_and_the_longest_one_fits():
     """Printed commands have the tool's name, ``./careapp``."""
     words = (f"{key}={value}" for key, value in EVERYTHING.items())
     made = begun("poc", *words, project=LONGEST).result()["resources"]
-    made = [each for each in made if not each["kind"].startswith("careapp:")]
+    made = [resource for resource in made if not resource["kind"].startswith("careapp:")]
     wrong = {
-        (each["name"], key)
-        for each in made
-        for key, value in {"": each["name"], **each["inputs"]}.items()
+        (resource["name"], key)
+        for resource in made
+        for key, value in {"": resource["name"], **resource["inputs"]}.items()
         if "careapp" in json.dumps(value).replace("./careapp", "")
     }
     assert wrong == set()
     assert [each["name"] for each in made if not each["name"].startswith(f"{LONGEST}-poc")] == []
-    lengths = {(each["kind"], each["name"]): len(own_name(each)) for each in made}
+    lengths = {(resource["kind"], resource["name"]): len(own_name(resource)) for resource in made}
     assert [length for length in lengths if lengths[length] > LIMITS.get(length[0], OTHERS)] == []
     assert set(LIMITS) <= {kind for kind, _ in lengths}
     assert max(count for (kind, _), count in lengths.items() if kind == BALANCER) == 32

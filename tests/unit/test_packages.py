@@ -13,7 +13,7 @@ from tests.unit.test_imports import APART, MAY, ROOT, files_of, imports
 
 ON_AWS, LOCAL_CLOUD, *_ = map(locked, LOCKS)
 WITH_LOCAL_CLOUD = {"local_cloud", "tools.rehearsal"}
-OURS = {each.name.removesuffix(".py") for each in ROOT.iterdir()}
+OURS = {path.name.removesuffix(".py") for path in ROOT.iterdir()}
 OWNERS = cache(packages_distributions)
 
 

@@ -35,7 +35,7 @@ def example(props):
 
 
 EXAMPLES = {
-    name: (example(each["good"]), example(each["bad"])) for name, each in rows("controls").items()
+    name: (example(row["good"]), example(row["bad"])) for name, row in rows("controls").items()
 }
 """Of controls of one resource: properties that meet it, and those that violate it."""
 
@@ -76,8 +76,8 @@ FLOW_LOG = "aws:ec2/flowLog:FlowLog"
 STACKS = {
     "RDS.46": (placed(natGatewayId="n"), placed(gatewayId="i")),
     **{
-        name: (stack_of(each["good"]), stack_of(each["bad"]))
-        for name, each in rows("control_stacks").items()
+        name: (stack_of(row["good"]), stack_of(row["bad"]))
+        for name, row in rows("control_stacks").items()
     },
 }
 """Of controls of several resources: those of a stack that meets it, and of one that does not."""
@@ -199,7 +199,7 @@ def test_what_is_left_out_somewhere_is_a_control():
     written = controls.reasons()
     named = {*written["every stack"]}
     for part in ("stacks", "settings"):
-        named |= {each for section in written[part].values() for each in section}
+        named |= {control for section in written[part].values() for control in section}
     assert named - BY_ID.keys() == set(), "policy/left_out.yaml names controls that policy/ has not"
 
 

@@ -42,7 +42,7 @@ def test_settings_near_a_limit_are_warned_of(program, monkeypatch, count, warned
     said = []
     monkeypatch.setattr("pulumi.log.warn", said.append)
     program(desiredCount=count)
-    assert len([each for each in said if each.startswith(f"desiredCount {count}: ")]) == warned
+    assert len([line for line in said if line.startswith(f"desiredCount {count}: ")]) == warned
 
 
 @pytest.fixture
@@ -210,7 +210,7 @@ def test_a_quota_that_may_not_be_read_is_said_and_ec2_decides(program, monkeypat
     monkeypatch.setattr(pulumi.log, "warn", lambda text, *_: said.append(text))
     program(allowedCidrs=addresses(61))
     begin = "allowedCidrs needs 61 inbound rules, and the quota of a security group"
-    [words] = [each for each in said if "allowedCidrs" in each]
+    [words] = [line for line in said if "allowedCidrs" in line]
     assert words.startswith(begin)
 
 

@@ -21,7 +21,7 @@ from tests.support.declared import with_another
 def flat(record, path=""):
     """Return the fields of a record, and of the records in it, by their paths."""
     found = {}
-    for field in (each for each in fields(record) if each.compare):
+    for field in (field for field in fields(record) if field.compare):
         value = getattr(record, field.name)
         if is_dataclass(value) and not isinstance(value, (Allowed, Hours)):
             found |= flat(value, f"{path}{field.name}.")

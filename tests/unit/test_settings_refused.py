@@ -97,9 +97,9 @@ def test_a_refusal_names_the_setting_that_was_set(configured, key):
         except StackError as refused:
             found = str(refused).splitlines()[1:-1]
             if key.name in OF_SEVERAL:
-                assert any(key.name in each for each in found), value
+                assert any(key.name in line for line in found), value
             else:
-                assert [each.partition(": ")[0].strip() for each in found] == [key.name], value
+                assert [line.partition(": ")[0].strip() for line in found] == [key.name], value
 
 
 @pytest.mark.parametrize("case", cases(), ids=lambda case: str(case["set"])[:60])
@@ -107,7 +107,7 @@ def test_a_refused_stack_file_says_what_is_recorded(case):
     """Each problem with its key, the rule and the way out, all at once, and no setting is blamed twice."""
     assert said(case) == case, "read the change, then write it down: python -m tests.recorded"
     subjects = (*case["set"], *map(str, case["set"].values()), "name: ", "stack: ", "aws:")
-    assert [each for each in case["en"] if not any(key in each for key in subjects)] == []
+    assert [line for line in case["en"] if not any(key in line for key in subjects)] == []
     assert "hunter2" not in str([case["en"], case["ja"]]), "what may be a secret is not repeated"
 
 
@@ -125,7 +125,7 @@ def test_what_elb_takes_for_status_codes_is_accepted(configured):
 def test_the_regions_are_those_of_the_partition(configured):
     known = boto3.Session().get_available_regions("ec2")
     assert len(known) > 30
-    assert [each for each in known if configured({"aws:region": each}).region != each] == []
+    assert [region for region in known if configured({"aws:region": region}).region != region] == []
 
 
 def test_the_keys_that_give_credentials_are_those_of_the_provider():
@@ -148,7 +148,7 @@ def test_clients_are_addresses_ranges_and_prefix_lists(configured):
     assert str(found) == "203.0.113.7/32, 198.51.100.0/24, pl-01234567"
     assert (found.everyone, configured().allowed.everyone) == (False, True)
     asked = ("198.51.100.9", "203.0.113.7", "203.0.113.8")
-    assert [found.has(each) for each in asked] == [True, True, False]
+    assert [found.has(client) for client in asked] == [True, True, False]
 
 
 @pytest.mark.parametrize(

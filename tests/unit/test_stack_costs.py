@@ -78,5 +78,5 @@ def test_settings_that_ask_the_account_or_a_provider_do_not_ask_it():
     secret = "arn:aws:secretsmanager:ap-northeast-1:111122223333:secret:careapp-poc/login-AbCdEf"
     login = {"loginIssuer": "https://login.invalid", "loginClientId": "x", "loginSecretArn": secret}
     found = graphs([poc(**https), poc(**https, **login, allowedCidrs="pl-01234567")])
-    without, with_both = ([(each.type, each.urn) for each in graph] for graph in found)
+    without, with_both = ([(resource.type, resource.urn) for resource in graph] for graph in found)
     assert without == with_both

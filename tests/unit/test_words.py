@@ -38,7 +38,7 @@ def words(file):
 
 def docstrings(file):
     kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    nodes = [each for each in ast.walk(ast.parse(file.read_text())) if isinstance(each, kinds)]
+    nodes = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, kinds)]
     return "\n".join(ast.get_docstring(node) or "" for node in nodes)
 
 
@@ -51,7 +51,7 @@ def test_the_gate_has_no_word_of_careapp(file):
 
 def test_the_gate_s_texts_name_no_setting_of_careapp():
     said = re.sub(r"\{\w+\}", "", "\n".join([*messages(GATE), *map(docstrings, FILES)]))
-    named = {each for each in SETTINGS.findall(said) if re.search("[A-Z]", each)}
+    named = {name for name in SETTINGS.findall(said) if re.search("[A-Z]", name)}
     assert named == set(), (
         "name it in braces, `{taskMemory}`: the owner's remedies say how it is called"
     )
@@ -61,7 +61,7 @@ def test_its_japanese_names_nothing_of_careapp():
     text = (ROOT / "ecs_gate/text/locale/ja/LC_MESSAGES/ecs_gate.po").read_text()
     text = re.sub(r"\{\w+\}", "", text)
     assert CAREAPP.findall(text) == []
-    assert {each for each in SETTINGS.findall(text) if re.search("[A-Z]", each)} == set()
+    assert {name for name in SETTINGS.findall(text) if re.search("[A-Z]", name)} == set()
 
 
 def test_the_gate_speaks_japanese_without_careapp():

@@ -56,7 +56,7 @@ def soon(seconds: float) -> Iterator[None]:
 def at_once(count: int, function: Callable[[], Any]) -> list[Any]:
     """What a function returns in so many threads."""
     with ThreadPoolExecutor(count) as pool:
-        return [each.result() for each in [pool.submit(function) for _ in range(count)]]
+        return [future.result() for future in [pool.submit(function) for _ in range(count)]]
 
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -122,7 +122,7 @@ def test_a_crash_is_logged_once_and_so_is_the_return(app, postgres, capfd):
     logged = [line for line in capfd.readouterr().out.splitlines() if '"request"' not in line]
     # /health/db is asked first.
     told = ("the database takes no new connection", "database away", "database connected")
-    assert [each in line for each, line in zip(told, logged, strict=True)] == [True] * 3
+    assert [word in line for word, line in zip(told, logged, strict=True)] == [True] * 3
 
 
 def test_password_changed_by_hand_shows_in_the_log_while_the_page_works(app, postgres, capfd):
@@ -251,7 +251,7 @@ def test_lock_is_given_up_and_the_doctor_s_statement_frees_it(postgres, monkeypa
             with postgres.connect() as waiting, given_up:
                 waiting.execute(alter)
         cursor = session.execute(connections.OPEN.encode())
-        names = [each.name for each in cursor.description]
+        names = [column.name for column in cursor.description]
         [row] = [dict(zip(names, each, strict=True)) for each in cursor
                  if each[0] == locked.info.backend_pid]  # fmt: skip
         assert (row["state"], row["locked"]) == ("idle in transaction", "guests")

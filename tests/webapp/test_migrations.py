@@ -141,9 +141,9 @@ def test_a_server_that_becomes_one_that_only_reads_is_left(app, postgres):
 def test_another_connection_is_needed_only_where_this_one_has_failed():
     names = ("ConnectionFailure", "AdminShutdown", "CrashShutdown", "CannotConnectNow")
     failed = [psycopg.OperationalError("connection socket closed")]
-    failed += [getattr(psycopg.errors, each)() for each in (*names, "ReadOnlySqlTransaction")]
+    failed += [getattr(psycopg.errors, name)() for name in (*names, "ReadOnlySqlTransaction")]
     names = ("DiskFull", "LockNotAvailable", "DeadlockDetected", "QueryCanceled")
     sound = [psycopg.ProgrammingError("the query has 3 placeholders")]
-    sound += [getattr(psycopg.errors, each)() for each in (*names, "UndefinedColumn")]
+    sound += [getattr(psycopg.errors, name)() for name in (*names, "UndefinedColumn")]
     assert [is_disconnection(error) for error in failed] == [True] * len(failed)
     assert [is_disconnection(error) for error in sound] == [False] * len(sound)

@@ -51,7 +51,7 @@ def inquiry_of(
     names = [each.name for each in settings.workers if settings.ecs_enabled or workers is not None]
     if workers is None:
         running = read_part(running_workers, session, settings)
-        names += [each for each in running.value or () if each not in names]
+        names += [name for name in running.value or () if name not in names]
     target = target_of(settings, url, map(settings.names.of_worker, names))
     owner = owner_of(settings, running)
     return Inquiry(target, session, owner, wanted, workers, **known)

@@ -57,7 +57,7 @@ def using(root: Path, changed: Iterable[str]) -> dict[str, list[str]]:
         used = waiting.popleft()
         for file in used_by.get(used, ()):
             way = [file, *ways[used]]
-            if file not in ways and sum(not is_test(each) for each in way) <= NEAR:
+            if file not in ways and sum(not is_test(module) for module in way) <= NEAR:
                 ways[file] = way
                 waiting.append(file)
     return {

@@ -16,7 +16,7 @@ def run(stack: str, folder: Path, as_json: bool) -> int:
     """Diagnose a stack, print the diagnosis and return its exit code."""
     settings = settings_to_look(stack, folder)
     diagnosis = diagnose(inquiry_of(settings, Session(settings.region, settings.profile)))
-    raise_if_blind(each.problem for each in diagnosis.unread)
+    raise_if_blind(part.problem for part in diagnosis.unread)
     if as_json:
         print_json(as_dict(diagnosis))
     else:

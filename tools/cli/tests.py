@@ -25,8 +25,8 @@ from tools.rehearsal import careapp
 
 FOLDERS = {
     file.parent.name: str(file.parent.relative_to(ROOT))
-    for each in ("tests", "tools/tests", "local_cloud/tests", "ecs_gate/tests")
-    for file in sorted((ROOT / each).rglob("test_*.py"))
+    for folder in ("tests", "tools/tests", "local_cloud/tests", "ecs_gate/tests")
+    for file in sorted((ROOT / folder).rglob("test_*.py"))
 }
 """The folders of tests by their names."""
 ALONE = ("browser", "dataplane", "local", "providers", "rehearsal")
@@ -50,7 +50,7 @@ STOPPED, CALLED_WRONGLY, NONE_CHOSEN = 2, 4, 5
 REHEARSAL = ("rehearse", "--exit", "--break", "health-path", "--mend", "--port", "0")
 """What the small size has besides: both stages, the page, a mistake, the doctor's cure, the end."""
 LEFT_OUT = f"""\
-Left out: {", ".join(FOLDERS[each] for each in sorted(SLOW))}, and single tests that take more than a second.
+Left out: {", ".join(FOLDERS[folder] for folder in sorted(SLOW))}, and single tests that take more than a second.
   ./careapp test --all      runs everything that this machine can run
   ./careapp test FOLDER     runs a folder whole"""
 
@@ -109,7 +109,7 @@ def test(words: tuple[str, ...], everything: bool, changed: bool) -> None:
 
 def ended(codes: Mapping[str, int]) -> int:
     """Say which runs failed, and return the exit code of all."""
-    if failed := [each for each, code in codes.items() if code not in (0, NONE_CHOSEN)]:
+    if failed := [folder for folder, code in codes.items() if code not in (0, NONE_CHOSEN)]:
         print(f"failed: {', '.join(failed)}")
     chosen = set(codes.values()) - {NONE_CHOSEN} or {NONE_CHOSEN}
     return INTERRUPTED if STOPPED in chosen else max(chosen)
@@ -186,7 +186,7 @@ def whole_size() -> dict[str, int]:
 
 def tests(folders: Sequence[str], options: Sequence[str]) -> list[TestRun]:
     """Return the runs of pytest on folders, the longest first."""
-    order = sorted(folders, key=lambda each: (*LONGEST, each).index(each))
+    order = sorted(folders, key=lambda folder: (*LONGEST, folder).index(folder))
     return [TestRun(titled(run), pytest(run, processes(run), options)) for run in runs(order)]
 
 

@@ -59,8 +59,8 @@ class Graph:
 
     def all(self, short: str) -> list[Resource]:
         """Return the resources of a type, by its short name, e.g. ``ec2:Subnet``."""
-        return [each for each in self if each.short == short]
+        return [resource for resource in self if resource.short == short]
 
     def of(self, owner: Resource, short: str) -> list[Resource]:
         """Return the resources of a type that depend on another."""
-        return [each for each in self.all(short) if owner.urn in each.needs]
+        return [resource for resource in self.all(short) if owner.urn in resource.needs]

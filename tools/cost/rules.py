@@ -222,7 +222,7 @@ it, as it does the repository for an image."""
 
 def bill(graph: Graph, book: PriceBook, assumed: Assumptions) -> Bill:
     """Price every resource of a graph."""
-    rules = {each.short: _unknown for each in graph if each.short not in FREE}
+    rules = {resource.short: _unknown for resource in graph if resource.short not in FREE}
     return priced(graph, book, assumed, {**rules, **RULES})
 
 

@@ -147,7 +147,7 @@ def left_over(comparison: Comparison) -> Text:
 
 def _unpriced(column: Column) -> list[str]:
     unpriced = (*column.bill.unpriced, *column.left.unpriced)
-    return [f"{each.type} {each.name}: {why!s}" for each, why in unpriced]
+    return [f"{resource.type} {resource.name}: {why!s}" for resource, why in unpriced]
 
 
 def _remarks(comparison: Comparison) -> Iterator[Text]:

@@ -79,7 +79,7 @@ def _shares(resource: Resource) -> Iterator[tuple[str, float]]:
     strategies = resource.get("capacityProviderStrategies") or [
         {"capacityProvider": "FARGATE", "weight": 1}
     ]
-    total = sum(each.get("weight") or 0 for each in strategies)
+    total = sum(strategy.get("weight") or 0 for strategy in strategies)
     for strategy in strategies:
         if weight := strategy.get("weight"):
             spot = strategy["capacityProvider"] == "FARGATE_SPOT"

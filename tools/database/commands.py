@@ -74,9 +74,9 @@ def answered(result: QueryResult) -> Iterator[Line]:
     if not result.columns:
         yield Line(result.status)
         return
-    rows = [["" if each is None else str(each) for each in row] for row in result.rows]
+    rows = [["" if value is None else str(value) for value in row] for row in result.rows]
     widths = [
-        max(len(each) for each in column) for column in zip(result.columns, *rows, strict=True)
+        max(len(value) for value in column) for column in zip(result.columns, *rows, strict=True)
     ]
     yield Line(_row(result.columns, widths), whole=True)
     yield Line("-+-".join("-" * width for width in widths))

@@ -223,9 +223,9 @@ def _storage(original: Mapping[str, Any]) -> dict[str, Any]:
 def _tags(original: Mapping[str, Any], source: Source) -> list[dict[str, str]]:
     """Return the stack's tags and RESTORED. AWS reserves its own prefix; those of a pause are not copied."""
     kept = [
-        each
-        for each in original.get("TagList", ())
-        if not each["Key"].startswith("aws:") and each["Key"] not in (pauses.AT, restores.RESTORED)
+        tag
+        for tag in original.get("TagList", ())
+        if not tag["Key"].startswith("aws:") and tag["Key"] not in (pauses.AT, restores.RESTORED)
     ]
     # The characters that a tag's value may have (RDS user guide, "Tagging Amazon RDS resources").
     origin = source.snapshot or source.moment.isoformat()
@@ -234,7 +234,7 @@ def _tags(original: Mapping[str, Any], source: Source) -> list[dict[str, str]]:
 
 def purpose(instance: Mapping[str, Any]) -> str | None:
     """Return the source of an instance that a command restored; None for any other."""
-    tags = {each["Key"]: each.get("Value", "") for each in instance.get("TagList", ())}
+    tags = {tag["Key"]: tag.get("Value", "") for tag in instance.get("TagList", ())}
     return tags.get(restores.RESTORED)
 
 

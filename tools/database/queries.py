@@ -183,6 +183,6 @@ def answer(connection: psycopg.Connection[Any], question: str) -> QueryResult:
     cursor = connection.execute(question.encode())
     while cursor.nextset():
         pass
-    columns = tuple(each.name for each in cursor.description or ())
+    columns = tuple(column.name for column in cursor.description or ())
     rows = tuple(cursor.fetchall()) if columns else ()
     return QueryResult(columns, rows, cursor.statusmessage or "")

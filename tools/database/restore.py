@@ -94,7 +94,7 @@ class Restore:
     def read(self) -> Instances:
         """Read the three instances. Raises AwsProblem."""
         current, restored, before = (
-            copies.described(self.session, each) for each in (self.name, self.temporary, self.old)
+            copies.described(self.session, name) for name in (self.name, self.temporary, self.old)
         )
         return Instances(current=current, restored=restored, before=before)
 
@@ -147,7 +147,7 @@ class Restore:
 
         def left() -> Text | None:
             nonlocal renaming
-            renamed, before = (copies.described(self.session, each) for each in (new, old))
+            renamed, before = (copies.described(self.session, name) for name in (new, old))
             if (
                 renamed is not None
                 and before is None
@@ -232,7 +232,7 @@ def plan(restore: Restore, text: Text) -> Iterator[Line]:
     """Yield what a restore will change, for the confirmation."""
     where = t("{prefix} in {region}:", prefix=restore.names.prefix, region=restore.session.region)
     yield Line(where, "bold")
-    for each in (
+    for line in (
         t("{source} is restored beside {id}", source=text, id=restore.name),
         t("then {id} is renamed to {old}, and the restored instance gets its name", id=restore.name, old=restore.old),
         t("from then on until its new tasks run, the app has no database"),
@@ -240,7 +240,7 @@ def plan(restore: Restore, text: Text) -> Iterator[Line]:
         t("what was written later than the restored data is in {old} only", old=restore.old),
         *_files(restore),
     ):  # fmt: skip
-        yield Line(f"  - {each!s}")
+        yield Line(f"  - {line!s}")
 
 
 def _files(restore: Restore) -> Iterator[Text]:

@@ -87,7 +87,7 @@ def _task(session: Session, names: StackNames) -> JumpHost | Text:
     for task in tasks:
         if runtime := _reachable(task):
             return _through(session, names, part.value, task, runtime)
-    if any(each.get("enableExecuteCommand") for each in tasks):
+    if any(task.get("enableExecuteCommand") for task in tasks):
         return t("no task's {agent} runs yet", agent=AGENT)
     return t("the tasks run without execEnabled")
 
@@ -164,7 +164,7 @@ def find_plugin() -> str:
 
 
 def _version(output: str) -> tuple[int, ...]:
-    return tuple(int(each) for each in re.findall(r"\d+", output)[:4])
+    return tuple(int(number) for number in re.findall(r"\d+", output)[:4])
 
 
 class Plugin:

@@ -135,7 +135,7 @@ def quotas(account: Account) -> Iterator[Finding]:
     zone_of = {subnet["SubnetId"]: subnet["AvailabilityZone"] for subnet in subnets}
     gateways = ec2.all("ec2", "describe_nat_gateways", "NatGateways")
     living = (gateway for gateway in gateways if gateway["State"] not in ("failed", "deleted"))
-    by_zone = Counter(zone_of.get(each["SubnetId"]) for each in living)
+    by_zone = Counter(zone_of.get(interface["SubnetId"]) for interface in living)
     try:
         chosen = account.zones
     except ValueError:
@@ -247,7 +247,7 @@ def _pulumi_version() -> str | None:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(each) for each in re.findall(r"\d+", version)[:2])
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:2])
 
 
 def docker(_account: Account) -> Iterator[Finding]:

@@ -151,7 +151,7 @@ class Preflight:
         states = {item.state for item in self.items}
         if BAD in states or any(cause.facts.subject != JOB for cause in self.diagnosis.causes):
             return 1
-        return 2 if any(each.essential for each in self.diagnosis.unread) else 0
+        return 2 if any(part.essential for part in self.diagnosis.unread) else 0
 
 
 def check(names: StackNames, session: Session, folder: Path) -> Preflight:
@@ -179,13 +179,13 @@ def tick_account(account: Account) -> Preflight:
             items.append(Ticked(item.text, UNKNOWN))
             continue
         findings += missing
-        kinds = {each.kind for each in missing}
+        kinds = {finding.kind for finding in missing}
         items.append(Ticked(item.text, BAD if "cause" in kinds else WARNED if kinds else GOOD))
     case = Case.of(account.now)
     diagnosis = Diagnosis(
         names=account.now.names.prefix,
         stage=stages.described(case),
-        findings=tuple(case.worded(each).at(account.now.place) for each in ranked(findings)),
+        findings=tuple(case.worded(finding).at(account.now.place) for finding in ranked(findings)),
         unread=tuple(unseen),
     )
     return Preflight(tuple(items), diagnosis, stage=1)
@@ -200,7 +200,7 @@ def tick(now: Snapshot) -> Preflight:
 def _state(item: Item, case: Case) -> str:
     if item.second and case.service is None:
         return LATER
-    findings = [each for one in item.checks for each in one(case)]
+    findings = [finding for one in item.checks for finding in one(case)]
     if any(finding.kind == "cause" for finding in findings):
         return BAD
     parts = [getattr(case.now, part) for part in item.parts]
@@ -237,7 +237,7 @@ def lines(preflight: Preflight) -> Iterator[Line]:
     running = (
         preflight.stage == 2
         and preflight.exit_code == 0
-        and any(each.state == GOOD for each in preflight.items[-4:])
+        and any(item.state == GOOD for item in preflight.items[-4:])
     )
     if running:
         text = t("Everything is in order, and ECS is already on.")
@@ -257,7 +257,7 @@ def as_dict(preflight: Preflight) -> dict[str, Any]:
 def run(stack: str, folder: Path, as_json: bool) -> int:
     """Check a stack or an empty account, print the list and return the exit code."""
     preflight = check(names_of(stack, folder), session_of(stack, folder), folder)
-    raise_if_blind(each.problem for each in preflight.diagnosis.unread)
+    raise_if_blind(part.problem for part in preflight.diagnosis.unread)
     if as_json:
         print_json(as_dict(preflight))
     else:

@@ -156,7 +156,7 @@ def _prepare_process() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # The command itself handles Ctrl-C.
     with open(os.devnull, "w") as empty:  # noqa: PTH123 - the program's own standard output
         os.dup2(empty.fileno(), 1)
-    for name in [each for each in os.environ if each.startswith(REMOVED)]:
+    for name in [name for name in os.environ if name.startswith(REMOVED)]:
         del os.environ[name]
     os.chdir(ROOT)
     gc.freeze()  # A million objects of Pulumi's packages live until the end. To scan them takes 0.2 s.

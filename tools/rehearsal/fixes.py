@@ -73,7 +73,7 @@ def apply_fix(run: Rehearsal, fault: Fault, source: Path) -> None:
     if not (_run_commands(run, commands) or _succeeds(run)):
         # ECS may have given the deployment up before the fix: then the doctor says to try again.
         again = _first_fix(diagnosis(run))
-        more = [command for each in again for command in each["commands"]]
+        more = [command for fix in again for command in fix["commands"]]
         run.report.mend["commands"] += more
         if not _run_commands(run, more):
             _succeeds(run, required=True)

@@ -27,13 +27,15 @@ from stack.settings import Settings
 from tools import ROOT
 from tools.rehearsal import stand_ins
 from tools.rehearsal.app_page import Page
-from tools.rehearsal.faults import LOGIN, Fault
+from tools.rehearsal.faults import LOGIN, Fault, listeners_of
 
 STAGE2 = t("Stage 2: the ECS service on top (pulumi config set ecsEnabled true)")
 UPDATE = t("An update of the app (pulumi up)")
 POLICY_PACK = ("--policy-pack", "policy")
 PAGE_LIMIT = 120.0
 """Seconds within which the page must answer after stage 2 was deployed."""
+LISTENERS_LIMIT = 10.0
+"""Seconds within which the local cloud tells what it listens on."""
 STRANGER_SECONDS = 3.0
 """How long a client that must not get in waits for an answer."""
 Say = Callable[[Text], None]
@@ -153,7 +155,7 @@ class Rehearsal:
 
     def run_jobs(self) -> None:
         """Run each job once that is not disabled. Raises ``RehearsalFailed`` where one fails."""
-        for job in (each for each in self.settings.jobs if each.enabled):
+        for job in (job for job in self.settings.jobs if job.enabled):
             self.say(t("The job {name}, once (./careapp jobs run {name})", name=job.name))
             done = self.careapp("jobs", "run", job.name)
             self.report.jobs = {**(self.report.jobs or {}), job.name: done.returncode}
@@ -345,7 +347,15 @@ class Rehearsal:
         return changes
 
     def _page(self) -> Page:
-        page = Page.of(self.facts().state.get("listeners") or [])
+        """Return the page. Wait for listeners that are created and not told yet: facts are up to half a second old."""
+        begun = time.monotonic()
+        while True:
+            listeners = self.facts().state.get("listeners") or []
+            whole = len(listeners) >= len(listeners_of(self.calls, self.settings.names))
+            if whole or time.monotonic() - begun > LISTENERS_LIMIT:
+                break
+            time.sleep(0.1)
+        page = Page.of(listeners)
         if page is None:
             raise RehearsalFailed("no listener was created, so no page can be requested")
         return page

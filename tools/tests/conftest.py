@@ -111,7 +111,7 @@ def client(service):
 
 def instances():
     found = client("rds").describe_db_instances()["DBInstances"]
-    return [each["DBInstanceIdentifier"] for each in found]
+    return [instance["DBInstanceIdentifier"] for instance in found]
 
 
 @pytest.fixture

@@ -325,7 +325,7 @@ def stack(settings=None, **changes):
     order = [*PARTS, *OWN.values(), STACK_FILE]
     return Snapshot(
         target=target_of(settings), owner=owner_of(settings), place=Place(region=REGION),
-        wanted=wanted, at=NOW, parts={each: known[each] for each in order if each in known},
+        wanted=wanted, at=NOW, parts={name: known[name] for name in order if name in known},
     )  # fmt: skip
 
 

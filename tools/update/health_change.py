@@ -52,10 +52,10 @@ def refuse_outage(settings: Settings, changes: Changes) -> None:
 
 def _declared(state: Mapping[str, Mapping[str, Any]]) -> HealthCheck | None:
     """Return the check before this update; None where no service ran."""
-    if not any(each["type"] == SERVICE for each in state.values()):
+    if not any(resource["type"] == SERVICE for resource in state.values()):
         return None
-    for each in state.values():
-        if each["type"] == GROUP and (check := each["outputs"].get("healthCheck")):
+    for resource in state.values():
+        if resource["type"] == GROUP and (check := resource["outputs"].get("healthCheck")):
             return HealthCheck(path=check["path"], matcher=check["matcher"])
     return None
 

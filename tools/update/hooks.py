@@ -96,9 +96,9 @@ def watch(names: StackNames, resources: Mapping[str, Mapping[str, Any]]) -> Chan
     workers = names.worker("")
     changes = Changes(
         {
-            urn: each
-            for urn, each in resources.items()
-            if each["type"].startswith(ON_THE_PATH)
+            urn: resource
+            for urn, resource in resources.items()
+            if resource["type"].startswith(ON_THE_PATH)
             and not urn.rpartition("::")[2].startswith(workers)
         }
     )

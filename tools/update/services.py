@@ -110,8 +110,8 @@ def _pending(changes: Changes) -> Iterator[Deletion]:
 
     That is what the program no longer declares, and the old one of each resource that it has replaced.
     """
-    for urn, each in changes.state.items():
-        old = Deletion(each["type"], urn.rpartition("::")[2], each["outputs"])
+    for urn, resource in changes.state.items():
+        old = Deletion(resource["type"], urn.rpartition("::")[2], resource["outputs"])
         key = (old.kind, old.name)
         new = changes.created.get(key)
         replaced = new is not None and Deletion(*key, new).identity != old.identity

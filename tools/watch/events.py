@@ -83,16 +83,16 @@ def timeline(
     """
     services = [names, *map(names.of_worker, workers)]
     with ThreadPoolExecutor(4) as pool:
-        service = [pool.submit(read_part, ecs.service, session, each) for each in services]
-        tasks = [pool.submit(read_part, ecs.tasks, session, each) for each in services]
+        service = [pool.submit(read_part, ecs.service, session, process) for process in services]
+        tasks = [pool.submit(read_part, ecs.tasks, session, process) for process in services]
         scaled = pool.submit(read_part, of_scaling, session, names)
         database = pool.submit(read_part, rds.database, session, names.database)
         runs = pool.submit(read_part, job_runs.runs, session, names, jobs)
     futures: list[Future[Any]] = [*service, *tasks, scaled, database, runs]
     parts: list[Part[Any]] = [future.result() for future in futures]
     events: list[Event] = []
-    for each, seen, started in zip(services, service, tasks, strict=True):
-        events += of_service(seen.result().value, each.process)
+    for process, seen, started in zip(services, service, tasks, strict=True):
+        events += of_service(seen.result().value, process.process)
         events += of_tasks(started.result().value or ())
     events += scaled.result().value or ()
     events += of_jobs(runs.result().value or ())

@@ -292,13 +292,13 @@ class LogScreen:
         """Yield log lines; ``learn`` as `masked` takes it."""
         return map(self._line, lines if self.raw else masked(lines, learn))
 
-    def _line(self, each: LogEvent) -> Line:
-        text = each.text.rstrip()
+    def _line(self, event: LogEvent) -> Line:
+        text = event.text.rstrip()
         if self.as_json:
-            data = {"time": each.at.isoformat(), "task": each.task, "message": _read(text)}
+            data = {"time": event.at.isoformat(), "task": event.task, "message": _read(text)}
             return Line(json.dumps(data, ensure_ascii=False), whole=self.raw)
-        style = "red" if BAD.search(each.text) else ""
-        return Line(f"{dated_time(each.at)} {each.task[:8]} {text}", style, whole=self.raw)
+        style = "red" if BAD.search(event.text) else ""
+        return Line(f"{dated_time(event.at)} {event.task[:8]} {text}", style, whole=self.raw)
 
     def ended(self, task: Task) -> Line:
         """Return the line that describes a stopped task, before its log."""

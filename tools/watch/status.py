@@ -272,7 +272,7 @@ def as_dict(now: Snapshot) -> dict[str, Any]:
         "database": plain(now.database.value),
         "alarms": plain(now.alarms.value),
         "left": plain(stages.left(case)),
-        "problems": {name: each.as_text() for name, each in now.problems().items()},
+        "problems": {name: problem.as_text() for name, problem in now.problems().items()},
     }
 
 
@@ -298,7 +298,7 @@ def _redraw(look: Callable[[], Sequence[Line]], seconds: float) -> int:
     console = Console(highlight=False, markup=False)
     with Live(console=console, auto_refresh=False, screen=False) as live:
         while True:
-            screen = Rich("\n").join(Rich(each.text, style=each.style) for each in look())
+            screen = Rich("\n").join(Rich(line.text, style=line.style) for line in look())
             live.update(screen, refresh=True)
             time.sleep(seconds)
 

@@ -143,7 +143,7 @@ def test_doctor_names_the_cause_and_its_cure_in_the_words_of_aws(shop, run, call
     code, shown, _ = run("doctor", *NAMED, "--json")
     first = json.loads(shown)["findings"][0]
     assert (code, first["id"], first["fixes"][0]["commands"]) == (1, "scaled-to-zero", [cure])
-    assert [each for _, each in calls if CHANGING.match(each)] == []
+    assert [call for _, call in calls if CHANGING.match(call)] == []
 
 
 def reading(**how):
@@ -169,7 +169,7 @@ def test_nothing_is_rolled_back_unless_it_was_asked_for(shop, session, calls):
     end = End(verdict(), look(session, reader.expected))
     _, text = asyncio.run(gate._red(end, reader, Told()))
     assert "It was not rolled back: the gate was not asked to change anything." in text
-    assert [each for _, each in calls if CHANGING.match(each)] == []
+    assert [call for _, call in calls if CHANGING.match(call)] == []
 
 
 def test_a_hook_is_left_to_whoever_may_answer_it(shop, session, calls):
@@ -183,14 +183,14 @@ def test_a_hook_is_left_to_whoever_may_answer_it(shop, session, calls):
         "aws ecs continue-service-deployment --region eu-west-1 --service-deployment-arn "
         f"{hook.deployment} --hook-id pause --action CONTINUE"
     )
-    assert [each for _, each in calls if CHANGING.match(each)] == []
+    assert [call for _, call in calls if CHANGING.match(call)] == []
 
 
 KNOWN = {
-    (service, each)
+    (service, operation)
     for part in (LOOKS, DIAGNOSES, MASKS, ROLLS_BACK)
     for service in part
-    for each in part[service]
+    for operation in part[service]
 }
 OTHERS = {
     *("create_log_stream", "put_log_events"),  # verdicts, which the command does not keep
@@ -222,7 +222,7 @@ def test_policy_has_what_is_called(shop, run, session, calls):
 def test_policy_is_printed(run):
     code, shown, _ = run("policy", "doctor", "--roll-back")
     plain = json.loads(shown)
-    assert (code, [each["Sid"] for each in plain["Statement"]]) == (0, ["Look", "Mask"])
+    assert (code, [statement["Sid"] for statement in plain["Statement"]]) == (0, ["Look", "Mask"])
     assert plain == policy()
     code, shown, _ = run("policy", "wait", "--roll-back")
     back = json.loads(shown)["Statement"][2]

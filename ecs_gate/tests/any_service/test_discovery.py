@@ -42,7 +42,7 @@ def changed(**how):
 
 
 def unseen(found):
-    return [str(each.part) for each in found.unseen]
+    return [str(part.part) for part in found.unseen]
 
 
 def test_everything_is_found_from_two_names(shop, session):
@@ -63,7 +63,7 @@ def test_what_is_found_is_read(shop, session, calls):
     """Only Fargate's quota is unknown to an account in memory."""
     found = discover(WEB, session)
     now = gather(Inquiry(found.target, session, Owner(unseen=found.unseen, verdicts=False)))
-    assert {name: each.kind for name, each in now.problems().items()} == {"quota": "refused"}
+    assert {name: problem.kind for name, problem in now.problems().items()} == {"quota": "refused"}
     assert (now.wanted, now.balancer.value.arn, now.group.value.arn) == (
         *(shop.definition, shop.balancer),
         shop.group,
@@ -74,7 +74,7 @@ def test_what_is_found_is_read(shop, session, calls):
     assert [*now.secrets.value] == [shop.secret]
     [known] = now.definitions.value.values()
     assert (known.container, [each.name for each in known.sidecars]) == ("storefront", ["proxy"])
-    assert [each for _, each in calls if each.startswith(("create", "put", "update"))] == []
+    assert [call for _, call in calls if call.startswith(("create", "put", "update"))] == []
 
 
 PARTS = {
@@ -123,7 +123,7 @@ def test_the_certificate_tells_the_host_that_no_rule_names(shop, session):
         )
         found = discover(WEB, session)
         assert (found.target.page.path, unseen(found)) == ("", ["the page"])
-        assert [each.essential for each in found.unseen] == [False]
+        assert [part.essential for part in found.unseen] == [False]
     finally:
         host = [{"Field": "host-header", "HostHeaderConfig": {"Values": ["shop.example"]}}]
         elb.modify_rule(RuleArn=shop.rule, Conditions=host)
@@ -196,7 +196,7 @@ def test_what_is_not_looked_at_is_said_and_never_called_healthy(shop, session, c
 def test_another_database_of_the_service_is_not_looked_at(shop, session):
     cluster = "shop.cluster-abc.eu-west-1.rds.amazonaws.com"
     values = (*shop.databases, f"postgresql://{cluster}/x")
-    both = [{"name": f"V{number}", "value": each} for number, each in enumerate(values)]
+    both = [{"name": f"V{number}", "value": secret} for number, secret in enumerate(values)]
     found = discover(WEB, session, definition(shop, app={"environment": both}))
     assert found.target.names.database in ("ledger", "orders")
     [other, at_cluster] = unseen(found)
@@ -257,7 +257,7 @@ def test_a_service_without_a_load_balancer_is_judged_by_its_tasks(shop, session,
     assert (now.balancer, now.group, now.page) == (Part(), Part(), Part())
     assert page_before(found.target) is None
     assert [cause.id for cause in judge(now).causes] == []
-    assert not [each for _, each in calls if each in ("describe_target_groups", "describe_rules")]
+    assert not [call for _, call in calls if call in ("describe_target_groups", "describe_rules")]
 
 
 @pytest.mark.slow

@@ -40,7 +40,7 @@ def test_its_lock_has_what_it_declares_and_no_pulumi():
     assert names == PACKAGES
     locked = re.findall(r"^([\w-]+)==", LOCK.read_text(), re.M)
     assert names <= {*locked}
-    assert [each for each in locked if each.startswith(("pulumi", "grpc", "boto3"))] == []
+    assert [package for package in locked if package.startswith(("pulumi", "grpc", "boto3"))] == []
 
 
 @pytest.mark.slow

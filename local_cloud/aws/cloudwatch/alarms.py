@@ -49,7 +49,7 @@ class Condition:
     def state(self, points: Points, now: str) -> str:
         """Return the alarm's next state; ``now`` is its current one."""
         bad = [None if point is None else self._bad(point) for point in points]
-        known = [each for each in bad if each is not None]
+        known = [value for value in bad if value is not None]
         if len(known) >= self.periods:
             return ALARM if sum(known[-self.periods :]) >= self.needed else OK
         if not known:
@@ -91,7 +91,7 @@ HOUR, DAY = 3600, 86400
 
 def _periods(given: Params) -> list[int]:
     stats = [each["MetricStat"] for each in given.get("Metrics") or () if each.get("MetricStat")]
-    return [int(each["Period"]) for each in (given, *stats) if each.get("Period")]
+    return [int(metric["Period"]) for metric in (given, *stats) if metric.get("Period")]
 
 
 def _longer(given: Params, most: int, periods: range) -> bool:
@@ -170,7 +170,7 @@ def holds(rule: str, alarms: Mapping[str, Any]) -> bool:
 
     text = re.sub(r"\b[A-Z]+\b", lambda word: WORDS.get(word[0], word[0]), STATE.sub(state, rule))
     tree = ast.parse(text.strip(), mode="eval")
-    if not all(isinstance(each, BOOLEAN) for each in ast.walk(tree)):
+    if not all(isinstance(node, BOOLEAN) for node in ast.walk(tree)):
         raise ValueError(rule)
     return bool(eval(compile(tree, "alarm", "eval")))  # noqa: S307 - nothing but constants and operators
 
@@ -272,7 +272,7 @@ INVALID, ACROSS = "ValidationError", "(EvaluationPeriods * Period must be <= "
 REFUSALS: hooks.Refusals = {
     "cloudwatch PutMetricAlarm": (
         (INVALID, "Period {} must be 10, 20, 30 or a multiple of 60", lambda p: next(
-            (each for each in _periods(p) if each % MINUTE and each not in HIGH_RESOLUTION), None)),
+            (period for period in _periods(p) if period % MINUTE and period not in HIGH_RESOLUTION), None)),
         (INVALID, f"Metrics cannot be checked across more than a day {ACROSS}{DAY}).",
          lambda p: _longer(p, DAY, range(HOUR))),
         (INVALID, f"Metrics cannot be checked across more than a week {ACROSS}{7 * DAY}).",
@@ -286,7 +286,7 @@ REFUSALS: hooks.Refusals = {
             not p.get("ThresholdMetricId")
             and (kind := str(p.get("ComparisonOperator"))).endswith(("LowerThreshold", "UpperThreshold")) and kind)),
         (INVALID, "Exactly one element of the metrics list should return data.", lambda p: p.get("Metrics") and len(
-            [each for each in p["Metrics"] if str(each.get("ReturnData", True)).lower() == "true"]) != 1),
+            [query for query in p["Metrics"] if str(query.get("ReturnData", True)).lower() == "true"]) != 1),
         (INVALID, "Invalid metrics list, an expression has no metric: {}", lambda p: next((
             metric["Expression"] for metric in p.get("Metrics") or () if metric.get("Expression")
             and not any(e.get("MetricStat") for e in p["Metrics"])), None)),
@@ -295,8 +295,8 @@ REFUSALS: hooks.Refusals = {
     ),
     "cloudwatch PutMetricData": (
         ("InvalidParameterValue", "The parameters Values and Counts of {} must be of the same size.", lambda p: next((
-            each["MetricName"] for each in p["MetricData"]
-            if each.get("Counts") and len(each["Counts"]) != len(each["Values"])), None)),
+            datum["MetricName"] for datum in p["MetricData"]
+            if datum.get("Counts") and len(datum["Counts"]) != len(datum["Values"])), None)),
     ),
     "cloudwatch PutCompositeAlarm": ((INVALID, "AlarmRule is not valid: {}", _wrong_rule),),
 }

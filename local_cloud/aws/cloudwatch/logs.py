@@ -33,7 +33,7 @@ class _Filter:
     """moto's filter, with optional terms."""
 
     def __init__(self, pattern: str) -> None:
-        self._terms = [each.strip('"') for each in _optional(pattern or "")]
+        self._terms = [term.strip('"') for term in _optional(pattern or "")]
         self._moto = _MotoFilter(pattern)
 
     def matches(self, message: str) -> bool:

@@ -104,10 +104,10 @@ def _at(value: Value, time: int) -> float | None:
 @instead("cloudwatch", "PutMetricData")
 def put(params: Params) -> Params:
     """Store single values, values with counts, or sums."""
-    for each in params.get("MetricData", ()):
-        metric = _metric({**each, "Namespace": params["Namespace"]})
-        at: datetime = each.get("Timestamp") or STORE.now()
-        STORE.put(metric, at.timestamp(), _values(each))
+    for datum in params.get("MetricData", ()):
+        metric = _metric({**datum, "Namespace": params["Namespace"]})
+        at: datetime = datum.get("Timestamp") or STORE.now()
+        STORE.put(metric, at.timestamp(), _values(datum))
     return {}
 
 
@@ -198,12 +198,12 @@ def answers(queries: Iterable[Any], times: range) -> dict[str, Series]:
     ``times`` are the beginnings of the periods, which are multiples of the period.
     """
     found: dict[str, Series] = {}
-    stats = [each for each in queries if each.get("MetricStat")]
-    for each in stats:
-        stat = each["MetricStat"]
+    stats = [query for query in queries if query.get("MetricStat")]
+    for query in stats:
+        stat = query["MetricStat"]
         periods = _periods(times, int(stat["Period"]))
-        found[each["Id"]] = _series(_metric(stat["Metric"]), periods, stat["Stat"])
-    period = max((int(each["MetricStat"]["Period"]) for each in stats), default=60)
+        found[query["Id"]] = _series(_metric(stat["Metric"]), periods, stat["Stat"])
+    period = max((int(query["MetricStat"]["Period"]) for query in stats), default=60)
     for query in queries:
         if query.get("Expression"):
             try:

@@ -81,12 +81,12 @@ def endpoint_services(params: Params) -> Params:
             words = f"The filter '{wanted['Name']}' is invalid"
             raise Refused("InvalidParameterValue", words)
         found = [
-            each
-            for each in found
-            if (each["ServiceName"], each["ServiceType"][0]["ServiceType"])[
+            service
+            for service in found
+            if (service["ServiceName"], service["ServiceType"][0]["ServiceType"])[
                 wanted["Name"] == "service-type"
             ]
             in wanted["Values"]
         ]
-    found = [each for each in found if not names or each["ServiceName"] in names]
-    return {"ServiceNames": [each["ServiceName"] for each in found], "ServiceDetails": found}
+    found = [service for service in found if not names or service["ServiceName"] in names]
+    return {"ServiceNames": [service["ServiceName"] for service in found], "ServiceDetails": found}

@@ -64,7 +64,7 @@ def passes(
     """
     if source.subnet is not None and source.subnet == target.subnet:
         return True
-    there, here = (acls.get(each.subnet or "") for each in (target, source))
+    there, here = (acls.get(stop.subnet or "") for stop in (target, source))
     one = (port, port)
     return (
         (here is None or _all_allowed(here.egress, target.address, one))
@@ -113,7 +113,7 @@ def _entries(acl: Any, egress: bool) -> tuple[Entry, ...]:
         for each in acl.entries
         if each.cidr_block and (str(each.egress).lower() == "true") is egress
     ]
-    return tuple(sorted(found, key=lambda each: each.number))
+    return tuple(sorted(found, key=lambda entry: entry.number))
 
 
 TCP = "tcp"
@@ -202,8 +202,8 @@ def clients(network: Map, node: Endpoint, address: str) -> Iterator[Endpoint]:
         yield replace(INTERNET, address=IPv4Address(address))
         return
     yield INTERNET
-    for each in node.groups & network.groups.keys():
-        for rule in network.groups[each].ingress:
+    for group in node.groups & network.groups.keys():
+        for rule in network.groups[group].ingress:
             for named in rule.networks:
                 if not any(named.subnet_of(private) for private in PRIVATE):
                     yield replace(INTERNET, address=named.network_address)
@@ -243,7 +243,7 @@ def _any(network: Map, ids: Iterable[str], way: str, port: int, peer: Endpoint) 
     ids = tuple(ids)
     if not ids:
         return True
-    for group in (network.groups.get(each, Group()) for each in ids):
+    for group in (network.groups.get(group, Group()) for group in ids):
         rules = group.egress if way == "egress" else group.ingress
         if any(rule.covers(port, peer) for rule in rules):
             return True
@@ -267,4 +267,4 @@ def leads_to(network: Map, source: Endpoint, address: IPv4Address) -> bool:
 def _route(network: Map, source: Endpoint, address: IPv4Address) -> Route | None:
     routes = network.routes.get(source.subnet or "", ())
     leading = [route for route in routes if address in route.destination]
-    return max(leading, key=lambda each: each.destination.prefixlen, default=None)
+    return max(leading, key=lambda route: route.destination.prefixlen, default=None)

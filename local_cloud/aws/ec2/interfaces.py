@@ -24,7 +24,7 @@ def _new_nat_gateway(
 ) -> NatGateway:
     """Create a NAT gateway, which fails with an address that is associated: moto refuses it and keeps the interface."""
     asked = [address for address in ec2.addresses if address.allocation_id == allocation_id]
-    taken = any(each.association_id for each in asked)
+    taken = any(address.association_id for address in asked)
     free = "" if taken else allocation_id
     gateway = _create_nat_gateway(ec2, subnet_id, free, *args, **named)
     of_nat_gateway(gateway)
@@ -83,7 +83,7 @@ def of_endpoint(endpoint: Any) -> None:
     if not endpoint.security_group_ids:
         default = ec2.get_security_group_from_name("default", endpoint.vpc_id)
         endpoint.security_group_ids = [default.id]
-    groups = [ec2.get_security_group_from_id(each) for each in endpoint.security_group_ids]
+    groups = [ec2.get_security_group_from_id(group) for group in endpoint.security_group_ids]
     kept: dict[str, Any] = {}
     for name in endpoint.network_interface_ids or ():
         interface = ec2.enis.get(name)

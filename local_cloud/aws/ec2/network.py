@@ -30,7 +30,7 @@ def read_map() -> Map:
         }
         subnets = {str(each.id): each for zone in ec2.subnets.values() for each in zone.values()}
         routes = {key: _routes(ec2, subnet) for key, subnet in subnets.items()}
-        networks = {key: each.cidr for key, each in subnets.items()}
+        networks = {key: subnet.cidr for key, subnet in subnets.items()}
         return Map(groups, routes, networks, firewall.read(ec2), _without_dns(ec2, subnets))
 
 
@@ -39,7 +39,7 @@ def _without_dns(ec2: Any, subnets: Mapping[str, Any]) -> dict[str, IPv4Address]
 
     No query to it succeeds then (EC2 API reference, ModifyVpcAttribute).
     """
-    vpcs = {key: ec2.get_vpc(each.vpc_id) for key, each in subnets.items()}
+    vpcs = {key: ec2.get_vpc(subnet.vpc_id) for key, subnet in subnets.items()}
     return {
         key: IPv4Network(vpc.cidr_block).network_address + 2
         for key, vpc in vpcs.items()
@@ -91,7 +91,7 @@ def _nat(ec2: Any, route: Any) -> firewall.Stop | None:
 
 
 def _table(ec2: Any, subnet: Any) -> Any:
-    mine = [each for each in ec2.route_tables.values() if each.vpc_id == subnet.vpc_id]
+    mine = [table for table in ec2.route_tables.values() if table.vpc_id == subnet.vpc_id]
     for table in mine:
         if subnet.id in table._associations.values():
             return table
@@ -144,7 +144,7 @@ def attach(subnet_id: str, group_ids: Sequence[str], public: bool, words: str) -
 
 def free_address(ec2: Any, subnet: Any) -> IPv4Address:
     """Return the first free address after the last one used, so that an address is not reused at once."""
-    taken = {each.private_ip_address for each in ec2.enis.values()}
+    taken = {interface.private_ip_address for interface in ec2.enis.values()}
     taken |= {
         str(each) for zone in ec2.subnets.values() for s in zone.values() for each in s._subnet_ips
     }
@@ -241,12 +241,12 @@ def _private_places(source: Endpoint, service: str) -> list[Endpoint]:
         ec2 = hooks.backend("ec2")
         vpc = ec2.get_subnet(source.subnet).vpc_id if source.subnet else ""
         return [
-            endpoint_of(ec2.enis[each])
+            endpoint_of(ec2.enis[interface])
             for door in ec2.vpc_end_points.values()
             if door.vpc_id == vpc
             and str(door.service_name).endswith(f".{service}")
             and str(door.private_dns_enabled).lower() == "true"
             and str(door.state).lower() == "available"
             and str(ec2.get_vpc(vpc).enable_dns_hostnames).lower() == "true"
-            for each in door.network_interface_ids
+            for interface in door.network_interface_ids
         ]

@@ -65,7 +65,7 @@ def customer_gateway_keeps_its_device(params: Params) -> None:
 
 @after("ec2", "CreateDhcpOptions")
 def dhcp_options_keep_their_tags(params: Params) -> None:
-    tags = [tag for each in params.get("TagSpecifications") or () for tag in each["Tags"]]
+    tags = [tag for spec in params.get("TagSpecifications") or () for tag in spec["Tags"]]
     _newest("dhcp_options_sets").add_tags({tag["Key"]: tag["Value"] for tag in tags})
 
 
@@ -87,7 +87,7 @@ def internet_gateway(vpc_id: str) -> bool:
 
 def _associated(given: Params) -> bool:
     tables, subnet = backend("ec2").route_tables, given["SubnetId"]
-    others = (each for name, each in tables.items() if name != given["RouteTableId"])
+    others = (table for name, table in tables.items() if name != given["RouteTableId"])
     return any(subnet in other._associations.values() for other in others)
 
 
@@ -95,7 +95,7 @@ def _subnet_in_use(subnet: str) -> bool:
     ec2, balancers = backend("ec2"), backend("elbv2").load_balancers.values()
     gateways = [each.subnet_id for each in ec2.nat_gateways.values() if each.state != "deleted"]
     nodes = [each.id for balancer in balancers for each in balancer.subnets]
-    return subnet in (*gateways, *nodes, *(each.subnet.id for each in ec2.enis.values()))
+    return subnet in (*gateways, *nodes, *(interface.subnet.id for interface in ec2.enis.values()))
 
 
 def _vpc_in_use(vpc: str) -> bool:
@@ -220,7 +220,7 @@ def _weight(peer: str) -> int:
     if (known := backend("ec2").managed_prefix_lists.get(peer)) is None:
         return 1
     weights = PREFIX_LIST_WEIGHTS.items()
-    ends = (each for end, each in weights if known.prefix_list_name.endswith(f".{end}"))
+    ends = (weight for end, weight in weights if known.prefix_list_name.endswith(f".{end}"))
     return int(known.max_entries or next(ends, 1))
 
 
@@ -231,9 +231,9 @@ def _peers(asked: Params) -> Iterator[str]:
         ("Ipv6Ranges", "CidrIpv6"),
         ("PrefixListIds", "PrefixListId"),
     ):
-        for each in asked.get(members) or ():
-            if each.get(name):
-                yield str(each[name])
+        for peer in asked.get(members) or ():
+            if peer.get(name):
+                yield str(peer[name])
 
 
 PEERS = {
@@ -282,29 +282,29 @@ def groups_for_vpc(params: Params) -> Params:
     ec2.get_vpc(vpc)  # raises InvalidVpcID.NotFound
     found = [
         {
-            "GroupId": each.id,
-            "GroupName": each.name,
-            "Description": each.description,
+            "GroupId": group.id,
+            "GroupName": group.name,
+            "Description": group.description,
             "OwnerId": ACCOUNT,
             "PrimaryVpcId": vpc,
-            "Tags": each.get_tags(),
+            "Tags": group.get_tags(),
         }
-        for each in ec2.groups[vpc].values()
+        for group in ec2.groups[vpc].values()
     ]
     for wanted in params.get("Filters") or []:
         if wanted["Name"] not in FILTERS:
             words = f"The filter '{wanted['Name']}' is invalid"
             raise Refused("InvalidParameterValue", words)
-        found = [each for each in found if each[FILTERS[wanted["Name"]]] in wanted["Values"]]
+        found = [group for group in found if group[FILTERS[wanted["Name"]]] in wanted["Values"]]
     return {"SecurityGroupForVpcs": found}
 
 
 def _changes(params: Params) -> Iterator[tuple[Any, Params]]:
     group = backend("ec2").get_security_group_from_id(params["GroupId"])
-    for each in params["SecurityGroupRules"]:
-        rule = group.get_rule(each["SecurityGroupRuleId"]) if group else None
+    for change in params["SecurityGroupRules"]:
+        rule = group.get_rule(change["SecurityGroupRuleId"]) if group else None
         if rule is not None:
-            yield rule, each["SecurityGroupRule"]
+            yield rule, change["SecurityGroupRule"]
 
 
 def _kind(rule: Any) -> str:
@@ -318,9 +318,9 @@ def _kind(rule: Any) -> str:
 def _too_many(given: Params) -> tuple[int, int] | None:
     """Return the most entries that a prefix list may have, and those that it would have."""
     known = backend("ec2").managed_prefix_lists.get(given.get("PrefixListId"))
-    held = {each["Cidr"] for each in known.entries.get(known.version, ())} if known else set()
+    held = {entry["Cidr"] for entry in known.entries.get(known.version, ())} if known else set()
     removed = {entry["Cidr"] for entry in given.get("RemoveEntries") or ()}
-    added = [each["Cidr"] for name in ("Entries", "AddEntries") for each in given.get(name) or ()]
+    added = [entry["Cidr"] for name in ("Entries", "AddEntries") for entry in given.get(name) or ()]
     count = len(held - removed | {*added}) if known else len(added)
     most = int((known.max_entries if known else given["MaxEntries"]) or count)
     return (most, count) if count > most else None
@@ -335,7 +335,7 @@ def _other_version(given: Params) -> bool:
 def elsewhere(names: Iterable[str]) -> str | None:
     """Return the first of these subnets and security groups that does not exist or has another VPC than the first."""
     ec2 = backend("ec2")
-    places = {each.id: each.vpc_id for zone in ec2.subnets.values() for each in zone.values()}
+    places = {subnet.id: subnet.vpc_id for zone in ec2.subnets.values() for subnet in zone.values()}
     places |= {name: vpc for vpc, groups in ec2.groups.items() for name in groups}
     vpcs = [(name, places.get(name)) for name in names]
     return next((name for name, vpc in vpcs if vpc is None or vpc != vpcs[0][1]), None)
@@ -343,10 +343,10 @@ def elsewhere(names: Iterable[str]) -> str | None:
 
 def _ports(given: Params) -> Any:
     """Return a range of ports that is none."""
-    changes = (each["SecurityGroupRule"] for each in given.get("SecurityGroupRules") or ())
-    for each in (*(given.get("IpPermissions") or ()), *changes):
-        low, high = (int(each.get(name) or 0) for name in ("FromPort", "ToPort"))
-        tcp = str(each.get("IpProtocol")) in ("tcp", "udp", "6", "17")
+    changes = (change["SecurityGroupRule"] for change in given.get("SecurityGroupRules") or ())
+    for rule in (*(given.get("IpPermissions") or ()), *changes):
+        low, high = (int(rule.get(name) or 0) for name in ("FromPort", "ToPort"))
+        tcp = str(rule.get("IpProtocol")) in ("tcp", "udp", "6", "17")
         if tcp and not 0 <= low <= high <= 65535:
             return f"{low}-{high}"
     return None
@@ -356,7 +356,7 @@ def _unknown_group(given: Params) -> Any:
     asked = list(given.get("SecurityGroupIds") or given.get("SecurityGroupId") or ())
     for interface in given.get("NetworkInterfaces") or ():
         asked += interface.get("Groups") or interface.get("SecurityGroupId") or []
-    return next((each for each in asked if elsewhere([each])), None)
+    return next((subnet for subnet in asked if elsewhere([subnet])), None)
 
 
 def _groups() -> list[Any]:
@@ -366,9 +366,9 @@ def _groups() -> list[Any]:
 def _address_in_use(given: Params) -> Any:
     """Return the address that a NAT gateway has."""
     ec2, asked = backend("ec2"), given.get("AllocationId")
-    held = {each._eni.id for each in ec2.nat_gateways.values() if each.state != "deleted"}
+    held = {gateway._eni.id for gateway in ec2.nat_gateways.values() if gateway.state != "deleted"}
     taken = (e for e in ec2.addresses if e.allocation_id == asked and e.eni)
-    return next((each.public_ip for each in taken if each.eni.id in held), None)
+    return next((address.public_ip for address in taken if address.eni.id in held), None)
 
 
 def _same_route(given: Params) -> str | None:
@@ -387,8 +387,8 @@ VALUE, KEYS = "InvalidParameterValue", ("RouteTableId", "DestinationPrefixListId
 REFUSALS: Refusals = {
     "ec2 AuthorizeSecurityGroupIngress AuthorizeSecurityGroupEgress": (
         (VALUE, "Invalid value 'Must specify both from and to ports with TCP/UDP.' for portRange.", lambda p: any(
-            each.get("IpProtocol") in ("tcp", "udp", "6", "17") and each.get("FromPort") is None
-            for each in p.get("IpPermissions") or ())),
+            permission.get("IpProtocol") in ("tcp", "udp", "6", "17") and permission.get("FromPort") is None
+            for permission in p.get("IpPermissions") or ())),
         (VALUE, "Invalid value for portRange: {}", _ports),
         (VALUE, "ICMP code ({}) out of range", lambda p: next((
             each["FromPort"] for each in p.get("IpPermissions") or ()
@@ -442,8 +442,8 @@ REFUSALS: Refusals = {
     "ec2 DeleteRoute": (
         (VALUE, "cannot remove local route {} in route table", lambda p: (
             (name := p.get("DestinationCidrBlock")) in [
-                each.destination_cidr_block for each in backend("ec2").route_tables[p["RouteTableId"]].routes
-                if each.local] and name)),
+                route.destination_cidr_block for route in backend("ec2").route_tables[p["RouteTableId"]].routes
+                if route.local] and name)),
     ),
     "ec2 DeleteNatGateway": (
         ("NatGatewayNotFound", "The Nat Gateway {} was not found",
@@ -464,7 +464,7 @@ REFUSALS: Refusals = {
     # The code for "gone already" of hashicorp/terraform-provider-aws, internal/service/ec2/errors.go.
     "ec2 RevokeSecurityGroupIngress RevokeSecurityGroupEgress": (
         ("InvalidSecurityGroupRuleId.NotFound", "The security group rule ID '{}' does not exist", lambda p: next(
-            (each for each in p.get("SecurityGroupRuleIds") or () if each not in [rule.id for rule in _rules(
+            (rule_id for rule_id in p.get("SecurityGroupRuleIds") or () if rule_id not in [rule.id for rule in _rules(
                 backend("ec2").get_security_group_from_id(p.get("GroupId")))]), None)),
     ),
     "ec2 ModifyManagedPrefixList": (  # hashicorp/terraform-provider-aws issue 43528
@@ -482,7 +482,7 @@ REFUSALS: Refusals = {
         ("DependencyViolation", "resource {} has a dependent object",
          lambda p: _group_in_use(p["GroupId"]) and p["GroupId"]),
         ("CannotDelete", 'the specified group: "{}" name: "default" cannot be deleted by a user',
-         lambda p: p.get("GroupId") in {each.id for each in _groups() if each.name == "default"} and p["GroupId"]),
+         lambda p: p.get("GroupId") in {group.id for group in _groups() if group.name == "default"} and p["GroupId"]),
     ),
     "ec2 AssociateRouteTable": (  # hashicorp/terraform-provider-aws issue 38960
         ("Resource.AlreadyAssociated", "the specified association for route table {} conflicts with an existing "
@@ -501,8 +501,8 @@ REFUSALS: Refusals = {
     ),
     "ec2 AssociateVpcCidrBlock": (
         ("CidrConflict", "The CIDR '{}' conflicts with another CIDR of the VPC", lambda p: p.get("CidrBlock") and any(
-            ip_network(p["CidrBlock"]).overlaps(ip_network(each["cidr_block"]))
-            for each in backend("ec2").vpcs[p["VpcId"]].get_cidr_block_association_set()) and p["CidrBlock"]),
+            ip_network(p["CidrBlock"]).overlaps(ip_network(association["cidr_block"]))
+            for association in backend("ec2").vpcs[p["VpcId"]].get_cidr_block_association_set()) and p["CidrBlock"]),
     ),
     "ec2 CreateNetworkAclEntry ReplaceNetworkAclEntry": (
         ("MissingParameter", "The request must contain the parameter portRange for the protocol {}",
@@ -511,8 +511,8 @@ REFUSALS: Refusals = {
     "ec2 ReplaceNetworkAclEntry": (
         ("InvalidNetworkAclEntry.NotFound", "The entry {} of the network acl does not exist", lambda p: (
             (int(p["RuleNumber"]), str(p["Egress"]).lower()) not in [
-                (int(each.rule_number), str(each.egress).lower())
-                for each in backend("ec2").network_acls[p["NetworkAclId"]].network_acl_entries] and p["RuleNumber"])),
+                (int(entry.rule_number), str(entry.egress).lower())
+                for entry in backend("ec2").network_acls[p["NetworkAclId"]].network_acl_entries] and p["RuleNumber"])),
     ),
     "ec2 ModifySubnetAttribute": (
         (VALUE, "The subnet {0[SubnetId]} has no IPv6 CIDR block.", lambda p: (

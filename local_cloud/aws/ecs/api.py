@@ -84,7 +84,7 @@ def describe_deployment(managed: Managed, deployment: Deployment, at: At) -> dic
         "pendingTaskCount": len(tasks) - running,
     }
     row["sourceServiceRevisions"] = [
-        {"arn": revision_arn(record, each)} for each in (deployment.source,) if each
+        {"arn": revision_arn(record, source)} for source in (deployment.source,) if source
     ]
     row["deploymentCircuitBreaker"] = _breaker(service, deployment)
     row |= _traffic(service, record, deployment, row["targetServiceRevision"])
@@ -247,7 +247,7 @@ class EcsApi:
 
     def _list_services(self, params: hooks.Params) -> hooks.Params:
         """List the services that are not deleted: a draining one is not listed (API reference, DeleteService)."""
-        chosen = (params.get(each) for each in ("schedulingStrategy", "launchType"))
+        chosen = (params.get(name) for name in ("schedulingStrategy", "launchType"))
         arns = hooks.backend("ecs").list_services(params.get("cluster", "default"), *chosen)
         known = self._scheduler.services
         return {"serviceArns": [arn for arn in arns if known[arn].service.status == "ACTIVE"]}
@@ -276,7 +276,7 @@ class EcsApi:
         record, definition = records.asked_by_run_task(params)
         count, who = int(params.get("count") or 1), str(params.get("startedBy") or "")
         made = self._scheduler.run(record, definition, count, who)
-        return {"tasks": [_written(each, False) for each in made], "failures": []}
+        return {"tasks": [_written(task, False) for task in made], "failures": []}
 
     def _stop_task(self, params: hooks.Params) -> hooks.Params:
         task = str(params["task"]).rsplit("/", 1)[-1]
@@ -300,8 +300,8 @@ class EcsApi:
 
     def _history(self) -> Iterator[tuple[Managed, Deployment]]:
         for managed in self._scheduler.services.values():
-            for each in managed.service.history:
-                yield managed, each
+            for deployment in managed.service.history:
+                yield managed, deployment
 
     def _stop_deployment(self, params: hooks.Params) -> hooks.Params:
         """Request a rollback. The API has ABORT, too, but its reference calls only ROLLBACK valid.
@@ -333,9 +333,9 @@ class EcsApi:
         return {"serviceDeploymentArn": arn}
 
     def _deployment(self, arn: str) -> tuple[Managed, Deployment]:
-        for managed, each in self._history():
-            if deployment_arn(managed.record, each) == arn:
-                return managed, each
+        for managed, deployment in self._history():
+            if deployment_arn(managed.record, deployment) == arn:
+                return managed, deployment
         raise hooks.Refused(
             "ServiceDeploymentNotFoundException", "The service deployment was not found."
         )
@@ -351,7 +351,7 @@ class EcsApi:
         params: hooks.Params,
     ) -> hooks.Params:
         """Describe those deployments or revisions whose ARNs the call names."""
-        known = {arn_of(each[0].record, each[1]): each for each in self._history()}
+        known = {arn_of(pair[0].record, pair[1]): pair for pair in self._history()}
         asked, at = params[f"{noun}Arns"], self._scheduler.at
         return {
             f"{noun}s": [describe(*known[arn], at) for arn in asked if arn in known],

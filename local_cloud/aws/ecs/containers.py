@@ -210,7 +210,7 @@ def _account(plan: Plan, program: Path) -> Account | None:
     needed = [plan.cwd, program]
     if plan.image.python:
         needed += [plan.image.python, *plan.image.python.glob("python3")]
-    return unprivileged_account() if all(readable_by_all(each) for each in needed) else None
+    return unprivileged_account() if all(readable_by_all(path) for path in needed) else None
 
 
 def _group(group: int) -> list[int]:
@@ -249,7 +249,7 @@ class DockerContainer:
         argv = ["docker", "run", "--no-healthcheck", "--name", name, "--network", "host", *limits]
         argv += [part for key in plan.environment for part in ("--env", key)]
         # Without it the engine would put the image's ENTRYPOINT before the plan's.
-        entry_point = [f"--entrypoint={each}" for each in plan.argv[:1]]
+        entry_point = [f"--entrypoint={program}" for program in plan.argv[:1]]
         guardian.watch(CONTAINER, name)
         self._process = subprocess.Popen(
             [*argv, *entry_point, plan.image.reference, *plan.argv[1:]],

@@ -65,10 +65,10 @@ def fits_fargate(given: Params) -> bool:
 
 def _dependencies(given: Params) -> Iterator[tuple[str, Params | None]]:
     """Yield the condition and the container of each dependency; None for a container that is not there."""
-    known = {each["name"]: each for each in _containers(given)}
+    known = {container["name"]: container for container in _containers(given)}
     for container in _containers(given):
-        for each in container.get("dependsOn") or ():
-            yield each["condition"], known.get(each["containerName"])
+        for dependency in container.get("dependsOn") or ():
+            yield dependency["condition"], known.get(dependency["containerName"])
 
 
 def _logs_to(container: Params) -> str:
@@ -174,7 +174,7 @@ REFUSALS: Refusals = {
         (CLIENT, "At least one container must be marked as essential.",
          lambda p: not any(c.get("essential", True) for c in _containers(p))),
         (CLIENT, "A container depends on one that is not part of the task definition.",
-         lambda p: any(each is None for _, each in _dependencies(p))),
+         lambda p: any(container is None for _, container in _dependencies(p))),
         (CLIENT, "A container that others wait for as HEALTHY must have a health check.",
          lambda p: any(how == "HEALTHY" and not (c or {}).get("healthCheck") for how, c in _dependencies(p))),
         (CLIENT, "A dependency container with SUCCESS or COMPLETE condition cannot be an essential container",
@@ -214,23 +214,23 @@ REFUSALS: Refusals = {
          _any(lambda _, c: c.get("healthCheck") and c["healthCheck"]["command"][:1] not in (["CMD"], ["CMD-SHELL"]))),
         (CLIENT, "Invalid 'containerDefinitions' size: at least one container is needed", lambda p: not _containers(p)),
         (CLIENT, "An environment variable of the container {} has no name.", _any(lambda _, c: any(
-            not each.get("name") for each in c.get("environment") or ()))),
+            not variable.get("name") for variable in c.get("environment") or ()))),
         (CLIENT, "The container {} needs an image.", _any(lambda _, c: not c.get("image"))),
         (CLIENT, "Duplicate port mapping {}.", lambda p: twice(
             (e.get("containerPort"), e.get("protocol") or "tcp") for c in _containers(p)
             for e in c.get("portMappings") or ())),
-        (CLIENT, "Duplicate volume {}.", lambda p: twice(each.get("name") for each in p.get("volumes") or ())),
+        (CLIENT, "Duplicate volume {}.", lambda p: twice(volume.get("name") for volume in p.get("volumes") or ())),
         (CLIENT, "The secret name must be unique and not shared with any new or existing environment variables set on "
          "the container {}.", _any(lambda _, c: twice(
              [e["name"] for e in c.get("secrets") or ()] + [*{e["name"] for e in c.get("environment") or ()}]))),
         (CLIENT, "The dependencies of the containers form a cycle.", _cycle),
         # ECS developer guide, "Fargate task definition differences"; its log drivers and ulimits, too.
         (CLIENT, "Fargate does not support a parameter of the container {}.", _any(
-            lambda p, c: _fargate(p) and any(c.get(each) for each in NOT_ON_FARGATE))),
+            lambda p, c: _fargate(p) and any(c.get(parameter) for parameter in NOT_ON_FARGATE))),
         (CLIENT, "Fargate does not support this log driver: {}.", _any(lambda p, c: (
             _fargate(p) and _logs_to(c) not in ("None", "awslogs", "awsfirelens", "splunk")))),
         (CLIENT, "Fargate only supports the ulimit nofile, not another one of the container {}.", _any(
-            lambda p, c: _fargate(p) and any(each["name"] != "nofile" for each in c.get("ulimits") or ()))),
+            lambda p, c: _fargate(p) and any(ulimit["name"] != "nofile" for ulimit in c.get("ulimits") or ()))),
         (CLIENT, "Fargate only supports adding the capability SYS_PTRACE to the container {}.", _any(
             lambda p, c: _fargate(p) and {*((_linux(c).get("capabilities") or {}).get("add") or ())} - {"SYS_PTRACE"})),
         (CLIENT, "Fargate does not support linuxParameters of the container {}.", _any(lambda p, c: (

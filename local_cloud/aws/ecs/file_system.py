@@ -106,30 +106,26 @@ def _copy_of_image(root: Path, copy: Path) -> Iterator[Bind]:
     copy.mkdir(parents=True)
     copy.chmod(0o755)
     yield Bind(copy, Path("/"), writable=True)
-    for each in root.iterdir():
-        if each.name in SHARED and each.is_dir():
-            yield Bind(each, Path("/", each.name), writable=False)
+    for path in root.iterdir():
+        if path.name in SHARED and path.is_dir():
+            yield Bind(path, Path("/", path.name), writable=False)
         else:
-            _copy(each, copy)
+            _copy(path, copy)
     linked = (root / MACHINE / "usr").is_dir()  # else this machine's /usr hides the image's
-    for number, each in enumerate(_apps(root / "usr") if linked else ()):
+    for number, app in enumerate(_apps(root / "usr") if linked else ()):
         own = copy.with_name(f"{copy.name}-{number}")
         own.mkdir()
-        _copy(each, own)
-        yield Bind(own / each.name, Path("/", each.relative_to(root)), writable=True)
+        _copy(app, own)
+        yield Bind(own / app.name, Path("/", app.relative_to(root)), writable=True)
 
 
 def _apps(usr: Path) -> Iterator[Path]:
     """Yield the folders of an image's /usr that this machine has none of, and src, for /usr/src/app."""
     for folder in (usr, usr / "local"):
-        for each in folder.iterdir() if folder.is_dir() else ():
-            ours = Path("/usr", each.relative_to(usr))
-            if (
-                each.is_dir()
-                and not each.is_symlink()
-                and (each.name == "src" or not ours.exists())
-            ):
-                yield each
+        for app in folder.iterdir() if folder.is_dir() else ():
+            ours = Path("/usr", app.relative_to(usr))
+            if app.is_dir() and not app.is_symlink() and (app.name == "src" or not ours.exists()):
+                yield app
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -44,12 +44,12 @@ class Tasks:
         self, managed: Managed, minute: int, every: Mapping[int, processes.Process]
     ) -> Iterator[Datum]:
         cpu, memory = Values(), Values()
-        for task in [each for each in managed.service.tasks if each.status == "RUNNING"]:
+        for task in [task for task in managed.service.tasks if task.status == "RUNNING"]:
             placement, roots = managed.placements.get(task.id), self._roots(task.id)
             shares = [self._meter.cores(every, root) for root in roots]
             if placement is None or not shares or None in shares:
                 continue
-            pids = {each.pid for root in roots for each in processes.family(every, root)}
+            pids = {process.pid for root in roots for process in processes.family(every, root)}
             cores = sum(share for share in shares if share is not None)
             cpu.add(100 * cores / (int(placement.definition.cpu) / UNITS_OF_A_CPU))
             memory.add(
@@ -165,7 +165,7 @@ def _task_events(shown: TaskRecord) -> Iterator[dict[str, Any]]:
 
 def _camel(name: str) -> str:
     first, *rest = name.split("_")
-    return first + "".join(each.capitalize() for each in rest)
+    return first + "".join(word.capitalize() for word in rest)
 
 
 def _matching(*events: dict[str, Any]) -> list[str]:

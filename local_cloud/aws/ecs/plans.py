@@ -126,9 +126,9 @@ def _volumes(definition: Mapping[str, Any]) -> tuple[Volume, ...]:
 
 def _make_volume_folders(image: LocalImage, mounted: tuple[Volume, ...]) -> None:
     """Make each volume's folder in an image, as a container runtime does."""
-    for each in mounted:
+    for mount in mounted:
         if image.root is not None:
-            within(image.root, each.path).mkdir(parents=True, exist_ok=True)
+            within(image.root, mount.path).mkdir(parents=True, exist_ok=True)
 
 
 def _command(definition: Mapping[str, Any], image: LocalImage) -> Sequence[str]:
@@ -138,8 +138,8 @@ def _command(definition: Mapping[str, Any], image: LocalImage) -> Sequence[str]:
     the task definition replaces the image's ENTRYPOINT and its CMD (API reference, ContainerDefinition,
     which refers to Docker: moby's daemon/commit.go, merge).
     """
-    entry_point = [str(each) for each in definition.get("entryPoint") or ()]
-    command = [str(each) for each in definition.get("command") or ()]
+    entry_point = [str(word) for word in definition.get("entryPoint") or ()]
+    command = [str(word) for word in definition.get("command") or ()]
     if entry_point:
         return [*entry_point, *command]
     return [*image.entry_point, *(command or image.command)]
@@ -208,7 +208,7 @@ def _trusts_rds(file: Path) -> bool:
         context.load_verify_locations(file)
     except OSError:  # ssl.SSLError is one.
         return False
-    subjects = [dict(part[0] for part in each["subject"]) for each in context.get_ca_certs()]  # type: ignore[misc]
+    subjects = [dict(part[0] for part in cert["subject"]) for cert in context.get_ca_certs()]  # type: ignore[misc]
     names = {subject.get("commonName") for subject in subjects}
     begin = f"Amazon RDS {hooks.registry.region} Root CA"
     return {f"{begin} {ROOTS[kind]}" for kind in kinds or {DEFAULT}} <= names
@@ -286,7 +286,7 @@ def _platform(
         supplied |= {"HOME": str(folder), "TMPDIR": str(folder), "PGHOSTADDR": placement.platform}
     if getattr(placement.definition, "task_role_arn", None):
         supplied["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = f"{base}/credentials/{placement.task}"
-    declared = [each["name"] for each in definition["environment"]]
+    declared = [variable["name"] for variable in definition["environment"]]
     if placement.namespace is None and "BIND_HOST" not in declared:
         supplied["BIND_HOST"] = placement.address
     return supplied

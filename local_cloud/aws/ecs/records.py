@@ -61,8 +61,8 @@ def _overridden(definition: Any, overrides: Mapping[str, Any]) -> Iterator[dict[
     for container in definition.container_definitions:
         mine = given.get(container["name"], {})
         variables = {
-            each["name"]: each
-            for each in [*container["environment"], *(mine.get("environment") or ())]
+            variable["name"]: variable
+            for variable in [*container["environment"], *(mine.get("environment") or ())]
         }
         changes = {"environment": list(variables.values()), "portMappings": []}
         changes |= {"command": mine["command"]} if mine.get("command") else {}
@@ -225,7 +225,7 @@ def publish_task(task: Task, placement: Placement | None, shown: TaskRecord, at:
     known = placement.containers or [
         ContainerState.declared(each) for each in placement.definition.container_definitions
     ]
-    shown.containers = [_container(each, placement, shown, gone) for each in known]
+    shown.containers = [_container(container, placement, shown, gone) for container in known]
 
 
 def _container(
@@ -263,7 +263,7 @@ def _tags(record: Any, definition: Any) -> list[dict[str, str]]:
     """Return a task's tags: those that are propagated, and RunTask's own, which win (API reference, RunTask)."""
     source = {"SERVICE": record.tags, "TASK_DEFINITION": definition.tags}
     found = [*source.get(record.propagate_tags, []), *(() if record.name else record.tags)]
-    return list({each["key"]: dict(each) for each in found}.values())
+    return list({tag["key"]: dict(tag) for tag in found}.values())
 
 
 DEPLOYMENT = {
@@ -376,10 +376,10 @@ def _breaker(declared: Mapping[str, Any]) -> Breaker:
 def revision_of(service: Any, definition: Any) -> Revision:
     """Return the revision with this task definition and the service's current settings."""
     checks = any(
-        each.get("healthCheck")
-        and each.get("essential", True)
-        and each["healthCheck"].get("command", ["NONE"])[0] != "NONE"
-        for each in definition.container_definitions
+        container.get("healthCheck")
+        and container.get("essential", True)
+        and container["healthCheck"].get("command", ["NONE"])[0] != "NONE"
+        for container in definition.container_definitions
     )
     return Revision(
         task_definition=str(definition.arn),

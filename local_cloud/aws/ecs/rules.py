@@ -46,7 +46,7 @@ def newest_active(self: EC2ContainerServiceBackend, task_definition_str: str) ->
     named = task_definition_str
     if ":" not in named:
         revisions = self.task_definitions.get(named, {})
-        active = [number for number, each in revisions.items() if each.status == "ACTIVE"]
+        active = [number for number, revision in revisions.items() if revision.status == "ACTIVE"]
         if not active:
             raise TaskDefinitionNotFoundException()
         named = f"{named}:{max(active)}"
@@ -89,23 +89,23 @@ def _groups(given: Params) -> dict[str, Any]:
     """Return the records of a service's target groups by their ARNs; None for one that does not exist."""
     known = backend("elbv2").target_groups
     named = [balancer.get("targetGroupArn") for balancer in given.get("loadBalancers") or ()]
-    return {each: known.get(each) for each in named if each}
+    return {arn: known.get(arn) for arn in named if arn}
 
 
 def _unattached(given: Params) -> Any:
     found = _groups(given).items()
-    return next((arn for arn, each in found if each and not each.load_balancer_arns), None)
+    return next((arn for arn, group in found if group and not group.load_balancer_arns), None)
 
 
 def _unknown_group(given: Params) -> Any:
-    return next((arn for arn, each in _groups(given).items() if each is None), None)
+    return next((arn for arn, group in _groups(given).items() if group is None), None)
 
 
 def _unknown_provider(given: Params) -> Any:
     name = str(given.get("cluster", "default")).rpartition("/")[2]
     known = backend("ecs").clusters[name].capacity_providers or []
     named = (each["capacityProvider"] for each in given.get("capacityProviderStrategy") or ())
-    return next((each for each in named if each not in known), None)
+    return next((provider for provider in named if provider not in known), None)
 
 
 def _cannot_move(given: Params) -> bool:
@@ -146,13 +146,13 @@ def _unmapped(given: Params) -> Any:
     }
     balancers = given.get("loadBalancers") or ()
     asked = [(each.get("containerName"), each.get("containerPort")) for each in balancers]
-    return next((each for each in asked if each not in mapped), None)
+    return next((pair for pair in asked if pair not in mapped), None)
 
 
 def _unknown_override(given: Params) -> Any:
     known = [definition["name"] for definition in _definition(given).container_definitions]
     asked = (given.get("overrides") or {}).get("containerOverrides") or ()
-    return next((each["name"] for each in asked if each["name"] not in known), None)
+    return next((override["name"] for override in asked if override["name"] not in known), None)
 
 
 def _services_in(cluster: str) -> bool:
@@ -169,7 +169,7 @@ REFUSALS: Refusals = {
         (INVALID, "Error retrieving subnet or security group information for [{}] in the VPC of the first subnet.",
          lambda p: elsewhere([*(place := _network(p)).get("subnets", ()), *place.get("securityGroups", ())])),
         (INVALID, "A capacity provider strategy can only have one provider with a base other than 0.", lambda p: (
-            sum(bool(each.get("base")) for each in p.get("capacityProviderStrategy") or ()) > 1)),
+            sum(bool(provider.get("base")) for provider in p.get("capacityProviderStrategy") or ()) > 1)),
         (INVALID, "Placement strategies and constraints are not supported with FARGATE launch type.", lambda p: (
             p.get("placementStrategy") or p.get("placementConstraints"))),
         (INVALID, "Specifying both a launch type and capacity provider strategy is not supported. "
@@ -207,8 +207,8 @@ REFUSALS: Refusals = {
     ),
     "ecs PutClusterCapacityProviders": (
         (INVALID, "The default strategy must have capacity providers of the cluster, unlike {}.", lambda p: next(
-            (name for each in p["defaultCapacityProviderStrategy"]
-             if (name := each["capacityProvider"]) not in p["capacityProviders"]), None)),
+            (name for provider in p["defaultCapacityProviderStrategy"]
+             if (name := provider["capacityProvider"]) not in p["capacityProviders"]), None)),
     ),
     "ecs CreateService RunTask": (
         (INVALID, "Network Configuration must be provided when networkMode 'awsvpc' is specified.",
@@ -232,7 +232,7 @@ REFUSALS: Refusals = {
     "ecs DescribeTasks": ((INVALID, "Tasks cannot be empty.", lambda p: not p["tasks"]),),
     "ecs CreateCluster PutClusterCapacityProviders": (
         (CLIENT, "The specified capacity provider {} was not found.", lambda p: next(
-            (each for each in p.get("capacityProviders") or () if each not in FARGATE), None)),
+            (provider for provider in p.get("capacityProviders") or () if provider not in FARGATE), None)),
     ),
     "ecs DeleteCluster": (
         ("ClusterContainsServicesException", "The Cluster cannot be deleted while Services are active.",

@@ -30,7 +30,7 @@ SHORTEST_PAUSE = 1.0
 
 def command_of(check: Mapping[str, Any]) -> list[str] | None:
     """Return the program of a check: CMD runs it directly, CMD-SHELL in a shell, NONE disables it."""
-    kind, *rest = [str(each) for each in check["command"]]
+    kind, *rest = [str(word) for word in check["command"]]
     if kind == "NONE":
         return None
     if kind == "CMD-SHELL":
@@ -137,11 +137,11 @@ class Runner:
     def _begin_all(self, run: _Run, definitions: Sequence[Mapping[str, Any]]) -> None:
         placement = run.placement
         plans = prepare(placement, run.folder, self._images, self._authority)
-        for state, each, definition in zip(placement.containers, plans, definitions, strict=True):
+        for state, plan, definition in zip(placement.containers, plans, definitions, strict=True):
             if run.over.is_set():
                 return
             try:
-                self._begin(run, state, each, definition)
+                self._begin(run, state, plan, definition)
             except CannotRun as problem:
                 state.reason = str(problem)
                 raise CannotStart(str(problem)) from None
@@ -150,7 +150,7 @@ class Runner:
         """Return the first process of each container of a running task, if it is known."""
         run = self._runs.get(task)
         found = [running.root() for _, _, running, _ in run.parts] if run else []
-        return [each for each in found if each is not None]
+        return [process for process in found if process is not None]
 
     def end(self, task: str) -> None:
         """Send SIGTERM to all containers, SIGKILL after the stop timeout, and wait until they have ended."""
@@ -160,11 +160,11 @@ class Runner:
         run.over.set()
         with run.beginning:
             parts = list(run.parts)
-        for _, each, running, _ in parts:
-            running.signal(stop_signal(each.image.stop_signal))
-        for _, each, running, thread in parts:
-            wall = self._clock.wall(each.stop_timeout)
-            thread.join(max(wall, min(each.stop_timeout, SHORTEST_STOP)))
+        for _, plan, running, _ in parts:
+            running.signal(stop_signal(plan.image.stop_signal))
+        for _, plan, running, thread in parts:
+            wall = self._clock.wall(plan.stop_timeout)
+            thread.join(max(wall, min(plan.stop_timeout, SHORTEST_STOP)))
             if thread.is_alive():
                 running.signal(signal.SIGKILL)
                 thread.join(5)
@@ -177,17 +177,17 @@ class Runner:
             self.end(task)
 
     def _begin(
-        self, run: _Run, state: ContainerState, each: Plan, definition: Mapping[str, Any]
+        self, run: _Run, state: ContainerState, plan: Plan, definition: Mapping[str, Any]
     ) -> None:
-        running = self._run(run, each)
+        running = self._run(run, plan)
         state.pid, state.status = running.pid, "RUNNING"
         thread = threading.Thread(
             target=self._follow,
-            args=(run, state, each, running),
+            args=(run, state, plan, running),
             daemon=True,
             name="rehearsal-task",
         )
-        run.parts.append((state, each, running, thread))
+        run.parts.append((state, plan, running, thread))
         thread.start()
         check = definition.get("healthCheck")
         if check:
@@ -199,43 +199,43 @@ class Runner:
                 name="rehearsal-container-check",
             ).start()
 
-    def _run(self, run: _Run, each: Plan) -> Running:
-        memory = each.memory or int(run.placement.definition.memory or 0) or None
-        if each.image.docker:
-            name = f"{starter.current().name}-rehearsal-{run.placement.task}-{each.name}"
-            return DockerContainer(each, self._guardian, name, self._limits(run, each, memory))
+    def _run(self, run: _Run, plan: Plan) -> Running:
+        memory = plan.memory or int(run.placement.definition.memory or 0) or None
+        if plan.image.docker:
+            name = f"{starter.current().name}-rehearsal-{run.placement.task}-{plan.name}"
+            return DockerContainer(plan, self._guardian, name, self._limits(run, plan, memory))
         run.folder.mkdir(parents=True, exist_ok=True)
         if account := unprivileged_account():
             account.own(run.folder)
         binds = []
         if run.placement.mounts:
             names = dict.fromkeys(database_names(), run.placement.platform)
-            binds = [*container_binds(each, run.folder), *resolver_binds(run.folder, names)]
-        return ProcessGroup(each, self._guardian, memory, run.placement.namespace, binds)
+            binds = [*container_binds(plan, run.folder), *resolver_binds(run.folder, names)]
+        return ProcessGroup(plan, self._guardian, memory, run.placement.namespace, binds)
 
-    def _limits(self, run: _Run, each: Plan, memory: int | None) -> list[str]:
-        limits = docker_volumes(each)
+    def _limits(self, run: _Run, plan: Plan, memory: int | None) -> list[str]:
+        limits = docker_volumes(plan)
         for name in database_names():
             limits += ["--add-host", f"{name}:{run.placement.platform}"]
-        for mount in trust_mounts(each.image, self._authority):
+        for mount in trust_mounts(plan.image, self._authority):
             limits += ["--volume", mount]
-        limits += ["--read-only"] if each.read_only else []
-        limits += ["--user", each.user] if each.user else []
+        limits += ["--read-only"] if plan.read_only else []
+        limits += ["--user", plan.user] if plan.user else []
         # Without the second one a container may use as much swap as memory (Docker's documentation, "Resource
         # constraints"); on Fargate there is no swap.
         limits += ["--memory", f"{memory}m", "--memory-swap", f"{memory}m"] if memory else []
         cpu = int(run.placement.definition.cpu or 0)
         return limits + (["--cpus", str(cpu / 1024)] if cpu else [])
 
-    def _follow(self, run: _Run, state: ContainerState, each: Plan, running: Running) -> None:
+    def _follow(self, run: _Run, state: ContainerState, plan: Plan, running: Running) -> None:
         reader = threading.Thread(
             target=logs.pump,
             args=(
                 running.output,
-                each.log_group,
-                each.log_stream,
+                plan.log_group,
+                plan.log_stream,
                 self._clock,
-                as_on_aws(run.placement, each),
+                as_on_aws(run.placement, plan),
             ),
             daemon=True,
             name="rehearsal-task-log",
@@ -244,7 +244,7 @@ class Runner:
         code = running.wait()
         reader.join(2)
         state.exit_code, state.status, state.reason = code, "STOPPED", running.reason
-        if each.essential and not run.over.is_set():
+        if plan.essential and not run.over.is_set():
             self.on_exit(run.placement.task)
 
     def _teller(self, run: _Run, state: ContainerState) -> Callable[[str], None]:
@@ -255,16 +255,16 @@ class Runner:
         return tell
 
 
-def as_on_aws(placement: Placement, each: Plan) -> Callable[[str], str]:
+def as_on_aws(placement: Placement, plan: Plan) -> Callable[[str], str]:
     """Return the function that changes the text of a container's log to the text on AWS.
 
     Paths in a traceback are those of the image (/app/pages.py), not of the local copies. An app that was
     passed the task's loopback address as BIND_HOST listens on all addresses there: where a port follows it.
     """
-    if each.environment.get("BIND_HOST") != placement.address:
-        return each.image.inside
+    if plan.environment.get("BIND_HOST") != placement.address:
+        return plan.image.inside
     passed = re.compile(rf"(?<![\d.]){re.escape(placement.address)}(?=:\d)")
-    return lambda text: passed.sub("0.0.0.0", each.image.inside(text))  # noqa: S104 - only a text
+    return lambda text: passed.sub("0.0.0.0", plan.image.inside(text))  # noqa: S104 - only a text
 
 
 def stop_signal(name: str) -> int:

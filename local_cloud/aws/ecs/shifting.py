@@ -42,7 +42,7 @@ def steps_of(declared: Mapping[str, Any]) -> tuple[Step, ...]:
             percent = given.get("stepPercent", 10)
             wait = MINUTE * int(given.get("stepBakeTimeInMinutes", 6))
             count = math.ceil(ALL / percent) - 1
-            return (*(Step(round(percent * each), wait) for each in range(1, count + 1)), last)
+            return (*(Step(round(percent * number), wait) for number in range(1, count + 1)), last)
         case "BLUE_GREEN":
             return (last,)
     return ()
@@ -61,7 +61,7 @@ def place(service: Service, revision: Revision) -> Revision:
     [first] = replace(revision, group="").ports
     pair = (first, str(advanced(revision)["alternateTargetGroupArn"]))
     busy = service.completed.revision.ports if service.completed else {pair[1]: 0}
-    return replace(revision, group=next(each for each in pair if each not in busy))
+    return replace(revision, group=next(group for group in pair if group not in busy))
 
 
 def source(service: Service) -> Deployment | None:
@@ -214,7 +214,7 @@ def _check_advanced(group: str, given: Mapping[str, Any]) -> None:
             words = f"The target group with targetGroupArn {arn} does not have an associated load balancer."
             raise hooks.Refused("InvalidParameterException", words)
     rules = [rule, *filter(None, [given.get("testListenerRule")])]
-    needed = [("elasticloadbalancing:ModifyRule", str(each)) for each in rules]
+    needed = [("elasticloadbalancing:ModifyRule", str(listener_rule)) for listener_rule in rules]
     needed += [("elasticloadbalancing:RegisterTargets", arn) for arn in both]
     for action, arn in needed:
         if problem := TaskRole(role, "ecs-service-scheduler").refusal(action, arn):

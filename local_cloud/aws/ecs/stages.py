@@ -119,11 +119,11 @@ def _is_over(tick: Tick, ready: Callable[[], bool], steps: bool) -> bool:
 def _passed(tick: Tick) -> bool:
     """Return whether no hook holds the deployment: each one is answered, or its time is over."""
     primary = tick.service.primary
-    for each in awaiting(primary):
-        if tick.now < each.expires:
+    for hook in awaiting(primary):
+        if tick.now < hook.expires:
             return False
-        each.status = "TIMED_OUT"
-        if each.action == "ROLLBACK":
+        hook.status = "TIMED_OUT"
+        if hook.action == "ROLLBACK":
             roll_back(tick)
     return primary.rollback is None
 
@@ -133,9 +133,9 @@ def awaiting(deployment: Deployment) -> Iterator[Hook]:
 
 
 def answer(tick: Tick, hook_id: str, action: str) -> None:
-    for each in awaiting(tick.service.primary):
-        if each.id == hook_id:
-            each.status = "SUCCEEDED" if action == "CONTINUE" else "FAILED"
+    for hook in awaiting(tick.service.primary):
+        if hook.id == hook_id:
+            hook.status = "SUCCEEDED" if action == "CONTINUE" else "FAILED"
             if action == "ROLLBACK":
                 roll_back(tick)
 

@@ -11,7 +11,7 @@ AWS's clock than here, never shorter. So does work beyond LONGEST seconds, for a
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 
 from local_cloud.clock import Clock
@@ -57,7 +57,7 @@ class Container:
             return self._connect(self._ports)
         if not (PROC / str(root)).exists():
             return None
-        waiting = _waiting(every, root)
+        waiting = _waiting(every, root, self._ports)
         asked = [port for port in self._ports if port in waiting]
         if not waiting:
             return False
@@ -73,8 +73,8 @@ class Container:
         if root is None:
             return True
         found = family(every, root)
-        before, self._used = self._used, sum(each.cpu for each in found)
-        return self._used > before or any(each.state in WORKING for each in found)
+        before, self._used = self._used, sum(process.cpu for process in found)
+        return self._used > before or any(process.state in WORKING for process in found)
 
     def close(self) -> None:
         if self._probe is not None:
@@ -116,10 +116,10 @@ def _follow(clock: Clock, over: threading.Event, containers: Sequence[Container]
         held.enter_context(clock.at_aws_pace())
         while time.monotonic() < end and not over.wait(LOOK_SECONDS):
             every = processes()
-            found = [each.started(every) for each in containers]
+            found = [container.started(every) for container in containers]
             if None in found or all(found):
                 break
-            worked, works = works, any([each.works(every) for each in containers])
+            worked, works = works, any([container.works(every) for container in containers])
             if works and not worked:
                 held.enter_context(clock.at_aws_pace())
             elif worked and not works:
@@ -128,32 +128,37 @@ def _follow(clock: Clock, over: threading.Event, containers: Sequence[Container]
         container.close()
 
 
-def _waiting(every: Mapping[int, Process], root: int) -> dict[int, int]:
+def _waiting(every: Mapping[int, Process], root: int, ports: Sequence[int]) -> dict[int, int]:
     """Return how many connections wait to be accepted, by the port on which a container listens."""
-    opened = frozenset().union(*(_opened(each.pid) for each in family(every, root)))
+    opened = frozenset().union(*(_sockets(process.pid) for process in family(every, root)))
     found: dict[int, int] = {}
-    for row in _rows(root):
-        # Local address, state, queues and inode (proc_pid_net(5)). The second queue of a listening
-        # socket counts the waiting connections.
-        local, state, queues, inode = row[1], row[3], row[4], row[9]
-        if state == LISTENING and f"socket:[{inode}]" in opened:
-            port = int(local.rpartition(":")[2], 16)
-            found[port] = found.get(port, 0) + int(queues.partition(":")[2], 16)
+    for name in ("tcp", "tcp6"):
+        # The kernel goes through all its sockets for each table, which takes milliseconds.
+        if not opened or found.keys() >= {*ports}:
+            break
+        for row in _rows(root, name):
+            # Local address, state, queues and inode (proc_pid_net(5)). The second queue of a listening
+            # socket counts the waiting connections.
+            local, state, queues, inode = row[1], row[3], row[4], row[9]
+            if state == LISTENING and f"socket:[{inode}]" in opened:
+                port = int(local.rpartition(":")[2], 16)
+                found[port] = found.get(port, 0) + int(queues.partition(":")[2], 16)
     return found
 
 
-def _rows(process: int) -> Iterator[list[str]]:
-    for name in ("tcp", "tcp6"):
-        with suppress(OSError):
-            rows = (PROC / str(process) / "net" / name).read_text().splitlines()[1:]
-            yield from (row.split() for row in rows)
+def _rows(process: int, name: str) -> list[list[str]]:
+    try:
+        rows = (PROC / str(process) / "net" / name).read_text().splitlines()[1:]
+    except OSError:
+        return []
+    return [row.split() for row in rows]
 
 
-def _opened(process: int) -> frozenset[str]:
-    """Return a process's open files, as the links in /proc/PID/fd name them."""
+def _sockets(process: int) -> frozenset[str]:
+    """Return a process's open sockets, as the links in /proc/PID/fd name them."""
     found = set()
     with suppress(OSError):
-        for each in (PROC / str(process) / "fd").iterdir():
+        for link in (PROC / str(process) / "fd").iterdir():
             with suppress(OSError):
-                found.add(str(each.readlink()))
-    return frozenset(found)
+                found.add(str(link.readlink()))
+    return frozenset(name for name in found if name.startswith("socket:"))

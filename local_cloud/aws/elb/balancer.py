@@ -208,19 +208,19 @@ class Balancer:
 
     def changed(self) -> None:
         """Update the listeners after a change of declarations."""
-        for each in list(self._listening.values()):
-            each.read_at = 0.0
+        for listening in list(self._listening.values()):
+            listening.read_at = 0.0
         self._loop.begin(self._follow())
 
     async def stop(self) -> None:
         async with self._changing:
-            for each in list(self._listening.values()):
-                await self._close(each)
+            for listening in list(self._listening.values()):
+                await self._close(listening)
             self.forwarding.pool.close()
 
     def describe(self) -> list[dict[str, object]]:
         """Return the listeners for ``cloud status``; those with HTTPS have the authority's file."""
-        return [self._described(each) for each in list(self._listening.values())]
+        return [self._described(listening) for listening in list(self._listening.values())]
 
     def port_of(self, name: str, port: int) -> int | None:
         """Return the local port of the listener with that DNS name and declared, or local, port."""
@@ -230,15 +230,15 @@ class Balancer:
                 return each.port
         return None
 
-    def _described(self, each: Listening) -> dict[str, object]:
-        (protocol, port), view = each.declared.endpoint, self._view(each)
+    def _described(self, listening: Listening) -> dict[str, object]:
+        (protocol, port), view = listening.declared.endpoint, self._view(listening)
         trust = {"authority": str(self._authority.path)} if protocol == "HTTPS" else {}
         return {
-            "arn": each.arn,
+            "arn": listening.arn,
             # …:listener/app/NAME/ID/ID
-            "balancer": each.arn.split("/")[2],
+            "balancer": listening.arn.split("/")[2],
             "declared": f"{protocol}:{port}",
-            "url": f"{protocol.lower()}://localhost:{each.port}",
+            "url": f"{protocol.lower()}://localhost:{listening.port}",
             "open": view is None or view.open_to_clients,
             **trust,
         }
@@ -265,19 +265,19 @@ class Balancer:
                     await self._open(arn, what)
 
     async def _open(self, arn: str, declared: Declared) -> None:
-        each = Listening(arn, 0, declared)
+        listening = Listening(arn, 0, declared)
         if declared.protocol == "HTTPS":
-            each.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            self._secure(each, declared)
+            listening.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._secure(listening, declared)
 
         async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await self._serve(each, reader, writer)
+            await self._serve(listening, reader, writer)
 
-        each.server = await asyncio.start_server(
-            accept, LOOPBACK, self._port_for(declared), ssl=each.context, backlog=512
+        listening.server = await asyncio.start_server(
+            accept, LOOPBACK, self._port_for(declared), ssl=listening.context, backlog=512
         )
-        each.port = each.server.sockets[0].getsockname()[1]
-        self._listening[arn] = each
+        listening.port = listening.server.sockets[0].getsockname()[1]
+        self._listening[arn] = listening
 
     def _port_for(self, declared: Declared) -> int:
         """Return the requested port for HTTP:80, and any free port for 0."""
@@ -287,45 +287,45 @@ class Balancer:
             port = USUAL_PORTS.get(declared.endpoint, 0)
         return port if port and is_free(LOOPBACK, port) else 0
 
-    def _secure(self, each: Listening, declared: Declared) -> None:
+    def _secure(self, listening: Listening, declared: Declared) -> None:
         """Use the declared certificate and security policy for new connections."""
-        each.declared, view = declared, self._view(each)
-        if each.context is None or view is None:
+        listening.declared, view = declared, self._view(listening)
+        if listening.context is None or view is None:
             return
-        secure(each.context, declared, view.certificate_names, self._authority)
+        secure(listening.context, declared, view.certificate_names, self._authority)
 
-    async def _close(self, each: Listening) -> None:
-        if each.server is not None:
-            await close_server(each.server)
-        for client in list(each.clients):
+    async def _close(self, listening: Listening) -> None:
+        if listening.server is not None:
+            await close_server(listening.server)
+        for client in list(listening.clients):
             client.cancel()
 
     async def _serve(
-        self, each: Listening, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, listening: Listening, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         client = Client(reader, writer, self.forwarding.decide, self._traffic, self._client)
         task = asyncio.current_task()
         if task is not None:
-            each.clients.add(task)
+            listening.clients.add(task)
         try:
-            await client.serve(lambda: self._view(each))
+            await client.serve(lambda: self._view(listening))
         except (OSError, asyncio.CancelledError):
             pass
         except Exception:
             log.exception("a request to the load balancer failed")
         finally:
             if task is not None:
-                each.clients.discard(task)
+                listening.clients.discard(task)
             client.close()
 
-    def _view(self, each: Listening) -> View | None:
+    def _view(self, listening: Listening) -> View | None:
         now = time.monotonic()
-        if now - each.read_at > FRESH_SECONDS and hooks.LOCK.acquire(timeout=FRESH_SECONDS):
+        if now - listening.read_at > FRESH_SECONDS and hooks.LOCK.acquire(timeout=FRESH_SECONDS):
             try:
-                each.view, each.read_at = _read(each.arn, self._client), now
+                listening.view, listening.read_at = _read(listening.arn, self._client), now
             finally:
                 hooks.LOCK.release()
-        return each.view
+        return listening.view
 
 
 def _read(arn: str, client: str) -> View | None:

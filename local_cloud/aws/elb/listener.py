@@ -42,7 +42,7 @@ def choose_rule(rules: Sequence[ListenerRule], request: Request) -> ListenerRule
     """Return the matching rule with the lowest priority; the default rule has no condition and the highest."""
     return next(
         rule
-        for rule in sorted(rules, key=lambda each: each.priority)
+        for rule in sorted(rules, key=lambda rule: rule.priority)
         if all(matches(condition, request) for condition in rule.conditions)
     )
 
@@ -90,7 +90,7 @@ def _like(value: str, patterns: Sequence[str]) -> bool:
 
 def _header(config: Mapping[str, Any], request: Request) -> bool:
     name = str(config["HttpHeaderName"]).lower()
-    patterns = [str(each).lower() for each in config["Values"]]
+    patterns = [str(pattern).lower() for pattern in config["Values"]]
     return any(_like(value.lower(), patterns) for key, value in request.headers if key == name)
 
 
@@ -99,10 +99,10 @@ def _query(wanted: Sequence[Mapping[str, str]], query: str) -> bool:
         (key.lower(), value.lower()) for key, value in parse_qsl(query, keep_blank_values=True)
     ]
     return any(
-        (each.get("Key") is None or _like(key, [each["Key"].lower()]))
-        and _like(value, [each["Value"].lower()])
+        (condition.get("Key") is None or _like(key, [condition["Key"].lower()]))
+        and _like(value, [condition["Value"].lower()])
         for key, value in pairs
-        for each in wanted
+        for condition in wanted
     )
 
 
@@ -162,9 +162,9 @@ def read_view(balancer: Any, listener: Any, network: Map, client: str = "") -> V
         rules=tuple(_rule(rule) for rule in listener.rules.values()),
         balancer=balancer,
         open_to_clients=any(
-            allows(network, each, node, port)
+            allows(network, source, node, port)
             for node in nodes
-            for each in clients(network, node, client)
+            for source in clients(network, node, client)
         ),
         idle_seconds=float(attributes.get("idle_timeout.timeout_seconds", DEFAULT_IDLE_SECONDS)),
         drop_invalid_headers=attributes.get("routing.http.drop_invalid_header_fields.enabled")
@@ -176,7 +176,7 @@ def read_view(balancer: Any, listener: Any, network: Map, client: str = "") -> V
 def _rule(rule: Any) -> ListenerRule:
     priority = LAST if rule.priority == "default" else int(rule.priority)
     actions = sorted(
-        (action.data for action in rule.actions), key=lambda each: each.get("Order", 0)
+        (action.data for action in rule.actions), key=lambda action: action.get("Order", 0)
     )
     return ListenerRule(priority, tuple(rule.conditions), tuple(actions))
 

@@ -208,7 +208,7 @@ class Login:
         text = self._seal({**held, "token": session.token})
         name, age = config["SessionCookieName"], int(config["SessionTimeout"])
         shards = [text[at : at + SHARD] for at in range(0, len(text), SHARD)]
-        return [_cookie(f"{name}-{at}", each, age) for at, each in enumerate(shards)]
+        return [_cookie(f"{name}-{at}", shard, age) for at, shard in enumerate(shards)]
 
     def _session(self, config: Mapping[str, Any], request: Request) -> Session | None:
         """Return the session of the cookies; None without one, or after its end."""
@@ -280,7 +280,7 @@ def _cookies(request: Request) -> dict[str, str]:
                 found.load(value)
             except CookieError:
                 continue
-    return {name: each.value for name, each in found.items()}
+    return {name: cookie.value for name, cookie in found.items()}
 
 
 def _cookie(name: str, value: str, seconds: int | None = None) -> str:

@@ -141,7 +141,7 @@ class HostCounts:
         for _, group in used:
             self.look(group)
         for (at, (name, group)), values in self._seen.take(minute).items():
-            for balancer in [each for each, arn in used if arn == group]:
+            for balancer in [balancer for balancer, arn in used if arn == group]:
                 yield Datum(about(name, balancer, group), at, values)
 
     def sharing(self, group: str) -> int:

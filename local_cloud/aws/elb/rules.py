@@ -56,7 +56,7 @@ def listeners() -> list[Any]:
 def _in_use(given: Params) -> Any:
     arn = given["TargetGroupArn"]
     named = (f"{each.default_actions}{list(each.rules.values())}" for each in listeners())
-    return arn if any(arn in each for each in named) else None
+    return arn if any(arn in text for text in named) else None
 
 
 PATH_PATTERN = re.compile(r"[A-Za-z0-9_.$/~\"'@:+&*?-]*")
@@ -90,12 +90,12 @@ def logins(actions: list[dict[str, Any]], before: list[dict[str, Any]], protocol
     """
     if len(actions) > 1 and len({each.get("Order") for each in actions} - {None}) < len(actions):
         raise _wrong("Each of several actions needs an order of its own")
-    for each in (action for action in actions if action["Type"] == OIDC):
+    for action in (action for action in actions if action["Type"] == OIDC):
         if protocol != "HTTPS":
             raise _wrong(f"Actions of type '{OIDC}' need an HTTPS listener")
-        if max(actions, key=lambda one: int(one.get("Order", 0))) is each:
+        if max(actions, key=lambda one: int(one.get("Order", 0))) is action:
             raise _wrong("The last action must be forward, redirect or fixed-response")
-        _login(each["AuthenticateOidcConfig"], before)
+        _login(action["AuthenticateOidcConfig"], before)
 
 
 def _login(config: dict[str, Any], before: list[dict[str, Any]]) -> None:
@@ -176,7 +176,7 @@ def _closed_bucket(given: Params) -> str | None:
     if str(wanted.get("access_logs.s3.enabled")).lower() != "true":
         return None
     name, prefix = (
-        str(wanted.get(f"access_logs.s3.{each}") or "") for each in ("bucket", "prefix")
+        str(wanted.get(f"access_logs.s3.{attribute}") or "") for attribute in ("bucket", "prefix")
     )
     folder = "/".join(filter(None, (name, prefix, "AWSLogs", ACCOUNT)))
     context = {
@@ -192,7 +192,7 @@ def _closed_bucket(given: Params) -> str | None:
 
 
 TARGETS = [
-    ip_network(each) for each in ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16")
+    ip_network(cidr) for cidr in ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16")
 ]
 """Where a target of type ip may lie beside the VPC's own ranges (ELB user guide, "Target type")."""
 
@@ -328,19 +328,19 @@ def _forwarded(given: Params) -> list[Any]:
         for one in _actions(given)
         for each in (one, *(one.get("ForwardConfig") or {}).get("TargetGroups", ()))
     ]
-    return [known[arn] for each in tuples if (arn := each.get("TargetGroupArn")) in known]
+    return [known[arn] for group in tuples if (arn := group.get("TargetGroupArn")) in known]
 
 
 def _other_vpc(given: Params) -> Any:
     """Return a target group that lies in another VPC than the listener's load balancer."""
     vpc = getattr(_balancer(given), "vpc_id", None)
-    return next((each.arn for each in _forwarded(given) if vpc and each.vpc_id != vpc), None)
+    return next((group.arn for group in _forwarded(given) if vpc and group.vpc_id != vpc), None)
 
 
 def _taken_group(given: Params) -> Any:
     """Return a target group that another load balancer has (ELB quotas: one for a target group)."""
     arn = getattr(_balancer(given), "arn", None)
-    others = (each for each in _forwarded(given) if {*each.load_balancer_arns} - {arn})
+    others = (group for group in _forwarded(given) if {*group.load_balancer_arns} - {arn})
     return next((other.arn for other in others if arn), None)
 
 
@@ -357,7 +357,7 @@ CONFIGURATION = "InvalidConfigurationRequest"
 REFUSALS: Refusals = {
     "acm DeleteCertificate": (
         ("ResourceInUseException", f"Certificate {{}} in account {ACCOUNT} is in use.", lambda p: next((
-            each.certificate for each in listeners() if each.certificate == p["CertificateArn"]), None)),
+            listener.certificate for listener in listeners() if listener.certificate == p["CertificateArn"]), None)),
     ),
     "elbv2 CreateListener ModifyListener": (
         ("DuplicateListener", "A listener already exists on this port for this load balancer", _port_is_taken),
@@ -377,18 +377,18 @@ REFUSALS: Refusals = {
     ),
     "elbv2 CreateLoadBalancer SetSubnets SetSecurityGroups": (
         ("SubnetNotFound", "The subnet ID '{}' does not exist",
-         lambda p: next((each for each in _subnet_ids(p) if elsewhere([each])), None)),
+         lambda p: next((subnet for subnet in _subnet_ids(p) if elsewhere([subnet])), None)),
         ("InvalidSecurityGroup", "The security group '{}' does not exist",
-         lambda p: next((each for each in p.get("SecurityGroups") or () if elsewhere([each])), None)),
+         lambda p: next((group for group in p.get("SecurityGroups") or () if elsewhere([group])), None)),
         (CONFIGURATION, "The subnets and security groups must be of one VPC, unlike '{}'",
          lambda p: elsewhere([*_subnet_ids(p), *(p.get("SecurityGroups") or ())])),
         (CONFIGURATION, "A load balancer cannot be attached to multiple subnets in the same Availability Zone",
-         lambda p: (zones := [each.availability_zone for each in _subnets(p)]) and len({*zones}) < len(zones)),
+         lambda p: (zones := [subnet.availability_zone for subnet in _subnets(p)]) and len({*zones}) < len(zones)),
     ),
     "elbv2 CreateLoadBalancer": (
         (CONFIGURATION, "You must specify subnets with an associated IPv6 CIDR block.", lambda p: (
             "dualstack" in (p.get("IpAddressType") or "")
-            and not all(each.ipv6_cidr_block_associations for each in _subnets(p)))),
+            and not all(subnet.ipv6_cidr_block_associations for subnet in _subnets(p)))),
         (CONFIGURATION, "At least two subnets in two different Availability Zones must be specified",
          lambda p: len({subnet.availability_zone for subnet in _subnets(p)}) < 2),
         ("InvalidSubnet", "VPC {} has no internet gateway", _without_gateway),
@@ -401,13 +401,13 @@ REFUSALS: Refusals = {
     ),
     "elbv2 DeleteRule": (
         ("RuleNotFound", "One or more rules not found",
-         lambda p: not any(p["RuleArn"] == rule.arn for each in listeners() for rule in each.rules.values())),
+         lambda p: not any(p["RuleArn"] == rule.arn for listener in listeners() for rule in listener.rules.values())),
         ("OperationNotPermitted", "Default rule '{}' cannot be deleted", _default_rule),
     ),
     "elbv2 RegisterTargets": (
         ("ValidationError", "The IP address '{}' is not a valid IPv4 or IPv6 address", _no_address),
         ("ValidationError", "The Availability Zone '{}' is not one of the region", lambda p: next((
-            zone for each in p["Targets"] if (zone := each.get("AvailabilityZone")) not in (None, "all", *(
+            zone for target in p["Targets"] if (zone := target.get("AvailabilityZone")) not in (None, "all", *(
                 e.name for e in backend("ec2").describe_availability_zones()))), None)),
         ("ValidationError", "The IP address '{}' is not within a valid range for the target group", _outside),
     ),
@@ -420,8 +420,8 @@ REFUSALS: Refusals = {
     "elbv2 SetIpAddressType": (
         (CONFIGURATION, "You must specify subnets with an associated IPv6 CIDR block.", lambda p: (
             "dualstack" in p["IpAddressType"] and not all(
-                each.ipv6_cidr_block_associations
-                for each in backend("elbv2").load_balancers[p["LoadBalancerArn"]].subnets))),
+                subnet.ipv6_cidr_block_associations
+                for subnet in backend("elbv2").load_balancers[p["LoadBalancerArn"]].subnets))),
     ),
     # API reference, ModifyTargetGroup: of instance, ip and alb they cannot be disabled; the words are ours.
     "elbv2 CreateTargetGroup ModifyTargetGroup": (
@@ -448,20 +448,20 @@ REFUSALS: Refusals = {
     ),
     "elbv2 CreateRule ModifyRule": (
         ("ValidationError", "The host name '{}' is not valid", lambda p: next(
-            (value for each in p.get("Conditions") or () if each["Field"] == "host-header"
-             for value in each.get("Values") or () if other_than(HOST, value)), None)),
+            (value for condition in p.get("Conditions") or () if condition["Field"] == "host-header"
+             for value in condition.get("Values") or () if other_than(HOST, value)), None)),
         ("ValidationError", "Condition value '{}' contains a character that is not valid",
-         lambda p: next((each for each in _patterns(p) if not PATH_PATTERN.fullmatch(each)), None)),
+         lambda p: next((pattern for pattern in _patterns(p) if not PATH_PATTERN.fullmatch(pattern)), None)),
         ("ValidationError", f"A rule can only have '{MOST_WILDCARDS}' condition wildcards",
-         lambda p: sum(each.count("*") + each.count("?") for each in _patterns(p)) > MOST_WILDCARDS),
+         lambda p: sum(pattern.count("*") + pattern.count("?") for pattern in _patterns(p)) > MOST_WILDCARDS),
     ),
     "elbv2 CreateListener ModifyListener CreateRule ModifyRule": (
         ("InvalidLoadBalancerAction", "The redirect configuration is not valid because it creates a loop.", _loops),
         ("InvalidLoadBalancerAction", "There must be exactly one action that ends a request",
-         lambda p: len([each for each in _actions(p) if not each["Type"].startswith("authenticate-")]) > 1),
+         lambda p: len([action for action in _actions(p) if not action["Type"].startswith("authenticate-")]) > 1),
         ("InvalidLoadBalancerAction", "{} must be a full URL, including the HTTPS protocol", lambda p: next((
-            name for each in _actions(p) if each.get("AuthenticateOidcConfig") for name in OIDC_URLS
-            if other_than("https://.+", each["AuthenticateOidcConfig"].get(name) or "-")), None)),
+            name for action in _actions(p) if action.get("AuthenticateOidcConfig") for name in OIDC_URLS
+            if other_than("https://.+", action["AuthenticateOidcConfig"].get(name) or "-")), None)),
         ("ValidationError", "An action of the type {} needs its configuration", lambda p: next((
             action["Type"] for action in _actions(p)
             if not any(map(action.get, CONFIGURED.get(action["Type"], action)))), None)),

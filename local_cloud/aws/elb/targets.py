@@ -47,7 +47,7 @@ class Check:
 
 def answered(status: int, matcher: str) -> Reason | None:
     """Return why a check that got an HTTP status failed, by a matcher like "200", "200,301" or "200-299"."""
-    spans = (each.strip().partition("-") for each in matcher.split(","))
+    spans = (span.strip().partition("-") for span in matcher.split(","))
     if any(int(first) <= status <= int(last or first) for first, _, last in spans):
         return None
     return "Target.ResponseCodeMismatch", f"Health checks failed with these codes: [{status}]"

@@ -260,9 +260,9 @@ def _is_outside(target: Target) -> bool:
         vpc = hooks.backend("elbv2").target_groups[target.group].vpc_id
         every = [each for zone in hooks.backend("ec2").subnets.values() for each in zone.values()]
         mine = {
-            each.availability_zone
-            for each in every
-            if each.vpc_id == vpc and IPv4Address(target.id) in each.cidr
+            subnet.availability_zone
+            for subnet in every
+            if subnet.vpc_id == vpc and IPv4Address(target.id) in subnet.cidr
         }
         users = [balancer for balancer, group in balanced() if group == target.group]
         enabled = {subnet.availability_zone for user in users for subnet in user.subnets}

@@ -73,8 +73,8 @@ class Backups:
         """Delete an instance's automated snapshots; moto looks for them under its last name only."""
         with hooks.LOCK:
             every = hooks.backend("rds").database_snapshots
-            for name, each in list(every.items()):
-                if each.dbi_resource_id == resource and each.snapshot_type == "automated":
+            for name, snapshot in list(every.items()):
+                if snapshot.dbi_resource_id == resource and snapshot.snapshot_type == "automated":
                     del every[name]
 
     def sweep(self) -> None:
@@ -105,11 +105,11 @@ class Backups:
 
     def earliest(self, resource: str) -> datetime | None:
         """Return the earliest moment to which an instance can be restored."""
-        return min((each.finished for each in self._of(resource)), default=None)
+        return min((backup.finished for backup in self._of(resource)), default=None)
 
     def _last_before(self, resource: str, moment: datetime) -> Base | None:
-        found = [each for each in self._of(resource) if each.finished <= moment]
-        return max(found, key=lambda each: each.finished, default=None)
+        found = [backup for backup in self._of(resource) if backup.finished <= moment]
+        return max(found, key=lambda backup: backup.finished, default=None)
 
     def _of(self, resource: str) -> Collection[Base]:
         return [base for base in self._bases.values() if base.resource == resource]
@@ -155,7 +155,7 @@ def apply(
     def windows(params: hooks.Params) -> hooks.Params:
         """Answer with the times that can be restored, which moto lacks (API reference, RestoreWindow)."""
         found = [each for each in hooks.backend("rds").databases.values() if _asked(params, each)]
-        return {"DBInstanceAutomatedBackups": [_window(each, backups) for each in found]}
+        return {"DBInstanceAutomatedBackups": [_window(database, backups) for database in found]}
 
     rules.install()  # for instances with ids of their own
     hooking.instead("rds", "DescribeDBInstanceAutomatedBackups", windows)

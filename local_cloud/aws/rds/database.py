@@ -334,9 +334,9 @@ class Databases:
     def _declared(instance: Any) -> Parameters:
         group = instance.db_parameter_groups()[0]
         values = {
-            str(name): str(each["ParameterValue"])
-            for name, each in group.parameters.items()
-            if each.get("ParameterValue") is not None
+            str(name): str(parameter["ParameterValue"])
+            for name, parameter in group.parameters.items()
+            if parameter.get("ParameterValue") is not None
         }
         return read(values, str(group.family))
 

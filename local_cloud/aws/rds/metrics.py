@@ -60,9 +60,9 @@ class Instances:
 def connections(every: Mapping[int, processes.Process], server: Postgres) -> int:
     """Return the number of connected clients without RDS's own superuser."""
     count = 0
-    for each in every.values():
-        if each.parent == server.pid:
-            found = CLIENT.match(_title(each.pid))
+    for process in every.values():
+        if process.parent == server.pid:
+            found = CLIENT.match(_title(process.pid))
             count += bool(found and found[1].decode() != ADMIN)
     return count
 

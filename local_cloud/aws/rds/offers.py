@@ -164,4 +164,4 @@ def orderable_options(params: Params) -> Params:
         "Vpc": True,
     }
     found = [kind for kind in types if str(kind).removeprefix("db.") in INSTANCE_TYPES]
-    return {"OrderableDBInstanceOptions": [{**row, "DBInstanceClass": each} for each in found]}
+    return {"OrderableDBInstanceOptions": [{**row, "DBInstanceClass": kind} for kind in found]}

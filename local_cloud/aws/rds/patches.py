@@ -100,8 +100,8 @@ def begin_rotation(instance: Any, version: str | None = None) -> tuple[str, str]
     secret, word = instance.master_user_secret.secret, password()
     version = version or str(uuid.uuid4())
     with hooks.LOCK:
-        for each in secret.versions.values():
-            _drop(each, "AWSPENDING")
+        for stored in secret.versions.values():
+            _drop(stored, "AWSPENDING")
         secret.versions[version] = {
             "createdate": int(time.time()),
             "version_id": version,
@@ -115,12 +115,12 @@ def finish_rotation(instance: Any, version: str) -> None:
     """Make the pending version AWSCURRENT and the current one AWSPREVIOUS."""
     secret = instance.master_user_secret.secret
     with hooks.LOCK:
-        for each in secret.versions.values():
-            _drop(each, "AWSPREVIOUS")
+        for stored in secret.versions.values():
+            _drop(stored, "AWSPREVIOUS")
         before = _current_version(secret)
         before["version_stages"] = ["AWSPREVIOUS"]
         # A version without a label is deprecated, and deleted (Secrets Manager user guide, "Secret versions").
-        for key in [key for key, each in secret.versions.items() if not each["version_stages"]]:
+        for key in [key for key, stored in secret.versions.items() if not stored["version_stages"]]:
             del secret.versions[key]
         after = secret.versions[version]
         after["version_stages"] = ["AWSCURRENT"]
@@ -152,4 +152,4 @@ def _current_version(secret: Any) -> dict[str, Any]:
 
 
 def _drop(version: dict[str, Any], stage: str) -> None:
-    version["version_stages"] = [each for each in version["version_stages"] if each != stage]
+    version["version_stages"] = [label for label in version["version_stages"] if label != stage]

@@ -87,7 +87,7 @@ class Postgres:
         kind = "hostssl" if self.force_ssl else "host"
         own_entries = (f"hostssl {which} {ADMIN}" for which in ("all", "replication"))
         entries = [
-            f"{each} 127.0.0.1/32 scram-sha-256" for each in (*own_entries, f"{kind} all all")
+            f"{entry} 127.0.0.1/32 scram-sha-256" for entry in (*own_entries, f"{kind} all all")
         ]
         self._write("pg_hba.conf", ("\n".join(entries) + "\n").encode())
 
@@ -146,7 +146,7 @@ class Postgres:
         if moment is not None:
             self._write("recovery.signal", b"")
             self._recovery = {
-                "restore_command": " || ".join(f'cp "{each}/%f" %p' for each in log),
+                "restore_command": " || ".join(f'cp "{folder}/%f" %p' for folder in log),
                 "recovery_target_time": moment.isoformat(),
                 "recovery_target_action": "promote",
             }

@@ -128,7 +128,7 @@ def describe_parameters(params: Params) -> Params:
     if not groups:
         raise Refused("DBParameterGroupNotFound", f"DBParameterGroup not found: {name}")
     found = groups[0].parameters.values() if params.get("Source") in (None, "user") else ()
-    return {"Parameters": [{**each, "Source": "user"} for each in found]}
+    return {"Parameters": [{**parameter, "Source": "user"} for parameter in found]}
 
 
 @after("rds", "CreateDBInstance")
@@ -338,7 +338,7 @@ REFUSALS: Refusals = {
         (COMBINATION, "You can't specify IOPS or storage throughput for storage type gp3 and a storage size less than "
          "400 for the engine postgres.", _too_fast),
         (VALUE, "Invalid security group , groupId= {}, groupName=.",
-         lambda p: next((each for each in p.get("VpcSecurityGroupIds") or () if elsewhere([each])), None)),
+         lambda p: next((group for group in p.get("VpcSecurityGroupIds") or () if elsewhere([group])), None)),
         (COMBINATION, "Max storage size must be greater than storage size", lambda p: 0 < int(
             p.get("MaxAllocatedStorage") or 0) < max(1 + int(p.get("AllocatedStorage") or 0), _size(p))),
         ("DBParameterGroupNotFound", "DBParameterGroup not found: {}", _unknown_parameters),

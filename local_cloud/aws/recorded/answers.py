@@ -26,7 +26,7 @@ CERTIFICATES = {"rds-ca-rsa2048-g1": 2061, "rds-ca-rsa4096-g1": 2121, "rds-ca-ec
 def capacity_providers(params: Params) -> Params:
     """Return those of Fargate, which every account has (API reference); moto's answer fails."""
     place, asked = f"arn:aws:ecs:{registry.region}:{ACCOUNT}", params.get("capacityProviders")
-    names = [str(each).rpartition("/")[2] for each in asked or FARGATE]
+    names = [str(provider).rpartition("/")[2] for provider in asked or FARGATE]
     return {
         "capacityProviders": [
             {"capacityProviderArn": f"{place}:capacity-provider/{name}", "name": name, "status": "ACTIVE", "tags": []}
@@ -58,10 +58,10 @@ def task_definitions(params: Params) -> Params:
     """Return the revisions by family and number, with ``sort`` DESC the newest first; moto ignores it."""
     status, family = params.get("status") or "ACTIVE", params.get("familyPrefix")
     found = [
-        each.arn
+        definition.arn
         for name, revisions in sorted(backend("ecs").task_definitions.items())
-        for _, each in sorted(revisions.items())
-        if each.status == status and family in (None, name)
+        for _, definition in sorted(revisions.items())
+        if definition.status == status and family in (None, name)
     ]
     return {"taskDefinitionArns": found[::-1] if params.get("sort") == "DESC" else found}
 

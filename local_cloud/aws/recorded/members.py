@@ -95,7 +95,7 @@ def _services(status: str) -> Value:
 def describe_clusters(params: Params) -> Params:
     """Return clusters with their tags and statistics where the call asks for them (API reference, Cluster)."""
     found, failures = backend("ecs").describe_clusters(params.get("clusters") or [])
-    clusters, wanted = [copy(each) for each in found], params.get("include") or ()
+    clusters, wanted = [copy(cluster) for cluster in found], params.get("include") or ()
     for cluster in clusters:
         cluster.tags = cluster.tags if "TAGS" in wanted else []
         if "STATISTICS" in wanted:

@@ -64,11 +64,11 @@ def _without_resource(statement: Mapping[str, Any]) -> bool:
 
 def _problems(bucket: str, policy: Mapping[str, Any]) -> Iterator[str]:
     own = re.compile(rf"arn:aws:s3:::{re.escape(bucket)}(/.*)?", re.DOTALL)
-    for each in listed(policy["Statement"]):
-        resources = listed(each.get("Resource", each.get("NotResource", ())))
+    for statement in listed(policy["Statement"]):
+        resources = listed(statement.get("Resource", statement.get("NotResource", ())))
         addresses = [
             address
-            for conditions in (each.get("Condition") or {}).values()
+            for conditions in (statement.get("Condition") or {}).values()
             for key, value in conditions.items()
             if key.lower() == "aws:sourceip"
             for address in listed(value)
@@ -76,9 +76,9 @@ def _problems(bucket: str, policy: Mapping[str, Any]) -> Iterator[str]:
         broken = {
             "Policy has invalid resource": not all(own.fullmatch(str(name)) for name in resources),
             "Policy has invalid action": not all(
-                ACTION.fullmatch(str(name)) for name in listed(each.get("Action", "*"))
+                ACTION.fullmatch(str(name)) for name in listed(statement.get("Action", "*"))
             ),
-            "Action does not apply to any resource(s) in statement": _without_resource(each),
+            "Action does not apply to any resource(s) in statement": _without_resource(statement),
             "Invalid IP address in Conditions": not all(map(_is_network, addresses)),
         }
         yield from (words for words, found in broken.items() if found)

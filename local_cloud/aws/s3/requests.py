@@ -56,11 +56,11 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
         for verb in ("Create", "Get", "Delete")
     },
     **{
-        f"{verb}{each}Configuration": (
-            *(f"{verb}Bucket{each}Configuration", f"{other}Bucket{each}Configuration{end}"),
+        f"{verb}{kind}Configuration": (
+            *(f"{verb}Bucket{kind}Configuration", f"{other}Bucket{kind}Configuration{end}"),
         )
         for verb, other, end in (("Get", "List", "s"), ("Put", "Delete", ""))
-        for each in OF_SEVERAL
+        for kind in OF_SEVERAL
     },
 }
 """The actions with the operations that have another name. Any other operation has the action's name."""
@@ -122,7 +122,7 @@ class S3Request:
         """Return the operation's name in botocore's model; None if the model has none for the request."""
         fitting = [route for route in _routes() if route.fits(self)]
         # PutBucketLifecycle is a deprecated form of PutBucketLifecycleConfiguration with the same route.
-        rank = [(each.weight, each.operation.endswith("Configuration")) for each in fitting]
+        rank = [(route.weight, route.operation.endswith("Configuration")) for route in fitting]
         return fitting[rank.index(max(rank))].operation if fitting else None
 
     def arguments(self) -> dict[str, Any]:
@@ -149,15 +149,15 @@ class S3Request:
             yield _action("GetObject", "?versionId=" in source), arn(bucket, key)
         for header, actions in BY_HEADER.get(action, {}).items():
             if any(name.startswith(header) for name in self.headers):
-                yield from ((f"s3:{each}", resource) for each in actions)
+                yield from ((f"s3:{name}", resource) for name in actions)
 
     def deleted(self) -> Iterator[Need]:
         """Yield what the deletion of each key of DeleteObjects needs."""
         if self.operation == "DeleteObjects":
             asked = xmltodict.parse(self.body, strip_whitespace=False)["Delete"]
-            for each in listed(asked.get("Object", ())):
-                action = _action("DeleteObject", bool(each.get("VersionId")))
-                yield action, arn(self.bucket, each["Key"])
+            for deletion in listed(asked.get("Object", ())):
+                action = _action("DeleteObject", bool(deletion.get("VersionId")))
+                yield action, arn(self.bucket, deletion["Key"])
 
 
 def arn(bucket: str, key: str = "") -> str:
@@ -210,10 +210,10 @@ def _routes() -> tuple[_Route, ...]:
                 operation=name,
                 method=operation.http["method"],
                 path=path,
-                query={each: values[0] for each, values in fixed.items()}
-                | {str(each["name"]): "" for where, each in placed if where == "querystring"},
+                query={key: values[0] for key, values in fixed.items()}
+                | {str(member["name"]): "" for where, member in placed if where == "querystring"},
                 headers=tuple(
-                    str(each["name"]).lower() for where, each in placed if where == "header"
+                    str(member["name"]).lower() for where, member in placed if where == "header"
                 ),
             )
         )

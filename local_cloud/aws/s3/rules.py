@@ -63,7 +63,7 @@ def _kept_lifecycle(bucket: FakeBucket, rules: list[dict[str, Any]]) -> None:
     """Set a bucket's rules, and keep them as they were put: moto drops the sizes in a filter."""
     given = deepcopy(rules)
     _set_lifecycle(bucket, rules)
-    kept = [{"ID": made.id, **each} for made, each in zip(bucket.rules, given, strict=True)]
+    kept = [{"ID": made.id, **rule} for made, rule in zip(bucket.rules, given, strict=True)]
     document = {"LifecycleConfiguration": {"@xmlns": NAMESPACE, "Rule": kept}}
     vars(bucket)["lifecycle"] = xmltodict.unparse(document)
 
@@ -153,9 +153,7 @@ def _check(response: S3Response, url: str) -> frozenset[str]:
         if refused := caller.refusal(action, resource, policy, context):
             raise hooks.Refused("AccessDenied", refused.replace(resource, f'"{resource}"', 1))
     deleted = request.deleted()
-    return frozenset(
-        each for action, each in deleted if caller.refusal(action, each, policy, context)
-    )
+    return frozenset(key for action, key in deleted if caller.refusal(action, key, policy, context))
 
 
 ENFORCED = "BucketOwnerEnforced"

@@ -79,8 +79,8 @@ def _closed(given: Params) -> str | None:
     bucket = f"arn:aws:s3:::{given['Bucket']}"
     context = CaseInsensitiveDict({"aws:SourceArn": bucket, "aws:SourceAccount": ACCOUNT})
     for (kind, action), policy_of in POLICIES.items():
-        for each in given["NotificationConfiguration"].get(f"{kind}Configurations") or ():
-            arn, policy = each[f"{kind}Arn"], None
+        for configuration in given["NotificationConfiguration"].get(f"{kind}Configurations") or ():
+            arn, policy = configuration[f"{kind}Arn"], None
             with suppress(KeyError, HTTPException):  # of what is not there
                 policy = read(policy_of(arn) or "")
             policy = read((policy or {}).get("Policy", "")) or policy  # a function's is in it
@@ -119,8 +119,8 @@ REFUSALS: Refusals = {
         ("InvalidArgument", "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or "
          "aws:kms:dsse", lambda p: any(
              default["SSEAlgorithm"] == "AES256" and default.get("KMSMasterKeyID")
-             for each in p["ServerSideEncryptionConfiguration"]["Rules"]
-             if (default := each.get("ApplyServerSideEncryptionByDefault")))),
+             for rule in p["ServerSideEncryptionConfiguration"]["Rules"]
+             if (default := rule.get("ApplyServerSideEncryptionByDefault")))),
     ),
     "s3 PutBucketNotificationConfiguration": (
         ("InvalidArgument", "Unable to validate the following destination configurations: {}", _closed),

@@ -102,7 +102,7 @@ def describe_activities(params: Params) -> Params:
     settle_activities()
     wanted = params.get("ResourceId")
     found = [activity for activity in ACTIVITIES if wanted in (None, activity.target.resource_id)]
-    return {"ScalingActivities": [each.described() for each in reversed(found)]}
+    return {"ScalingActivities": [activity.described() for activity in reversed(found)]}
 
 
 @instead(SERVICE, "DescribeScalingPolicies")

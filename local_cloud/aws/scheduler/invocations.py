@@ -70,12 +70,12 @@ class Invocations:
         with hooks.LOCK:
             for schedule in _schedules():
                 self._waiting += _due(schedule, since, until)
-            known = {id(each) for each in _schedules()}
-            ready = [each for each in self._waiting if each.next < until]
-            self._waiting = [each for each in self._waiting if each.next >= until]
-            for each in sorted(ready, key=lambda one: one.next):
-                if id(each.schedule) in known:
-                    self._attempt(each, until)
+            known = {id(schedule) for schedule in _schedules()}
+            ready = [invocation for invocation in self._waiting if invocation.next < until]
+            self._waiting = [invocation for invocation in self._waiting if invocation.next >= until]
+            for invocation in sorted(ready, key=lambda one: one.next):
+                if id(invocation.schedule) in known:
+                    self._attempt(invocation, until)
             self._delete_completed(until)
 
     def _attempt(self, invocation: Invocation, now: datetime) -> None:
@@ -100,7 +100,7 @@ class Invocations:
 
     def _delete_completed(self, now: datetime) -> None:
         """Delete schedules with ActionAfterCompletion DELETE after their last invocation (API reference)."""
-        busy = {id(each.schedule) for each in self._waiting}
+        busy = {id(invocation.schedule) for invocation in self._waiting}
         for schedule in _schedules():
             deletes = schedule.action_after_completion == "DELETE" and id(schedule) not in busy
             if deletes and schedule.state == "ENABLED" and not any(times(schedule, now)):

@@ -80,8 +80,8 @@ def _parameters() -> Shape:
 def _lower(value: Any) -> Any:
     """Return the API's members with the first letter in lower case, as ECS writes them."""
     if isinstance(value, dict):
-        return {f"{key[0].lower()}{key[1:]}": _lower(each) for key, each in value.items()}
-    return [_lower(each) for each in value] if isinstance(value, list) else value
+        return {f"{key[0].lower()}{key[1:]}": _lower(member) for key, member in value.items()}
+    return [_lower(member) for member in value] if isinstance(value, list) else value
 
 
 def _needed(asked: Params) -> Iterator[tuple[str, str, Context]]:

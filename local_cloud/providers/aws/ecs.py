@@ -186,7 +186,7 @@ def _succeeded(subject: Subject, deployment: str) -> bool:
     """Return whether the service deployment has succeeded. Raises ``NotReady`` when it has ended otherwise."""
     number = deployment.rpartition("/")[2]
     listed = subject.call("list_service_deployments")["serviceDeployments"]
-    mine = [each for each in listed if number in each.get("targetServiceRevisionArn", "")]
+    mine = [row for row in listed if number in row.get("targetServiceRevisionArn", "")]
     status = mine[0]["status"] if mine else "PENDING"
     if status in ENDED:
         raise NotReady(str(mine[0].get("statusReason") or "Deployment failed"))

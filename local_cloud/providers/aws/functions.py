@@ -28,7 +28,7 @@ def availability_zones(calls: Calls, asked: Values) -> Values:
     """
     chosen = {"Filters": _filters(asked, state=asked.get("state"))}
     found = calls("ec2", "describe_availability_zones", chosen)["AvailabilityZones"]
-    zones = sorted(found, key=lambda each: str(each["ZoneName"]))
+    zones = sorted(found, key=lambda zone: str(zone["ZoneName"]))
     return {
         "id": calls.region,
         "region": calls.region,
@@ -41,8 +41,8 @@ def availability_zones(calls: Calls, asked: Values) -> Values:
 def _filters(asked: Values, **more: str | None) -> list[Values]:
     """Return the filters of a function: those of ``filters``, of ``tags``, and of other arguments that are given."""
     given = [
-        {"Name": each["name"], "Values": list(each["values"])}
-        for each in asked.get("filters") or ()
+        {"Name": condition["name"], "Values": list(condition["values"])}
+        for condition in asked.get("filters") or ()
     ]
     named = {f"tag:{key}": value for key, value in (asked.get("tags") or {}).items()}
     named |= {name.replace("_", "-"): value for name, value in more.items() if value}
@@ -114,7 +114,7 @@ def subnets(calls: Calls, asked: Values) -> Values:
     return {
         "id": calls.region,
         "region": calls.region,
-        "ids": [each["SubnetId"] for each in found],
+        "ids": [subnet["SubnetId"] for subnet in found],
         "filters": asked.get("filters"),
         "tags": asked.get("tags") or {},
     }

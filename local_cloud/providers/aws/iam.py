@@ -82,7 +82,7 @@ MOST_VERSIONS = 5
 def _other_versions(subject: Subject) -> list[str]:
     """Return the ids of the versions that are not the default one, the oldest first."""
     found = subject.call("list_policy_versions")["Versions"]
-    others = [each for each in found if not each["IsDefaultVersion"]]
+    others = [version for version in found if not version["IsDefaultVersion"]]
     return [other["VersionId"] for other in sorted(others, key=lambda each: each["CreateDate"])]
 
 
@@ -132,7 +132,7 @@ MANAGED_POLICY = regular(
 
 def _look_attachment(subject: Subject) -> Values | None:
     attached = subject.call("list_attached_role_policies")["AttachedPolicies"]
-    return next((dict(each) for each in attached if each["PolicyArn"] == subject.name), None)
+    return next((dict(policy) for policy in attached if policy["PolicyArn"] == subject.name), None)
 
 
 ROLE_POLICY_ATTACHMENT = regular(

@@ -161,7 +161,7 @@ class AwsServicer(Servicer):
         if request.preview:
             return pb.UpdateResponse(properties=struct({**values(request.olds), **news}))
         with failing(context, request.urn, "updating", news):
-            before, after = (located(each, self._folder()) for each in (olds, news))
+            before, after = (located(inputs, self._folder()) for inputs in (olds, news))
             arguments = (request.id, before, after, values(request.olds), self.cancelled(context))
             made = lifecycle.update(self._calls, kind, *arguments)
         return pb.UpdateResponse(properties=struct(made))

@@ -62,8 +62,8 @@ def _in_ec2(subject: Subject, found: Values) -> Any:
     """Return the inline routes: the program's own where EC2 has the same, else EC2's without the local one."""
     declared = subject.inputs.get("routes")
     # A gateway endpoint's route belongs to the endpoint (terraform-provider-aws, flattenRoutes).
-    gateways = [(each, each.get("GatewayId", "")) for each in found["Routes"]]
-    held = [each for each, by in gateways if by != "local" and not by.startswith("vpce-")]
+    gateways = [(route, route.get("GatewayId", "")) for route in found["Routes"]]
+    held = [route for route, by in gateways if by != "local" and not by.startswith("vpce-")]
     lead: Ends = {}
     for route in held:
         ends = [
@@ -94,8 +94,8 @@ def _remove_table(subject: Subject) -> None:
     """Delete a route table after all its associations, also those that others made, as the provider does."""
     # terraform-provider-aws, resourceRouteTableDelete. The table of a deleted subnet has none of it any more.
     answer = subject.calls("ec2", "describe_route_tables", {"RouteTableIds": [subject.identity]})
-    for each in path("RouteTables[].Associations[].RouteTableAssociationId", answer):
-        subject.calls("ec2", "disassociate_route_table", {"AssociationId": each})
+    for association in path("RouteTables[].Associations[].RouteTableAssociationId", answer):
+        subject.calls("ec2", "disassociate_route_table", {"AssociationId": association})
     subject.call("delete_route_table")
 
 

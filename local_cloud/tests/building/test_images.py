@@ -307,8 +307,8 @@ def test_python_is_the_nearest_one_of_pyenv_uv_and_path(tmp_path, monkeypatch):
     assert base.find_python("3.72") == base.OWN
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / ".pyenv").symlink_to(tmp_path / "elsewhere")
-    for each in ("70.11rc1", "70.9", "70.10"):
-        made = install(tmp_path / f"elsewhere/versions/3.{each}")
+    for version in ("70.11rc1", "70.9", "70.10"):
+        made = install(tmp_path / f"elsewhere/versions/3.{version}")
         assert base.find_python("3.70") == base.find_python("3.72") == (made, "python3.70")
     other = install(tmp_path / "root/versions/3.71.1")
     assert base.find_python("3.72").name == "python3.70"
@@ -412,7 +412,7 @@ RUN python -m venv /opt/venv && /opt/venv/bin/pip install /wheels/two*
 def test_an_image_can_be_moved(context, home, tmp_path, monkeypatch):
     origin, image = built(context, APP.partition("\n")[0]), built(context, APP + TWO + CMD)
     (tmp_path / "moved").mkdir()
-    roots = [each.root.relative_to(home) for each in (origin, image)]
+    roots = [made.root.relative_to(home) for made in (origin, image)]
     subprocess.run(["cp", "-a", "--parents", *roots, tmp_path / "moved"], cwd=home, check=True)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "moved"))
     moved = built(context, APP + TWO + CMD)
@@ -506,14 +506,14 @@ def test_no_line_changes_this_machine_or_sees_its_user(context, tmp_path):
     (own / "kept").write_text("kept")
     (context / "hard.sh").write_text(HARD.format(home=own, python=sys.base_prefix))
     watched = [*map(Path, ("/usr", "/usr/bin/env", "/etc", "/etc/passwd", sys.base_prefix)), own]
-    before = [(each.stat().st_mtime, each.stat().st_mode) for each in watched]
+    before = [(path.stat().st_mtime, path.stat().st_mode) for path in watched]
     user = "nobody" if os.geteuid() == 0 else None
     with subprocess.Popen(["/usr/bin/sleep", "60"], user=user) as other:
         image = built(context, OTHER + APP + LINKS.replace("OWN", str(own)) + CMD)
         assert other.poll() is None
         other.kill()
-    assert [(each.stat().st_mtime, each.stat().st_mode) for each in watched] == before
-    assert [(each.name, each.read_text()) for each in own.iterdir()] == [("kept", "kept")]
+    assert [(path.stat().st_mtime, path.stat().st_mode) for path in watched] == before
+    assert [(file.name, file.read_text()) for file in own.iterdir()] == [("kept", "kept")]
     assert {"deep", "not-there-at-all", "requirements.txt"} < {*said(image, f"ls {own}").split()}
     away = said(image, f"ls {Path(__file__).parents[3]} {Path.home() / '.bashrc'} 2>&1 || true")
     assert away.count("No such file") == 2
@@ -627,7 +627,7 @@ def test_file_of_a_variable_has_not_the_place_of_a_folder(tmp_path, monkeypatch)
     for value in (folder, file):
         monkeypatch.setenv("PIP_FIND_LINKS", str(value))
         places.append(
-            {each.target for each in index.variables(tmp_path)[1] if each.source == value}
+            {bind.target for bind in index.variables(tmp_path)[1] if bind.source == value}
         )
     assert all(places)
     assert places[0].isdisjoint(places[1])

@@ -37,8 +37,8 @@ def make_image(root: Path, name: str = f"{REPOSITORY}:1", **change: Any) -> Loca
     shutil.copy(Path(__file__).with_name("app.py"), folder / "webapp" / "app.py")
     shutil.copy(RDS_BUNDLE, folder / "webapp" / "rds-ca.pem")
     prepare(root)
-    for each in (root, folder, folder / "webapp"):
-        each.chmod(0o755)
+    for path in (root, folder, folder / "webapp"):
+        path.chmod(0o755)
     settings: dict[str, Any] = {
         **{"reference": name, "digest": "sha256:" + "ab" * 32, "platform": "linux/amd64"},
         **{"folder": folder, "root": root, "python": Path(sys.executable).parent},

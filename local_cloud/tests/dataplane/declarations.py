@@ -73,9 +73,9 @@ class Declarations:
                 name = value.removeprefix("$")
                 return self.ids[name] if name in self.ids else self.declared(name)
             case list():
-                return [self._filled(each) for each in value]
+                return [self._filled(member) for member in value]
             case dict():
-                return {key: self._filled(each) for key, each in value.items()}
+                return {key: self._filled(member) for key, member in value.items()}
         return value
 
     def network(self) -> None:

@@ -260,7 +260,7 @@ class Stack(Declarations):
         listed = self.ecs.list_tasks(cluster="main", serviceName=service, desiredStatus=status)
         arns = listed["taskArns"]
         found = self.ecs.describe_tasks(cluster="main", tasks=arns)["tasks"] if arns else []
-        return [dict(each) for each in found]
+        return [dict(task) for task in found]
 
     def task(self, arn: str) -> dict[str, Any]:
         """Return a task, or nothing if it is no longer listed."""
@@ -300,7 +300,7 @@ class Stack(Declarations):
 
         def ask() -> Any:
             found = [target["TargetHealth"] for target in self.targets()]
-            return [each for each in found if each["State"] == "unhealthy"]
+            return [target for target in found if target["State"] == "unhealthy"]
 
         health = dict(until(ask, what="an unhealthy target")[0])
         del health["State"]

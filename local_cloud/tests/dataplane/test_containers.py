@@ -163,7 +163,7 @@ def rds(kind: str) -> bytes:
     """Return RDS's root certificates of the rehearsal's region, of one kind."""
     wanted = f"Amazon RDS {hooks.registry.region} Root CA {kind}"
     found = [each for each in certificates(RDS_BUNDLE) if wanted in each.subject.rfc4514_string()]
-    return b"".join(each.public_bytes(Encoding.PEM) for each in found)
+    return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in found)
 
 
 BUNDLE_ENGINE = """#!/bin/sh

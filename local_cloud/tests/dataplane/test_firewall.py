@@ -60,7 +60,7 @@ def entry(text: str) -> Entry:
 
 def acl(ingress: str, egress: str) -> Acl:
     both = (text.replace("open", "100 allow -1 - 0.0.0.0/0") for text in (ingress, egress))
-    ways = [tuple(map(entry, filter(None, each.split(", ")))) for each in both]
+    ways = [tuple(map(entry, filter(None, text.split(", ")))) for text in both]
     return Acl(ingress=ways[0], egress=ways[1])
 
 

@@ -79,16 +79,16 @@ def test_client_gets_in_by_a_rule_for_its_address(running):
 
     stack.forbid("alb-sg", 80, cidr="0.0.0.0/0")
     try:
-        assert [seen(each) for each in ("", "198.51.100.7")] == ["", ""]
+        assert [seen(address) for address in ("", "198.51.100.7")] == ["", ""]
         stack.allow("alb-sg", 80, cidr="10.0.0.0/8")
         assert seen("") == "", "a host on the internet has no private address"
         stack.allow("alb-sg", 80, cidr="198.51.100.0/24")
         allowed = ["198.51.100.7", "203.0.113.10", ""]
-        assert [seen(each) for each in allowed] == ["198.51.100.7", "", "127.0.0.1"]
+        assert [seen(address) for address in allowed] == ["198.51.100.7", "", "127.0.0.1"]
         stack.allow("alb-sg", 80, **by_list)
         assert [seen(each) for each in allowed] == ["198.51.100.7", "203.0.113.10", "127.0.0.1"]
         stack.forbid("alb-sg", 80, cidr="198.51.100.0/24")
-        assert [seen(each) for each in allowed] == ["", "203.0.113.10", "127.0.0.1"]
+        assert [seen(address) for address in allowed] == ["", "203.0.113.10", "127.0.0.1"]
         stack.forbid("alb-sg", 80, **by_list)
     finally:
         balancer._client = ""

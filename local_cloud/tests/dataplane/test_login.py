@@ -41,7 +41,7 @@ class Browser:
             return SimpleNamespace(status=answer.status, to=to, text=text)
 
     def cookies(self):
-        return {each.name: each for each in self.jar}
+        return {cookie.name: cookie for cookie in self.jar}
 
     def log_in(self, url, answer="yes"):
         """Open a page, answer the provider's form, and return where that sends the browser."""

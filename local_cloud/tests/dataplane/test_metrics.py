@@ -48,8 +48,8 @@ def running() -> Iterator[Stack]:
 
 def told(found: Iterable[Datum], statistic: str = "Sum") -> dict[tuple[str, Any], float | None]:
     return {
-        (each.metric.name, each.metric.dimensions): each.values.statistic(statistic)
-        for each in found
+        (datum.metric.name, datum.metric.dimensions): datum.values.statistic(statistic)
+        for datum in found
     }
 
 
@@ -187,7 +187,7 @@ def test_target_that_is_unhealthy_for_a_moment_is_not_missed(monkeypatch):
     found = list(hosts.take(this_minute(clock)))
     assert told(found, "Maximum")[("UnHealthyHostCount", TARGETS)] == 1
     assert told(found, "Minimum")[("HealthyHostCount", TARGETS)] == 0
-    assert {each.metric.dimensions for each in found} == {TARGETS}, "and none of the empty group"
+    assert {datum.metric.dimensions for datum in found} == {TARGETS}, "and none of the empty group"
 
 
 BUSY = "import time; end = time.time() + 20\nwhile time.time() < end: pass"
@@ -215,7 +215,7 @@ def test_usage_is_of_the_process_and_all_that_it_started(busy):
     assert 0.1 < measured(0.6) < 1.3, "a whole CPU, where no others want it"
     os.killpg(busy, signal.SIGSTOP)
     assert measured(0.3) < 0.05, "only what it has used since"
-    family = [each.pid for each in processes.family(processes.processes(), busy)]
+    family = [process.pid for process in processes.family(processes.processes(), busy)]
     assert processes.memory_bytes(family) > processes.memory_bytes([busy]) > 2**20
     assert meter.cores(processes.processes(), 1 << 30) is None
 
@@ -310,7 +310,7 @@ def test_source_that_fails_is_shown_until_it_works(caplog):
 
 
 def test_values_keep_what_percentiles_need():
-    values = Values.of(*(each / 1000 for each in range(1, 1001)))
+    values = Values.of(*(number / 1000 for number in range(1, 1001)))
     assert values.statistic("p95") == pytest.approx(0.95, rel=0.01)
     assert values.statistic("p100") == 1
     assert Values().statistic("p50") is None

@@ -256,8 +256,8 @@ def endpoints(running, *services: str, **where: Any):
     ec2.modify_vpc_attribute(VpcId=ids["vpc"], EnableDnsHostnames={"Value": True})
     named = {service: f"com.amazonaws.{REGION}.{service}" for service in services}
     made = [
-        ec2.create_vpc_endpoint(VpcId=ids["vpc"], ServiceName=each, **where)["VpcEndpoint"]
-        for each in named.values()
+        ec2.create_vpc_endpoint(VpcId=ids["vpc"], ServiceName=name, **where)["VpcEndpoint"]
+        for name in named.values()
     ]
     try:
         yield
@@ -277,7 +277,7 @@ def private_names(running, *services: str):
 def only_endpoints(running, *gateways: str):
     """Leave the tasks only endpoints for a while."""
     ids, rule = running.ids, {"group": "task-sg"}
-    tables = [ids["tables"][each] for each in ids["private"]]
+    tables = [ids["tables"][subnet] for subnet in ids["private"]]
     allow, forbid = partial(running.allow, "db-sg", 443), partial(running.forbid, "db-sg", 443)
     with (
         changed(partial(allow, **rule), partial(forbid, **rule)),

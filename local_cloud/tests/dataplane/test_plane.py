@@ -43,7 +43,7 @@ def plane(folder: Path, port: int | None) -> DataPlane:
 def hooked() -> int:
     tables = (hooks.registry.before, hooks.registry.after)
     return len(hooks.registry.instead) + sum(
-        len(each) for table in tables for each in table.values()
+        len(handlers) for table in tables for handlers in table.values()
     )
 
 

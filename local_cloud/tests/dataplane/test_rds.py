@@ -243,7 +243,7 @@ def test_snapshot_is_restored_beside_its_instance_and_can_be_renamed(backups):
 
         def renamed():
             found = backups.rds.describe_db_instances()["DBInstances"]
-            return [each for each in found if each["DBInstanceIdentifier"] == RENAMED]
+            return [instance for instance in found if instance["DBInstanceIdentifier"] == RENAMED]
 
         backups.until(renamed, what="the new name")
         available = backups.until_database("available", RENAMED)

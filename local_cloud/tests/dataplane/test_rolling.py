@@ -81,8 +81,8 @@ def test_creation_sent_twice_makes_one_service(running):
     asked = running.declared("service", taskDefinition=running.task_definition(), **values)
     with ThreadPoolExecutor() as pool:
         sent = [pool.submit(running.ecs.create_service, **asked) for _ in range(4)]
-        made = [each.result()["service"] for each in sent]
-    assert len({(each["serviceArn"], each["createdAt"]) for each in made}) == 1
+        made = [future.result()["service"] for future in sent]
+    assert len({(service["serviceArn"], service["createdAt"]) for service in made}) == 1
     for change in ({"clientToken": "other"}, {"desiredCount": 1}):
         found = refusal(running.ecs.create_service, **{**asked, **change})
         assert found.message == "Creation of service was not idempotent."
@@ -239,7 +239,7 @@ def test_rollback_comes_back_to_the_network_and_port_of_its_revision(running):
     mark, rows = before.removeprefix("ecs-svc/"), running.deployments()
     both = [*(row for row in rows if row["serviceDeploymentArn"].endswith(mark)), rows[0]]
     old, failed = running.ecs.describe_service_revisions(
-        serviceRevisionArns=[each["targetServiceRevisionArn"] for each in both]
+        serviceRevisionArns=[row["targetServiceRevisionArn"] for row in both]
     )["serviceRevisions"]
     assert old["networkConfiguration"] == good["networkConfiguration"]
     assert failed["networkConfiguration"]["awsvpcConfiguration"]["securityGroups"] == bad

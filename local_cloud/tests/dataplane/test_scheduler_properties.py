@@ -376,5 +376,5 @@ def test_ecs_launches_a_hundred_tasks_at_once_and_five_hundred_a_minute():
     for _ in range(16):
         launched.append(len(world.service.tasks))
         world.tick()
-    assert [launched[each] for each in (0, 1, 12, 14, 15)] == [100, 141, 600, 683, 700]
+    assert [launched[tick] for tick in (0, 1, 12, 14, 15)] == [100, 141, 600, 683, 700]
     assert " has started 100 tasks: " in world.messages[0]

@@ -72,9 +72,9 @@ def run():
         return begun[-1]
 
     yield start
-    for each in begun:
-        os.killpg(each.pid, signal.SIGKILL)
-        each.communicate()
+    for process in begun:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
 
 
 @pytest.fixture

@@ -335,7 +335,7 @@ def test_a_machine_that_refuses_mounts_gives_the_reason(monkeypatch, tmp_path):
 
 def test_root_that_is_writable_is_said_with_the_reason_and_the_way_out(monkeypatch, capsys):
     flags = CloudFlags(tasks="process", speed=1, port=0)
-    no, none = (verbatim(f"[Errno {each}") for each in ("1] no", "2] none"))
+    no, none = (verbatim(f"[Errno {reason}") for reason in ("1] no", "2] none"))
     for networks, mounts, why in ((None, None, ""), (None, no, str(no)), (none, no, str(none))):
         monkeypatch.setattr(namespaces, "refusal", lambda refused=networks: refused)
         monkeypatch.setattr(namespaces, "mount_refusal", lambda refused=mounts: refused)

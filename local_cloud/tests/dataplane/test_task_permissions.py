@@ -82,10 +82,10 @@ OTHERS = {
 }
 """Operations that a role's s3 actions do not decide."""
 OPERATIONS = [
-    each
-    for each in sorted({*S3_MODEL.operation_names} - OTHERS)
+    operation
+    for operation in sorted({*S3_MODEL.operation_names} - OTHERS)
     if "Annotation"
-    not in each  # which the installed Service Authorization Reference does not have yet
+    not in operation  # which the installed Service Authorization Reference does not have yet
 ]
 
 
@@ -95,14 +95,14 @@ def test_operation_of_s3_needs_an_action_on_a_resource_that_it_knows(operation):
     path, _, query = model.http["requestUri"].partition("?")
     shape = model.input_shape
     placed = [shape.members[member].serialization for member in shape.required_members]
-    more = [f"{each['name']}=1" for each in placed if each.get("location") == "querystring"]
+    more = [f"{member['name']}=1" for member in placed if member.get("location") == "querystring"]
     request = S3Request(
         method=model.http["method"],
         bucket="a-bucket" if "Bucket" in path else "",
         key="a/key" if "Key" in path else "",
         query="&".join([*([query] if query else []), *more]),
         headers={
-            each["name"].lower(): "b/c" for each in placed if each.get("location") == "header"
+            member["name"].lower(): "b/c" for member in placed if member.get("location") == "header"
         },
         body=b"<Delete><Object><Key>a/key</Key></Object></Delete>",
     )
@@ -177,7 +177,7 @@ def test_keys_that_may_be_deleted_are_deleted_of_several(task, allow, owner):
     allow(("s3:DeleteObject", arn(BUCKET, "app/*")))
     listed = {"Objects": [{"Key": key} for key in keys]}
     answer = task("s3").delete_objects(Bucket=BUCKET, Delete=listed)
-    assert [each["Key"] for each in answer["Deleted"]] == ["app/four"]
+    assert [key["Key"] for key in answer["Deleted"]] == ["app/four"]
     errors = [(error["Key"], error["Code"]) for error in answer["Errors"]]
     assert errors == [("secret/five", "AccessDenied")]
     owner.client("s3").head_object(**of(BUCKET, "secret/five"))

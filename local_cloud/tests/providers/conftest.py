@@ -182,7 +182,7 @@ def subnets(aws, vpc):
     place = [(f"10.20.{number}.0/24", f"{REGION}{zone}") for number, zone in enumerate("aca")]
     create = aws.ec2.create_subnet
     made = [create(VpcId=vpc, CidrBlock=cidr, AvailabilityZone=zone) for cidr, zone in place]
-    return [each["SubnetId"] for each in made]
+    return [subnet["SubnetId"] for subnet in made]
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ def construct(monitor, **changes):
 def test_the_children_are_those_of_the_real_provider(monitor, strategy):
     construct(monitor, natGateways={"strategy": strategy})
     made = [dict(resource) for resource in RECORDED["resources"]]
-    expected = [each for each in made if strategy in each.pop("strategies", STRATEGIES)]
+    expected = [resource for resource in made if strategy in resource.pop("strategies", STRATEGIES)]
     assert sorted(map(described, monitor.made), key=key) == sorted(expected, key=key)
     assert metadata.version("pulumi-awsx").startswith(f"{RECORDED['awsx']}."), "record it again"
 
@@ -151,7 +151,7 @@ def test_the_outputs_are_those_of_the_sdk_and_depend_on_their_children(monitor):
     """And on the VPC and all subnets, as awsx has recorded itself (provider/testdata/recorded/TestProviderUpgrade)."""
     answer = construct(monitor, natGateways={"strategy": "Single"})
     state, outputs = values(answer.state), vars(Vpc).values()
-    names = {each.fget._pulumi_name for each in outputs if isinstance(each, property)}
+    names = {output.fget._pulumi_name for output in outputs if isinstance(output, property)}
     assert names == set(state) == set(answer.stateDependencies)
     assert monitor.outputs == [{}], "the real one keeps no outputs in the state"
     plain = ("vpc", "vpcId", "vpcEndpoints", "subnetLayout", "subnets", "publicSubnets")
@@ -161,7 +161,7 @@ def test_the_outputs_are_those_of_the_sdk_and_depend_on_their_children(monitor):
     assert state["vpcId"] == "${Vpc/careapp-poc}"
     assert state["internetGateway"]["id"] == "${InternetGateway/careapp-poc}"
     for name in ("natGateways", "routes", *CHILDREN):
-        assert [each["urn"] for each in state[name]] == {**OWN, **CHILDREN}[name]
+        assert [child["urn"] for child in state[name]] == {**OWN, **CHILDREN}[name]
     for name, urns in CHILDREN.items():
         assert state[f"{name[:-1]}Ids"] == [f"${{{urn}}}" for urn in urns]
 

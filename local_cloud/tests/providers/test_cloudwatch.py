@@ -32,11 +32,11 @@ class Metrics:
     def get(self, *queries, scan="TimestampAscending"):
         asked = {"MetricDataQueries": queries, "ScanBy": scan, **HOUR}
         return {
-            each["Id"]: {
+            metric["Id"]: {
                 (at - NOON).seconds // 60: value
-                for at, value in zip(each["Timestamps"], each["Values"], strict=True)
+                for at, value in zip(metric["Timestamps"], metric["Values"], strict=True)
             }
-            for each in self.api.get_metric_data(**asked)
+            for metric in self.api.get_metric_data(**asked)
         }
 
     def alarm(self, **changes):
@@ -84,8 +84,8 @@ def test_every_statistic_is_of_the_values_of_its_period(metrics):
     names = ("Sum", "Average", "Minimum", "Maximum", "SampleCount", "p50", "p95", "p99")
     asked = [query(name, f"m{number}") for number, name in enumerate(names)]
     found = metrics.get(*asked)
-    assert [each[0] for each in found.values()] == [142, 1.42, 1, 10, 100, 1, 2, 10]
-    assert [set(each) for each in found.values()] == [{0, 3}] * 8
+    assert [values[0] for values in found.values()] == [142, 1.42, 1, 10, 100, 1, 2, 10]
+    assert [set(values) for values in found.values()] == [{0, 3}] * 8
     assert metrics.get(query("Sum", period=300)) == {"m": {0: 149}}
     # The newest comes first unless asked otherwise.
     assert list(metrics.get(query("Sum"), scan="TimestampDescending")["m"]) == [3, 0]
@@ -178,7 +178,7 @@ def test_a_composite_alarm_follows_others_and_all_have_a_history(metrics, aws):
         metrics.put(minute, Value=3)
         metrics.state(minute)
     found = aws.cloudwatch.describe_alarms(AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
-    assert {each["AlarmName"]: each["StateValue"] for each in found} == {
+    assert {alarm["AlarmName"]: alarm["StateValue"] for alarm in found} == {
         "always": "ALARM",
         "both": "ALARM",
     }
@@ -232,7 +232,7 @@ def test_words_and_phrases_find_lines_in_their_order_of_time(aws):
         ('?slow ?"is full"', ["disk is slow", "disk is full"]),
     ):
         found = search(**group, filterPattern=pattern)["events"]
-        assert [each["message"] for each in found] == expected
+        assert [event["message"] for event in found] == expected
     other = {**group, "filterPattern": "{ $.level = 1 }"}
     refused(search, "InvalidParameterException", "'{ $.level = 1 }' works on AWS", **other)
     aws.logs.delete_log_group(**group)

@@ -115,14 +115,14 @@ def test_tasks_without_a_security_group_are_in_the_default_one(aws, vpc, subnets
     chosen = [{"Name": "vpc-id", "Values": [vpc]}, {"Name": "group-name", "Values": ["default"]}]
     [default] = aws.ec2.describe_security_groups(Filters=chosen)
     made = network.attach(subnets[0], [], False, "a task")
-    assert [each.id for each in made.group_set] == [default["GroupId"]]
+    assert [group.id for group in made.group_set] == [default["GroupId"]]
     network.detach(made.id)
 
 
 def test_a_zone_that_is_created_has_an_id_of_route_53_s_form(aws):
     create = partial(aws.route53.create_hosted_zone, Name="example.net")
     made = [create(CallerReference=unique("test"))["HostedZone"]["Id"] for _ in range(2)]
-    ids = {each.removeprefix("/hostedzone/") for each in made}
+    ids = {zone.removeprefix("/hostedzone/") for zone in made}
     assert len(ids) == 2
     for identity in ids:
         assert re.fullmatch(r"Z[A-Z0-9]{1,31}", identity)

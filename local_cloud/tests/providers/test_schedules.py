@@ -77,7 +77,7 @@ def test_a_schedule_begins_at_its_start_and_ends_at_its_end_date():
         return first(SimpleNamespace(schedule_expression=expression, **same, **dates))
 
     assert times_of("rate(1 hour)") == [start, start + HOUR, end]
-    assert [each.hour for each in times_of("cron(0 * * * ? *)")] == [14, 15]
+    assert [time.hour for time in times_of("cron(0 * * * ? *)")] == [14, 15]
     assert times_of("rate(1 hour)", start=None, end=None)[0] == ANCHOR
     assert times_of("at(2027-01-01T00:00:00)") == [datetime(2027, 1, 1, tzinfo=UTC)]
 
@@ -184,7 +184,7 @@ class Cloud:
     def counts(self):
         """The metrics since the last call, without their common end."""
         data = self.invocations.take(0)
-        counted = {each.metric.name: int(each.values.sum) for each in data}
+        counted = {datum.metric.name: int(datum.values.sum) for datum in data}
         return Counter({name.removesuffix("Count"): count for name, count in counted.items()})
 
 

@@ -73,7 +73,7 @@ def play(answers: Answers) -> None:
     zone = answers.route53.create_hosted_zone(Name="example.com", CallerReference="one")
     names = {
         "aws": answers,
-        "ids": {name.replace("-", "_"): each for name, each in stack.ids.items()},
+        "ids": {name.replace("-", "_"): value for name, value in stack.ids.items()},
         "zone": zone["HostedZone"]["Id"].rpartition("/")[2],
         "network": stack.declared("network"),
         "cluster": service["clusterArn"],

@@ -79,8 +79,8 @@ class Structure:
             name for name, count in self._counts(self.seen).items() if 2 * count > len(self.seen)
         }
         # Of some recordings most was taken out by hand.
-        whole = [each for each in self.seen if 2 * len(each[2] & usual) >= len(usual)]
-        sources, numbers = ({each[part] for each in whole} for part in (0, 1))
+        whole = [shape for shape in self.seen if 2 * len(shape[2] & usual) >= len(usual)]
+        sources, numbers = ({shape[part] for shape in whole} for part in (0, 1))
         if len(numbers) < ENOUGH or len(sources) < SOURCES:
             return []
         counts = self._counts(whole).items()
@@ -140,18 +140,18 @@ def answers(key: str, value: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     if isinstance(value, dict) and "ResponseMetadata" in value:
         yield key, value
     elif isinstance(value, dict):
-        for name, each in value.items():
-            yield from answers(name, each)
+        for name, member in value.items():
+            yield from answers(name, member)
     elif isinstance(value, list):
-        for each in value:
-            yield from answers(key, each)
+        for member in value:
+            yield from answers(key, member)
 
 
 def operation_of(service: str, key: str) -> str:
     """Return the operation with which a snapshot's key begins, or an empty text."""
     words = re.sub(r"[^a-z0-9]", "", key.lower())
     names = model(service).operation_names if service in SERVICES else []
-    return max((each for each in names if words.startswith(each.lower())), key=len, default="")
+    return max((name for name in names if words.startswith(name.lower())), key=len, default="")
 
 
 def fits(shape: Shape | None, value: Any) -> bool:
@@ -162,10 +162,10 @@ def fits(shape: Shape | None, value: Any) -> bool:
         case "structure":
             members = shape.members
             return isinstance(value, dict) and all(
-                name in members and fits(members[name], each) for name, each in value.items()
+                name in members and fits(members[name], member) for name, member in value.items()
             )
         case "list":
-            return isinstance(value, list) and all(fits(shape.member, each) for each in value)
+            return isinstance(value, list) and all(fits(shape.member, member) for member in value)
     return isinstance(value, dict) and (shape.type_name == "map" or "__class__" in value)
 
 
@@ -199,13 +199,13 @@ def look(
 ) -> None:
     """Show each structure in a value with its path, as ``Reservations[].Instances[]``."""
     if isinstance(value, list):
-        for each in value:
-            look(shape.member, each, f"{path}[]", see)
+        for member in value:
+            look(shape.member, member, f"{path}[]", see)
     elif shape.type_name == "structure" and isinstance(value, dict) and "__class__" not in value:
         see(path, shape, value)
-        for name, each in value.items():
+        for name, member in value.items():
             if name not in AROUND:
-                look(shape.members[name], each, f"{path}.{name}".lstrip("."), see)
+                look(shape.members[name], member, f"{path}.{name}".lstrip("."), see)
 
 
 Structures = Mapping[str, Structure]
@@ -215,15 +215,15 @@ Structures = Mapping[str, Structure]
 def structures(shape: Shape, recordings: list[Recording]) -> Structures:
     """Return all structures in the answers of an operation."""
     found: dict[str, Structure] = defaultdict(Structure)
-    for number, each in enumerate(recordings):
+    for number, recording in enumerate(recordings):
 
         def see(path: str, shape: Shape, value: dict[str, Any]) -> None:
             names = value.keys() - AROUND
-            found[path].seen.append((each.source, number, names))  # noqa: B023 - called at once
+            found[path].seen.append((recording.source, number, names))  # noqa: B023 - called at once
             for name in names:
                 found[path].forms[name].add(form(shape.members[name], value[name]))
 
-        look(shape, {k: v for k, v in each.answer.items() if k not in AROUND}, "", see)
+        look(shape, {k: v for k, v in recording.answer.items() if k not in AROUND}, "", see)
     return found
 
 
@@ -285,7 +285,7 @@ def usable(recording: Recording) -> bool:
         # A status that boto3 did not see was written by hand; HEAD has no body, so boto3 makes the code of it.
         return recording.status >= 400 and not recording.error.isdigit()
     known = operation in model(service).operation_names
-    plain = {name: each for name, each in answer.items() if name != "ResponseMetadata"}
+    plain = {name: value for name, value in answer.items() if name != "ResponseMetadata"}
     return known and fits(output(service, operation), plain)
 
 
@@ -298,7 +298,7 @@ def main() -> None:
     ):
         print(f"{name}: reading its recordings", flush=True)
         every = list(source)
-        found = [each for each in every if usable(each)]
+        found = [recording for recording in every if usable(recording)]
         kept += found
         print(f"{name}: {len(found)} of {len(every)} are of our services and in AWS's form")
     for file, lines in ((MEMBERS, [*members(kept)]), (ERRORS, [*errors(kept)])):

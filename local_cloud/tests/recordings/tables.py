@@ -30,8 +30,8 @@ class Member:
         elif not isinstance(value, TYPES.get(self.form, object)):
             yield path, str(value)
         elif self.members:
-            for each in value if self.form == "[]" else [value]:
-                yield from lacking(self.members, each, f"{path}{self.form.strip('{}')}.")
+            for member in value if self.form == "[]" else [value]:
+                yield from lacking(self.members, member, f"{path}{self.form.strip('{}')}.")
 
 
 def lacking(

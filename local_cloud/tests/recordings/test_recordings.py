@@ -32,7 +32,7 @@ def test_each_member_that_aws_always_sends_is_sent_in_its_form(answers):
         for answer in answers.good.get(call, ())
         for path, what in tables.lacking(operation.members, answer)
     }
-    assert {each: found[each] for each in found.keys() - OTHERWISE["members"]} == {}
+    assert {member: found[member] for member in found.keys() - OTHERWISE["members"]} == {}
     assert OTHERWISE["members"] - found.keys() == set(), "they are sent now"
 
 
@@ -56,7 +56,7 @@ def test_each_error_of_aws_is_one_here_with_its_status(answers):
         for operation in operations:
             seen = {*answers.refused.get((service, operation), ())}
             name = f"{service} {operation} {code}"
-            if (service, operation) not in answers.good and NOT_DONE & {each for each, _ in seen}:
+            if (service, operation) not in answers.good and NOT_DONE & {error for error, _ in seen}:
                 lacking.add(name)
             elif not {(code, status) for status in statuses} & seen:
                 left.add(name)
@@ -78,7 +78,7 @@ def test_a_code_of_aws_is_sent_with_its_status(answers, monkeypatch, service):
             found = answers.refused[service, operation].pop()
             if found not in {(code, status) for status in statuses}:
                 wrong[f"{service} {code}"] = (found, statuses)
-    assert {each: wrong[each] for each in wrong.keys() - OTHERWISE["statuses"]} == {}
+    assert {code: wrong[code] for code in wrong.keys() - OTHERWISE["statuses"]} == {}
 
 
 def refuse(monkeypatch, service, operation, refused):

@@ -147,7 +147,7 @@ def test_program_runs_in_its_folder_and_its_files_stay_as_they_are(program, tmp_
     assert not (home.project / "Pulumi.dev.yaml").is_symlink()
     assert (home.project / "src").samefile(program / "src")
     assert (program / "Pulumi.yaml").read_text() == yaml
-    names = sorted(each.name for each in program.iterdir())
+    names = sorted(file.name for file in program.iterdir())
     assert names == ["Pulumi.dev.yaml", "Pulumi.yaml", "src"]
 
 

@@ -71,9 +71,9 @@ def test_listener_that_is_made_while_others_are_described(monkeypatch):
     balancer = Balancer.__new__(Balancer)
     balancer._listening = {"first": SimpleNamespace(arn="first")}
 
-    def described(each: Any) -> dict[str, object]:
+    def described(listener: Any) -> dict[str, object]:
         balancer._listening["second"] = SimpleNamespace(arn="second")
-        return {"arn": each.arn}
+        return {"arn": listener.arn}
 
     monkeypatch.setattr(balancer, "_described", described)
     assert balancer.describe() == [{"arn": "first"}]

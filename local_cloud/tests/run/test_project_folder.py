@@ -28,7 +28,7 @@ def git(folder: Path, *words: str) -> str:
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository with a program, an app and a stack file, whose home is inside it, as `.rehearsal` is."""
     # Git works in another repository where these are set, as in a hook of Git.
-    for name in [each for each in os.environ if each.startswith("GIT_")]:
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
         monkeypatch.delenv(name)
     folder = tmp_path / "checkout"
     (folder / "app").mkdir(parents=True)
@@ -85,7 +85,7 @@ def test_git_in_the_shell_works_in_the_copy_that_a_fault_changed(checkout):
     assert (home.source / "app" / "app.py").read_text() == "# app/app.py\n"
     assert git(checkout, "ls-files", "--stage", "--debug") == index
     project.delete()
-    assert [each.name for each in home.folder.iterdir()] == []
+    assert [entry.name for entry in home.folder.iterdir()] == []
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_folder_loses_what_the_checkout_loses(project, checkout):
         "own",
         "tool",
     ]
-    assert sorted(each.name for each in folder.iterdir()) == names
+    assert sorted(entry.name for entry in folder.iterdir()) == names
 
 
 def test_folder_gets_what_the_checkout_gets_while_the_cloud_runs(project, checkout, serving):

@@ -52,8 +52,8 @@ def started(request, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     monkeypatch.setattr(subprocess, "Popen", Start)
     yield every
-    for each in every:
-        each.kill()
+    for process in every:
+        process.kill()
 
 
 @pytest.mark.parametrize(

@@ -61,8 +61,8 @@ def role(case: Case) -> Iterator[Finding]:
     """Check that the role of the schedules may run the jobs' tasks and pass the tasks' roles."""
     jobs = _jobs(case)
     known = [schedule for schedule in jobs.schedules.values() if schedule]
-    for arn in dict.fromkeys(each.role for each in known):
-        mine = [each for each in known if each.role == arn]
+    for arn in dict.fromkeys(job.role for job in known):
+        mine = [job for job in known if job.role == arn]
         if finding := _role_denied(case, jobs, arn, mine):
             yield finding
             return

@@ -172,7 +172,7 @@ def review(case: Case, finding: Finding) -> Iterator[Finding]:
         yield scaled_by_schedule(case, hours.text)
     elif finding.id == "service-missing":
         # Stage 1 has none, and one that deployCommand keeps away has a finding of its own.
-        kept = any(each.over for each in case.now.command_tasks.value or ())
+        kept = any(task.over for task in case.now.command_tasks.value or ())
         if stage(case) == FIRST and settings.ecs_enabled and not kept:
             why = t("ecsEnabled is true in the stack file, and ECS has no such service.")
             yield replace(finding, why=why)
@@ -218,4 +218,4 @@ def in_hours(case: Case) -> bool:
     """Return whether it is within the service's hours, and was five minutes ago."""
     settings = settings_of(case)
     now, scaling = case.at, settings.service.scaling
-    return all(scaling.includes(each) for each in (now, now - STARTED_WITHIN))
+    return all(scaling.includes(time) for time in (now, now - STARTED_WITHIN))

@@ -112,12 +112,12 @@ def _jobs(now: Reading) -> Jobs | None:
         return None
     known = schedules(session, names, declared)
     jobs = Jobs(schedules=known, runs=runs(session, names, declared))
-    failed = [last for each in declared if (last := jobs.last(each)) and last.failed]
-    existing = [each for each in known.values() if each]
-    roles = dict.fromkeys(each.role for each in existing)
+    failed = [last for job in declared if (last := jobs.last(job)) and last.failed]
+    existing = [schedule for schedule in known.values() if schedule]
+    roles = dict.fromkeys(schedule.role for schedule in existing)
     return replace(
         jobs,
-        lines={each.task: _last_lines(session, names, each) for each in failed},
+        lines={run.task: _last_lines(session, names, run) for run in failed},
         roles={arn: read_existing(task_inputs.role, session, arn) for arn in roles},
         definitions={
             each.definition: ecs.definition(session, each.definition) for each in existing
@@ -132,7 +132,7 @@ def schedules(
     session: Session, names: StackNames, declared: Iterable[str]
 ) -> dict[str, Schedule | None]:
     """Return the schedules of jobs, by name; None where AWS has none. Raises AwsProblem."""
-    return {each: read_existing(_schedule, session, names, each) for each in declared}
+    return {job: read_existing(_schedule, session, names, job) for job in declared}
 
 
 def _schedule(session: Session, names: StackNames, name: str) -> Schedule:
@@ -223,7 +223,7 @@ def logged_runs(session: Session, names: StackNames, declared: Iterable[str]) ->
 
 
 def _newest_first(runs: Iterable[Run]) -> tuple[Run, ...]:
-    return tuple(sorted(runs, key=lambda each: each.at or STARTING, reverse=True))
+    return tuple(sorted(runs, key=lambda run: run.at or STARTING, reverse=True))
 
 
 def _last_lines(session: Session, names: StackNames, run: Run) -> tuple[str, ...]:

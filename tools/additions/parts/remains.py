@@ -54,7 +54,7 @@ def remains(session: Session, settings: Settings) -> Remains:
     """Return what is left of a stack, by its tags and names. Raises AwsProblem."""
     mine = [{"Name": f"tag:{key}", "Values": [value]} for key, value in settings.tags.items()]
     found = session.all("ec2", "describe_vpcs", "Vpcs", Filters=mine)
-    vpcs = [str(each["VpcId"]) for each in found]
+    vpcs = [str(vpc["VpcId"]) for vpc in found]
     return Remains(
         resources=(*(f"ec2 {vpc}" for vpc in vpcs), *_named(session, settings.names)),
         holders=tuple(holder for vpc in vpcs for holder in _holders(session, vpc, settings.tags)),
@@ -98,13 +98,13 @@ def _named(session: Session, names: StackNames) -> Iterator[str]:
         "|".join((*map(re.escape, fixed), *(f"{bucket}-[0-9a-f]{{7}}" for bucket in buckets)))
     )
     for service, operation, key, name in NAMED:
-        found = (str(each[name]) for each in session.all(service, operation, key))
+        found = (str(resource[name]) for resource in session.all(service, operation, key))
         yield from (f"{service} {each}" for each in found if ours.fullmatch(each))
 
 
 def _left(now: Reading) -> Remains | None:
     main = (now.service, now.balancer, now.group, now.database)
-    return remains(now.session, settings_of(now)) if all(each.absent for each in main) else None
+    return remains(now.session, settings_of(now)) if all(part.absent for part in main) else None
 
 
 REMAINS = PartOf(t("what is left of the stack"), _left, essential=False, shown=True, name="remains")

@@ -35,7 +35,7 @@ def instances(session: Session, identifier: str) -> tuple[Database, ...]:
     """Return the instances that a restore of a database has beside it. Raises AwsProblem."""
     names = temporary_name(identifier), old_name(identifier)
     found = (read_existing(rds.database, session, name, False) for name in names)
-    return tuple(each for each in found if each is not None)
+    return tuple(instance for instance in found if instance is not None)
 
 
 def _aside(now: Reading) -> Aside | None:

@@ -50,7 +50,7 @@ def app_address(home: Home, stack: str) -> str:
     state, balancer = content(home.facts).get("state") or {}, names_of(stack, ROOT).balancer
     own = [each for each in state.get("listeners") or () if each["balancer"] == balancer]
     # Where HTTPS serves, the listener of HTTP only redirects to it.
-    listeners = sorted(own, key=lambda each: not each.get("authority"))
+    listeners = sorted(own, key=lambda listener: not listener.get("authority"))
     return str(listeners[0]["url"]) if listeners else ""
 
 

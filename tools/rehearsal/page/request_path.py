@@ -50,12 +50,12 @@ class Status:
 
 
 def request_path(case: Case, diagnosis: Diagnosis) -> dict[str, Status]:
-    return {each: _status_of(each, case, diagnosis) for each in (*CONNECTIONS, *NODES)}
+    return {node: _status_of(node, case, diagnosis) for node in (*CONNECTIONS, *NODES)}
 
 
 def _status_of(place: str, case: Case, diagnosis: Diagnosis) -> Status:
     here = [each for each in diagnosis.findings if place in each.facts.places and not each.process]
-    wrong = next((each for each in here if each.kind in ("cause", "consequence")), None)
+    wrong = next((finding for finding in here if finding.kind in ("cause", "consequence")), None)
     if wrong:
         return Status(place, BLOCKED, wrong.title)
     for part in NEEDED[place]:
@@ -63,7 +63,7 @@ def _status_of(place: str, case: Case, diagnosis: Diagnosis) -> Status:
             return Status(place, UNREAD, problem.text)
     if missing := _missing(place, case):
         return Status(place, OFF, missing)
-    warning: Finding | None = next((each for each in here if each.kind == "warning"), None)
+    warning: Finding | None = next((finding for finding in here if finding.kind == "warning"), None)
     if warning:
         return Status(place, WARNED, warning.title)
     return _working(place, case)

@@ -147,7 +147,7 @@ def _language(request: Request) -> str:
         return chosen
     # best_match would take a less wanted "ja" before "en-US".
     wanted = (language.partition("-")[0].lower() for language in request.accept_languages.values())
-    return next((each for each in wanted if each in LANGUAGES), "en")
+    return next((language for language in wanted if language in LANGUAGES), "en")
 
 
 def _stack(request: Request, watcher: Watcher) -> str:

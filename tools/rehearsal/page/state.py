@@ -180,7 +180,7 @@ def balancer(case: Case) -> dict[str, Any] | None:
 
 
 def _rule(rule: Rule) -> dict[str, Any]:
-    groups = ", ".join(each.split("/")[1] for each in rule.groups)
+    groups = ", ".join(arn.split("/")[1] for arn in rule.groups)
     then = f"{rule.action} → {groups}" if groups else rule.action
     return {
         "priority": rule.priority,

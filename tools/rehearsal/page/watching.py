@@ -214,7 +214,7 @@ class Watcher:
             *events.of_database(now.database.value),
             *(self._of_service(settings_of(now).names) if now.service.value else ()),
         ]
-        return tuple(sorted(known, key=lambda each: each.at))
+        return tuple(sorted(known, key=lambda event: event.at))
 
     def _of_processes(self, now: Snapshot) -> Iterator[Event]:
         for name, worker in now.workers.items():

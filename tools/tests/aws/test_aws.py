@@ -126,7 +126,7 @@ def broken(folder, monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("name", "command"),
     [
-        *((each, "status") for each in BROKEN),
+        *((profile, "status") for profile in BROKEN),
         *(("sso", each) for each in ("doctor", "preflight", "events", "logs")),
     ],
 )

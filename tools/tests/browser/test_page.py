@@ -40,7 +40,7 @@ def test_a_screen_reader_meets_state_first_and_every_hop_in_words(visit, healthy
     assert "healthy" in status.inner_text()
     assert page.get_by_role("banner").count() == page.get_by_role("main").count() == 1
     assert page.get_by_role("heading", level=1).inner_text() == "careapp-poc"
-    headings = [each.inner_text() for each in page.get_by_role("heading", level=2).all()]
+    headings = [heading.inner_text() for heading in page.get_by_role("heading", level=2).all()]
     assert headings == ["Request path", "The doctor", "Roll-out", "Timeline", "Resources"]
     hop = page.get_by_role("listitem").filter(
         has=page.get_by_role("heading", name="Load balancer → Tasks")
@@ -85,10 +85,10 @@ def test_the_timeline_shows_events_or_log_lines_alone(visit, healthy):
     assert every == visible
     page.keyboard.press("ArrowRight")
     every, visible = page.evaluate("tests.timeline()")
-    assert visible == [each for each in every if "log" not in each] != []
+    assert visible == [kind for kind in every if "log" not in kind] != []
     page.keyboard.press("ArrowRight")
     every, visible = page.evaluate("tests.timeline()")
-    assert visible == [each for each in every if "log" in each] != []
+    assert visible == [kind for kind in every if "log" in kind] != []
 
 
 SCALE = """

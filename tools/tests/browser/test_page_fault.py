@@ -74,9 +74,9 @@ def test_the_commands_are_copied_whole(visit, broken):
 def test_a_fault_fits_and_is_accessible(visit, broken):
     page = visit(broken.url).page
     page.locator(".headline", has_text=CAUSE).wait_for(timeout=90_000)
-    for each in page.locator("summary").all():
-        if each.is_visible():
-            each.click()
+    for details in page.locator("summary").all():
+        if details.is_visible():
+            details.click()
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         fits_and_is_accessible(page, PHONE, DESKTOP)

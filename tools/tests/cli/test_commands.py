@@ -227,4 +227,4 @@ def test_completion_knows_stacks_jobs_and_workers(typed, completed, tmp_path, mo
     (tmp_path / "Pulumi.poc.yaml").write_text(json.dumps({"config": maps}))
     words = typed.split(" ")
     asked = ShellComplete(main, {}, "./careapp", "_").get_completions(words[:-1], words[-1])
-    assert [each.value for each in asked] == completed
+    assert [completion.value for completion in asked] == completed

@@ -5,7 +5,7 @@ from tools.cost.graph import Graph, Resource
 from tools.cost.prices import PriceBook
 from tools.cost.rules import FREE, RULES, bill
 
-MODULES = {kind: module for module, _, kind in (each.partition(":") for each in (*FREE, *RULES))}
+MODULES = {kind: module for module, _, kind in (name.partition(":") for name in (*FREE, *RULES))}
 SMALL = {"cpu": "256", "memory": "512"}
 MICRO = {"engine": "postgres", "instanceClass": "db.t4g.micro", "storageType": "gp3"}
 BOOK = PriceBook("ap-northeast-1")

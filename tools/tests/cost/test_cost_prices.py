@@ -21,7 +21,7 @@ def test_each_table_is_a_regions_and_each_price_has_page_and_day():
     assert REGIONS <= set(_read(CODES)) == set(boto3.Session().get_available_regions("ec2"))
     assert [name for name, entry in _read(PRICES).items() if "ap-northeast-1" not in entry] == []
     for region in REGIONS:
-        for entry in [each for each in PriceBook(region).table.values() if "usd" in each]:
+        for entry in [entry for entry in PriceBook(region).table.values() if "usd" in entry]:
             usd, days = entry["usd"], entry["checked"]
             assert min(usd.values() if isinstance(usd, dict) else [usd]) > 0
             assert urlsplit(entry["page"]).hostname == "aws.amazon.com"
@@ -54,7 +54,7 @@ def asked(monkeypatch):
 
     def answer(self, operation, params):
         assert (self.meta.region_name, operation) == ("us-east-1", "GetProducts")
-        filters = {each["Field"]: each["Value"] for each in params["Filters"]}
+        filters = {wanted["Field"]: wanted["Value"] for wanted in params["Filters"]}
         asked.append((params["ServiceCode"], filters))
         return {"PriceList": products.get((params["ServiceCode"], filters["usagetype"]), [])}
 

@@ -29,7 +29,7 @@ def test_the_tags_of_the_stack_are_copied_and_no_other():
     tags = {"careapp:stack": "poc", "aws:cloudformation:stack-name": "x", "careapp:paused-at": "y"}
     tagged = [{"Key": key, "Value": value} for key, value in tags.items()]
     found = copies._tags({"TagList": tagged}, Source(NOON, "good"))
-    assert {each["Key"]: each["Value"] for each in found} == {
+    assert {tag["Key"]: tag["Value"] for tag in found} == {
         "careapp:stack": "poc",
         restores.RESTORED: "good",
     }

@@ -99,7 +99,7 @@ def test_a_tunnel_is_closed_if_ctrl_c_comes_while_the_plugin_starts(install, aws
     monkeypatch.setattr(subprocess, "Popen", Start)
     with pytest.raises(KeyboardInterrupt):
         open_tunnel(aws, JUMP_HOST, a.database()).__enter__()
-    assert [each.poll() for each in started] == [-signal.SIGTERM]
+    assert [process.poll() for process in started] == [-signal.SIGTERM]
     assert aws.calls[-1][0] == "terminate_session"
 
 

@@ -195,11 +195,11 @@ def test_the_first_update_neither_waits_with_the_old_tasks_nor_rolls_back_to_the
     """They have no database. The second update has the stack file's settings, and says how long it takes."""
     made = Restore(made.session, choices(**changes), made.waiting, Pulumi())
     assert made.first == first
-    said = [each.text for each in restore.plan(made, t("s")) if "second one" in each.text]
+    said = [line.text for line in restore.plan(made, t("s")) if "second one" in line.text]
     assert len(said) == (minutes is not None)
-    for each in said:
-        assert f"ECS waits {minutes} minutes in it, while the app runs" in each
-        assert all(f"{name}={value}" in each for name, value in first.items())
+    for line in said:
+        assert f"ECS waits {minutes} minutes in it, while the app runs" in line
+        assert all(f"{name}={value}" in line for name, value in first.items())
     # The stack file takes each of these values.
     choices(**{"rolloutTimeoutMinutes": "60", **changes, **first})
 
@@ -207,7 +207,7 @@ def test_the_first_update_neither_waits_with_the_old_tasks_nor_rolls_back_to_the
 @pytest.mark.parametrize("on", ["true", "false"])
 def test_the_plan_says_that_the_app_s_files_are_not_restored(made, on):
     made = Restore(made.session, choices(uploadsEnabled=on), made.waiting, Pulumi())
-    said = "\n".join(each.text for each in restore.plan(made, t("s")))
+    said = "\n".join(line.text for line in restore.plan(made, t("s")))
     assert ("the app's files in the bucket stay as they are" in said) is (on == "true")
 
 
@@ -262,7 +262,7 @@ def test_restore_goes_on_from_each_of_its_steps_only(made, current, restored, be
 def test_a_damaged_instance_is_renamed_and_one_that_changes_is_waited_for():
     settled = dict.fromkeys(("available", "storage-full", "failed"), True)
     settled |= dict.fromkeys(("modifying", "rebooting"), False)
-    found = {each: restore._settled({"DBInstanceStatus": each}) for each in settled}
+    found = {status: restore._settled({"DBInstanceStatus": status}) for status in settled}
     assert found == settled
 
 
@@ -364,14 +364,14 @@ def test_what_an_update_replaced_before_it_was_stopped_is_current_again(pulumi):
         {"urn": f"urn:x::{name}", "type": kind}
         for name, kind in (("page", "rule"), ("app", TASK_DEFINITION), ("old", "rule"))
     )
-    waiting = [{**each, "delete": True, "id": "first"} for each in (rule, definition, gone)]
+    waiting = [{**resource, "delete": True, "id": "first"} for resource in (rule, definition, gone)]
     state = {"deployment": {"resources": [rule, definition, *waiting]}}
     (pulumi.folder / "stack").write_text(json.dumps(state))
     assert pulumi.take_back(dry_run=True) == ["rule page"]
     assert not (pulumi.folder / "imported").exists()
     assert pulumi.take_back(dry_run=False) == ["rule page"]
     after = json.loads((pulumi.folder / "imported").read_text())["deployment"]["resources"]
-    flags = [each.get("delete", False) for each in after]
+    flags = [resource.get("delete", False) for resource in after]
     assert flags == [True, False, False, True, True]
 
 

@@ -55,7 +55,7 @@ def diagnosis_of(name: str) -> Diagnosis:
 
 def finding_of(name: str) -> Finding | None:
     found = diagnosis_of(name).findings
-    return next((each for each in found if each.id in ids(name)[-1:]), None)
+    return next((finding for finding in found if finding.id in ids(name)[-1:]), None)
 
 
 NONE: dict[str, list[str]] = {}
@@ -70,11 +70,11 @@ def paragraphs(finding: Finding) -> dict[str, list[str]]:
         fixes.append(f"  {'Then' if fix.then else 'Do'}: {fix.text!s}{beside}")
         fixes += [f"    $ {command}" for command in fix.commands if not beside]
     evidence = finding.masked_evidence
-    shown = [f"  | {each}" for each in evidence[:MOST]]
+    shown = [f"  | {line}" for line in evidence[:MOST]]
     if len(evidence) > MOST:
         shown.append(f"  | … {len(evidence) - MOST} more, and at last: {evidence[-1]}")
     return {
-        "seen": [f"  {each!s}" for each in finding.seen],
+        "seen": [f"  {seen!s}" for seen in finding.seen],
         "reason": [f"  Why: {finding.why!s}"] if str(finding.why) else [],
         "fixes": fixes,
         "evidence": shown,
@@ -116,7 +116,7 @@ def in_both_languages(finding: Finding) -> Iterator[str]:
 
 def all_of(diagnosis: Diagnosis) -> str:
     """Return the ids of all findings, what could not be read, and the exit code."""
-    unread = ", ".join(str(each.part) for each in diagnosis.unread)
+    unread = ", ".join(str(part.part) for part in diagnosis.unread)
     every = ", ".join(f"{each.kind} {each.id}" for each in diagnosis.findings) or "no findings"
     return f"{every}{f'; not read: {unread}' if unread else ''}; exit {diagnosis.exit_code}"
 

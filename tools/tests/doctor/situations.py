@@ -25,9 +25,9 @@ FAILED_WITH = "Health checks failed with these codes"
 EXITED = "EssentialContainerExited"
 NO_ROUTE = a.subnet("private-1", "10.0.16.0/20")
 DOORS = tuple(
-    Endpoint(service=f"com.amazonaws.ap-northeast-1.{each}", state="available",
+    Endpoint(service=f"com.amazonaws.ap-northeast-1.{service}", state="available",
              private_dns=True, subnets=("private-1",), groups=("sg-db",))
-    for each in ("ecr.api", "ecr.dkr", "logs", "secretsmanager")
+    for service in ("ecr.api", "ecr.dkr", "logs", "secretsmanager")
 )  # fmt: skip
 INIT = "ResourceInitializationError: unable to pull secrets or registry auth: "
 
@@ -65,8 +65,8 @@ def in_zones(public, private):
     """The network with its load balancer in one zone and its tasks in another."""
     zones, made = {"public-1": public, "private-1": private}, a.network()
     subnets = {
-        name: replace(each, zone=f"{a.REGION}{zones[name]}" if name in zones else "")
-        for name, each in made.subnets.items()
+        name: replace(subnet, zone=f"{a.REGION}{zones[name]}" if name in zones else "")
+        for name, subnet in made.subnets.items()
     }
     return replace(made, subnets=subnets)
 
@@ -256,7 +256,7 @@ SITUATIONS = {
         page=a.page(0, problem="the load balancer has no listener on port 80")),
     "connection-leak": a.stack(measured=Measured(connections=40)),
     "connections-near": a.stack(
-        measured=Measured(connections=90), tasks=tuple(a.task(f"{each:032}") for each in range(20))),
+        measured=Measured(connections=90), tasks=tuple(a.task(f"{number:032}") for number in range(20))),
     "page-lost-assets": a.stack(page=a.page(assets={"/app.css": 404}, assets_before={"/app.css": 200})),
     "page-assets-fail": a.stack(page=a.page(assets={"/app.js": 0, "/app.css": 200})),
     "page-errors": a.stack(page=a.page(500)),
@@ -328,7 +328,7 @@ SITUATIONS = {
 
 def named(finding, table, make):
     """Variants of a finding by their names, each made of what the table has."""
-    return {f"{finding}: {name}": make(each) for name, each in table.items()}
+    return {f"{finding}: {name}": make(row) for name, row in table.items()}
 
 
 def findings(snapshot):

@@ -20,21 +20,21 @@ from tools.tests.doctor.situations import SITUATIONS
 
 def declared(module):
     """The facts that a file declares."""
-    return {each for each in vars(module).values() if isinstance(each, Facts)}
+    return {facts for facts in vars(module).values() if isinstance(facts, Facts)}
 
 
 ACCOUNT = declared(account)
-OF_LOG = {each.facts for each in KNOWN}
-MODULES = [each for each in (*vars(checks).values(), *vars(own).values()) if ismodule(each)]
+OF_LOG = {cause.facts for cause in KNOWN}
+MODULES = [module for module in (*vars(checks).values(), *vars(own).values()) if ismodule(module)]
 OF_CHECKS = set.union(*map(declared, MODULES))
 ALL = {*ACCOUNT, *OF_LOG, *OF_CHECKS, *permissions.LACKING.values()}
-BY_ID = {each.id: each for each in sorted(ALL, key=lambda each: each.id)}
+BY_ID = {facts.id: facts for facts in sorted(ALL, key=lambda facts: facts.id)}
 
 
 def test_every_finding_has_an_id_of_its_own_and_a_situation():
     assert len(BY_ID) == len(ALL)
-    shown = {each.id for each in ALL - OF_LOG - ACCOUNT}
-    assert shown == set(SITUATIONS) - {each.id for each in OF_LOG}, (
+    shown = {facts.id for facts in ALL - OF_LOG - ACCOUNT}
+    assert shown == set(SITUATIONS) - {facts.id for facts in OF_LOG}, (
         "each finding of the checks has a stack that shows it in situations.py, beside this file"
     )
 
@@ -49,13 +49,13 @@ def test_a_finding_is_explained_by_deeper_ones_alone(facts):
 
 def test_what_may_pass_is_not_called_certain():
     """A roll-out that is given up for one of these might have become healthy. What each is, findings.txt says."""
-    outcomes = {each for each in ALL if each.subject == OUTCOME}
-    assert not [each.id for each in outcomes | ACCOUNT if each.certain]
+    outcomes = {facts for facts in ALL if facts.subject == OUTCOME}
+    assert not [facts.id for facts in outcomes | ACCOUNT if facts.certain]
 
 
 def states(snapshot):
     found = request_path(Case.of(snapshot), judge(snapshot))
-    return {name: each.state for name, each in found.items()}
+    return {name: node.state for name, node in found.items()}
 
 
 @pytest.mark.parametrize("finding", SITUATIONS)
@@ -65,10 +65,10 @@ def test_every_finding_shows_at_its_place(finding):
     snapshot = SITUATIONS[finding]
     known = {each.id: each.kind for each in judge(snapshot).findings}
     if WHOLE not in found and known[finding] in ("cause", "consequence"):
-        assert {states(snapshot)[each] for each in found} == {"blocked"}
+        assert {states(snapshot)[place] for place in found} == {"blocked"}
 
 
-@pytest.mark.parametrize("known", KNOWN, ids=lambda each: each.id)
+@pytest.mark.parametrize("known", KNOWN, ids=lambda finding: finding.id)
 def test_what_the_log_says_of_the_database_breaks_the_hop_to_it(known):
     broken = "database" if known.about == "database" else "tasks-node"
     assert known.facts.places == {broken}

@@ -52,7 +52,7 @@ class Aws:
         """Have each operation fail, and each call of those that are called again, in so many ways, all in turn."""
         codes, times = cycle(FAILURES), Counter(operation for operation, _ in self.answers)
         every = [*times, *(answer for answer in self.answers if times[answer[0]] > 1)]
-        every = [each for each in every for _ in range(ways)]
+        every = [call for call in every for _ in range(ways)]
         for self.failing, self.code in zip(every, codes, strict=False):
             stack_secrets._READ.clear()
             yield self.failing
@@ -77,7 +77,7 @@ def test_a_failed_read_is_named_and_finds_nothing(aws, folder, session, name):
     text = (folder / "Pulumi.poc.yaml").read_text() + MORE
     (folder / f"Pulumi.{name}.yaml").write_text(text)
     settings = Settings.read(name, folder)
-    rows, shown = absent(overview(settings, session)), {each for each, _ in aws.answers}
+    rows, shown = absent(overview(settings, session)), {operation for operation, _ in aws.answers}
     before = diagnose(inquiry_of(settings, session))
     known = {finding.id for finding in before.findings}
     for failing in aws.failures():

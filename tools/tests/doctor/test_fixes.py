@@ -23,7 +23,7 @@ def test_what_a_role_must_allow_is_in_the_partition_of_the_task_definition(parti
 def test_pulumi_program_is_changed_itself_and_no_command_of_aws_makes_it_differ():
     for name, now in SITUATIONS.items():
         diagnosis = judge(a.of_another_program(now))
-        assert not [each for each in diagnosis.unread if str(each.part).startswith("the check")], (
+        assert not [part for part in diagnosis.unread if str(part.part).startswith("the check")], (
             name
         )
         fixes = [fix for finding in diagnosis.findings for fix in finding.fixes]

@@ -125,7 +125,7 @@ def test_the_settings_that_the_doctor_names_are_settings():
     for name in ("DATABASE_URL", "SQL_PASSWORD"):
         *commands, _ = findings(VARIANTS[f"log-variable-missing: {name}"])[0].fixes[0].commands
         words = [shlex.split(command) for command in commands]
-        given = {each[5].partition(".")[0]: {} for each in words}
+        given = {word[5].partition(".")[0]: {} for word in words}
         for word in words:
             key, _, entry = word[5].partition(".")
             given[key][entry] = word[6]

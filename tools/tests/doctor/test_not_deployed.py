@@ -86,7 +86,7 @@ def test_the_record_is_read_only_where_the_service_runs_another_revision(
     )
     read = gather(inquiry_of(Settings.read("poc", folder), stack.session))
     assert read.command_tasks == Part(())
-    families = [each for _, each in asked if "family" in each and "desiredStatus" in each]
+    families = [call for _, call in asked if "family" in call and "desiredStatus" in call]
     assert [family["desiredStatus"] for family in families] == ["RUNNING", "STOPPED"]
     assert all("startedBy" not in family for family in families)
 

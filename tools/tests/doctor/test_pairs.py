@@ -74,16 +74,16 @@ def pairs():
             three = (HEALTHY, SITUATIONS[one], SITUATIONS[other])
             settings = both(*map(settings_of, three))
             # The owner's functions are bound to the settings: all three have those of both.
-            declared = [a.declaring(each, settings) for each in three]
+            declared = [a.declaring(name, settings) for name in three]
             owner = declared[0].owner
-            yield (one, other), both(*(replace(each, owner=owner) for each in declared))
+            yield (one, other), both(*(replace(resource, owner=owner) for resource in declared))
         except Apart:
             continue
 
 
 def plausible(now):
     """Whether AWS can show it: without a healthy target the page is not asked."""
-    healthy = any(each.state == "healthy" for each in now.targets.value or ())
+    healthy = any(target.state == "healthy" for target in now.targets.value or ())
     return healthy or now.page.value in (None, HEALTHY.page.value)
 
 
@@ -96,6 +96,6 @@ def test_of_any_two_causes_the_first_finding_is_one_of_them():
             continue
         tried += 1
         first = [cause.id for cause in judge(now).causes[:1]]
-        if not set(first) & set(names).union(*(ALSO.get(each, ()) for each in names)):
+        if not set(first) & set(names).union(*(ALSO.get(name, ()) for name in names)):
             wrong.append((*names, first))
     assert (wrong, tried > 300) == ([], True), SEED

@@ -30,7 +30,7 @@ from tools.tests.doctor.variants.network import entry as rule
 from tools.tests.doctor.variants.network import with_acls as network
 
 APP, NETS = ("sg-app",), (IPv4Network("10.0.16.0/20"),)
-WHOLE, OTHER, PART = (IPv4Network(each) for each in ("10.0.0.0/16", "10.0.0.0/24", "10.0.16.0/24"))
+WHOLE, OTHER, PART = (IPv4Network(cidr) for cidr in ("10.0.0.0/16", "10.0.0.0/24", "10.0.16.0/24"))
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_both_ends_must_let_a_connection_through_by_one_of_their_groups():
     assert missing_rules(a.network(), *sides, 3000) == ()
 
 
-PUBLIC, PRIVATE = (IPv4Network(each) for each in ("10.0.0.0/24", "10.0.16.0/20"))
+PUBLIC, PRIVATE = (IPv4Network(cidr) for cidr in ("10.0.0.0/24", "10.0.16.0/20"))
 
 
 def to_task(**acls):
@@ -91,7 +91,7 @@ def to_task(**acls):
 )
 def test_numbers_decide_and_answers_need_the_ephemeral_ports(ingress, egress, dropped):
     found = to_task(private=acl(ingress, egress))
-    assert [(each.direction, each.ports, each.number) for each in found] == dropped
+    assert [(denial.direction, denial.ports, denial.number) for denial in found] == dropped
     assert all(
         (each.acl, each.subnet, each.peer) == ("acl-1", "private-1", PUBLIC) for each in found
     )
@@ -136,7 +136,7 @@ def test_a_part_of_the_internet_may_be_kept_out_but_not_all_of_it():
 )  # fmt: skip
 def test_the_way_out_passes_the_nat_gateway_s_subnet_too(acls, dropped):
     found = outbound_denials(network(**acls), ["private-1"])
-    assert [(each.subnet, each.direction, each.ports) for each in found] == dropped
+    assert [(denial.subnet, denial.direction, denial.ports) for denial in found] == dropped
 
 
 def test_before_the_first_number_there_is_no_room_and_the_rule_must_go():

@@ -42,4 +42,4 @@ def test_the_database_s_health_is_asked_of_the_app_in_webapp_alone(monkeypatch):
     monkeypatch.setattr(browser.Browser, "get", lambda _, url, __: asked.append(url) or answer)
     for declared in (a.choices(), settings()):
         page.page(a.balancer(), target_of(declared))
-    assert [urlsplit(each).path for each in asked] == ["/", "/health/db", "/"]
+    assert [urlsplit(url).path for url in asked] == ["/", "/health/db", "/"]

@@ -42,7 +42,7 @@ PARTS = [
 """Lines with what must be gone of them; those that scanners of repositories take for secrets are put together here."""
 NOT_OF_RDS = "/'\"@\\"
 """RDS accepts none of these in a password (API reference, CreateDBInstance); JSON doubles the backslash."""
-PRINTABLE = [each for each in string.printable if each not in string.whitespace + NOT_OF_RDS]
+PRINTABLE = [char for char in string.printable if char not in string.whitespace + NOT_OF_RDS]
 LETTERS = string.ascii_letters + string.digits + "-._~"
 
 
@@ -90,7 +90,7 @@ def test_masking_twice_changes_no_more(text):
 
 
 def test_careapp_s_own_messages_stay():
-    entries = [each for file in catalogues.catalogues() for each in catalogues.read(file)]
+    entries = [message for file in catalogues.catalogues() for message in catalogues.read(file)]
     # In a help text click has a backspace before a paragraph that it leaves as it is.
     texts = [str(text).replace("\b", "") for entry in entries for text in (entry.id, entry.string)]
     assert [text for text in texts if mask(text) != text] == []

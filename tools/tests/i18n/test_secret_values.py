@@ -40,8 +40,8 @@ ENCODINGS = {
     "printf": lambda text: text.replace("%", "%%"),
     "URL, every letter": lambda text: "".join(f"%{byte:02X}" for byte in text.encode()),
     "URL in a URL, every letter": lambda text: "".join(f"%25{byte:02x}" for byte in text.encode()),
-    "HTML, every letter": lambda text: "".join(f"&#{ord(each)};" for each in text),
-    "HTML, every letter as hex": lambda text: "".join(f"&#x{ord(each):X};" for each in text),
+    "HTML, every letter": lambda text: "".join(f"&#{ord(char)};" for char in text),
+    "HTML, every letter as hex": lambda text: "".join(f"&#x{ord(char):X};" for char in text),
     "JSON, every letter": lambda text: "".join(
         f"\\u{code:04x}" for code in memoryview(text.encode("utf-16-le")).cast("H")
     ),
@@ -55,7 +55,7 @@ ENCODINGS = {
     "hex": lambda text: text.encode().hex(),
     "hex, upper case": lambda text: text.encode().hex().upper(),
     "hex, apart": lambda text: text.encode().hex(":"),
-    "upper case": lambda text: "".join(each.upper() if each.isascii() else each for each in text),
+    "upper case": lambda text: "".join(char.upper() if char.isascii() else char for char in text),
     "Python": lambda text: repr(f"{text}'")[1:-1].removesuffix("'").removesuffix("\\"),
 }
 

@@ -42,9 +42,9 @@ READ = cache(read)
 def entries(file):
     """The translations by their messages; of a plural the only form that Japanese has."""
     return {
-        each.id if isinstance(each.id, str) else each.id[0]: "".join(each.string)
-        for each in READ(file)
-        if each.id
+        entry.id if isinstance(entry.id, str) else entry.id[0]: "".join(entry.string)
+        for entry in READ(file)
+        if entry.id
     }
 
 
@@ -69,7 +69,7 @@ def test_a_message_without_japanese_is_listed_and_shown_in_english():
 def test_a_catalogue_is_read_as_babel_reads_it(file):
     found = catalogue(file.stem, "ja", file.parents[2])
     assert found == {"": found[""], **entries(file)}
-    assert [each.id for each in READ(file) if each.fuzzy and each.id] == []
+    assert [entry.id for entry in READ(file) if entry.fuzzy and entry.id] == []
 
 
 @pytest.mark.parametrize("file", SAID_IN, ids=lambda file: file.stem)

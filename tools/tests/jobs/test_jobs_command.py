@@ -234,7 +234,7 @@ def test_events_show_the_runs_of_jobs(run, aws):
     code, shown, _ = run("events", "--json")
     found = [event for event in json.loads(shown)["events"] if event["kind"] == "job"]
     assert code == 0
-    assert sorted((each["text"], each["bad"]) for each in found) == [
+    assert sorted((event["text"], event["bad"]) for event in found) == [
         ("report did not start: CannotPullContainerError: x", True),
         ("report ended with exit code 4", True),
         ("report started", False),

@@ -30,7 +30,7 @@ def seen(snapshot: Snapshot | None = None, work: Work = POC, events=()) -> Momen
         stacks=("poc",),
         now=snapshot,
         diagnosis=judge(snapshot),
-        events=tuple(sorted(told, key=lambda each: each.at)),
+        events=tuple(sorted(told, key=lambda event: event.at)),
     )
 
 
@@ -73,7 +73,7 @@ def backend(folder: Path, stack="poc", resources=0, pending=(), pid=None) -> Non
     file.parent.mkdir(parents=True, exist_ok=True)
     latest = {
         "resources": [{}] * resources,
-        "pending_operations": [{"type": each} for each in pending],
+        "pending_operations": [{"type": kind} for kind in pending],
     }
     file.write_text(json.dumps({"checkpoint": {"latest": latest}}))
     locks = folder / f"state/.pulumi/locks/organization/careapp/{stack}"

@@ -32,7 +32,7 @@ def test_facts_of_aws_are_the_same():
     assert memory == service.MEMORY_BY_CPU
     assert launch_rate.LAUNCHES_A_MINUTE == sizes.LAUNCHES_A_MINUTE
     assert launch_rate.LAUNCHED_AT_ONCE == sizes.LAUNCHED_AT_ONCE
-    assert [aws_rules.breaker_limit(each) for each in (1, 7, 399, 500)] == [3, 4, 200, 200]
+    assert [aws_rules.breaker_limit(count) for count in (1, 7, 399, 500)] == [3, 4, 200, 200]
     text = (ROOT / "webapp" / "Dockerfile").read_text()
     assert re.findall(r"^ARG BASE_IMAGE=(\S+)", text, re.M) == [CAREAPP.base_image]
 
@@ -40,11 +40,11 @@ def test_facts_of_aws_are_the_same():
 def functions(module):
     """The functions of a module by their names, without what their docstrings and imports say."""
     tree = ast.parse(Path(module.__file__).read_text())
-    found = {each.name: each for each in ast.walk(tree) if isinstance(each, ast.FunctionDef)}
-    for each in found.values():
+    found = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    for function in found.values():
         kinds = (ast.Expr, ast.ImportFrom)
-        each.body = [line for line in each.body if not isinstance(line, kinds)]
-    return {name: ast.unparse(each) for name, each in found.items()}
+        function.body = [line for line in function.body if not isinstance(line, kinds)]
+    return {name: ast.unparse(function) for name, function in found.items()}
 
 
 def test_the_local_cloud_s_copy_of_the_schedule_expressions_is_the_same():

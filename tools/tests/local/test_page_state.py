@@ -119,7 +119,7 @@ def timeline(*events, **parts):
 
 def test_timeline_has_an_end_and_keys_of_its_own():
     found = timeline(*logged(*map(str, range(SHOWN + 50))))
-    assert len(found) == len({each["key"] for each in found}) == SHOWN
+    assert len(found) == len({event["key"] for event in found}) == SHOWN
 
 
 @pytest.fixture

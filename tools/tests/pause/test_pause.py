@@ -97,7 +97,7 @@ def stands():
         {alarm["ActionsEnabled"] for alarm in alarms},
         (
             database["DBInstanceStatus"],
-            pauses.read({each["Key"]: each["Value"] for each in database["TagList"]}) is not None,
+            pauses.read({tag["Key"]: tag["Value"] for tag in database["TagList"]}) is not None,
         ),
     )
 
@@ -209,7 +209,7 @@ def test_a_busy_database_is_stopped_when_it_is_available_again(pausable, monkeyp
         steps.rds, "database", lambda *_, **__: a.database(status=next(statuses), arn=found.arn)
     )
     pausable.pause()
-    assert [each for each, _ in changes].count("stop_db_instance") == 1
+    assert [name for name, _ in changes].count("stop_db_instance") == 1
 
 
 @pytest.mark.parametrize(

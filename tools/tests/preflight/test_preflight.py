@@ -38,8 +38,8 @@ def tools(tmp_path, monkeypatch):
 def quotas(calls):
     """Service Quotas' answers by code; moto knows neither Fargate's nor EC2's."""
     values = {"L-F678F1CE": 5.0, "L-0263D0A3": 5.0, "L-FE5A380F": 5.0, "L-3032A538": 6.0}
-    for each in ("get_service_quota", "get_aws_default_service_quota"):
-        calls.answers[each] = lambda asked: {"Quota": {"Value": values[asked["QuotaCode"]]}}
+    for operation in ("get_service_quota", "get_aws_default_service_quota"):
+        calls.answers[operation] = lambda asked: {"Quota": {"Value": values[asked["QuotaCode"]]}}
     return values
 
 

@@ -77,7 +77,7 @@ class Careapp:
         key = (self.facts()["pid"], dict(self.environment))
         if self._inside[0] != key:
             told = self.shell_command("env", "-0").stdout.split("\0")[:-1]
-            self._inside = (key, dict(each.split("=", 1) for each in told))
+            self._inside = (key, dict(setting.split("=", 1) for setting in told))
         return self._inside[1]
 
     def facts(self) -> dict:

@@ -32,7 +32,7 @@ def path_without(program: str, folder: Path) -> str:
     """Return a PATH with all programs but one."""
     folder.mkdir()
     for place in map(Path, os.environ["PATH"].split(os.pathsep)):
-        for each in place.iterdir() if place.is_dir() else ():
-            if each.name != program and not (folder / each.name).is_symlink():
-                (folder / each.name).symlink_to(each)
+        for file in place.iterdir() if place.is_dir() else ():
+            if file.name != program and not (folder / file.name).is_symlink():
+                (folder / file.name).symlink_to(file)
     return str(folder)

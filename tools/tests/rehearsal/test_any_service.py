@@ -125,7 +125,7 @@ def before(shop: Shop) -> list[str]:
     return there
 
 
-@pytest.mark.parametrize("mistake", TRIED, ids=lambda each: each["mistake"])
+@pytest.mark.parametrize("mistake", TRIED, ids=lambda row: row["mistake"])
 def test_mistake_is_red_at_once_with_its_cause_first_and_goes_as_it_says(
     shop: Shop, before: list[str], mistake: dict[str, str]
 ) -> None:
@@ -184,7 +184,7 @@ def test_version_that_nothing_would_end_is_taken_back_where_the_gate_is_told_to(
     assert (ended["outcome"], found[0]) == ("certain", "secret-key-missing")
     assert not said["unfinished"]
     assert "roll-out-going-on" not in found
-    back, runs = (each.rpartition("/")[2] for each in (wrong, right))
+    back, runs = (arn.rpartition("/")[2] for arn in (wrong, right))
     assert f"ECS was told to roll {back} back: {runs} runs: 1 of 1 tasks." in ended["text"]
     assert shop.page() == (200, "<h1>0 orders</h1>")
 

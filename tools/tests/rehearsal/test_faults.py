@@ -83,7 +83,7 @@ def test_cure_that_ecs_must_retry_ends_with_an_up_that_succeeds(monkeypatch):
 
 def test_the_cause_of_a_fault_is_a_finding_that_is_recorded():
     """With its certainty, its sentences and its cure."""
-    known = {each.partition(":")[0] for each in ALL} | {each.facts.id for each in KNOWN}
+    known = {finding.partition(":")[0] for finding in ALL} | {cause.facts.id for cause in KNOWN}
     assert {fault.cause for fault in FAULTS.values()} <= known
 
 

@@ -70,10 +70,10 @@ def used(program: Program) -> dict[str, Any]:
     pid = program.facts.pid
     place = Path(f"/proc/{pid}")
     files = []
-    for each in (place / "fd").iterdir():
+    for file in (place / "fd").iterdir():
         with suppress(OSError):  # one that is closed meanwhile
-            files.append(str(each.readlink()))
-    sockets = {each[8:-1] for each in files if each.startswith("socket:")}
+            files.append(str(file.readlink()))
+    sockets = {link[8:-1] for link in files if link.startswith("socket:")}
     rows = [line.split() for line in (place / "net" / "tcp").read_text().splitlines()[1:]]
     parents = []
     for file in Path("/proc").glob("[0-9]*/stat"):

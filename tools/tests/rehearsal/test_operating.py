@@ -119,7 +119,7 @@ LONGEST = {"doctor": 3.0, "status": 1.5}
 
 def test_doctor_and_status_answer_before_a_person_wonders(running):
     took = json.loads(running.python(TIMED).splitlines()[-1])
-    late = {name: each for name, each in took.items() if each[0] > LONGEST[name]}
+    late = {name: times for name, times in took.items() if times[0] > LONGEST[name]}
     assert (sorted(took), late) == (["doctor", "status"], {}), took
 
 

@@ -81,9 +81,9 @@ def test_program_runs_in_the_local_cloud_with_its_own_python(shop: Program) -> N
     assert f"virtualenv: {shop.venv} is no virtual environment" in shop.pulumi(*UP, code=1)
     # Links to the packages of this one are much faster than an installation.
     packages = shop.make_venv()
-    for each in (each for each in PACKAGES.iterdir() if each.suffix != ".pth"):
-        if not (packages / each.name).exists():
-            (packages / each.name).symlink_to(each)
+    for package in (package for package in PACKAGES.iterdir() if package.suffix != ".pth"):
+        if not (packages / package.name).exists():
+            (packages / package.name).symlink_to(package)
     assert dict(re.findall(r"^ +(\w+) *: (.*)$", shop.pulumi(*UP), re.M)) == {
         "beside": '"FROM scratch"',
         "ofCareapp": "false",
@@ -96,14 +96,14 @@ def test_program_runs_in_the_local_cloud_with_its_own_python(shop: Program) -> N
     assert bucket in shop.pulumi("stack", "export")
     [line] = re.findall("^export .*", started, re.M)
     assert f"AWS_ENDPOINT_URL=http://127.0.0.1:{port} " in line
-    without = {name: each for name, each in shop.environment.items() if "AWS" not in name}
+    without = {name: value for name, value in shop.environment.items() if "AWS" not in name}
     words = ["sh", "-c", f'{line}; exec "$0" -c "$1"', sys.executable, aws]
     assert bucket in subprocess.run(words, env=without, stdout=subprocess.PIPE, text=True).stdout
     (shop.folder / "__main__.py").write_text(MAIN + LACKING)
     said = shop.pulumi("preview", code=1)
     assert "no stand-in for aws:sqs/queue:Queue, aws:lightsail/instance:Instance" in said
     assert "Traceback" not in said
-    there = {each.name for each in shop.folder.iterdir()}
+    there = {path.name for path in shop.folder.iterdir()}
     assert there - {"__pycache__"} == {
         "Pulumi.yaml",
         "Pulumi.dev.yaml",
@@ -117,4 +117,4 @@ def test_program_runs_in_the_local_cloud_with_its_own_python(shop: Program) -> N
     nothing = f"no local cloud runs here: {begin} start starts one\n"
     assert shop.type("status", code=1) == nothing
     written = [file for file in shop.home.folder.rglob("*") if file.is_file()]
-    assert [each for each in written if b"open-sesame" in each.read_bytes()] == []
+    assert [file for file in written if b"open-sesame" in file.read_bytes()] == []

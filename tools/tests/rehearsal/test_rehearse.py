@@ -155,9 +155,9 @@ def test_a_rehearsal_after_a_killed_cloud_says_that_its_stacks_are_gone(tmp_path
 
 BETWEEN_RELEASES = [
     name
-    for name, each in FAULTS.items()
-    if each.second_release
-    and not (each.needs_webapp or each.before or each.shows_later)
+    for name, fault in FAULTS.items()
+    if fault.second_release
+    and not (fault.needs_webapp or fault.before or fault.shows_later)
     and (shutil.which("aws") or name != "password-changed")  # its cure is one of the AWS CLI
 ]
 """What people do in AWS between two releases, whatever their app is."""

@@ -33,7 +33,12 @@ def rehearsal(folder, listener, client, said):
         options=SimpleNamespace(client=client), state={"listeners": [{"url": url}]}
     )
     pulumi = SimpleNamespace(folder=folder)
-    return Rehearsal(pulumi, "poc", lambda: facts, lambda text: said.append(str(text)))
+    made = Rehearsal(pulumi, "poc", lambda: facts, lambda text: said.append(str(text)))
+    made.calls = lambda _, operation, __: {
+        "describe_load_balancers": {"LoadBalancers": [{"LoadBalancerArn": "arn"}]},
+        "describe_listeners": {"Listeners": [{"ListenerArn": "arn"}]},
+    }[operation]
+    return made
 
 
 def test_a_stranger_without_an_answer_is_as_it_must_be(tmp_path, listener, monkeypatch):
@@ -81,3 +86,11 @@ def test_what_is_wrong_with_an_option_is_said_in_japanese():
         words = [sys.executable, "-m", "tools.cli", "shell", option, "x", "--lang", "ja"]
         done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
         assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+
+
+def test_a_listener_that_is_created_and_not_told_yet_is_waited_for(tmp_path, listener):
+    made = rehearsal(tmp_path, listener, "", [])
+    told = made.facts()
+    states = [{}, {"listeners": []}, told.state]
+    made.facts = lambda: SimpleNamespace(state=states.pop(0))
+    assert made._page().url == told.state["listeners"][0]["url"]

@@ -72,7 +72,7 @@ def story(tmp_path_factory):
         comment(runner, told, "second comment")
         told.job("failed roll-out", "deploy", "poc", fails="Deploy")
         told.job("prod", "deploy", "prod")
-        runner.step(next(each for each in steps() if each.key[1:] == ("prod", "Why it failed")))
+        runner.step(next(step for step in steps() if step.key[1:] == ("prod", "Why it failed")))
         told.job("destroy", "destroy", "poc")
         told.job("drift of what is destroyed", "drift", "poc")
         yield runner, told

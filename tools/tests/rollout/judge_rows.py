@@ -347,8 +347,8 @@ ELB_FAILED, SCALED = (
 )
 SERVED, FELL = falling([1]), falling(unhealthy=[1])
 SHIFTED, SHIFT_FELL = (
-    replace(each, service=replace(each.service, traffic=Traffic("PRODUCTION_TRAFFIC_SHIFT", 10.0)))
-    for each in (SERVED, FELL)
+    replace(look, service=replace(look.service, traffic=Traffic("PRODUCTION_TRAFFIC_SHIFT", 10.0)))
+    for look in (SERVED, FELL)
 )
 FALLS = {
     "falls: none serves": fell(WRONG, STARTED, SERVED, FELL, FELL, stop=True),

@@ -30,7 +30,7 @@ WELL, WARMING = a.stack(), a.stack(page=a.page(503))
 FAILING, STOPPED = a.stack(page=a.page(500)), a.database(status="stopped")
 INITIAL = (replace(a.HEALTHY["targets"][0], state="initial", reason="Elb.InitialHealthChecking"),)
 # ECS replaces the only task: no target is healthy, so the doctor requests no page.
-REPLACED, NOT_READ = (a.stack(targets=each, page=None) for each in (INITIAL, UNREACHABLE))
+REPLACED, NOT_READ = (a.stack(targets=targets, page=None) for targets in (INITIAL, UNREACHABLE))
 CLOSED = a.stack(network=a.network(groups=a.groups(db_in=())))
 WITHOUT_DATABASE = a.but(SITUATIONS["app-database-away"], page=a.page(503))
 DIED = [a.ended("Essential container in task exited", name * 32, code=1) for name in "bc"]

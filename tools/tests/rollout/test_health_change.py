@@ -73,7 +73,7 @@ def test_check_that_would_fail_is_refused_with_the_updates(running, wanted, befo
     shown = [line.strip() for line in str(refused.value).splitlines()[1:]]
     expected = []
     for update in commands.split("; "):
-        expected += [f"pulumi config set {each}" for each in update.split(", ")]
+        expected += [f"pulumi config set {setting}" for setting in update.split(", ")]
         expected.append("pulumi up")
     assert shown == expected
 

@@ -19,12 +19,12 @@ from tools.tests.rollout.rollout_answers import judged
 @pytest.mark.parametrize("name", rows.ROWS)
 def test_verdict_of_the_last_look(name):
     *before, last = rows.ROWS[name].judge()
-    assert {each.outcome for each in before} <= {rows.GOING}
+    assert {verdict.outcome for verdict in before} <= {rows.GOING}
     assert (last.outcome, last.stop) == (rows.ROWS[name].outcome, rows.ROWS[name].stop)
 
 
 def test_verdict_is_said_in_a_sentence():
-    given = {name: each.judge()[-1].text for name, each in rows.ROWS.items()}
+    given = {name: row.judge()[-1].text for name, row in rows.ROWS.items()}
     said.check(Path(__file__).parent / "verdicts.txt", {k: v.__str__ for k, v in given.items()})
 
 
@@ -41,7 +41,7 @@ def test_verdict_is_said_in_a_sentence():
     ],
 )
 def test_gate_stops_a_deployment_without_a_breaker(strategy, failed, cause, outcome):
-    looks = [rows.unbroken(each, strategy if each else "CANARY") for each in failed]
+    looks = [rows.unbroken(count, strategy if count else "CANARY") for count in failed]
     last = judged(*looks, answer=rows.finding(cause))[-1]
     assert (last.outcome, last.stop) == (outcome, outcome is rows.CERTAIN)
     if cause == "crash" and last.stop:
@@ -53,7 +53,7 @@ def doctors(causes, now=rows.BAKES, count=2, **known):
     looks = [now] * count if isinstance(now, Rollout) else now
     given = judged(rows.STARTING, *looks, answer=rows.finding(causes), **known)
     early = (rows.CERTAIN, rows.WRONG, Outcome.OUTSIDE)
-    return [each if each.outcome in early else None for each in given[1:]]
+    return [verdict if verdict.outcome in early else None for verdict in given[1:]]
 
 
 SURE = sorted(n for n in SITUATIONS if any(e.facts.certain for e in rows.diagnosis(n).causes))

@@ -127,5 +127,5 @@ def test_look_at_a_canary_reads_both_target_groups_and_its_share(status, share):
         describe_service_deployments=rows,
     )
     assert look(account, aws.EXPECTED).service.traffic == share
-    groups = [each["TargetGroupArn"] for each in account.calls.of("describe_target_health")]
+    groups = [call["TargetGroupArn"] for call in account.calls.of("describe_target_health")]
     assert groups == [aws.EXPECTED.target_group, SECOND]

@@ -59,8 +59,8 @@ def session(problem=None):
 def answered(session):
     """What was answered to hooks."""
     return [
-        (each["serviceDeploymentArn"], each["hookId"], each["action"])
-        for each in session.calls.of("continue_service_deployment")
+        (call["serviceDeploymentArn"], call["hookId"], call["action"])
+        for call in session.calls.of("continue_service_deployment")
     ]
 
 

@@ -58,7 +58,7 @@ def test_newest_revision_is_deployed_anew_and_followed(run, folder, ended, updat
     assert updates() == [
         ("update_service", WEB | {"taskDefinition": stack.definition, "forceNewDeployment": True})
     ]
-    assert [each.target_group for each in followed] == [stack.group]
+    assert [view.target_group for view in followed] == [stack.group]
 
 
 def test_declared_health_check_comes_before_the_try(run, folder, ended, updates, stack):
@@ -92,7 +92,7 @@ def test_a_worker_is_deployed_again_without_a_target_group(run, folder, ended, u
             WEB | {"service": name, "taskDefinition": arn, "forceNewDeployment": True},
         )
     ]
-    assert [each.target_group for each in followed] == [""]
+    assert [view.target_group for view in followed] == [""]
     ecs.delete_service(cluster=NAMES.cluster, service=name, force=True)
 
 
@@ -217,7 +217,7 @@ def test_ecs_is_asked_once_and_followed_until_the_version_before_serves(run, ecs
     assert (code, complaint, stopped) == (0, "", STOPPED)
     first, *progress, runs, declared = shown.splitlines()
     assert first == "ECS rolls careapp-poc:7 back."
-    assert [untimed(each) for each in progress] == [GOING_BACK]
+    assert [untimed(line) for line in progress] == [GOING_BACK]
     assert runs == "careapp-poc:6 runs: 2 of 2 tasks."
     assert declared.startswith("The program still declares what careapp-poc:7 runs: ")
     assert declared.endswith("docs/repair.md#go-back says, then `pulumi up -s poc`.")

@@ -92,7 +92,7 @@ def test_each_line_of_the_log_is_printed_once_and_the_exit_code_is_the_command_s
     ]
     code, shown, _ = run("run", "--", "true")
     assert (code, shown) == (7, "one\ntwo\nthree\n")
-    tokens = [each.get("nextToken") for each in ecs.of("get_log_events")]
+    tokens = [call.get("nextToken") for call in ecs.of("get_log_events")]
     assert tokens[:6] == [None, None, "a", "a", "a", "b"]
 
 
@@ -127,7 +127,7 @@ def test_ctrl_c_stops_the_task_and_waits_for_its_end(run, ecs):
     code, shown, said = run("run", "--", "sleep", "600")
     assert code == 130
     assert (shown, said.count(": RUNNING")) == ("one\ntwo\n", 1)
-    assert [each["task"] for each in ecs.of("stop_task")] == [ARN]
+    assert [call["task"] for call in ecs.of("stop_task")] == [ARN]
     assert "Ctrl-C: ECS is stopping the task; the command has 30 s to end." in said
     assert "01234567 of careapp-poc:1: STOPPED" in said
 

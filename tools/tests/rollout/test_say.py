@@ -48,8 +48,8 @@ ENDED = {
     "given up, with remains of a first roll-out": failed(End(aws.judged(REMAINS, REMAINS)[-1], REMAINS), "WHY"),
     "certain, while the one before still runs": failed(ended(Outcome.CERTAIN, HALF)),
     **{
-        f"failed: {each.value}": failed(ended(each))
-        for each in Outcome if each not in (Outcome.GOING, Outcome.RUNS)
+        f"failed: {outcome.value}": failed(ended(outcome))
+        for outcome in Outcome if outcome not in (Outcome.GOING, Outcome.RUNS)
     },
     **{
         f"alone: {each.value}": partial(words.failed, ended(each), aws.EXPECTED, "", "aws ecs …")

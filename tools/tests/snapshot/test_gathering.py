@@ -63,7 +63,7 @@ def test_what_is_gathered_is_recorded(folder, stack):
     for value in sorted(ids, key=len, reverse=True):
         text = text.replace(value, f"${ids[value]}")
     said.compare(Path(__file__).with_name("gathered.yaml"), MADE_UP.sub("…", text))
-    assert {name: each.kind for name, each in now.problems().items()} == {"quota": "refused"}
+    assert {name: problem.kind for name, problem in now.problems().items()} == {"quota": "refused"}
 
 
 def test_a_missing_bucket_is_told_from_a_refused_one(stack, session, monkeypatch):
@@ -86,7 +86,7 @@ def test_a_gateway_endpoint_is_no_route_to_the_internet(stack, session):
     endpoint = ec2.create_vpc_endpoint(**made, **tables, VpcEndpointType="Gateway")["VpcEndpoint"]
     try:
         asked = ec2.describe_route_tables(**tables)["RouteTables"][0]["Routes"]
-        assert [each["GatewayId"] for each in asked if each.get("DestinationPrefixListId")]
+        assert [route["GatewayId"] for route in asked if route.get("DestinationPrefixListId")]
         now = network(session, stack.vpc)
         assert now == replace(before, endpoints=now.endpoints)
         assert has_gateway(now, [stack.private_a], "s3")
@@ -243,6 +243,6 @@ def test_the_deploy_role_lets_the_doctor_see_all_that_it_looks_at(stack, folder,
 def test_a_part_that_fails_is_one_part(stack, folder, monkeypatch, name, wrong, said):
     monkeypatch.setattr(getattr(Snapshot, name), "read", Mock(side_effect=wrong))
     diagnosis = diagnose(inquiry_of(Settings.read("poc", folder), stack.session))
-    unread = {str(each.part): each.problem.as_text() for each in diagnosis.unread}
+    unread = {str(part.part): part.problem.as_text() for part in diagnosis.unread}
     assert unread[str(getattr(Snapshot, name).what)].startswith(said)
     assert str(Snapshot.database.what) in map(str, diagnosis.checked)

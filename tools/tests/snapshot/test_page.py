@@ -177,8 +177,8 @@ SEEN = {
         }.items()
         for answers in several
     },
-    **{f"{each}, followed": (hops(each, 200), {}) for each in (301, 302, 303, 307, 308)},
-    **{f"followed to a {each}": (hops(302, each), {}) for each in (404, 500)},
+    **{f"{status}, followed": (hops(status, 200), {}) for status in (301, 302, 303, 307, 308)},
+    **{f"followed to a {status}": (hops(302, status), {}) for status in (404, 500)},
     "to itself for ever": ({"/": to("/", 301)}, {"smokeMatcher": "200-399"}),
     "to itself for its cookie": ({"/": once}, {}),
     # Even where no user could open the place, as that of a provider of this machine.

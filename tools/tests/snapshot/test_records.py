@@ -108,8 +108,8 @@ def written(account):
         logs.create_log_stream(logGroupName=GROUP, logStreamName=stream)
         lines = {int(key[1:]): words for key, words in said.items()}
         events = [
-            {"timestamp": begin + 1000 * each, "message": lines.get(each, f"line {each}")}
-            for each in range(count)
+            {"timestamp": begin + 1000 * number, "message": lines.get(number, f"line {number}")}
+            for number in range(count)
         ]
         logs.put_log_events(logGroupName=GROUP, logStreamName=stream, logEvents=events)
         main = a.definition(log_group=GROUP)
@@ -162,7 +162,7 @@ def test_the_gap_is_asked_for_only_where_it_matters(written, session, calls):
 def test_where_head_and_tail_meet_no_line_is_missing_or_double(written, session):
     for name, count in (("4", HALF - 1), ("5", HALF), ("6", HALF + 1), ("7", 2 * HALF - 1)):
         logs = written(session, name, count)
-        assert [each.text for each in logs.lines["a" * 32]] == [f"line {n}" for n in range(count)]
+        assert [line.text for line in logs.lines["a" * 32]] == [f"line {n}" for n in range(count)]
         assert logs.resumed == {}
     assert written(session, "8", 400).resumed == {"a" * 32: BEGUN + timedelta(seconds=400 - HALF)}
 
@@ -202,7 +202,7 @@ def page(*numbers):
 
 def read(session):
     found = task_logs.logs(session, GROUP, [a.task()], {a.NEW: a.definition(log_group=GROUP)})
-    return [each.text for each in found.lines[a.task().id]]
+    return [line.text for line in found.lines[a.task().id]]
 
 
 def test_an_empty_page_is_not_the_end_of_a_stream():
@@ -213,7 +213,7 @@ def test_an_empty_page_is_not_the_end_of_a_stream():
 
 def test_the_last_lines_of_a_task_are_read_behind_empty_pages():
     found = stream_end(Paged(page(1, 2), [], page(3), []), NAMES, "app/app/x", 2)
-    assert [each.text for each in found] == ["line 2", "line 3"]
+    assert [line.text for line in found] == ["line 2", "line 3"]
 
 
 def test_a_stream_of_nothing_but_empty_pages_comes_to_an_end():

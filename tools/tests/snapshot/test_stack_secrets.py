@@ -67,7 +67,7 @@ def stored(stack):
     place = {"logGroupName": NAMES.log_group, "logStreamName": f"app/app/{time.time_ns()}"}
     logs.create_log_stream(**place)
     now = int(time.time() * 1000)
-    events = [{"timestamp": now - 99 + at, "message": each} for at, each in enumerate(LINES)]
+    events = [{"timestamp": now - 99 + at, "message": line} for at, line in enumerate(LINES)]
     logs.put_log_events(**place, logEvents=events)
     yield put
     logs.delete_log_stream(**place)
@@ -164,8 +164,8 @@ def test_the_doctor_says_which_value_it_could_not_read(session, folder):
 
 def test_a_diagnosis_without_findings_asks_for_no_value(folder, session, calls):
     settings = Settings.read("poc", folder)
-    for each in (diagnosed(), diagnosed(finding(kind="note", evidence=()))):
-        assert mask_values(each, target_of(settings), session) is each
+    for diagnosis in (diagnosed(), diagnosed(finding(kind="note", evidence=()))):
+        assert mask_values(diagnosis, target_of(settings), session) is diagnosis
     assert calls == []
 
 

@@ -158,8 +158,8 @@ PATHS = {
 
 
 def path(snapshot: Any) -> Iterator[str]:
-    for name, each in request_path(Case.of(snapshot), judge(snapshot)).items():
-        yield f"{name}: {each.state}; {each.reason!s}"
+    for name, node in request_path(Case.of(snapshot), judge(snapshot)).items():
+        yield f"{name}: {node.state}; {node.reason!s}"
 
 
 CUT_OFF = a.network(a.subnet("private-1", "10.0.16.0/20"))
@@ -191,7 +191,7 @@ PREFLIGHTS = {
         for name in (
             *("fargate-quota-small: before ECS is on", "balancer-cut-off: in private subnets"),
             *("rule-in-the-way: in stage 1", "rule-in-the-way: of the same number in stage 1"),
-            *(f"no-rule-forwards: {each}" for each in network.NOT_THE_PAGE),
+            *(f"no-rule-forwards: {name}" for name in network.NOT_THE_PAGE),
             "database-address: DB_NAME",
         )
     },
@@ -211,10 +211,10 @@ def status(snapshot: Any) -> Iterator[str]:
 
 
 def timeline(events: Iterable[Any], *problems: Any) -> Iterator[str]:
-    found = tuple(sorted(events, key=lambda each: each.at))
-    marks = ["!" if each.bad else " " for each in found] + [" "] * (len(problems) or not found)
+    found = tuple(sorted(events, key=lambda event: event.at))
+    marks = ["!" if event.bad else " " for event in found] + [" "] * (len(problems) or not found)
     lines = timeline_screen.lines(Timeline(found, problems))
-    yield from (f"{mark} {each.text}" for mark, each in zip(marks, lines, strict=True))
+    yield from (f"{mark} {event.text}" for mark, event in zip(marks, lines, strict=True))
 
 
 def activity(code: str, cause: str) -> dict[str, Any]:
@@ -247,7 +247,7 @@ def log() -> Iterator[str]:
 
 def pause(**settings: str) -> Iterator[str]:
     database = a.database(starts=a.NOW, tags=Pause(a.NOW).tags)
-    return (each.text for each in pause_screen._paused(a.choices(**settings), database))
+    return (line.text for line in pause_screen._paused(a.choices(**settings), database))
 
 
 def the_gate() -> list[str]:

@@ -37,7 +37,7 @@ class Written:
         while chosen:
             page, chosen = chosen[: self.page], chosen[self.page :]
             self.read += len(page)
-            yield {"events": [event(each) for each in page]}
+            yield {"events": [event(line) for line in page]}
 
 
 def event(stamp):
@@ -48,7 +48,7 @@ def event(stamp):
 
 
 def last(session, most, **wanted):
-    return [each.text for each in logs.read(session, NAMES, LogQuery(last=most, **wanted))]
+    return [line.text for line in logs.read(session, NAMES, LogQuery(last=most, **wanted))]
 
 
 @given(st.lists(st.floats(0, 9), max_size=60), st.integers(1, 70))
@@ -84,7 +84,7 @@ def test_no_more_lines_are_held_than_requested(monkeypatch):
         return made
 
     monkeypatch.setattr(logs, "_line", counted)
-    found = last(Written(*(each / 100 for each in range(3000)), page=100), 10, pattern="x")
+    found = last(Written(*(number / 100 for number in range(3000)), page=100), 10, pattern="x")
     assert (len(found), max(most) <= 12) == (10, True)
     session = Written(*range(1, 500), page=100)
     next(iter(logs.read(session, NAMES, LogQuery(since=timedelta(hours=1)))))
@@ -153,7 +153,7 @@ def test_events_since_a_time_search_the_log_only_since_then(stack, put, asked, r
 def test_a_timeline_keeps_the_last_lines_of_a_long_log():
     session = Written(*range(2000), page=500)
     found = events._lines(session, NAMES, None)
-    assert [str(each.text) for each in found] == [
+    assert [str(line.text) for line in found] == [
         str(stamp) for stamp in session.stamps[-events.LOG_LINES :]
     ]
 
@@ -164,8 +164,8 @@ def test_logs_of_all_tasks_are_in_one_order_and_for_scripts_an_object_a_line(run
     shown = [line.split(" ", 2)[2] for line in run("logs")[1].splitlines()]
     assert shown == ["aaaaaaaa one", "bbbbbbbb two", "aaaaaaaa three"]
     found = [json.loads(line) for line in run("logs", "--json")[1].splitlines()]
-    assert [list(each) for each in found] == [["time", "task", "message"]] * 3
-    assert [each["message"] for each in found] == ["one", "two", "three"]
+    assert [list(line) for line in found] == [["time", "task", "message"]] * 3
+    assert [line["message"] for line in found] == ["one", "two", "three"]
 
 
 def test_a_log_line_that_is_json_is_an_object_itself():

@@ -7,7 +7,7 @@ from ecs_gate.parts.gather import Snapshot
 from tools.tests.doctor.variants import app, health, network, other_apps, stack, tasks
 
 TABLES: tuple[dict[str, Snapshot], ...] = tuple(
-    each.VARIANTS for each in (stack, tasks, health, network, app, other_apps)
+    module.VARIANTS for module in (stack, tasks, health, network, app, other_apps)
 )
 VARIANTS: dict[str, Snapshot] = {name: now for table in TABLES for name, now in table.items()}
 assert len(VARIANTS) == sum(map(len, TABLES)), "two variants have one name"

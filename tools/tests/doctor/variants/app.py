@@ -49,7 +49,7 @@ OTHER_APP = a.choices(appFolder="apps/mine")
 
 def connections(count, *declared, tasks=1, other=None, **changes):
     """The database has so many connections while so many tasks run, and another one."""
-    running = (a.task(), *(a.task(f"{each:032}") for each in range(tasks - 1)))
+    running = (a.task(), *(a.task(f"{number:032}") for number in range(tasks - 1)))
     return a.stack(
         *declared,
         measured=Measured(connections=count),
@@ -255,8 +255,8 @@ VARIANTS = {
     "crash: a right of the database's user": s.crashed(
         *s.trace("psycopg.errors.InsufficientPrivilege: permission denied for table visits"),
         main=s.env(DB_USER=None)),
-    **s.named("log-aws-refused", AWS_REFUSES, lambda each: said(each, page=a.page(500))),
-    **s.named("log-aws-throttles", {"GetSecretValue": THROTTLED}, lambda each: said(each, page=a.page(500))),
+    **s.named("log-aws-refused", AWS_REFUSES, lambda line: said(line, page=a.page(500))),
+    **s.named("log-aws-throttles", {"GetSecretValue": THROTTLED}, lambda line: said(line, page=a.page(500))),
     "log-wrong-password: of the database's user": said(REFUSED),
     "log-wrong-password: of another user": said(REFUSED.replace("postgres", "app")),
     "database-away: the page, too": a.stack(database=a.database(status="stopped"), page=a.page(503)),

@@ -46,8 +46,8 @@ FORGOTTEN = a.but(given_up(), tasks=())
 EARLIER = replace(FORGOTTEN.service.value.events[0], at=a.at(-700))
 ROLLED_BACK = a.failing(a.ended(ILL, code=143), rolled_back=True)
 UNCHECKED = {
-    arn: replace(each, health=None)
-    for arn, each in SITUATIONS["health-slow"].definitions.value.items()
+    arn: replace(definition, health=None)
+    for arn, definition in SITUATIONS["health-slow"].definitions.value.items()
 }
 MATCHER = a.failing(
     a.ended(ILL, code=0),
@@ -62,7 +62,7 @@ EXITS = [
     end.replace("Worker exiting (pid: ", "Worker (pid:").replace(")", ") exited with code 1.")
     for end in ENDS
 ]
-KILLS = [each.replace("exited with code 1.", "was sent SIGKILL!") for each in EXITS]
+KILLS = [text.replace("exited with code 1.", "was sent SIGKILL!") for text in EXITS]
 HUNG = [
     line
     for pid in range(7, 12)
@@ -115,7 +115,7 @@ VARIANTS = {
             "Listening at: http://0.0.0.0:8080 (7)"]),
     **named("wrong-address", SAID["elsewhere"], silent),
     **named("too-few-tasks", SAID["here"], silent),
-    **named("health-host", SAID["hosts"], lambda each: answers(each[0], lines=[a.LISTENS, each[1]])),
+    **named("health-host", SAID["hosts"], lambda log: answers(log[0], lines=[a.LISTENS, log[1]])),
     "health-matcher: a limiter": answers(429),
     "app-raises: on the health check's path": answers(500, lines=[a.LISTENS, *trace(NO_CACHE)]),
     "app-raises: again and again, before it listens": silent(

@@ -62,8 +62,8 @@ def with_acls(**acls):
     """The healthy network, with ACLs by the first word of the subnet's name."""
     made = a.network()
     subnets = {
-        name: replace(each, acl=acls.get(name.partition("-")[0], acl(name="acl-default")))
-        for name, each in made.subnets.items()
+        name: replace(subnet, acl=acls.get(name.partition("-")[0], acl(name="acl-default")))
+        for name, subnet in made.subnets.items()
     }
     return replace(made, subnets=subnets)
 
@@ -80,7 +80,7 @@ def doors(*endpoints, **changes):
     return a.stack(network=a.network(NO_ROUTE, endpoints=endpoints, groups=OPEN_DOORS, **changes))
 
 
-HALVES = tuple(IPv4Network(each) for each in ("198.51.100.0/25", "198.51.100.128/25"))
+HALVES = tuple(IPv4Network(cidr) for cidr in ("198.51.100.0/25", "198.51.100.128/25"))
 SOME = {"allowedCidrs": "198.51.100.0/24,203.0.113.7,pl-01234567"}
 ONE = IPv4Network("203.0.113.7")
 
@@ -155,7 +155,7 @@ def https(*rules, open_=(80, 443), **changes):
     return a.stack(balancer=a.balancer(listeners=(http, secure)), network=a.network(groups=groups))
 
 
-HOSTS = {each: ("host-header", (each,)) for each in ("app.example.com", "*.example.com")}
+HOSTS = {host: ("host-header", (host,)) for host in ("app.example.com", "*.example.com")}
 
 
 def certified(status):

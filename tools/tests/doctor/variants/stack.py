@@ -46,9 +46,9 @@ def two_tasks(**service):
 
 
 FIVE = {
-    "tasks": tuple(a.task(str(each) * 32, address=f"10.0.16.{each}") for each in range(5)),
+    "tasks": tuple(a.task(str(digit) * 32, address=f"10.0.16.{digit}") for digit in range(5)),
     "targets": tuple(
-        TargetHealth(address=f"10.0.16.{each}", port=3000, state="healthy") for each in range(5)
+        TargetHealth(address=f"10.0.16.{number}", port=3000, state="healthy") for number in range(5)
     ),
 }
 TWO = two_tasks()
@@ -119,7 +119,7 @@ VARIANTS = {
         a.choices(ecsEnabled="false", taskCpu="1024", taskMemory="2048", desiredCount="3"),
         quota=Quota(limit=5)),
     "scaled-to-zero: by the stack file": a.stack(a.choices(desiredCount="0"), **s.NONE_RUN),
-    **{f"scaled-to-zero-by-schedule: {each}": tick_of(each) for each in BY_SCHEDULE},
+    **{f"scaled-to-zero-by-schedule: {action}": tick_of(action) for action in BY_SCHEDULE},
     "scaled-to-zero: within mon,wed 20:55-22:00": tick_of("mon,wed 20:55-22:00"),
     "scaled-to-zero: within hours of UTC": tick_of("mon-fri 08:00-20:00", "UTC"),
     "roll-out-going-on: provisioning": rolling(tasks=(PROVISIONING,)),
@@ -150,7 +150,7 @@ VARIANTS = {
             **{**s.NONE_RUN, "database": a.database(status="stopped", tags=Pause(a.at(-600)).tags)}), **LOST_WORKER),
     "nothing: a worker that the stack file has no more": a.with_worker(a.stack(
         a.choices(desiredCount="2"), service=a.service(desired=2, running=2),
-        **{each: value[:2] for each, value in FIVE.items()})),
+        **{name: value[:2] for name, value in FIVE.items()})),
     "nothing: a worker that cannot be read": a.with_worker(service=a.DENIED, tasks=a.DENIED),
     "service-missing: a worker, too": replace(
         a.stage1(a.choices()), workers=a.with_worker(service=None).workers),

@@ -19,8 +19,8 @@ BLIND = a.stack(
     rollback_reason=PULLED,
 )
 TRACE, WORKER_CLASS = (
-    tuple(TRACES[each].splitlines())
-    for each in ("log-module-missing: a traceback", "log-worker-class: its traceback")
+    tuple(TRACES[name].splitlines())
+    for name in ("log-module-missing: a traceback", "log-worker-class: its traceback")
 )
 CRASHES = {
     name: tuple(text.splitlines()) for name, text in TRACES.items() if name.startswith("crash")
@@ -48,7 +48,7 @@ def as_json(lines):
 def leaking(deployed, *killed):
     """Workers of gunicorn that were killed in a service that is steady since then."""
     service = a.service(deployments=(a.deployment(created=a.at(-9999), updated=a.at(deployed)),))
-    lines = tuple(LogLine(a.at(each), KILLED) for each in killed)
+    lines = tuple(LogLine(a.at(time), KILLED) for time in killed)
     return a.stack(service=service, logs=replace(a.logs(), lines={"a" * 32: lines}))
 
 
@@ -126,8 +126,8 @@ LARGE = {"databaseInstanceClass": "db.m7g.large"}
 """For the connections of so many workers."""
 DIED = a.ended(s.CRASHED, name="d" * 32, code=137, container=FULL)
 INTERRUPTED = [
-    a.ended("Your Spot Task was interrupted.", name=each * 32, stop="SpotInterruption")
-    for each in "bc"
+    a.ended("Your Spot Task was interrupted.", name=letter * 32, stop="SpotInterruption")
+    for letter in "bc"
 ]
 NEW_BESIDE_OLD = {
     "service": a.service(
