@@ -151,7 +151,7 @@ def run(started: starter.Starter) -> int:
 def serve(home: Home, options: Options, stop: threading.Event) -> None:
     """Start, write the facts every half second, and run until ``stop`` is set."""
     cloud = Cloud(home, options)
-    # moto's and botocore's modules live until the end. To walk them again and again takes a seventh of a start.
+    # moto's and botocore's modules live until the end. To walk them again and again takes a tenth of a start.
     gc.disable()
     facts = cloud.start()
     gc.collect()
