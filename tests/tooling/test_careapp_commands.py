@@ -128,7 +128,8 @@ def test_a_skipped_test_says_why_and_is_a_failure_in_ci(tmp_path, ci, code, said
     ("folder", "processors", "wanted"),
     [
         ("unit", 4, 4),
-        ("rehearsal", 4, 6),
+        ("rehearsal", 4, 4),
+        ("dataplane", 4, 6),
         ("browser", 4, 1),
         ("rehearsal", 1, 1),
         ("doctor", 64, 8),
