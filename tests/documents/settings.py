@@ -1,7 +1,7 @@
 """The settings of stack/ in Pulumi.yaml, docs/settings.md and docs/settings.ja.md."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ class Words:
     settings: str
     """The header of the tables of settings; `changes` is that of what a change does."""
     changes: str
+    rest: str
+    """The heading of the settings that not every stack sets; `others` is the row of what changes in place."""
     others: str
     empty: str
     span: str
@@ -70,7 +72,7 @@ def page(path: Path) -> str:
 
 
 def _page(text: str, words: Words) -> str:
-    head, _, rest = text.partition(words.settings)
+    head, rest = text.partition(words.settings)[0], text.rpartition(words.settings)[2]
     rest = rest[rest.index("\n## ") :]
     head, _, rest = f"{head}{_settings(words)}{rest}".partition(words.changes)
     changes = "".join(_changes(words))
@@ -78,23 +80,20 @@ def _page(text: str, words: Words) -> str:
 
 
 def _settings(words: Words) -> str:
-    """Return a table of the chosen settings, and a part with a table of the others for each subject."""
-    tables: dict[str, list[Key[Any]]] = {}
+    """Return a table of the chosen settings, and one of the others, in which a row names each subject."""
+    others = ""
     for key in KEYS:
         if key.name in SUBJECTS:
-            tables[SUBJECTS[key.name][LANGUAGES.index(words.language)]] = keys = []
+            others += f"| **{SUBJECTS[key.name][LANGUAGES.index(words.language)]}** | | | |\n"
         if key.name not in CHOSEN:
-            keys.append(key)
-    parts = [f"### {subject}\n\n{_table(keys, words)}" for subject, keys in tables.items()]
-    return "\n".join([_table([key for key in KEYS if key.name in CHOSEN], words), *parts])
+            others += _row(key, words)
+    head = f"{words.settings}\n|---|---|---|---|\n"
+    chosen = "".join(_row(key, words) for key in KEYS if key.name in CHOSEN)
+    return f"{head}{chosen}\n## {words.rest}\n\n{head}{others}"
 
 
-def _table(keys: Iterable[Key[Any]], words: Words) -> str:
-    rows = (
-        f"| `{key.name}` | {translated(key.meaning)} | {_value(key.default, words)} | {_others(key, words)} |\n"
-        for key in keys
-    )
-    return f"{words.settings}\n|---|---|---|---|\n{''.join(rows)}"
+def _row(key: Key[Any], words: Words) -> str:
+    return f"| `{key.name}` | {translated(key.meaning)} | {_value(key.default, words)} | {_others(key, words)} |\n"
 
 
 def _value(text: str, words: Words) -> str:
