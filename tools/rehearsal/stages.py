@@ -27,7 +27,7 @@ from stack.settings import Settings
 from tools import ROOT
 from tools.rehearsal import stand_ins
 from tools.rehearsal.app_page import Page
-from tools.rehearsal.faults import LOGIN, Fault, listeners_of
+from tools.rehearsal.faults import LOGIN, Fault, balancer_of, listeners_of
 
 STAGE2 = t("Stage 2: the ECS service on top (pulumi config set ecsEnabled true)")
 UPDATE = t("An update of the app (pulumi up)")
@@ -320,9 +320,8 @@ class Rehearsal:
 
     def host(self, settings: Settings) -> str:
         """Return the name that users open."""
-        named = {"Names": [settings.names.balancer]}
-        [balancer] = self.calls("elbv2", "describe_load_balancers", named)["LoadBalancers"]
-        return str(urlsplit(settings.https.url(balancer["DNSName"])).hostname)
+        address = balancer_of(self.calls, settings.names)["DNSName"]
+        return str(urlsplit(settings.https.url(address)).hostname)
 
     def _turn_protection_off(self) -> None:
         self.say(t("The stack is protected: pulumi config set protect false, then pulumi up"))
@@ -351,8 +350,9 @@ class Rehearsal:
         begun = time.monotonic()
         while True:
             listeners = self.facts().state.get("listeners") or []
-            whole = len(listeners) >= len(listeners_of(self.calls, self.settings.names))
-            if whole or time.monotonic() - begun > LISTENERS_LIMIT:
+            told = {listener["arn"] for listener in listeners}
+            created = {made["ListenerArn"] for made in listeners_of(self.calls, self.names)}
+            if created <= told or time.monotonic() - begun > LISTENERS_LIMIT:
                 break
             time.sleep(0.1)
         page = Page.of(listeners)

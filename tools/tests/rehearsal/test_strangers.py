@@ -1,4 +1,4 @@
-"""`rehearse --from ADDRESS`: a client that allowedCidrs does not name must get no answer."""
+"""The page of a rehearsal: a client of --from that allowedCidrs does not name must get no answer."""
 
 import socket
 import subprocess
@@ -30,7 +30,7 @@ def rehearsal(folder, listener, client, said):
     (folder / "Pulumi.poc.yaml").write_text(config)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     facts = SimpleNamespace(
-        options=SimpleNamespace(client=client), state={"listeners": [{"url": url}]}
+        options=SimpleNamespace(client=client), state={"listeners": [{"arn": "arn", "url": url}]}
     )
     pulumi = SimpleNamespace(folder=folder)
     made = Rehearsal(pulumi, "poc", lambda: facts, lambda text: said.append(str(text)))
@@ -91,6 +91,7 @@ def test_what_is_wrong_with_an_option_is_said_in_japanese():
 def test_a_listener_that_is_created_and_not_told_yet_is_waited_for(tmp_path, listener):
     made = rehearsal(tmp_path, listener, "", [])
     told = made.facts()
-    states = [{}, {"listeners": []}, told.state]
+    other = {"listeners": [{"arn": "of another stack", "url": "http://127.0.0.1:1"}]}
+    states = [{}, {"listeners": []}, other, told.state]
     made.facts = lambda: SimpleNamespace(state=states.pop(0))
     assert made._page().url == told.state["listeners"][0]["url"]
