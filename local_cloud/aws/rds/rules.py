@@ -78,7 +78,7 @@ RDS = "rds.amazonaws.com"
 
 
 def make_service_role(calls: Calls) -> None:
-    """Create the service-linked role that docs/first-deploy.md creates in a new account before stage 1."""
+    """Create RDS's service-linked role: an account without it refuses the first subnet group."""
     calls("iam", "create_service_linked_role", {"AWSServiceName": RDS})
 
 

@@ -152,8 +152,11 @@ def _check(response: S3Response, url: str) -> frozenset[str]:
     for action, resource in needs:
         if refused := caller.refusal(action, resource, policy, context):
             raise hooks.Refused("AccessDenied", refused.replace(resource, f'"{resource}"', 1))
-    deleted = request.deleted()
-    return frozenset(key for action, key in deleted if caller.refusal(action, key, policy, context))
+    return frozenset(
+        resource
+        for action, resource in request.deleted()
+        if caller.refusal(action, resource, policy, context)
+    )
 
 
 ENFORCED = "BucketOwnerEnforced"

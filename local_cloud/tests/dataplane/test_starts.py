@@ -13,7 +13,7 @@ import pytest
 
 from local_cloud.aws.ecs import starts
 from local_cloud.clock import Clock
-from local_cloud.machine.processes import processes
+from local_cloud.machine.processes import Process, processes
 from local_cloud.tests.dataplane.stack import until
 
 LISTENING = """
@@ -119,6 +119,18 @@ def test_container_has_started_when_it_listens_on_another_port(container):
         ended.wait()
     over = starts.Container(lambda: ended.pid, "127.0.0.1", [1])
     assert over.started(processes()) is None, "it has ended and starts no more"
+
+
+def test_a_server_of_ipv6_alone_is_seen_to_listen(tmp_path, monkeypatch):
+    monkeypatch.setattr(starts, "PROC", tmp_path)
+    for folder in ("net", "fd"):
+        (tmp_path / "7" / folder).mkdir(parents=True)
+    (tmp_path / "7" / "fd" / "3").symlink_to("socket:[42]")
+    row = f"0: {'0' * 32}:0BB8 {'0' * 32}:0000 0A 00000000:00000002 00:00000000 00000000 0 0 42 1\n"
+    for table, rows in (("tcp", ""), ("tcp6", row)):
+        (tmp_path / "7" / "net" / table).write_text(f"the columns\n{rows}")
+    server = Process(pid=7, parent=1, group=7, cpu=0.0, began=0.0, state="S")
+    assert starts._waiting({7: server}, 7, [3000]) == {3000: 2}
 
 
 @LINUX
