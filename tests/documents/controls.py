@@ -1,5 +1,6 @@
 """docs/controls.md: the controls of the policy pack, and what each stack leaves out."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
@@ -12,29 +13,26 @@ MET = "\nMet by both, without a cost:\n\n"
 
 
 def page() -> str:
-    """Return the page: a table of the controls that cost or are left out, and a list of the others."""
-    met = [control for control in CONTROLS if _is_met(control)]
-    rows = (_row(control) for control in CONTROLS if control not in met)
+    """Return the page: a table of the controls that cost or are left out, and a list of the others.
+
+    Controls with the same cost and the same reasons share a row.
+    """
+    rows: dict[tuple[str, str, str], list[Control]] = defaultdict(list)
+    for control in CONTROLS:
+        rows[control.cost, _verdict(control, "poc"), _verdict(control, "prod")].append(control)
+    met = rows.pop(("", "met", "met"))
     services = groupby(met, lambda control: control.id.partition(".")[0])
-    return "".join((HEAD, *rows, MET, *(_line(controls) for _, controls in services)))
+    table = (_row(controls, *cells) for cells, controls in rows.items())
+    lines = (f"- {_texts(controls)}\n" for _, controls in services)
+    return "".join((HEAD, *table, MET, *lines))
 
 
-def _is_met(control: Control) -> bool:
-    return not control.cost and {_verdict(control, "poc"), _verdict(control, "prod")} == {"met"}
+def _texts(controls: Iterable[Control]) -> str:
+    return "; ".join(f"[{control.id}]({control.url}) {control.text}" for control in controls)
 
 
-def _line(controls: Iterable[Control]) -> str:
-    return f"- {'; '.join(f'{_link(control)} {control.text}' for control in controls)}\n"
-
-
-def _link(control: Control) -> str:
-    return f"[{control.id}]({control.url})"
-
-
-def _row(control: Control) -> str:
-    poc, prod = _verdict(control, "poc"), _verdict(control, "prod")
-    cells = (_link(control), control.text, control.cost, poc, "the same" if prod == poc else prod)
-    return f"| {' | '.join(cells)} |\n"
+def _row(controls: Iterable[Control], cost: str, poc: str, prod: str) -> str:
+    return f"| {_texts(controls)} | {cost} | {poc} | {'the same' if prod == poc else prod} |\n"
 
 
 def _verdict(control: Control, stack: str) -> str:
