@@ -13,22 +13,21 @@ from tests.documents.markdown import ROOT
 FILE = ROOT / "local_cloud" / "README.md"
 HEADING = "## Types\n"
 INTRODUCTION = """
-`python -m tests.documents` writes this section from the code. In brackets: the outputs besides `id`, `urn` and
-those that are inputs. A program that reads another one fails, in the preview, too, and the error names it.
+`python -m tests.documents` writes this section. In brackets: a type's outputs besides `id`, `urn` and its inputs.
 
-| module | types |
+| module | types and functions |
 |---|---|
 """
-FUNCTIONS_HEAD = "\n| module | functions |\n|---|---|\n"
 
 
 def page() -> str:
-    """Return the whole page: what is written by hand, and the tables."""
-    types = {python_name(token): outputs for token, outputs in OUTPUTS.items()}
-    types |= {python_name(token): () for token in (VPC, IMAGE)}
-    functions = dict.fromkeys(map(function_name, FUNCTIONS), ())
+    """Return the whole page: what is written by hand, and the table."""
+    names = {python_name(token): outputs for token, outputs in OUTPUTS.items()}
+    names |= dict.fromkeys(
+        (python_name(VPC), python_name(IMAGE), *map(function_name, FUNCTIONS)), ()
+    )
     written = FILE.read_text().partition(HEADING)[0] + HEADING
-    return "".join((written, INTRODUCTION, *_rows(types), FUNCTIONS_HEAD, *_rows(functions)))
+    return "".join((written, INTRODUCTION, *_rows(names)))
 
 
 def _rows(names: Mapping[str, Iterable[str]]) -> Iterator[str]:
@@ -37,7 +36,7 @@ def _rows(names: Mapping[str, Iterable[str]]) -> Iterator[str]:
     for name, outputs in sorted(names.items()):
         module, _, last = name.rpartition(".")
         modules[module].append(f"`{last}`" + (f" ({', '.join(outputs)})" if outputs else ""))
-    for module, its in modules.items():
+    for module, its in sorted(modules.items()):
         yield f"| `{module}` | {', '.join(its)} |\n"
 
 
