@@ -44,7 +44,8 @@ class Database(Component):
     """An RDS for PostgreSQL instance in isolated subnets that accepts only TLS connections.
 
     RDS creates the master password, stores it in Secrets Manager and rotates it every 7 days. It is
-    never in code, configuration or state. The security group has no rules: each client's component
+    never in code, configuration or state. The app connects as the master user: another one would need
+    a second secret and a rotation function. The security group has no rules: each client's component
     adds its own.
     """
 
