@@ -138,3 +138,13 @@ def test_a_skipped_test_says_why_and_is_a_failure_in_ci(tmp_path, ci, code, said
 def test_a_folder_has_a_process_for_each_processor(monkeypatch, folder, processors, wanted):
     monkeypatch.setattr(os, "cpu_count", lambda: processors)
     assert cli.processes([folder]) == wanted
+
+
+def test_the_failed_tests_of_all_runs_are_named_at_the_end(capfd):
+    said = ("FAILED a.py::test_a - why\n1 failed", "1 passed")
+    runs = [
+        cli.TestRun(text[-6:], [sys.executable, "-c", f"print({text!r}); exit({code})"])
+        for text, code in zip(said, (1, 0), strict=True)
+    ]
+    assert cli.side_by_side(runs) == {"failed": 1, "passed": 0}
+    assert capfd.readouterr().out.endswith("\nFAILED a.py::test_a - why\n")

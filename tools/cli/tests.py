@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -45,6 +46,8 @@ MOST = 8
 """Processes for a folder: each uses up to 1 GB of memory with its local cloud."""
 SLOWEST = 10
 """The slowest tests of a folder that ``--all`` names."""
+FAILURE = re.compile(r"^(?:FAILED|ERROR) .*", re.M)
+"""A line of pytest's summary."""
 STOPPED, CALLED_WRONGLY, NONE_CHOSEN = 2, 4, 5
 """pytest's exit codes after Ctrl-C, for a usage error, and when no test was collected."""
 REHEARSAL = ("rehearse", "--exit", "--break", "health-path", "--mend", "--port", "0")
@@ -191,8 +194,9 @@ def tests(folders: Sequence[str], options: Sequence[str]) -> list[TestRun]:
 
 
 def side_by_side(together: Sequence[TestRun]) -> dict[str, int]:
-    """Run commands, two at a time. Print what each says; return exit codes."""
+    """Run commands, two at a time. Print what each says and which tests failed; return exit codes."""
     codes: dict[str, int] = {}
+    failures: list[str] = []
     running: set[str] = set()
     queue = iter(together)
 
@@ -215,6 +219,7 @@ def side_by_side(together: Sequence[TestRun]) -> dict[str, int]:
                 output.seek(0)
                 text = output.read().decode(errors="replace")
             codes[run.title] = code
+            failures.extend(FAILURE.findall(text))
             running.remove(run.title)
             print(f"== {run.title}\n{text}", flush=True)
 
@@ -225,6 +230,8 @@ def side_by_side(together: Sequence[TestRun]) -> dict[str, int]:
     ):
         for worker in [pool.submit(go) for _ in range(AT_ONCE)]:
             worker.result()
+    if failures:
+        print(*failures, sep="\n")
     return codes
 
 
