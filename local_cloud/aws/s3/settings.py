@@ -10,7 +10,6 @@ from itertools import pairwise
 from typing import Any
 from urllib.parse import parse_qsl
 
-from requests.structures import CaseInsensitiveDict
 from werkzeug.exceptions import HTTPException
 
 from local_cloud.aws.hooks import ACCOUNT, Broken, Params, Refusals, backend, twice
@@ -77,7 +76,7 @@ def _closed(given: Params) -> str | None:
     S3 User Guide, "Granting permissions to publish event notification messages to a destination".
     """
     bucket = f"arn:aws:s3:::{given['Bucket']}"
-    context = CaseInsensitiveDict({"aws:SourceArn": bucket, "aws:SourceAccount": ACCOUNT})
+    context = {"aws:SourceArn": bucket, "aws:SourceAccount": ACCOUNT}
     for (kind, action), policy_of in POLICIES.items():
         for configuration in given["NotificationConfiguration"].get(f"{kind}Configurations") or ():
             arn, policy = configuration[f"{kind}Arn"], None

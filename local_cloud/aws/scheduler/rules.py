@@ -7,8 +7,7 @@ from typing import Any
 
 from local_cloud.aws import iam
 from local_cloud.aws.cloudwatch.store import STORE
-from local_cloud.aws.hooks import ACCOUNT, Params, Refusals, after, backend, other_than
-from local_cloud.aws.policy_evaluation import trusts
+from local_cloud.aws.hooks import Params, Refusals, after, backend, other_than
 from local_cloud.aws.schedule_expressions import is_schedule
 
 SERVICE = "scheduler"
@@ -28,10 +27,7 @@ def may_assume(role: str, group: str) -> bool:
 
     The source is the group's ARN, not the schedule's (user guide, "Confused deputy prevention").
     """
-    trust = iam.trust_of(role)
-    source = iam.arn(SERVICE, f"schedule-group/{group}")
-    context = {"aws:SourceAccount": ACCOUNT, "aws:SourceArn": source}
-    return trust is not None and trusts(trust, PRINCIPAL, context)
+    return iam.may_assume(PRINCIPAL, role, iam.arn(SERVICE, f"schedule-group/{group}"))
 
 
 def _unknown_group(name: str | None) -> str | None:
