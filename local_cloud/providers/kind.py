@@ -33,7 +33,7 @@ class Subject:
     before: Values = field(default_factory=dict)
     """The inputs before a change. None at its creation."""
     cancel: Event = NEVER
-    """Set when a deletion is to wait no longer."""
+    """Set when the operation is to wait no longer."""
 
     @property
     def name(self) -> str:
@@ -51,6 +51,10 @@ class Subject:
     def call(self, operation: str, **more: Any) -> Values:
         """Call ``operation`` on this resource."""
         return self.calls(self.kind.service, operation, self.named(operation, more))
+
+    def send(self, operation: str, inputs: Mapping[str, Any]) -> None:
+        """Call ``operation`` on this resource with inputs in Pulumi's form."""
+        self.call(operation, **self.calls.convert(self.kind.service, operation, inputs))
 
     def named(self, operation: str, more: Mapping[str, Any]) -> Values:
         """Return ``more`` with the parameters of ``operation`` that name this resource.
@@ -70,7 +74,7 @@ class Subject:
 
 
 Apply = Callable[[Subject], object]
-Follow = Callable[[Subject, Values | None, Event], None]
+Follow = Callable[[Subject, Values | None], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,8 +216,7 @@ def modify(operation: str, *inputs: str) -> Setting:
     """Return the setting that sends ``inputs`` to ``operation`` in one call."""
 
     def apply(subject: Subject) -> None:
-        chosen = {name: subject.inputs.get(name) for name in inputs}
-        subject.call(operation, **subject.calls.convert(subject.kind.service, operation, chosen))
+        subject.send(operation, {name: subject.inputs.get(name) for name in inputs})
 
     return Setting(inputs=inputs, apply=apply)
 
@@ -234,13 +237,7 @@ def again(create: Callable[[Calls, Kind, Values], str], *inputs: str) -> Setting
 
 def whole(operation: str, *inputs: str) -> Setting:
     """Return the setting that sends everything when one of ``inputs`` changes, because ``operation`` needs it."""
-
-    def apply(subject: Subject) -> None:
-        service = subject.kind.service
-        params = subject.calls.convert(service, operation, subject.inputs)
-        subject.calls(service, operation, params)
-
-    return on_change(apply, *inputs)
+    return on_change(lambda subject: subject.send(operation, subject.inputs), *inputs)
 
 
 def one_by_one(operation: str, *inputs: str) -> Setting:
@@ -249,10 +246,7 @@ def one_by_one(operation: str, *inputs: str) -> Setting:
     def apply(subject: Subject) -> None:
         for name in inputs:
             if subject.inputs.get(name) is not None:
-                value = {name: {"value": subject.inputs[name]}}
-                subject.call(
-                    operation, **subject.calls.convert(subject.kind.service, operation, value)
-                )
+                subject.send(operation, {name: {"value": subject.inputs[name]}})
 
     return Setting(inputs=inputs, apply=apply)
 

@@ -89,8 +89,7 @@ def _change(subject: Subject, action: str) -> None:
     [change] = subject.inputs["changeBatch"]["changes"]
     batch = {"changes": [{**change, "action": action}]}
     asked = {"hostedZoneId": subject.inputs["hostedZoneId"], "changeBatch": batch}
-    operation = "change_resource_record_sets"
-    subject.calls("route53", operation, subject.calls.convert("route53", operation, asked))
+    subject.send("change_resource_record_sets", asked)
 
 
 def _create(calls: Calls, kind: Kind, inputs: Values) -> str:

@@ -1,7 +1,5 @@
 """The database instance, its subnets and its parameters."""
 
-from threading import Event
-
 from local_cloud.calls import Calls
 from local_cloud.providers.kind import Setting, Subject, Values, leave, on_change, regular
 from local_cloud.providers.lifecycle import until_gone, wait
@@ -32,11 +30,9 @@ MOST = 20
 def _set_parameters(subject: Subject) -> None:
     """Set the parameters, twenty with each call as the provider does (terraform-provider-aws, parameter_group.go)."""
     given = subject.inputs.get("parameters") or []
-    operation = "modify_db_parameter_group"
     for begin in range(0, len(given) or 1, MOST):
         some = [{"applyMethod": "immediate", **each} for each in given[begin : begin + MOST]]
-        sent = subject.calls.convert("rds", operation, {"parameters": some})
-        subject.call(operation, **sent)
+        subject.send("modify_db_parameter_group", {"parameters": some})
 
 
 def _parameters(subject: Subject, _: Values) -> list[Values]:
@@ -102,7 +98,7 @@ def _rename(subject: Subject) -> None:
     """Give the instance its new identifier and wait until it is available, as the provider does."""
     new = subject.inputs["DBInstanceIdentifier"]
     subject.call("modify_db_instance", NewDBInstanceIdentifier=new, ApplyImmediately=True)
-    wait(subject, Event())
+    wait(subject)
 
 
 def _remove_instance(subject: Subject) -> None:

@@ -9,7 +9,7 @@ def _put_again(subject: Subject) -> None:
     """Put another version. ``overwrite`` false makes SSM refuse it (terraform-provider-aws, shouldUpdateParameter)."""
     sent = {name: subject.inputs[name] for name in SENT if subject.inputs.get(name) is not None}
     sent["overwrite"] = subject.inputs.get("overwrite", True)
-    subject.call("put_parameter", **subject.calls.convert("ssm", "put_parameter", sent))
+    subject.send("put_parameter", sent)
 
 
 def _look(subject: Subject) -> Values | None:
