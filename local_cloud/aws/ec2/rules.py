@@ -168,7 +168,8 @@ def _group_in_use(group: str) -> bool:
     cards = ([each.id for each in card._group_set] for card in backend("ec2").enis.values())
     balancers = (balancer.security_groups for balancer in backend("elbv2").load_balancers.values())
     databases = (database.vpc_security_group_ids for database in backend("rds").databases.values())
-    others = (each for each in _groups() if each.id != group)
+    every = backend("ec2").describe_security_groups()
+    others = (each for each in every if each.id != group)
     named = ([(rule.source_group or {}).get("GroupId") for rule in _rules(each)] for each in others)
     return any(group in (held or ()) for held in chain(cards, balancers, databases, named))
 
@@ -335,8 +336,8 @@ def _other_version(given: Params) -> bool:
 def elsewhere(names: Iterable[str]) -> str | None:
     """Return the first of these subnets and security groups that does not exist or has another VPC than the first."""
     ec2 = backend("ec2")
-    places = {subnet.id: subnet.vpc_id for zone in ec2.subnets.values() for subnet in zone.values()}
-    places |= {name: vpc for vpc, groups in ec2.groups.items() for name in groups}
+    known = (*ec2.describe_subnets(), *ec2.describe_security_groups())
+    places = {each.id: each.vpc_id for each in known}
     vpcs = [(name, places.get(name)) for name in names]
     return next((name for name, vpc in vpcs if vpc is None or vpc != vpcs[0][1]), None)
 
@@ -357,10 +358,6 @@ def _unknown_group(given: Params) -> Any:
     for interface in given.get("NetworkInterfaces") or ():
         asked += interface.get("Groups") or interface.get("SecurityGroupId") or []
     return next((subnet for subnet in asked if elsewhere([subnet])), None)
-
-
-def _groups() -> list[Any]:
-    return [group for vpc in backend("ec2").groups.values() for group in vpc.values()]
 
 
 def _address_in_use(given: Params) -> Any:
@@ -475,14 +472,15 @@ REFUSALS: Refusals = {
     ),
     "ec2 DeleteManagedPrefixList": (  # botocore: "You must first remove all references"
         ("DependencyViolation", "The prefix list is in use by the security group '{}'.", lambda p: next((
-            group.id for group in _groups()
+            group.id for group in backend("ec2").describe_security_groups()
             if p["PrefixListId"] in [rule.prefix_list_id for rule in _rules(group)]), None)),
     ),
     "ec2 DeleteSecurityGroup": (
         ("DependencyViolation", "resource {} has a dependent object",
          lambda p: _group_in_use(p["GroupId"]) and p["GroupId"]),
         ("CannotDelete", 'the specified group: "{}" name: "default" cannot be deleted by a user',
-         lambda p: p.get("GroupId") in {group.id for group in _groups() if group.name == "default"} and p["GroupId"]),
+         lambda p: p.get("GroupId") in {
+             group.id for group in backend("ec2").describe_security_groups(groupnames=["default"])} and p["GroupId"]),
     ),
     "ec2 AssociateRouteTable": (  # hashicorp/terraform-provider-aws issue 38960
         ("Resource.AlreadyAssociated", "the specified association for route table {} conflicts with an existing "
