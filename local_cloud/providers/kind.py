@@ -170,17 +170,22 @@ SERVICES = {"appautoscaling": "application-autoscaling", "lb": "elbv2"}
 """The names in botocore of Pulumi's modules that have another one there."""
 
 
-def regular(token: str, identity: str, noun: str = "", **more: Any) -> Kind:
+def regular(token: str, identity: str, noun: str = "", replaces: str = "", **more: Any) -> Kind:
     """Return the kind of a resource whose operations are ``create``, ``describe`` and ``delete`` with one noun.
 
-    By default the noun, and the service, are those of the token.
+    By default the noun, and the service, are those of the token. Another name than the one that the provider chooses
+    replaces the resource, too, unless a setting changes it.
     """
     _, module, name = token.split(":")
     module = module.partition("/")[0]
     noun = noun or snake(name)
     usual = {"create": f"create_{noun}", "read": f"describe_{noun}s", "delete": f"delete_{noun}"}
     usual["service"] = SERVICES.get(module, module)
-    return Kind(token=token, identity=identity, **{**usual, **more})
+    settable = {name for setting in more.get("settings", ()) for name in setting.inputs}
+    chosen: str = more.get("autoname", "")
+    fixed = {chosen} if more.get("names", {}).get(chosen, chosen) not in settable else set()
+    inputs = frozenset(replaces.split()) | fixed - {""}
+    return Kind(token=token, identity=identity, replaces=inputs, **{**usual, **more})
 
 
 def clean(inputs: Mapping[str, object]) -> Values:

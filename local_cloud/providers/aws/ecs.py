@@ -19,7 +19,6 @@ CLUSTER = regular(
     "cluster",
     identity_from="cluster.clusterArn",
     found="clusters[?status=='ACTIVE'] | [0]",
-    replaces=frozenset({"name"}),
     names={"name": "clusterName"},
     settings=(on_change(_cluster_settings, "settings"),),
     autoname="name",
@@ -50,7 +49,7 @@ PROVIDERS = regular(
     on_delete=lambda subject: _associate(
         subject, capacityProviders=[], defaultCapacityProviderStrategy=[]
     ),
-    replaces=frozenset({"clusterName"}),
+    replaces="clusterName",
     prepare=_associated,
     settings=(on_change(_associate, "capacityProviders", "defaultCapacityProviderStrategy"),),
     outputs={"clusterName": "clusterName"},
@@ -77,10 +76,9 @@ TASK_DEFINITION = regular(
     read="describe_task_definition",
     found="taskDefinition",
     delete="deregister_task_definition",
-    replaces=frozenset(
-        {"containerDefinitions", "cpu", "ephemeralStorage", "executionRoleArn", "family", "memory"}
-        | {"networkMode", "pidMode", "requiresCompatibilities", "runtimePlatform", "taskRoleArn"}
-        | {"volumes"}
+    replaces=(
+        "containerDefinitions cpu ephemeralStorage executionRoleArn family memory networkMode "
+        "pidMode requiresCompatibilities runtimePlatform taskRoleArn volumes"
     ),
     prepare=_definition,
     ignored={
@@ -217,9 +215,7 @@ SERVICE = regular(
     found="services[?status!='INACTIVE'] | [0]",
     update="update_service",
     on_delete=_remove_service,
-    replaces=frozenset(
-        {"cluster", "name", "launchType", "schedulingStrategy", "iamRole", "deploymentController"}
-    ),
+    replaces="cluster launchType schedulingStrategy iamRole deploymentController",
     prepare=_service,
     ignored=PROVIDER_ONLY,
     unread={"forceNewDeployment": "asks for a deployment, and is no setting"},

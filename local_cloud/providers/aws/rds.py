@@ -13,7 +13,6 @@ SUBNET_GROUP = regular(
     "DBSubnetGroupName",
     noun="db_subnet_group",
     update="modify_db_subnet_group",
-    replaces=frozenset({"name", "namePrefix"}),
     names={"name": "DBSubnetGroupName", "description": "DBSubnetGroupDescription"},
     repeated=frozenset({"subnetIds"}),
     reads={"subnetIds": "Subnets[].SubnetIdentifier"},
@@ -45,7 +44,7 @@ PARAMETER_GROUP = regular(
     "aws:rds/parameterGroup:ParameterGroup",
     "DBParameterGroupName",
     noun="db_parameter_group",
-    replaces=frozenset({"name", "namePrefix", "family", "description"}),
+    replaces="family description",
     names={"name": "DBParameterGroupName", "family": "DBParameterGroupFamily"},
     ignored={"skipDestroy": "keeps it when the provider is to delete it"},
     settings=(Setting(inputs=("parameters",), apply=_set_parameters),),
@@ -144,9 +143,9 @@ INSTANCE = regular(
     locate=_identifier,
     update="modify_db_instance",
     on_delete=_remove_instance,
-    replaces=frozenset(
-        {"engine", "username", "dbName", "storageEncrypted", "kmsKeyId", "availabilityZone"}
-        | {"characterSetName", "timezone"}
+    replaces=(
+        "engine username dbName storageEncrypted kmsKeyId availabilityZone characterSetName "
+        "timezone"
     ),
     names=INSTANCE_NAMES,
     reads={

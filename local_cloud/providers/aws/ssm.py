@@ -24,7 +24,7 @@ PARAMETER = regular(
     "Name",
     create="put_parameter",
     look=_look,
-    replaces=frozenset({"name", "dataType"}),
+    replaces="dataType",
     ignored={"overwrite": "sent with every change"},
     settings=(on_change(_put_again, *SENT),),
     autoname="name",
