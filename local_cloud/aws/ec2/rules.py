@@ -8,7 +8,6 @@ from typing import Any
 from botocore import xform_name
 
 from local_cloud.aws.ec2 import interfaces
-from local_cloud.aws.ec2.patches import compared
 from local_cloud.aws.hooks import (
     ACCOUNT,
     Params,
@@ -185,13 +184,6 @@ def _permissions(given: Params) -> list[tuple[str, str, str, str]]:
         for each in given.get("IpPermissions") or ()
         for peer in _peers(each)
     ]
-
-
-def _known(given: Params, direction: str) -> Any:
-    """Return a rule that the group has, be it with another description."""
-    group = backend("ec2").get_security_group_from_id(given["GroupId"])
-    known = set(map(compared, getattr(group, direction) if group else ()))
-    return next((rule for rule in _permissions(given) if rule in known), None)
 
 
 MOST_RULES = 60
@@ -375,9 +367,6 @@ def _same_route(given: Params) -> str | None:
     return str(asked) if str(asked) in held else None
 
 
-DUPLICATE = (  # hashicorp/terraform issue 1874
-    'the specified rule "peer: {0[3]}, {0[0]}, from port: {0[1]}, to port: {0[2]}, ALLOW" already exists'
-)
 VALUE, KEYS = "InvalidParameterValue", ("RouteTableId", "DestinationPrefixListId")
 
 # fmt: off
@@ -400,13 +389,9 @@ REFUSALS: Refusals = {
                                              for pair in each.get("UserIdGroupPairs") or () if pair.get("GroupId"))])),
     ),
     "ec2 AuthorizeSecurityGroupIngress": (
-        ("InvalidPermission.Duplicate", DUPLICATE, lambda p: _known(p, "ingress_rules")),
         ("InvalidPrefixListID.NotFound", "The prefix list ID '{}' does not exist", _unknown_list),
         ("RulesPerSecurityGroupLimitExceeded", "The maximum number of rules per security group has been reached.",
          _over_quota),
-    ),
-    "ec2 AuthorizeSecurityGroupEgress": (
-        ("InvalidPermission.Duplicate", DUPLICATE, lambda p: _known(p, "egress_rules")),
     ),
     "ec2 ModifySecurityGroupRules": (
         (VALUE, "Invalid value for portRange: {}", _ports),
