@@ -34,7 +34,7 @@ class Background:
     def stop(self) -> None:
         self._over.set()
         if self._thread.is_alive():
-            self._thread.join(10)
+            self._thread.join(20)
 
     def _run(self) -> None:
         raise NotImplementedError

@@ -15,11 +15,10 @@ from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import DataNotFoundError
-from botocore.session import get_session
 from moto.backends import get_backend
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
-from moto.core.utils import get_service_model
+from moto.core.utils import get_pagination_model, get_service_model
 
 from local_cloud.aws import forms, models
 
@@ -179,10 +178,8 @@ _call_action, _serialized = BaseResponse.call_action, BaseResponse.serialized
 @cache
 def _pagination(service: str) -> Mapping[str, Any]:
     """Return botocore's rules of a service's pages by operation."""
-    loader = get_session().get_component("data_loader")
     with suppress(DataNotFoundError):
-        found: Mapping[str, Any] = loader.load_service_model(service, "paginators-1")["pagination"]
-        return found
+        return get_pagination_model(service)
     return {}
 
 

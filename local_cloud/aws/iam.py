@@ -14,6 +14,8 @@ from local_cloud.aws.policy_evaluation import (
     Document,
     decide,
     listed,
+    named,
+    trusts,
 )
 
 
@@ -32,6 +34,12 @@ def trust_of(role_arn: str) -> Document | None:
     with hooks.LOCK:
         role = _role(role_arn)
         return None if role is None else _parsed(role.assume_role_policy_document)
+
+
+def may_assume(service: str, role_arn: str, source: str) -> bool:
+    """Return whether a service of AWS may assume a role for ``source``, the ARN of what it does so for."""
+    context = {"aws:SourceAccount": hooks.ACCOUNT, "aws:SourceArn": source}
+    return trusts(trust_of(role_arn) or {}, service, context)
 
 
 def _role(role_arn: str) -> Any:
@@ -61,9 +69,8 @@ def naming(role_arn: str, policy: Document | None) -> Iterator[Document]:
     account = (hooks.ACCOUNT, f"arn:aws:iam::{hooks.ACCOUNT}:root")
     for statement in listed(policy["Statement"]) if policy else ():
         principal = statement.get("Principal", statement.get("NotPrincipal"))
-        named = listed(principal.get("AWS", ()) if isinstance(principal, dict) else principal)
         meant = {"*", role_arn, *(account if statement["Effect"] == "Deny" else ())}
-        if meant.isdisjoint(named) == ("NotPrincipal" in statement):
+        if meant.isdisjoint(named(principal, "AWS")) == ("NotPrincipal" in statement):
             yield statement
 
 

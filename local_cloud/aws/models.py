@@ -13,15 +13,10 @@ from typing import Any
 from botocore.model import Shape
 from moto.core.utils import get_service_model
 
-NOT_ENFORCED: Mapping[tuple[str, str], str] = {
-    (
-        "ec2",
-        "InstanceType",
-    ): "EC2 has new types before botocore's model has them; moto refuses what it lacks",
-    **{
-        ("s3", name): "S3 refuses it by a code of its own"
-        for name in ("BucketLocationConstraint", "StorageClass")
-    },
+OWN_CODE = "S3 refuses it by a code of its own"
+NOT_ENFORCED: Mapping[str, str] = {
+    "ec2 InstanceType": "EC2 has new types before botocore's model has them; moto refuses what it lacks",
+    **dict.fromkeys(("s3 BucketLocationConstraint", "s3 StorageClass"), OWN_CODE),
 }
 """Rules of the models that AWS does not enforce, by service and shape, each with the reason."""
 CODES = {
@@ -125,7 +120,7 @@ def _value(value: Any) -> str:
 
 @cache
 def _constraints(service: str, name: str) -> tuple[Constraint, ...]:
-    if (service, name) in NOT_ENFORCED:
+    if f"{service} {name}" in NOT_ENFORCED:
         return ()
     return tuple(_made(get_service_model(service).shape_for(name)))
 

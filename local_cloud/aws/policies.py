@@ -21,7 +21,7 @@ from local_cloud.aws.hooks import (
     twice,
 )
 from local_cloud.aws.iam import trust_of
-from local_cloud.aws.policy_evaluation import listed, read
+from local_cloud.aws.policy_evaluation import listed, named, read
 
 LINKED = {"rds": "RDS", "ecs": "ECS", "elasticloadbalancing": "ElasticLoadBalancing"}
 """How the names of service-linked roles end (IAM user guide, "AWS services that work with IAM")."""
@@ -123,9 +123,7 @@ def unknown_principal(principal: Any, *, by_form: bool = False) -> str | None:
 
 def is_public(statement: Params) -> bool:
     """Return whether a statement allows anybody something. Raises Refused where its conditions decide it."""
-    principal = statement.get("Principal")
-    named = listed(principal.get("AWS", ()) if isinstance(principal, dict) else principal)
-    anybody = "*" in named or "NotPrincipal" in statement
+    anybody = "*" in named(statement.get("Principal"), "AWS") or "NotPrincipal" in statement
     public = statement["Effect"] == "Allow" and anybody
     if public and statement.get("Condition"):
         words = "the local cloud does not judge which condition keeps a policy from being public"

@@ -51,19 +51,9 @@ def _effects(
     }
 
 
-def trusts(trust_policy: Document, service: str, context: Context | None = None) -> bool:
-    """Return whether a role's trust policy lets an AWS service assume the role.
-
-    Without a context, the conditions count as fulfilled.
-    """
-    for statement in listed(trust_policy.get("Statement", ())):
-        principal = statement.get("Principal", {})
-        services = listed(principal.get("Service", ())) if isinstance(principal, Mapping) else "*"
-        named = statement.get("Effect") == "Allow" and {service, "*"} & {*services}
-        assumes = _matches(statement.get("Action", ()), "sts:assumerole", fold=True)
-        if named and assumes and _holds(statement, context):
-            return True
-    return False
+def trusts(trust_policy: Document, service: str, context: Context) -> bool:
+    """Return whether a role's trust policy lets an AWS service assume the role."""
+    return admits(trust_policy, service, "sts:AssumeRole", "", context)
 
 
 def admits(policy: Document, service: str, action: str, resource: str, context: Context) -> bool:
@@ -71,31 +61,31 @@ def admits(policy: Document, service: str, action: str, resource: str, context: 
     spoken = [
         statement
         for statement in listed(policy.get("Statement", ()))
-        if _is_for(statement.get("Principal"), service)
+        if service in named(statement.get("Principal"), "Service")
+        or "*" in named(statement.get("Principal"), "AWS")
     ]
     return decide([{"Statement": spoken}], action, resource, context) == ALLOWED
 
 
-def _is_for(principal: Any, service: str) -> bool:
-    if isinstance(principal, Mapping):
-        return service in listed(principal.get("Service", ())) or "*" in listed(
-            principal.get("AWS", ())
-        )
-    return bool(principal == "*")
+def named(principal: Any, kind: str) -> Sequence[Any]:
+    """Return whom a statement's principal, or the lack of one, names of a kind: "AWS" with "*", or "Service"."""
+    return listed(principal.get(kind, ()) if isinstance(principal, Mapping) else principal)
 
 
 def _covers(statement: Document, name: str, value: str, fold: bool = False) -> bool:
+    """Return whether a statement is about an action or a resource; without a resource it is about its policy's own."""
     if f"Not{name}" in statement:
         return not _matches(statement[f"Not{name}"], value, fold)
-    return _matches(statement.get(name, ()), value, fold)
+    return _matches(statement.get(name, "*" if name == "Resource" else ()), value, fold)
 
 
 def _holds(statement: Document, context: Context | None) -> bool:
     conditions: Mapping[str, Mapping[str, Any]] = statement.get("Condition", {})
     if context is None:
         return statement["Effect"] == "Allow" or not conditions
+    sent = {key.lower(): value for key, value in context.items()}
     return all(
-        _compare(operator, [str(value) for value in listed(expected)], context.get(key))
+        _compare(operator, [str(value) for value in listed(expected)], sent.get(key.lower()))
         for operator, keys in conditions.items()
         for key, expected in keys.items()
     )

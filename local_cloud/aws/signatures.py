@@ -5,13 +5,13 @@ requests: using query parameters"; S3 User Guide, "Signing and authenticating RE
 boto3 signs S3's URLs); the codes: each API's "Common errors", and the lists of errors of S3 and EC2.
 """
 
-import hashlib
 import hmac
+import re
 from collections.abc import Mapping
-from types import SimpleNamespace
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
-from botocore.auth import HmacV1Auth, SigV4Auth
+from botocore.auth import HmacV1Auth, S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.compat import HTTPHeaders
 from botocore.credentials import Credentials
 from werkzeug import Request
@@ -29,6 +29,8 @@ REFUSALS = {
     "s3": (("InvalidAccessKeyId", NO_KEY), ("SignatureDoesNotMatch", WRONG)),
 }
 """The codes and messages of each protocol for an unknown key, and for another signature."""
+SIGNATURE = re.compile(r"&X-Amz-Signature=[^&]*|(?<=\?)X-Amz-Signature=[^&]*&")
+"""What a presigned URL's query has beside what is signed."""
 Refusal = tuple[str, str, str]
 """A protocol, a code and a message."""
 
@@ -84,25 +86,16 @@ def _credentials(key_id: str) -> Credentials | None:
 
 def _version_4(request: Request, given: Mapping[str, str], credentials: Credentials) -> str:
     _, _, region, service, _ = given["Credential"].split("/")
+    of_s3 = S3SigV4Auth if "Authorization" in request.headers else S3SigV4QueryAuth
+    auth = (of_s3 if service == "s3" else SigV4Auth)(credentials, service, region)
+    signed = {
+        name: request.headers.get(name, "") for name in given.get("SignedHeaders", "").split(";")
+    }
     # As it was sent: WSGI's path is decoded.
-    path, _, query = request.environ["REQUEST_URI"].partition("?")
-    pairs = sorted(pair.partition("=")[::2] for pair in query.split("&") if pair)
-    names = given.get("SignedHeaders", "").split(";")
-    presigned = service == "s3" and "Authorization" not in request.headers
-    content = "UNSIGNED-PAYLOAD" if presigned else hashlib.sha256(request.get_data()).hexdigest()
-    canonical = [
-        request.method,
-        # Each service but S3 wants the path encoded once more than it is sent.
-        path if service == "s3" else quote(path, safe="/~"),
-        "&".join(f"{name}={value}" for name, value in pairs if name != "X-Amz-Signature"),
-        *(f"{name}:{' '.join(request.headers.get(name, '').split())}" for name in names),
-        "",
-        ";".join(names),
-        request.headers.get("X-Amz-Content-SHA256", content),
-    ]
-    auth = SigV4Auth(credentials, service, region)
-    when = SimpleNamespace(context={"timestamp": given.get("Date", "")})
-    return str(auth.signature(auth.string_to_sign(when, "\n".join(canonical)), when))
+    url = SIGNATURE.sub("", request.environ["REQUEST_URI"])
+    asked = AWSRequest(request.method, url, signed, request.get_data())
+    asked.context["timestamp"] = given.get("Date", "")
+    return str(auth.signature(auth.string_to_sign(asked, auth.canonical_request(asked)), asked))
 
 
 def _version_2(request: Request, given: Mapping[str, str], credentials: Credentials) -> str:

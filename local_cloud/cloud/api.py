@@ -45,7 +45,6 @@ def check_moto() -> None:
 
 SETTINGS = {
     "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
-    "MOTO_ACM_VALIDATION_WAIT": "1",
     "MOTO_ACCOUNT_ID": hooks.ACCOUNT,
     # moto itself calls boto3 in places, which must not use the user's real credentials.
     "AWS_ACCESS_KEY_ID": "rehearsal",

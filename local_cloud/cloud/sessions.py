@@ -41,7 +41,7 @@ def find(target: str, find_task: FindTask) -> Interface:
 
 def _instance(target: str) -> tuple[Interface, str | None]:
     def running() -> Any:
-        return next((each for each in _instances() if each.id == target and _runs(each)), None)
+        return next((each for each in _running() if each.id == target), None)
 
     def interface() -> Endpoint | None:
         found = running()
@@ -51,14 +51,9 @@ def _instance(target: str) -> tuple[Interface, str | None]:
     return interface, _instance_role(found) if found is not None else None
 
 
-def _instances() -> list[Any]:
+def _running() -> list[Any]:
     with hooks.LOCK:
-        kept = hooks.backend("ec2").reservations.values()
-        return [instance for reservation in kept for instance in reservation.instances]
-
-
-def _runs(instance: Any) -> bool:
-    return bool(instance._state.name == "running")
+        return list(hooks.backend("ec2").all_running_instances())
 
 
 def _instance_role(instance: Any) -> str | None:
@@ -123,7 +118,7 @@ class Sessions:
         if any(condition["Key"] != "InstanceIds" for condition in filters):
             raise NotImplementedError
         rows = []
-        for name in (instance.id for instance in _instances() if _runs(instance)):
+        for name in (instance.id for instance in _running()):
             with suppress(hooks.Refused):
                 find(name, self._find_task)
                 same = {"PlatformType": "Linux", "ResourceType": "EC2Instance"}

@@ -33,7 +33,7 @@ class Subject:
     before: Values = field(default_factory=dict)
     """The inputs before a change. None at its creation."""
     cancel: Event = NEVER
-    """Set when a deletion is to wait no longer."""
+    """Set when the operation is to wait no longer."""
 
     @property
     def name(self) -> str:
@@ -51,6 +51,10 @@ class Subject:
     def call(self, operation: str, **more: Any) -> Values:
         """Call ``operation`` on this resource."""
         return self.calls(self.kind.service, operation, self.named(operation, more))
+
+    def send(self, operation: str, inputs: Mapping[str, Any]) -> None:
+        """Call ``operation`` on this resource with inputs in Pulumi's form."""
+        self.call(operation, **self.calls.convert(self.kind.service, operation, inputs))
 
     def named(self, operation: str, more: Mapping[str, Any]) -> Values:
         """Return ``more`` with the parameters of ``operation`` that name this resource.
@@ -70,7 +74,7 @@ class Subject:
 
 
 Apply = Callable[[Subject], object]
-Follow = Callable[[Subject, Values | None, Event], None]
+Follow = Callable[[Subject, Values | None], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,17 +170,22 @@ SERVICES = {"appautoscaling": "application-autoscaling", "lb": "elbv2"}
 """The names in botocore of Pulumi's modules that have another one there."""
 
 
-def regular(token: str, identity: str, noun: str = "", **more: Any) -> Kind:
+def regular(token: str, identity: str, noun: str = "", replaces: str = "", **more: Any) -> Kind:
     """Return the kind of a resource whose operations are ``create``, ``describe`` and ``delete`` with one noun.
 
-    By default the noun, and the service, are those of the token.
+    By default the noun, and the service, are those of the token. Another name than the one that the provider chooses
+    replaces the resource, too, unless a setting changes it.
     """
     _, module, name = token.split(":")
     module = module.partition("/")[0]
     noun = noun or snake(name)
     usual = {"create": f"create_{noun}", "read": f"describe_{noun}s", "delete": f"delete_{noun}"}
     usual["service"] = SERVICES.get(module, module)
-    return Kind(token=token, identity=identity, **{**usual, **more})
+    settable = {name for setting in more.get("settings", ()) for name in setting.inputs}
+    chosen: str = more.get("autoname", "")
+    fixed = {chosen} if more.get("names", {}).get(chosen, chosen) not in settable else set()
+    inputs = frozenset(replaces.split()) | fixed - {""}
+    return Kind(token=token, identity=identity, replaces=inputs, **{**usual, **more})
 
 
 def clean(inputs: Mapping[str, object]) -> Values:
@@ -212,8 +221,7 @@ def modify(operation: str, *inputs: str) -> Setting:
     """Return the setting that sends ``inputs`` to ``operation`` in one call."""
 
     def apply(subject: Subject) -> None:
-        chosen = {name: subject.inputs.get(name) for name in inputs}
-        subject.call(operation, **subject.calls.convert(subject.kind.service, operation, chosen))
+        subject.send(operation, {name: subject.inputs.get(name) for name in inputs})
 
     return Setting(inputs=inputs, apply=apply)
 
@@ -234,13 +242,7 @@ def again(create: Callable[[Calls, Kind, Values], str], *inputs: str) -> Setting
 
 def whole(operation: str, *inputs: str) -> Setting:
     """Return the setting that sends everything when one of ``inputs`` changes, because ``operation`` needs it."""
-
-    def apply(subject: Subject) -> None:
-        service = subject.kind.service
-        params = subject.calls.convert(service, operation, subject.inputs)
-        subject.calls(service, operation, params)
-
-    return on_change(apply, *inputs)
+    return on_change(lambda subject: subject.send(operation, subject.inputs), *inputs)
 
 
 def one_by_one(operation: str, *inputs: str) -> Setting:
@@ -249,10 +251,7 @@ def one_by_one(operation: str, *inputs: str) -> Setting:
     def apply(subject: Subject) -> None:
         for name in inputs:
             if subject.inputs.get(name) is not None:
-                value = {name: {"value": subject.inputs[name]}}
-                subject.call(
-                    operation, **subject.calls.convert(subject.kind.service, operation, value)
-                )
+                subject.send(operation, {name: {"value": subject.inputs[name]}})
 
     return Setting(inputs=inputs, apply=apply)
 

@@ -2,8 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
 from threading import Event
 from typing import Any
 
@@ -53,8 +52,19 @@ def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"Key": name, "Value": text} for name, text in sorted(tags.items())]
 
 
+def tag_specifications(kind: Kind, inputs: Values) -> Values:
+    """Return the parameter with the tags of a new resource, which EC2 takes in a form of its own."""
+    if not (kind.tag_type and inputs.get("tags")):
+        return {}
+    return {
+        "TagSpecifications": [{"ResourceType": kind.tag_type, "Tags": tag_list(inputs["tags"])}]
+    }
+
+
 WAIT = 300.0
 """Wall-clock seconds after which a resource that is not ready is an error."""
+PAUSE = 0.1
+"""Wall-clock seconds between two looks at a resource."""
 
 
 class NotReady(Exception):
@@ -78,43 +88,47 @@ def unknown_inputs(calls: Calls, kind: Kind, inputs: Values) -> list[str]:
 def create(calls: Calls, kind: Kind, inputs: Values, cancel: Event) -> tuple[str, Values]:
     """Create the resource and return its id and outputs. Raises ``Incomplete`` when only its settings fail."""
     prepared = kind.prepared(inputs)
-    # EC2 takes tags as TagSpecifications.
-    sent = {name: value for name, value in prepared.items() if name != "tags" or not kind.tag_type}
-    params, taken = to_parameters(_model(calls, kind, kind.create), sent)
+    _, taken = to_parameters(_model(calls, kind, kind.create), prepared)
     chosen = {name for name in inputs.get(CHOSEN, ()) if name in kind.defaults}
     given = {name: value for name, value in prepared.items() if name not in chosen}
     known = ""
     if kind.on_create:
         identity = kind.on_create(calls, kind, prepared)
     else:
-        if kind.tag_type and inputs.get("tags"):
-            pairs = tag_list(inputs["tags"])
-            params["TagSpecifications"] = [{"ResourceType": kind.tag_type, "Tags": pairs}]
-        answer = {**calls(kind.service, kind.create, params), "inputs": inputs}
+        params, answer = call_create(calls, kind, prepared)
+        answer = {**answer, "inputs": inputs}
         identity = _identity(kind, answer, params)
         if kind.named_by:
             known = str(path(f"{kind.found}.{kind.outputs[kind.named_by]}", answer))
-    subject = Subject(kind=kind, calls=calls, identity=identity, inputs=prepared, known=known)
+    named: Values = {"identity": identity, "known": known, "inputs": prepared}
+    subject = Subject(kind=kind, calls=calls, cancel=cancel, **named)
     try:
-        wait(subject, cancel)
+        wait(subject)
         for setting in kind.settings:
             left = {name for name in setting.inputs if given.get(name) is not None} - taken
             if setting.on_create and left:
                 setting.apply(subject)
         if kind.follow:
-            kind.follow(subject, None, cancel)
+            kind.follow(subject, None)
         return identity, outputs(subject, inputs)
     except Exception as problem:
         raise Incomplete(identity, problem) from problem
 
 
+def call_create(calls: Calls, kind: Kind, prepared: Values) -> tuple[Values, Values]:
+    """Call the operation that creates the resource, with its tags. Return the parameters and the answer."""
+    params, _ = to_parameters(_model(calls, kind, kind.create), prepared)
+    params |= tag_specifications(kind, prepared)
+    return params, calls(kind.service, kind.create, params)
+
+
 def existing(
-    calls: Calls, kind: Kind, identity: str, inputs: Values, state: Values | None
+    calls: Calls, kind: Kind, identity: str, inputs: Values, state: Values | None, **more: Any
 ) -> Subject:
     """Return the resource of an id. ``state`` has its outputs, which may name it in AWS."""
     known = str({**inputs, **(state or {})}.get(kind.named_by, ""))
-    prepared = kind.prepared(inputs)
-    return Subject(kind=kind, calls=calls, identity=identity, inputs=prepared, known=known)
+    named: Values = {"identity": identity, "known": known, "inputs": kind.prepared(inputs)}
+    return Subject(kind=kind, calls=calls, **named, **more)
 
 
 def read(
@@ -163,8 +177,8 @@ def update(
 
     Raises ``Incomplete`` when everything was sent, but AWS has not carried it out.
     """
-    subject = existing(calls, kind, identity, news, state)
-    subject = replace(subject, before=kind.prepared(olds))
+    before = kind.prepared(olds)
+    subject = existing(calls, kind, identity, news, state, before=before, cancel=cancel)
     past = describe(subject) if kind.follow else None
     done = _send_changes(subject)
     results = outputs(subject, news)
@@ -176,7 +190,7 @@ def update(
         raise UnknownInput(f"{kind.token}: {', '.join(sorted(changed - done))} cannot be changed")
     try:
         if kind.follow:
-            kind.follow(subject, past, cancel)
+            kind.follow(subject, past)
     except Exception as problem:
         raise Incomplete(identity, problem, results) from problem
     return _refreshed(subject, describe(subject) or {}, news)[1]
@@ -213,7 +227,7 @@ def delete(
     """Delete the resource, if it exists. ``skipDestroy`` keeps it."""
     if inputs.get("skipDestroy"):
         return
-    subject = replace(existing(calls, kind, identity, inputs, state), cancel=cancel)
+    subject = existing(calls, kind, identity, inputs, state, cancel=cancel)
     try:
         if kind.on_delete:
             kind.on_delete(subject)
@@ -240,33 +254,40 @@ def _made(subject: Subject, described: Values) -> Values:
     }
 
 
-def wait(subject: Subject, cancel: Event) -> None:
+def wait_while(subject: Subject, seconds: float, state: Callable[[], str]) -> None:
+    """Wait while ``state`` returns how the resource still is: "" for as it should be.
+
+    Raises ``NotReady`` after wall-clock seconds, and when it is cancelled.
+    """
+    deadline = time.monotonic() + seconds
+    while still := state():
+        if subject.cancel.wait(PAUSE):
+            raise NotReady(f"cancelled while {subject.identity} was {still}")
+        if time.monotonic() > deadline:
+            raise NotReady(f"{subject.identity} is {still} after {seconds:.0f} s")
+
+
+def wait(subject: Subject) -> None:
     """Wait until the resource has the state of its kind's ``ready``."""
     if subject.kind.ready is None:
         return
     expression, target = subject.kind.ready
-    deadline = time.monotonic() + WAIT
-    while True:
-        described = describe(subject)
-        state = path(expression, described or {})
-        if state == target:
-            return
-        if state == "failed":
-            why = ": ".join(reasons(described or {}))
-            raise NotReady(f"{subject.identity} is {state!r}, not {target!r}: {why}")
-        if cancel.wait(0.1):
-            raise NotReady(f"cancelled while {subject.identity} was {state!r}")
-        if time.monotonic() > deadline:
-            raise NotReady(f"{subject.identity} is {state!r}, not {target!r}, after {WAIT:.0f} s")
+
+    def state() -> str:
+        described = describe(subject) or {}
+        if (found := path(expression, described)) == target:
+            return ""
+        still = f"{found!r}, not {target!r}"
+        if found == "failed":
+            raise NotReady(f"{subject.identity} is {still}: {': '.join(reasons(described))}")
+        return still
+
+    wait_while(subject, WAIT, state)
 
 
 def until_gone(subject: Subject, seconds: float) -> None:
-    """Wait until AWS no longer describes the resource. Raises TimeoutError after wall-clock seconds."""
-    deadline = time.monotonic() + seconds
-    while describe(subject) is not None:
-        if time.monotonic() > deadline and not subject.cancel.is_set():
-            raise TimeoutError(f"{subject.identity} is still there after {seconds:.0f} s")
-        _pause(subject)
+    """Wait until AWS no longer describes the resource."""
+    wait_while(subject, seconds, lambda: "still there" if describe(subject) is not None else "")
 
 
 def retry(subject: Subject, seconds: float, words: str, operation: str, **params: Any) -> None:
@@ -279,13 +300,8 @@ def retry(subject: Subject, seconds: float, words: str, operation: str, **params
         except ClientError as refused:
             if words not in str(refused) or time.monotonic() > deadline:
                 raise
-            _pause(subject)
-
-
-def _pause(subject: Subject) -> None:
-    """Wait before a deletion is looked at or tried again. Raises ``NotReady`` when it is cancelled."""
-    if subject.cancel.wait(0.1):
-        raise NotReady(f"cancelled while {subject.identity} was deleted")
+        if subject.cancel.wait(PAUSE):
+            raise NotReady(f"cancelled while {subject.identity} was deleted")
 
 
 def reasons(described: Mapping[str, Any]) -> Iterator[str]:

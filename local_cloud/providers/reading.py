@@ -23,15 +23,16 @@ LISTS_TAGS = {
 def target(subject: Subject, operation: str, arn: str) -> Values:
     """Return the parameter of a tagging operation that names the resource: the first, as a value or a list of one.
 
-    Systems Manager also asks for the type, of which the stand-in has one (AddTagsToResource).
+    Before it may be the resource's type, which Systems Manager calls as Pulumi does.
     """
-    if subject.kind.service == "ssm":
-        return {"ResourceType": "Parameter", "ResourceId": subject.identity}
     shape = subject.calls.model(subject.kind.service, operation).input_shape
-    first = next(name for name in shape.members if name != "DryRun")
-    # EC2 names any resource by its id.
-    named = subject.identity if first in (subject.kind.identity, "Resources") else arn
-    return {first: [named] if shape.members[first].type_name == "list" else named}
+    first = next(name for name in shape.members if name not in ("DryRun", "ResourceType"))
+    # EC2 and Systems Manager name any resource by its id.
+    by_id = first in (subject.kind.identity, "Resources", "ResourceId")
+    named = subject.identity if by_id else arn
+    kind = {"ResourceType": subject.kind.token.rpartition(":")[2]}
+    params: Values = kind if "ResourceType" in shape.members else {}
+    return params | {first: [named] if shape.members[first].type_name == "list" else named}
 
 
 def current(subject: Subject, described: Values, inputs: Values, arn: str) -> Values:

@@ -13,14 +13,17 @@ from typing import Any
 
 from local_cloud import starter
 from local_cloud.access import Access
-from local_cloud.console import Progress
+from local_cloud.console import Phase, Progress
 from local_cloud.machine.signals import interrupts_wait
 from local_cloud.paths import ROOT, Home, is_locked
 from local_cloud.text import Refused, Text, t, verbatim
 
-START_LIMIT = 60.0
+SLOW_START = 30.0
+"""Seconds after which the log of a local cloud that has not started yet is named."""
 STOP_LIMIT = 60.0
 """Seconds: tasks may take their stop timeout."""
+FRESH_LIMIT = 2.0
+"""Seconds within which a local cloud writes its facts again, unless its machine is busy."""
 
 
 def none_runs() -> Text:
@@ -29,19 +32,25 @@ def none_runs() -> Text:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
-    """The options of a local cloud's process."""
+class Chosen:
+    """What a user chooses of a local cloud."""
 
-    region: str
     speed: float
     port: int | None
-    docker: bool
-    namespaces: bool
-    mounts: bool
     watch_port: int | None = None
     client: str = ""
     """The address of all clients of load balancers; "": any that may reach them."""
     api_port: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(Chosen):
+    """The options of a local cloud's process."""
+
+    region: str
+    docker: bool
+    namespaces: bool
+    mounts: bool
 
     @property
     def page_port(self) -> int | None:
@@ -111,6 +120,14 @@ def find(home: Home) -> RunningCloud | None:
     return RunningCloud(data) if "endpoint" in data and is_locked(home.lock) else None
 
 
+def refreshed(home: Home) -> RunningCloud | None:
+    """Return the facts that the local cloud writes next: those at hand may lack what was made since."""
+    last, end = find(home), time.monotonic() + FRESH_LIMIT
+    while (found := find(home)) and found == last and time.monotonic() < end:
+        time.sleep(0.02)
+    return found
+
+
 def require(home: Home) -> RunningCloud:
     """Return the facts of the running local cloud. Raises ``CloudError`` when there is none."""
     found = find(home)
@@ -133,8 +150,8 @@ def start(home: Home, options: Options) -> RunningCloud:
         child = _spawn(home, options)
         try:
             deliver()
-            with Progress().phase(t("starting the local cloud")):
-                return _wait_until_started(home, child)
+            with Progress().phase(t("starting the local cloud")) as phase:
+                return _wait_until_started(home, child, phase)
         except BaseException:
             child.terminate()
             try:
@@ -145,20 +162,16 @@ def start(home: Home, options: Options) -> RunningCloud:
             raise
 
 
-def _wait_until_started(home: Home, child: subprocess.Popen[str]) -> RunningCloud:
-    deadline = time.monotonic() + START_LIMIT
-    while time.monotonic() < deadline:
-        found = find(home)
-        if found:
-            return found
+def _wait_until_started(home: Home, child: subprocess.Popen[str], phase: Phase) -> RunningCloud:
+    """Wait as long as the process lives: a machine that is busy, or was asleep, needs minutes."""
+    expected = time.monotonic() + SLOW_START
+    while (found := find(home)) is None:
         if child.poll() is not None:
             raise CloudError("the local cloud did not start: {why}", why=_start_error(home))
+        if time.monotonic() > expected:
+            phase.detail = t("see {log}", log=str(home.log))
         time.sleep(0.05)
-    raise CloudError(
-        "the local cloud does not answer after {seconds:.0f} s; see {log}",
-        seconds=START_LIMIT,
-        log=str(home.log),
-    )
+    return found
 
 
 def stop(home: Home) -> bool:

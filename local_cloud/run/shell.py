@@ -5,7 +5,7 @@ import os
 import shlex
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from local_cloud import console, starter
@@ -15,21 +15,16 @@ from local_cloud.machine import namespaces
 from local_cloud.machine.signals import run_in_front
 from local_cloud.paths import Home, check_cache, find_home
 from local_cloud.run import client, stack_files
-from local_cloud.run.client import CloudError, Options
+from local_cloud.run.client import Chosen, CloudError, Options
 from local_cloud.run.project import Project, current_project
 from local_cloud.text import Refused, Text, joined, t, verbatim
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloudFlags:
+class CloudFlags(Chosen):
     """The options of the commands that can start a local cloud."""
 
     tasks: str
-    speed: float
-    port: int | None
-    watch_port: int | None = None
-    client: str = ""
-    api_port: int = 0
 
     def options(self, region: str) -> Options:
         """Decide how tasks run, print the decision and return the local cloud's options."""
@@ -43,16 +38,13 @@ class CloudFlags:
         writable = None if docker else refused or namespaces.mount_refusal()
         if writable:
             console.print_note(namespaces.writable_root(writable))
+        chosen = {each.name: getattr(self, each.name) for each in fields(Chosen)}
         return Options(
             region=region,
-            speed=self.speed,
-            port=self.port,
             docker=docker,
             namespaces=not docker and refused is None,
             mounts=not docker and writable is None,
-            watch_port=self.watch_port,
-            client=self.client,
-            api_port=self.api_port,
+            **chosen,
         )
 
 
@@ -239,7 +231,7 @@ def cloud_stop() -> int:
 
 def cloud_status(as_json: bool) -> int:
     """Print whether the local cloud runs and what runs in it. Return 0 when it runs, otherwise 1."""
-    facts = client.find(find_home())
+    facts = client.refreshed(find_home())
     if as_json:
         console.out.print_json(json.dumps(facts.shown if facts else {"running": False}))
     elif facts is None:

@@ -10,6 +10,7 @@ from itertools import pairwise
 from operator import itemgetter
 from typing import Any
 
+from moto.cloudwatch.models import CloudWatchBackend
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
 
@@ -99,7 +100,7 @@ def _longer(given: Params, most: int, periods: range) -> bool:
     return any(period * count > most for period in _periods(given) if period in periods)
 
 
-_all_described = CloudWatchResponse.describe_alarms
+_all_described, _put = CloudWatchResponse.describe_alarms, CloudWatchBackend.put_metric_alarm
 
 
 def _described(self: CloudWatchResponse) -> ActionResult:
@@ -110,30 +111,23 @@ def _described(self: CloudWatchResponse) -> ActionResult:
 
 
 def install() -> None:
-    """Let moto make composite alarms, for which it has all but the operation, and show them to who asks for them."""
+    """Let moto make composite alarms, for which it has all but the operation, and show them to who asks for them.
+
+    An alarm keeps its state. A second call changes nothing.
+    """
+    CloudWatchBackend.put_metric_alarm = _put_with_state  # type: ignore[method-assign,assignment]
     CloudWatchResponse.put_composite_alarm = CloudWatchResponse.put_metric_alarm  # type: ignore[attr-defined]
     CloudWatchResponse.describe_alarms = _described  # type: ignore[method-assign]
 
 
-@hooks.before("cloudwatch", "PutCompositeAlarm")
-@hooks.before("cloudwatch", "PutMetricAlarm")
-def remember_state(params: Params) -> None:
+def _put_with_state(self: CloudWatchBackend, name: str, **given: Any) -> Any:
     """Set a new alarm to INSUFFICIENT_DATA; a changed one keeps its state (API reference, PutMetricAlarm)."""
-    old = hooks.backend("cloudwatch").alarms.get(params["AlarmName"])
-    _kept[params["AlarmName"]] = old
-
-
-@hooks.after("cloudwatch", "PutCompositeAlarm")
-@hooks.after("cloudwatch", "PutMetricAlarm")
-def keep_state(params: Params) -> None:
-    alarm = hooks.backend("cloudwatch").alarms[params["AlarmName"]]
-    old = _kept.pop(params["AlarmName"], None)
+    old: Any = self.alarms.get(name)
+    alarm: Any = _put(self, name, **given)
     alarm.state_value = old.state_value if old else INSUFFICIENT
     alarm.state_reason = old.state_reason if old else NEW
     alarm.state_updated_timestamp = old.state_updated_timestamp if old else _now()
-
-
-_kept: dict[str, Any] = {}
+    return alarm
 
 
 def evaluate(minute: int) -> None:

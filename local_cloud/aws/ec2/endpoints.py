@@ -1,22 +1,32 @@
-"""The services of VPC endpoints: which there are, for moto's own answer fails."""
+"""The services of VPC endpoints: moto's own list of them, which fails without the libraries of CloudFormation."""
 
-import hashlib
 from typing import Any
 
-from moto.ec2.models.vpcs import AWS_ENDPOINT_SERVICES, COVERED_ENDPOINT_SERVICES
+from moto.ec2.models import vpcs
+from moto.ec2.models.vpcs import VPCBackend
 
-from local_cloud.aws.hooks import Params, Refusals, Refused, backend, instead, registry
+from local_cloud.aws.hooks import ACCOUNT, Params, Refusals, backend, registry
 
-GATEWAYS = ("dynamodb", "s3")
-"""The services with gateway endpoints, too (VPC user guide, "Gateway endpoints")."""
-NAMES = sorted({*AWS_ENDPOINT_SERVICES, *COVERED_ENDPOINT_SERVICES})
+_filtered = VPCBackend._filter_endpoint_services
+
+
+def install() -> None:
+    """Leave CloudFormation out of moto's list, and filter it as it is asked for. A second call changes nothing."""
+    loaded = {*vpcs.IMPLEMENTED_ENDPOINT_SERVICES} - {"cloudformation"}
+    vpcs.IMPLEMENTED_ENDPOINT_SERVICES[:] = sorted(loaded)
+    VPCBackend._filter_endpoint_services = staticmethod(_by_values)  # type: ignore[assignment]
+
+
+def _by_values(names: list[str], filters: list[Params], services: list[Params]) -> Any:
+    """Filter the services; moto reads a filter's Value, and is given its Values."""
+    return _filtered(names, [{**each, "Value": each["Values"]} for each in filters], services)
 
 
 def _unknown_service(given: Params) -> str | None:
     """Return a service that AWS does not have in the region, by moto's list of them."""
-    known = {service["ServiceName"] for service in _services()}
-    named = given.get("ServiceNames") or filter(None, [given.get("ServiceName")])
-    return next((name for name in named if name not in known), None)
+    services = VPCBackend._collect_default_endpoint_services(ACCOUNT, registry.region)
+    name: str = given["ServiceName"]
+    return None if name in [service["ServiceName"] for service in services] else name
 
 
 def _without_dns(given: Params) -> Any:
@@ -30,63 +40,11 @@ def _without_dns(given: Params) -> Any:
 # fmt: off
 REFUSALS: Refusals = {
     # Messages: terraform-aws-modules/terraform-aws-vpc issue 481; as reported by users of Terraform.
-    "ec2 CreateVpcEndpoint DescribeVpcEndpointServices": (
-        ("InvalidServiceName", "The Vpc Endpoint Service '{}' does not exist", _unknown_service),
-    ),
     "ec2 CreateVpcEndpoint": (
+        ("InvalidServiceName", "The Vpc Endpoint Service '{}' does not exist", _unknown_service),
         ("InvalidParameter", "Enabling private DNS requires both enableDnsSupport and enableDnsHostnames VPC "
          "attributes set to true for {}", _without_dns),
     ),
 }
 # fmt: on
 """What ``hooks.register`` refuses."""
-
-
-def _services() -> list[Params]:
-    """Return AWS's endpoint services of the region: of S3 and DynamoDB one for a gateway, too."""
-    region = registry.region
-    zones = [zone.name for zone in backend("ec2").describe_availability_zones()]
-    found = []
-    for name in NAMES:
-        kinds = ("Gateway", "Interface") if name in GATEWAYS else ("Interface",)
-        found += [_service(f"com.amazonaws.{region}.{name}", kind, zones) for kind in kinds]
-    return found
-
-
-def _service(name: str, kind: str, zones: list[str]) -> Params:
-    host = ".".join(reversed(name.split(".")[2:]))
-    private = {} if kind == "Gateway" else {"PrivateDnsName": f"{host}.amazonaws.com"}
-    return {
-        "ServiceName": name,
-        "ServiceId": f"vpce-svc-{hashlib.sha256(f'{name}{kind}'.encode()).hexdigest()[:17]}",
-        "ServiceType": [{"ServiceType": kind}],
-        "ServiceRegion": registry.region,
-        "AvailabilityZones": zones,
-        "Owner": "amazon",
-        "BaseEndpointDnsNames": [f"{host}.vpce.amazonaws.com"],
-        "VpcEndpointPolicySupported": True,
-        "AcceptanceRequired": False,
-        "ManagesVpcEndpoints": False,
-        "Tags": [],
-        **private,
-    }
-
-
-@instead("ec2", "DescribeVpcEndpointServices")
-def endpoint_services(params: Params) -> Params:
-    """Return AWS's endpoint services, all on one page; moto's answer fails."""
-    found, names = _services(), params.get("ServiceNames") or []
-    for wanted in params.get("Filters") or []:
-        if wanted["Name"] not in ("service-name", "service-type"):
-            words = f"The filter '{wanted['Name']}' is invalid"
-            raise Refused("InvalidParameterValue", words)
-        found = [
-            service
-            for service in found
-            if (service["ServiceName"], service["ServiceType"][0]["ServiceType"])[
-                wanted["Name"] == "service-type"
-            ]
-            in wanted["Values"]
-        ]
-    found = [service for service in found if not names or service["ServiceName"] in names]
-    return {"ServiceNames": [service["ServiceName"] for service in found], "ServiceDetails": found}

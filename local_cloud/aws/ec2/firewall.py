@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
@@ -15,7 +15,15 @@ WIDE: Ports = (1024, 65535)
 """The ports from which load balancers and NAT gateways connect (same source)."""
 CLIENTS: Ports = (32768, 65535)
 """The ports from which clients on the internet connect: Linux, macOS and Windows together (same source)."""
-MEANS_TCP = ("6", "tcp", "-1")
+TCP, ALL = ("6", "tcp"), "-1"
+"""The protocols of rules about TCP, and that of rules about all traffic."""
+
+
+def _is_about(protocol: str, ports: Ports | None, port: int) -> bool:
+    """Return whether a rule with this protocol and these ports is about TCP to ``port``."""
+    return protocol == ALL or (
+        protocol in TCP and ports is not None and ports[0] <= port <= ports[1]
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,11 +38,7 @@ class Entry:
 
     def decides(self, peer: IPv4Address, port: int) -> bool:
         """Return whether the rule is about TCP to ``port`` from or to ``peer``."""
-        if self.protocol not in MEANS_TCP or peer not in self.network:
-            return False
-        return self.protocol == "-1" or (
-            self.ports is not None and self.ports[0] <= port <= self.ports[1]
-        )
+        return peer in self.network and _is_about(self.protocol, self.ports, port)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,27 +49,17 @@ class Acl:
     egress: tuple[Entry, ...] = ()
 
 
-@dataclass(frozen=True)
-class Stop:
-    """A point where a packet passes a network ACL: the subnet (None outside the VPC) and its address there."""
-
-    subnet: str | None
-    address: IPv4Address
-
-
-def passes(
-    acls: Mapping[str, Acl], source: Stop, target: Stop, port: int, ephemeral: Ports
-) -> bool:
+def passes(acls: Mapping[str, Acl], source: Endpoint, target: Endpoint, port: int) -> bool:
     """Return whether TCP passes the ACLs of two subnets to ``port`` and back.
 
-    The responses go to any of the source's ``ephemeral`` ports. If only some are closed, some
+    The responses go to any of the source's ephemeral ports. If only some are closed, some
     connections hang on AWS; here all do. ACLs do not apply within a subnet (VPC user guide,
     "Network ACL basics").
     """
     if source.subnet is not None and source.subnet == target.subnet:
         return True
-    there, here = (acls.get(stop.subnet or "") for stop in (target, source))
-    one = (port, port)
+    there, here = (acls.get(end.subnet or "") for end in (target, source))
+    one, ephemeral = (port, port), source.ephemeral
     return (
         (here is None or _all_allowed(here.egress, target.address, one))
         and (there is None or _all_allowed(there.ingress, source.address, one))
@@ -116,29 +110,19 @@ def _entries(acl: Any, egress: bool) -> tuple[Entry, ...]:
     return tuple(sorted(found, key=lambda entry: entry.number))
 
 
-TCP = "tcp"
-
-
 @dataclass(frozen=True, kw_only=True)
 class Rule:
     """A rule of a security group. Protocol "-1" is all traffic, and then the ports have no meaning."""
 
     protocol: str
-    first_port: int | None = None
-    last_port: int | None = None
+    ports: Ports | None = None
     networks: tuple[IPv4Network, ...] = ()
     groups: frozenset[str] = frozenset()
 
     def covers(self, port: int, peer: Endpoint) -> bool:
         """Return whether the rule allows TCP to ``port`` from or to ``peer``."""
-        if self.protocol != "-1":
-            if self.protocol != TCP or self.first_port is None or self.last_port is None:
-                return False
-            if not self.first_port <= port <= self.last_port:
-                return False
-        if self.groups & peer.groups:
-            return True
-        return any(peer.address in network for network in self.networks)
+        named = self.groups & peer.groups or any(peer.address in each for each in self.networks)
+        return bool(named) and _is_about(self.protocol, self.ports, port)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,9 +133,10 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """One end of a connection: a network interface, or (without groups) a host on the internet.
+    """One end of a connection, or of a part of it: a network interface, or (without groups) a host on the internet.
 
-    ``ephemeral`` are the ports from which it connects.
+    ``subnet`` is that of the network ACL that a packet passes there, and ``ephemeral`` are the ports from which it
+    connects.
     """
 
     address: IPv4Address
@@ -170,7 +155,7 @@ class Route:
 
     destination: IPv4Network
     kind: str
-    nat: Stop | None = None
+    nat: Endpoint | None = None
 
 
 @dataclass(frozen=True)
@@ -225,29 +210,21 @@ def allows(network: Map, source: Endpoint, destination: Endpoint, port: int) -> 
 
 def _passes(network: Map, source: Endpoint, destination: Endpoint, port: int) -> bool:
     """Return whether the ACLs of both ends' subnets, and of a NAT gateway's subnet between them, allow it."""
-    begin = Stop(source.subnet, source.address)
-    end = Stop(destination.subnet, destination.address)
     route = _route(network, source, destination.address)
     nat = route.nat if route else None
     if nat is None:
-        return passes(network.acls, begin, end, port, source.ephemeral)
+        return passes(network.acls, source, destination, port)
     # The private subnet sees the internet host's address. Behind the NAT gateway it is the
     # gateway's.
-    door = Stop(nat.subnet, destination.address)
-    return passes(network.acls, begin, door, port, source.ephemeral) and passes(
-        network.acls, nat, end, port, WIDE
+    door = Endpoint(address=destination.address, subnet=nat.subnet)
+    return passes(network.acls, source, door, port) and passes(network.acls, nat, destination, port)
+
+
+def _any(network: Map, ids: frozenset[str], way: str, port: int, peer: Endpoint) -> bool:
+    groups = [network.groups[name] for name in ids if name in network.groups]
+    return not ids or any(
+        rule.covers(port, peer) for group in groups for rule in getattr(group, way)
     )
-
-
-def _any(network: Map, ids: Iterable[str], way: str, port: int, peer: Endpoint) -> bool:
-    ids = tuple(ids)
-    if not ids:
-        return True
-    for group in (network.groups.get(group, Group()) for group in ids):
-        rules = group.egress if way == "egress" else group.ingress
-        if any(rule.covers(port, peer) for rule in rules):
-            return True
-    return False
 
 
 def leads_to(network: Map, source: Endpoint, address: IPv4Address) -> bool:

@@ -1,6 +1,7 @@
 """Reads the declared network from moto's EC2 state, and creates the network interfaces of tasks."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
@@ -25,10 +26,9 @@ def read_map() -> Map:
                 ingress=tuple(_rule(ec2, rule) for rule in group.ingress_rules),
                 egress=tuple(_rule(ec2, rule) for rule in group.egress_rules),
             )
-            for per_vpc in ec2.groups.values()
-            for group in per_vpc.values()
+            for group in ec2.describe_security_groups()
         }
-        subnets = {str(each.id): each for zone in ec2.subnets.values() for each in zone.values()}
+        subnets = {str(subnet.id): subnet for subnet in ec2.describe_subnets()}
         routes = {key: _routes(ec2, subnet) for key, subnet in subnets.items()}
         networks = {key: subnet.cidr for key, subnet in subnets.items()}
         return Map(groups, routes, networks, firewall.read(ec2), _without_dns(ec2, subnets))
@@ -52,8 +52,7 @@ def _rule(ec2: Any, rule: Any) -> Rule:
     cidr, group = rule.ip_range.get("CidrIp"), rule.source_group.get("GroupId")
     return Rule(
         protocol=str(rule.ip_protocol),
-        first_port=rule.from_port,
-        last_port=rule.to_port,
+        ports=None if rule.from_port is None else (int(rule.from_port), int(rule.to_port)),
         networks=(IPv4Network(cidr),) if cidr else _listed(ec2, rule.prefix_list_id),
         groups=frozenset({group} if group else ()),
     )
@@ -82,12 +81,11 @@ def _destinations(ec2: Any, route: Any) -> tuple[IPv4Network, ...]:
     return _listed(ec2, route.destination_prefix_list_id)
 
 
-def _nat(ec2: Any, route: Any) -> firewall.Stop | None:
+def _nat(ec2: Any, route: Any) -> Endpoint | None:
     gateway = route.nat_gateway and ec2.nat_gateways.get(route.nat_gateway.id)
     if not gateway:
         return None
-    network = ec2.get_subnet(gateway.subnet_id).cidr
-    return firewall.Stop(str(gateway.subnet_id), network.network_address + RESERVED_FIRST)
+    return _node(ec2.get_subnet(gateway.subnet_id))
 
 
 def _table(ec2: Any, subnet: Any) -> Any:
@@ -145,9 +143,7 @@ def attach(subnet_id: str, group_ids: Sequence[str], public: bool, words: str) -
 def free_address(ec2: Any, subnet: Any) -> IPv4Address:
     """Return the first free address after the last one used, so that an address is not reused at once."""
     taken = {interface.private_ip_address for interface in ec2.enis.values()}
-    taken |= {
-        str(each) for zone in ec2.subnets.values() for s in zone.values() for each in s._subnet_ips
-    }
+    taken |= {str(each) for subnet in ec2.describe_subnets() for each in subnet._subnet_ips}
     first = int(subnet.cidr.network_address) + RESERVED_FIRST
     count = int(subnet.cidr.broadcast_address) - first
     after = _last_given.get(subnet.id, -1) + 1
@@ -181,16 +177,14 @@ def endpoint_of(interface: Any) -> Endpoint:
 def load_balancer_endpoints(balancer: Any) -> list[Endpoint]:
     """Return a load balancer's nodes, one per subnet; each stands for any address of its subnet."""
     groups = frozenset(str(group) for group in balancer.security_groups or ())
-    return [
-        Endpoint(
-            address=subnet.cidr.network_address + RESERVED_FIRST,
-            groups=groups,
-            subnet=str(subnet.id),
-            public=balancer.scheme != "internal",  # The default is internet-facing.
-            ephemeral=firewall.WIDE,
-        )
-        for subnet in balancer.subnets
-    ]
+    public = balancer.scheme != "internal"  # The default is internet-facing.
+    return [replace(_node(subnet), groups=groups, public=public) for subnet in balancer.subnets]
+
+
+def _node(subnet: Any) -> Endpoint:
+    """Return a node of AWS's own in a subnet, without groups."""
+    address = subnet.cidr.network_address + RESERVED_FIRST
+    return Endpoint(address=address, subnet=str(subnet.id), ephemeral=firewall.WIDE)
 
 
 def database_endpoint(instance: Any) -> Endpoint:

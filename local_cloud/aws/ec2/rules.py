@@ -8,7 +8,6 @@ from typing import Any
 from botocore import xform_name
 
 from local_cloud.aws.ec2 import interfaces
-from local_cloud.aws.ec2.patches import compared
 from local_cloud.aws.hooks import (
     ACCOUNT,
     Params,
@@ -168,7 +167,8 @@ def _group_in_use(group: str) -> bool:
     cards = ([each.id for each in card._group_set] for card in backend("ec2").enis.values())
     balancers = (balancer.security_groups for balancer in backend("elbv2").load_balancers.values())
     databases = (database.vpc_security_group_ids for database in backend("rds").databases.values())
-    others = (each for each in _groups() if each.id != group)
+    every = backend("ec2").describe_security_groups()
+    others = (each for each in every if each.id != group)
     named = ([(rule.source_group or {}).get("GroupId") for rule in _rules(each)] for each in others)
     return any(group in (held or ()) for held in chain(cards, balancers, databases, named))
 
@@ -184,13 +184,6 @@ def _permissions(given: Params) -> list[tuple[str, str, str, str]]:
         for each in given.get("IpPermissions") or ()
         for peer in _peers(each)
     ]
-
-
-def _known(given: Params, direction: str) -> Any:
-    """Return a rule that the group has, be it with another description."""
-    group = backend("ec2").get_security_group_from_id(given["GroupId"])
-    known = set(map(compared, getattr(group, direction) if group else ()))
-    return next((rule for rule in _permissions(given) if rule in known), None)
 
 
 MOST_RULES = 60
@@ -335,8 +328,8 @@ def _other_version(given: Params) -> bool:
 def elsewhere(names: Iterable[str]) -> str | None:
     """Return the first of these subnets and security groups that does not exist or has another VPC than the first."""
     ec2 = backend("ec2")
-    places = {subnet.id: subnet.vpc_id for zone in ec2.subnets.values() for subnet in zone.values()}
-    places |= {name: vpc for vpc, groups in ec2.groups.items() for name in groups}
+    known = (*ec2.describe_subnets(), *ec2.describe_security_groups())
+    places = {each.id: each.vpc_id for each in known}
     vpcs = [(name, places.get(name)) for name in names]
     return next((name for name, vpc in vpcs if vpc is None or vpc != vpcs[0][1]), None)
 
@@ -359,10 +352,6 @@ def _unknown_group(given: Params) -> Any:
     return next((subnet for subnet in asked if elsewhere([subnet])), None)
 
 
-def _groups() -> list[Any]:
-    return [group for vpc in backend("ec2").groups.values() for group in vpc.values()]
-
-
 def _address_in_use(given: Params) -> Any:
     """Return the address that a NAT gateway has."""
     ec2, asked = backend("ec2"), given.get("AllocationId")
@@ -378,9 +367,6 @@ def _same_route(given: Params) -> str | None:
     return str(asked) if str(asked) in held else None
 
 
-DUPLICATE = (  # hashicorp/terraform issue 1874
-    'the specified rule "peer: {0[3]}, {0[0]}, from port: {0[1]}, to port: {0[2]}, ALLOW" already exists'
-)
 VALUE, KEYS = "InvalidParameterValue", ("RouteTableId", "DestinationPrefixListId")
 
 # fmt: off
@@ -403,13 +389,9 @@ REFUSALS: Refusals = {
                                              for pair in each.get("UserIdGroupPairs") or () if pair.get("GroupId"))])),
     ),
     "ec2 AuthorizeSecurityGroupIngress": (
-        ("InvalidPermission.Duplicate", DUPLICATE, lambda p: _known(p, "ingress_rules")),
         ("InvalidPrefixListID.NotFound", "The prefix list ID '{}' does not exist", _unknown_list),
         ("RulesPerSecurityGroupLimitExceeded", "The maximum number of rules per security group has been reached.",
          _over_quota),
-    ),
-    "ec2 AuthorizeSecurityGroupEgress": (
-        ("InvalidPermission.Duplicate", DUPLICATE, lambda p: _known(p, "egress_rules")),
     ),
     "ec2 ModifySecurityGroupRules": (
         (VALUE, "Invalid value for portRange: {}", _ports),
@@ -475,14 +457,15 @@ REFUSALS: Refusals = {
     ),
     "ec2 DeleteManagedPrefixList": (  # botocore: "You must first remove all references"
         ("DependencyViolation", "The prefix list is in use by the security group '{}'.", lambda p: next((
-            group.id for group in _groups()
+            group.id for group in backend("ec2").describe_security_groups()
             if p["PrefixListId"] in [rule.prefix_list_id for rule in _rules(group)]), None)),
     ),
     "ec2 DeleteSecurityGroup": (
         ("DependencyViolation", "resource {} has a dependent object",
          lambda p: _group_in_use(p["GroupId"]) and p["GroupId"]),
         ("CannotDelete", 'the specified group: "{}" name: "default" cannot be deleted by a user',
-         lambda p: p.get("GroupId") in {group.id for group in _groups() if group.name == "default"} and p["GroupId"]),
+         lambda p: p.get("GroupId") in {
+             group.id for group in backend("ec2").describe_security_groups(groupnames=["default"])} and p["GroupId"]),
     ),
     "ec2 AssociateRouteTable": (  # hashicorp/terraform-provider-aws issue 38960
         ("Resource.AlreadyAssociated", "the specified association for route table {} conflicts with an existing "

@@ -1,6 +1,7 @@
 """The ECS calls that the scheduler answers instead of moto, and the service-deployments API, which moto lacks."""
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from local_cloud.aws import hooks
@@ -179,7 +180,7 @@ class EcsApi:
         self._scheduler = scheduler
 
     def start(self, hooking: Hooking) -> None:
-        answers = {
+        answers: dict[str, hooks.Instead] = {
             "CreateService": self._create,
             "UpdateService": self._update,
             "DeleteService": self._delete,
@@ -189,8 +190,12 @@ class EcsApi:
             "RunTask": self._run_task,
             "StopTask": self._stop_task,
             "ListServiceDeployments": self._list_deployments,
-            "DescribeServiceDeployments": self._describe_deployments,
-            "DescribeServiceRevisions": self._describe_revisions,
+            "DescribeServiceDeployments": partial(
+                self._picked, "serviceDeployment", deployment_arn, describe_deployment
+            ),
+            "DescribeServiceRevisions": partial(
+                self._picked, "serviceRevision", revision_arn, describe_revision
+            ),
             "StopServiceDeployment": self._stop_deployment,
             "ContinueServiceDeployment": self._continue_deployment,
         }
@@ -295,9 +300,6 @@ class EcsApi:
             "serviceDeployments": [row for row in rows if not wanted or row["status"] in wanted]
         }
 
-    def _describe_deployments(self, params: hooks.Params) -> hooks.Params:
-        return self._picked("serviceDeployment", deployment_arn, describe_deployment, params)
-
     def _history(self) -> Iterator[tuple[Managed, Deployment]]:
         for managed in self._scheduler.services.values():
             for deployment in managed.service.history:
@@ -339,9 +341,6 @@ class EcsApi:
         raise hooks.Refused(
             "ServiceDeploymentNotFoundException", "The service deployment was not found."
         )
-
-    def _describe_revisions(self, params: hooks.Params) -> hooks.Params:
-        return self._picked("serviceRevision", revision_arn, describe_revision, params)
 
     def _picked(
         self,

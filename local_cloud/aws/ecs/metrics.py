@@ -5,6 +5,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from moto.core.utils import underscores_to_camelcase
+
 from local_cloud.aws import hooks
 from local_cloud.aws.cloudwatch.store import Datum, Metric, Values
 from local_cloud.aws.ecs.records import TaskRecord
@@ -89,7 +91,7 @@ def _insights(record: Any) -> bool:
 
 
 FAILED = "SERVICE_DEPLOYMENT_FAILED"
-NOT_IN_EVENTS = frozenset({"id", "attachment", "healthStatus", "tags"})
+NOT_IN_EVENTS = frozenset({"id", "attachment", "health_status", "tags"})
 """Of a task's record: what is not in DescribeTasks, or not in an event."""
 
 
@@ -150,8 +152,11 @@ def _task_events(shown: TaskRecord) -> Iterator[dict[str, Any]]:
     It has the members of DescribeTasks without the health. A pattern matches if it matches one object of each list
     (EventBridge User Guide, "Arrays in event patterns"), which moto does not do: the event is yielded with each.
     """
-    known = {_camel(key): value for key, value in vars(shown).items() if value is not None}
-    detail = {key: value for key, value in known.items() if key not in NOT_IN_EVENTS}
+    detail = {
+        underscores_to_camelcase(name): value
+        for name, value in vars(shown).items()
+        if value is not None and name not in NOT_IN_EVENTS
+    }
     detail = json.loads(json.dumps(detail, default=lambda moment: moment.isoformat()))
     objects = {
         key: value
@@ -161,11 +166,6 @@ def _task_events(shown: TaskRecord) -> Iterator[dict[str, Any]]:
     for chosen in itertools.product(*objects.values()):
         one_of_each = {**detail, **dict(zip(objects, chosen, strict=True))}
         yield _ecs_event("ECS Task State Change", str(shown.task_arn), one_of_each)
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(word.capitalize() for word in rest)
 
 
 def _matching(*events: dict[str, Any]) -> list[str]:

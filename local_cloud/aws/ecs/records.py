@@ -295,26 +295,21 @@ def create_service(params: hooks.Params) -> Any:
         service_name=params["serviceName"],
         desired_count=params.get("desiredCount"),
         task_definition_str=params.get("taskDefinition"),
-        load_balancers=params.get("loadBalancers"),
         scheduling_strategy=params.get("schedulingStrategy"),
         tags=params.get("tags"),
         deployment_controller=params.get("deploymentController"),
         launch_type=params.get("launchType")
         or ("FARGATE" if "capacityProviderStrategy" in params else None),
-        service_registries=params.get("serviceRegistries"),
-        platform_version=params.get("platformVersion"),
-        network_configuration=params.get("networkConfiguration"),
-        propagate_tags=params.get("propagateTags") or "NONE",
         role_arn=params.get("role"),
     )
     service.request = params
     if service.launch_type == "FARGATE":
-        service.platform_version = service.platform_version or "LATEST"
+        service.platform_version = "LATEST"
     service.platform_family = "Linux"
     service.deployment_configuration = dict(DEPLOYMENT)
     service.availability_zone_rebalancing = "ENABLED"
     service.enable_execute_command = service.enable_ecs_managed_tags = False
-    service.health_check_grace_period_seconds = 0 if service.load_balancers else None
+    service.health_check_grace_period_seconds = 0 if params.get("loadBalancers") else None
     keep_settings(service, params)
     return service
 

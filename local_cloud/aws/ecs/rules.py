@@ -229,7 +229,6 @@ REFUSALS: Refusals = {
         (INVALID, FORCE, lambda p: p.get("capacityProviderStrategy") and not p.get("forceNewDeployment")),
     ),
     "ecs DescribeServices": ((INVALID, "Services cannot be empty.", lambda p: not p["services"]),),
-    "ecs DescribeTasks": ((INVALID, "Tasks cannot be empty.", lambda p: not p["tasks"]),),
     "ecs CreateCluster PutClusterCapacityProviders": (
         (CLIENT, "The specified capacity provider {} was not found.", lambda p: next(
             (provider for provider in p.get("capacityProviders") or () if provider not in FARGATE), None)),

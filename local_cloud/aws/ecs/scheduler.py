@@ -1,7 +1,6 @@
 """Runs the service scheduler: passes it the events of tasks and carries out its actions."""
 
 import queue
-import threading
 import uuid
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping
@@ -34,7 +33,7 @@ from local_cloud.aws.ecs.start_checks import CannotStart
 from local_cloud.aws.ecs.state import Revision, Service, Settings
 from local_cloud.aws.ecs.tasks import begin
 from local_cloud.aws.elb.targets import NOT_IN_ZONE, Target, Targets
-from local_cloud.clock import Clock
+from local_cloud.clock import Background, Clock
 from local_cloud.machine.problems import PROBLEMS
 
 
@@ -238,7 +237,7 @@ TICK_SECONDS = 0.05
 Found: TypeAlias = tuple[Placement, TaskRecord]
 
 
-class Scheduler:
+class Scheduler(Background):
     """Runs every ECS service. One thread decides; a pool starts and stops tasks."""
 
     def __init__(
@@ -249,13 +248,12 @@ class Scheduler:
         runner: Runner,
         pool: Executor | None = None,
     ) -> None:
+        super().__init__("ecs")
         self._clock, self._targets, self._network = clock, targets, network
         self.speed = clock.speed
         self._epoch = clock.now() - timedelta(seconds=clock.monotonic())
         self._happened: queue.Queue[tuple[Managed, ecs_state.Event]] = queue.Queue()
         self._wanted: queue.Queue[tuple[Managed, ecs_state.Action]] = queue.Queue()
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="rehearsal-ecs", daemon=True)
         self.services: dict[str, Managed] = {}
         self.one_offs: dict[str, Managed] = {}
         """The tasks of RunTask, by the id of the first task of the call."""
@@ -265,13 +263,8 @@ class Scheduler:
         self._work = TaskWork(targets, network, runner, self.tell, self.at, pool)
         listen(targets, network, runner, self.all, self.tell)
 
-    def start(self) -> None:
-        self._thread.start()
-
     def stop(self) -> None:
-        self._over.set()
-        if self._thread.is_alive():
-            self._thread.join(20)
+        super().stop()
         self._work.stop(self.all.values())
 
     def at(self, seconds: float | None) -> datetime | None:

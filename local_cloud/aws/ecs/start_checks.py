@@ -8,9 +8,9 @@ from typing import Any
 from local_cloud.aws import hooks
 from local_cloud.aws.ec2.firewall import Endpoint, Map
 from local_cloud.aws.ec2.network import api_places, reaches
-from local_cloud.aws.iam import TaskRole, arn, trust_of
+from local_cloud.aws.iam import TaskRole, arn, may_assume
 from local_cloud.aws.kms import decrypts
-from local_cloud.aws.policy_evaluation import Document, listed, trusts
+from local_cloud.aws.policy_evaluation import Document
 from local_cloud.building.builder import ImageNotFound, LocalImage
 
 PULL = "ResourceInitializationError: unable to pull secrets or registry auth: "
@@ -33,12 +33,12 @@ class StartChecks:
         self._role = getattr(definition, "execution_role_arn", None)
 
     def roles(self) -> None:
-        """Check that ECS can assume the task's roles. Raises CannotStart.
+        """Check that ECS can assume the task's roles (ECS developer guide, "Task IAM role"). Raises CannotStart.
 
         Error message: telia-oss/terraform-aws-ecs-fargate pull request 58. On AWS it is an event of the service.
         """
         for role in (self._role, getattr(self._definition, "task_role_arn", None)):
-            if role and not _is_trusted(role):
+            if role and not may_assume(TASKS, role, arn("ecs", "*")):
                 raise CannotStart(
                     f"ECS was unable to assume the role '{role}' that was provided for this task. Please verify that"
                     " the role being passed has the proper trust relationship and permissions and that your IAM user"
@@ -90,7 +90,8 @@ class StartChecks:
             reference.split("/")[0],
         )
         arn = f"arn:aws:ecr:{region}:{hooks.ACCOUNT}:repository/{name}"
-        policy = _repository_policy(name, arn)
+        repository = hooks.backend("ecr").repositories.get(name)
+        policy = json.loads(getattr(repository, "policy", None) or "{}")
         for action in ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"):
             if problem := self._denied(action, arn, policy):
                 raise CannotStart(
@@ -212,26 +213,7 @@ class StartChecks:
         return TaskRole(self._role, self._task).refusal(action, resource, policy)
 
 
-def _repository_policy(name: str, arn: str) -> Document | None:
-    """Return the repository's policy, whose statements name no resource.
-
-    Source: ECR user guide, "Private repository policies".
-    """
-    repository = hooks.backend("ecr").repositories.get(name)
-    if repository is None or not repository.policy:
-        return None
-    statements = listed(json.loads(repository.policy)["Statement"])
-    return {"Statement": [{**statement, "Resource": arn} for statement in statements]}
-
-
 TASKS = "ecs-tasks.amazonaws.com"
-
-
-def _is_trusted(role: str) -> bool:
-    """Return whether ECS may assume a role for the account's tasks (ECS developer guide, "Task IAM role")."""
-    trust, source = trust_of(role), arn("ecs", "*")
-    context = {"aws:SourceAccount": hooks.ACCOUNT, "aws:SourceArn": source}
-    return trust is not None and trusts(trust, TASKS, context)
 
 
 def _refusal(operation: str, problem: str) -> str:

@@ -139,7 +139,6 @@ DEFAULT_IDLE_SECONDS = 60.0
 class View:
     """A listener: its rules and the load balancer's attributes."""
 
-    arn: str
     protocol: str
     port: int
     rules: Sequence[ListenerRule]
@@ -156,7 +155,6 @@ def read_view(balancer: Any, listener: Any, network: Map, client: str = "") -> V
     port = int(listener.port)
     nodes = load_balancer_endpoints(balancer)
     return View(
-        arn=str(listener.arn),
         protocol=str(listener.protocol),
         port=port,
         rules=tuple(_rule(rule) for rule in listener.rules.values()),

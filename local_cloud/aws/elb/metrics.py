@@ -5,30 +5,29 @@ A count is published only if it is not zero, RequestCount and RequestCountPerTar
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Generic, TypeVar
+from itertools import product
+from typing import Any
 
 from local_cloud.aws import hooks
 from local_cloud.aws.cloudwatch.store import Datum, Metric, Values, minute_of
 from local_cloud.aws.elb.targets import Targets
 from local_cloud.clock import Clock
 
-K = TypeVar("K")
 
-
-class Counts(Generic[K]):
-    """Counts by minute of AWS time and by key. Any thread may add."""
+class Counts:
+    """Counts by minute of AWS time and by metric. Any thread may add."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._counted: dict[tuple[int, K], Values] = {}
+        self._counted: dict[tuple[int, Metric], Values] = {}
 
-    def add(self, key: K, value: float) -> None:
+    def add(self, metric: Metric, value: float) -> None:
         minute = minute_of(self._clock.now().timestamp())
         with self._lock:
-            self._counted.setdefault((minute, key), Values()).add(value)
+            self._counted.setdefault((minute, metric), Values()).add(value)
 
-    def take(self, minute: int) -> dict[tuple[int, K], Values]:
+    def take(self, minute: int) -> dict[tuple[int, Metric], Values]:
         """Return and delete the counts up to the end of this minute."""
         with self._lock:
             over = {key: values for key, values in self._counted.items() if key[0] <= minute}
@@ -44,7 +43,7 @@ class Traffic:
     """Counts by minute, balancer and target group. It is called on the data plane's loop."""
 
     def __init__(self, clock: Clock) -> None:
-        self._counted = Counts[Metric](clock)
+        self._counted = Counts(clock)
         self.registered: Callable[[], Iterable[tuple[Any, str]]] = tuple
         """Return every load balancer with each of its target groups that has targets."""
         self.sharing: Callable[[str], int] = lambda _: 1
@@ -123,12 +122,13 @@ class HostCounts:
 
     def __init__(self, clock: Clock, targets: Targets) -> None:
         self._targets = targets
-        self._seen = Counts[tuple[str, str]](clock)
+        self._seen = Counts(clock)
 
     def look(self, group: str) -> None:
         states = self._states(group)
-        for name, state in COUNTED.items() if states else ():
-            self._seen.add((name, group), states.count(state))
+        users = [balancer for balancer, arn in balanced() if arn == group and states]
+        for balancer, (name, state) in product(users, COUNTED.items()):
+            self._seen.add(about(name, balancer, group), states.count(state))
 
     def _states(self, group: str) -> list[str]:
         return [
@@ -137,12 +137,10 @@ class HostCounts:
 
     def take(self, minute: int) -> Iterator[Datum]:
         """Return the data points up to the end of this minute."""
-        used = self.registered()
-        for _, group in used:
+        for group in {group for _, group in self.registered()}:
             self.look(group)
-        for (at, (name, group)), values in self._seen.take(minute).items():
-            for balancer in [balancer for balancer, arn in used if arn == group]:
-                yield Datum(about(name, balancer, group), at, values)
+        for (at, metric), values in self._seen.take(minute).items():
+            yield Datum(metric, at, values)
 
     def sharing(self, group: str) -> int:
         """Return the number of healthy targets, or without one of all, by which RequestCountPerTarget divides."""

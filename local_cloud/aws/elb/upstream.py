@@ -258,10 +258,9 @@ def _is_outside(target: Target) -> bool:
     """
     with hooks.LOCK:
         vpc = hooks.backend("elbv2").target_groups[target.group].vpc_id
-        every = [each for zone in hooks.backend("ec2").subnets.values() for each in zone.values()]
         mine = {
             subnet.availability_zone
-            for subnet in every
+            for subnet in hooks.backend("ec2").describe_subnets()
             if subnet.vpc_id == vpc and IPv4Address(target.id) in subnet.cidr
         }
         users = [balancer for balancer, group in balanced() if group == target.group]

@@ -134,6 +134,7 @@ MEMBERS: Mapping[str, Value] = {
     "ec2 HibernationOptions.Configured": _or(False),
     "ec2 Instance.PublicDnsName": _or(""),
     "ec2 RouteTable.PropagatingVgws": _or([]),  # moto has no propagation
+    "ec2 ServiceDetail.ServiceRegion": lambda *_: registry.region,
     "ec2 Volume.SnapshotId": _or(""),
     "ec2 Volume.Throughput": lambda volume, value: (
         value or (125 if volume.volume_type == "gp3" else None)

@@ -10,7 +10,6 @@ from itertools import pairwise
 from typing import Any
 from urllib.parse import parse_qsl
 
-from requests.structures import CaseInsensitiveDict
 from werkzeug.exceptions import HTTPException
 
 from local_cloud.aws.hooks import ACCOUNT, Broken, Params, Refusals, backend, twice
@@ -23,9 +22,6 @@ CLASSES = (
     *("GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"),
 )
 """An object moves only to a later one (S3 User Guide, "Transitioning objects using Amazon S3 Lifecycle")."""
-
-CHANGES = {"ServerSideEncryption", "StorageClass", "WebsiteRedirectLocation", "ChecksumAlgorithm"}
-"""What a copy of an object to itself changes."""
 
 
 def _bucket(given: Params) -> Any:
@@ -77,7 +73,7 @@ def _closed(given: Params) -> str | None:
     S3 User Guide, "Granting permissions to publish event notification messages to a destination".
     """
     bucket = f"arn:aws:s3:::{given['Bucket']}"
-    context = CaseInsensitiveDict({"aws:SourceArn": bucket, "aws:SourceAccount": ACCOUNT})
+    context = {"aws:SourceArn": bucket, "aws:SourceAccount": ACCOUNT}
     for (kind, action), policy_of in POLICIES.items():
         for configuration in given["NotificationConfiguration"].get(f"{kind}Configurations") or ():
             arn, policy = configuration[f"{kind}Arn"], None
@@ -156,16 +152,6 @@ REFUSALS: Refusals = {
             name for name, _ in parse_qsl(p.get("Tagging") or ""))),
         ("KMS.NotFoundException", "Invalid keyId '{}'", lambda p: (name := p.get("SSEKMSKeyId")) and (
             "alias/" not in name and name.split("/")[-1] not in backend("kms").keys and name)),
-    ),
-    "s3 CopyObject": (
-        ("InvalidRequest", "This copy request is illegal because it is trying to copy an object to itself without "
-         "changing the object's metadata, storage class, website redirect location or encryption attributes.",
-         lambda p: p["CopySource"].lstrip("/") == f"{p['Bucket']}/{p['Key']}" and not p.keys() & CHANGES
-         and p.get("MetadataDirective") != "REPLACE"),
-    ),
-    "s3 PutObjectLockConfiguration": (
-        ("InvalidBucketState", "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration",
-         lambda p: _without_versions(p["Bucket"])),
     ),
     "s3 GetObjectRetention PutObjectRetention GetObjectLegalHold PutObjectLegalHold": (
         ("InvalidRequest", "Bucket is missing Object Lock Configuration",

@@ -124,10 +124,14 @@ def describe_policies(params: Params) -> Params:
 
 
 @after(SERVICE, "RegisterScalableTarget")
-def tag_new_target(params: Params) -> None:
-    """Keep the tags with which a target is created; moto drops them. A later registration changes none."""
+def registered(params: Params) -> None:
+    """Keep the tags with which a target is created, which moto drops; a later registration changes none.
+
+    Move an active service's count into the range at once (API reference, RegisterScalableTarget).
+    """
     target = backend(SERVICE).targets[params["ScalableDimension"]][params["ResourceId"]]
     vars(target).setdefault("tags", dict(params.get("Tags") or {}))
+    enforce(target)
 
 
 def _tags(params: Params) -> dict[str, str]:
@@ -158,14 +162,6 @@ def untag(params: Params) -> Params:
     for key in params["TagKeys"]:
         tags.pop(key, None)
     return {}
-
-
-@after(SERVICE, "RegisterScalableTarget")
-def move_into_range(params: Params) -> None:
-    """Move an active service's count into the range at once (API reference, RegisterScalableTarget)."""
-    targets = backend(SERVICE).targets.get(params["ScalableDimension"], {})
-    if params["ResourceId"] in targets:
-        enforce(targets[params["ResourceId"]])
 
 
 LABEL = r"app/[^/]+/[0-9a-f]+/targetgroup/[^/]+/[0-9a-f]+"

@@ -3,12 +3,11 @@
 Where AWS does not document a message, it says the same in the local cloud's words.
 """
 
-from typing import Any
+from moto.scheduler import models
 
 from local_cloud.aws import iam
 from local_cloud.aws.cloudwatch.store import STORE
-from local_cloud.aws.hooks import ACCOUNT, Params, Refusals, after, backend, other_than
-from local_cloud.aws.policy_evaluation import trusts
+from local_cloud.aws.hooks import Params, Refusals, after, backend, other_than
 from local_cloud.aws.schedule_expressions import is_schedule
 
 SERVICE = "scheduler"
@@ -23,15 +22,17 @@ NOT_ASSUMED = (
 """AWS's words, by which the provider knows a new role (terraform-provider-aws, scheduler/schedule.go)."""
 
 
+def install() -> None:
+    """Let moto date schedules by the local cloud's clock. A second call changes nothing."""
+    vars(models)["unix_time"] = lambda: STORE.now().timestamp()
+
+
 def may_assume(role: str, group: str) -> bool:
     """Return whether the service may assume a role for the schedules of a group.
 
     The source is the group's ARN, not the schedule's (user guide, "Confused deputy prevention").
     """
-    trust = iam.trust_of(role)
-    source = iam.arn(SERVICE, f"schedule-group/{group}")
-    context = {"aws:SourceAccount": ACCOUNT, "aws:SourceArn": source}
-    return trust is not None and trusts(trust, PRINCIPAL, context)
+    return iam.may_assume(PRINCIPAL, role, iam.arn(SERVICE, f"schedule-group/{group}"))
 
 
 def _unknown_group(name: str | None) -> str | None:
@@ -40,8 +41,10 @@ def _unknown_group(name: str | None) -> str | None:
     return None if found in backend(SERVICE).schedule_groups else found
 
 
-def _keep(params: Params) -> Any:
-    """Keep what moto drops of a request, with the defaults of AWS and the time of the local cloud's clock.
+@after(SERVICE, "CreateSchedule")
+@after(SERVICE, "UpdateSchedule")
+def keep(params: Params) -> None:
+    """Keep what moto drops of a request, with the defaults of AWS.
 
     UpdateSchedule sets a member that it is not given to its default (API reference, UpdateSchedule).
     """
@@ -49,19 +52,6 @@ def _keep(params: Params) -> Any:
     schedule.state = params.get("State") or "ENABLED"
     schedule.action_after_completion = params.get("ActionAfterCompletion") or "NONE"
     schedule.target["RetryPolicy"] = RETRY | schedule.target["RetryPolicy"]
-    schedule.last_modified_date = STORE.now().timestamp()
-    return schedule
-
-
-@after(SERVICE, "UpdateSchedule")
-def keep_changed(params: Params) -> None:
-    _keep(params)
-
-
-@after(SERVICE, "CreateSchedule")
-def keep_created(params: Params) -> None:
-    schedule = _keep(params)
-    schedule.creation_date = schedule.last_modified_date
 
 
 INVALID = "ValidationException"

@@ -39,7 +39,6 @@ ALARM = regular(
     read="describe_alarms",
     found="MetricAlarms[0]",
     delete="delete_alarms",
-    replaces=frozenset({"name"}),
     prepare=_alarm,
     settings=(
         whole(
@@ -65,20 +64,20 @@ DASHBOARD = regular(
     read="get_dashboard",
     delete="delete_dashboards",
     update="put_dashboard",
-    replaces=frozenset({"dashboardName"}),
+    replaces="dashboardName",
     fixed_name="dashboardName",
     outputs={"dashboardArn": "DashboardArn"},
 )
 
 
-RULE = Kind(
-    token="aws:cloudwatch/eventRule:EventRule",
+RULE = regular(
+    "aws:cloudwatch/eventRule:EventRule",
+    "Name",
     service="events",
-    identity="Name",
     create="put_rule",
     read="describe_rule",
     delete="delete_rule",
-    replaces=frozenset({"name", "namePrefix", "eventBusName"}),
+    replaces="eventBusName",
     settings=(whole("put_rule", "description", "eventPattern", "scheduleExpression", "state"),),
     defaults={"eventBusName": "default"},
     autoname="name",
@@ -117,15 +116,15 @@ def _remove_target(subject: Subject) -> None:
     subject.calls("events", "remove_targets", where)
 
 
-TARGET = Kind(
-    token="aws:cloudwatch/eventTarget:EventTarget",
+TARGET = regular(
+    "aws:cloudwatch/eventTarget:EventTarget",
+    "TargetId",
     service="events",
-    identity="TargetId",
     create="put_targets",
     on_create=_aim,
     look=_look_target,
     on_delete=_remove_target,
-    replaces=frozenset({"rule", "targetId", "eventBusName"}),
+    replaces="rule eventBusName",
     ignored={"rule": "sent by _aim"},
     settings=(again(_aim, "arn", "inputTransformer"),),
     reads={
@@ -155,7 +154,7 @@ LOG_GROUP = regular(
     "logGroupName",
     service="logs",
     look=_look_group,
-    replaces=frozenset({"name", "namePrefix", "logGroupClass"}),
+    replaces="logGroupClass",
     names={"name": "logGroupName"},
     ignored={"skipDestroy": "keeps it when the provider is to delete it"},
     settings=(Setting(inputs=("retentionInDays",), apply=_keep),),

@@ -29,9 +29,8 @@ CERTIFICATE = regular(
     "CertificateArn",
     create="request_certificate",
     read="describe_certificate",
-    replaces=frozenset(
-        {"certificateAuthorityArn", "domainName", "keyAlgorithm", "subjectAlternativeNames"}
-        | {"validationMethod"}
+    replaces=(
+        "certificateAuthorityArn domainName keyAlgorithm subjectAlternativeNames validationMethod"
     ),
     unread={"subjectAlternativeNames": "AWS adds the domain's own; they cannot be changed"},
     outputs={"arn": "CertificateArn", "domainValidationOptions": _options, "status": "Status"},
@@ -60,7 +59,7 @@ VALIDATION = regular(
     read="describe_certificate",
     found="Certificate",
     on_delete=leave,
-    replaces=frozenset({"certificateArn", "validationRecordFqdns"}),
+    replaces="certificateArn validationRecordFqdns",
     ignored={"validationRecordFqdns": "only tells the provider which records to expect"},
     ready=("Status", "ISSUED"),
     outputs={"certificateArn": "CertificateArn"},
@@ -89,8 +88,7 @@ def _change(subject: Subject, action: str) -> None:
     [change] = subject.inputs["changeBatch"]["changes"]
     batch = {"changes": [{**change, "action": action}]}
     asked = {"hostedZoneId": subject.inputs["hostedZoneId"], "changeBatch": batch}
-    operation = "change_resource_record_sets"
-    subject.calls("route53", operation, subject.calls.convert("route53", operation, asked))
+    subject.send("change_resource_record_sets", asked)
 
 
 def _create(calls: Calls, kind: Kind, inputs: Values) -> str:
@@ -127,7 +125,7 @@ RECORD = regular(
     on_create=_create,
     look=_look,
     on_delete=lambda subject: _change(subject, "DELETE"),
-    replaces=frozenset({"zoneId", "name"}),
+    replaces="zoneId name",
     prepare=_record,
     reads={"aliases": "AliasTarget && [AliasTarget]", "records": "ResourceRecords[].Value"},
     unread={"name": "it may end with a dot", "allowOverwrite": "only chooses the operation"},

@@ -50,7 +50,7 @@ def _attribute_of_the_vpc(name: str) -> Callable[[Subject, Values], Any]:
 VPC = regular(
     "aws:ec2/vpc:Vpc",
     "VpcId",
-    replaces=frozenset({"cidrBlock"}),
+    replaces="cidrBlock",
     settings=(one_by_one("modify_vpc_attribute", "enableDnsHostnames", "enableDnsSupport"),),
     reads={
         name: _attribute_of_the_vpc(name) for name in ("enableDnsHostnames", "enableDnsSupport")
@@ -75,7 +75,7 @@ SUBNET = regular(
     "SubnetId",
     # The provider retries while interfaces of stopped tasks are in it (vpc_subnet.go).
     on_delete=lambda subject: until_free(subject, "delete_subnet"),
-    replaces=frozenset({"vpcId", "cidrBlock", "availabilityZone"}),
+    replaces="vpcId cidrBlock availabilityZone",
     settings=(
         one_by_one("modify_subnet_attribute", "mapPublicIpOnLaunch", "assignIpv6AddressOnCreation"),
     ),
@@ -127,7 +127,7 @@ EIP = regular(
     create="allocate_address",
     read="describe_addresses",
     delete="release_address",
-    replaces=frozenset({"domain"}),
+    replaces="domain",
     outputs={"allocationId": "AllocationId", "publicIp": "PublicIp"},
     tag_type="elastic-ip",
 )
@@ -136,7 +136,7 @@ NAT_GATEWAY = regular(
     "aws:ec2/natGateway:NatGateway",
     "NatGatewayId",
     found="NatGateways[?State!='deleted'] | [0]",
-    replaces=frozenset({"subnetId", "allocationId", "connectivityType"}),
+    replaces="subnetId allocationId connectivityType",
     ready=("State", "available"),
     outputs={"publicIp": "NatGatewayAddresses[0].PublicIp"},
     tag_type="natgateway",
@@ -163,9 +163,9 @@ FLOW_LOG = regular(
     noun="flow_logs",
     identity_from=_flow_log_id,
     read="describe_flow_logs",
-    replaces=frozenset(
-        {"vpcId", "iamRoleArn", "logDestination", "logDestinationType", "logFormat"}
-        | {"maxAggregationInterval", "trafficType"}
+    replaces=(
+        "vpcId iamRoleArn logDestination logDestinationType logFormat maxAggregationInterval "
+        "trafficType"
     ),
     prepare=_flow_log,
     reads={"iamRoleArn": "DeliverLogsPermissionArn", "vpcId": "ResourceId"},
@@ -220,9 +220,9 @@ INSTANCE = regular(
     create="run_instances",
     found="Reservations[0].Instances[?State.Name!='terminated'] | [0]",
     delete="terminate_instances",
-    replaces=frozenset(
-        {"ami", "subnetId", "associatePublicIpAddress", "keyName", "privateIp"}
-        | {"rootBlockDevice.encrypted", "rootBlockDevice.kmsKeyId"}
+    replaces=(
+        "ami subnetId associatePublicIpAddress keyName privateIp rootBlockDevice.encrypted "
+        "rootBlockDevice.kmsKeyId"
     ),
     prepare=_instance,
     reads={

@@ -11,7 +11,7 @@ REPOSITORY = regular(
     "aws:ecr/repository:Repository",
     "repositoryName",
     read="describe_repositories",
-    replaces=frozenset({"name", "encryptionConfigurations"}),
+    replaces="encryptionConfigurations",
     names={"name": "repositoryName", "forceDelete": "force"},
     ignored={"force": "used by _remove"},
     settings=(
@@ -37,7 +37,7 @@ LIFECYCLE_POLICY = regular(
     read="get_lifecycle_policy",
     update="put_lifecycle_policy",
     # The provider has no update: a changed policy is a replacement.
-    replaces=frozenset({"repository", "policy"}),
+    replaces="repository policy",
     # A repository has one policy. Deleting the old one last would delete the new one (pulumi-aws pull request 2085).
     deletes_first=True,
     names={"repository": "repositoryName", "policy": "lifecyclePolicyText"},

@@ -1,12 +1,10 @@
 """Cluster, task definition and service."""
 
 import json
-import time
-from threading import Event
 from typing import Any
 
 from local_cloud.providers.kind import Subject, Values, on_change, path, regular
-from local_cloud.providers.lifecycle import NotReady, describe, retry, until_gone
+from local_cloud.providers.lifecycle import NotReady, describe, retry, until_gone, wait_while
 
 LIMIT = 300.0
 """Wall-clock seconds within which a service must stop its tasks."""
@@ -21,7 +19,6 @@ CLUSTER = regular(
     "cluster",
     identity_from="cluster.clusterArn",
     found="clusters[?status=='ACTIVE'] | [0]",
-    replaces=frozenset({"name"}),
     names={"name": "clusterName"},
     settings=(on_change(_cluster_settings, "settings"),),
     autoname="name",
@@ -39,9 +36,7 @@ def _associated(inputs: Values) -> Values:
 
 
 def _associate(subject: Subject, **instead: Any) -> None:
-    service, operation = subject.kind.service, "put_cluster_capacity_providers"
-    said = {**subject.inputs, **instead}
-    subject.calls(service, operation, subject.calls.convert(service, operation, said))
+    subject.send("put_cluster_capacity_providers", {**subject.inputs, **instead})
 
 
 PROVIDERS = regular(
@@ -54,7 +49,7 @@ PROVIDERS = regular(
     on_delete=lambda subject: _associate(
         subject, capacityProviders=[], defaultCapacityProviderStrategy=[]
     ),
-    replaces=frozenset({"clusterName"}),
+    replaces="clusterName",
     prepare=_associated,
     settings=(on_change(_associate, "capacityProviders", "defaultCapacityProviderStrategy"),),
     outputs={"clusterName": "clusterName"},
@@ -81,10 +76,9 @@ TASK_DEFINITION = regular(
     read="describe_task_definition",
     found="taskDefinition",
     delete="deregister_task_definition",
-    replaces=frozenset(
-        {"containerDefinitions", "cpu", "ephemeralStorage", "executionRoleArn", "family", "memory"}
-        | {"networkMode", "pidMode", "requiresCompatibilities", "runtimePlatform", "taskRoleArn"}
-        | {"volumes"}
+    replaces=(
+        "containerDefinitions cpu ephemeralStorage executionRoleArn family memory networkMode "
+        "pidMode requiresCompatibilities runtimePlatform taskRoleArn volumes"
     ),
     prepare=_definition,
     ignored={
@@ -165,7 +159,7 @@ ENDED = ("STOPPED", "ROLLBACK_FAILED", "ROLLBACK_SUCCESSFUL")
 PRIMARY = "deployments[?status=='PRIMARY'].id | [0]"
 
 
-def _wait_until_steady(subject: Subject, past: Values | None, cancel: Event) -> None:
+def _wait_until_steady(subject: Subject, past: Values | None) -> None:
     """Wait for ``waitForSteadyState`` until a new deployment has succeeded, or else the tasks are all running.
 
     Raises ``NotReady`` with ECS's reason when the deployment has failed (terraform-provider-aws, ecs/service.go,
@@ -173,13 +167,14 @@ def _wait_until_steady(subject: Subject, past: Values | None, cancel: Event) -> 
     """
     if not subject.inputs.get("waitForSteadyState"):
         return
-    first, deadline = path(PRIMARY, describe(subject)), time.monotonic() + STEADY_SECONDS
+    first = path(PRIMARY, describe(subject))
     new = first != path(PRIMARY, past)
-    while not (_succeeded(subject, first) if new else _all_running(subject)):
-        if cancel.wait(0.1):
-            raise NotReady(f"cancelled while {subject.identity} was not steady")
-        if time.monotonic() > deadline:
-            raise NotReady(f"{subject.identity} is not steady after {STEADY_SECONDS:.0f} s")
+
+    def state() -> str:
+        steady = _succeeded(subject, first) if new else _all_running(subject)
+        return "" if steady else "not steady"
+
+    wait_while(subject, STEADY_SECONDS, state)
 
 
 def _succeeded(subject: Subject, deployment: str) -> bool:
@@ -220,9 +215,7 @@ SERVICE = regular(
     found="services[?status!='INACTIVE'] | [0]",
     update="update_service",
     on_delete=_remove_service,
-    replaces=frozenset(
-        {"cluster", "name", "launchType", "schedulingStrategy", "iamRole", "deploymentController"}
-    ),
+    replaces="cluster launchType schedulingStrategy iamRole deploymentController",
     prepare=_service,
     ignored=PROVIDER_ONLY,
     unread={"forceNewDeployment": "asks for a deployment, and is no setting"},

@@ -80,7 +80,7 @@ def _balancer(inputs: Values) -> Values:
 BALANCER = regular(
     "aws:lb/loadBalancer:LoadBalancer",
     "LoadBalancerArn",
-    replaces=frozenset({"name", "namePrefix", "internal", "loadBalancerType"}),
+    replaces="internal loadBalancerType",
     prepare=_balancer,
     settings=(
         attributes("modify_load_balancer_attributes", BALANCER_ATTRIBUTES),
@@ -131,9 +131,7 @@ TARGET_GROUP = regular(
     "aws:lb/targetGroup:TargetGroup",
     "TargetGroupArn",
     update="modify_target_group",
-    replaces=frozenset(
-        {"name", "namePrefix", "port", "protocol", "protocolVersion", "targetType", "vpcId"}
-    ),
+    replaces="port protocol protocolVersion targetType vpcId",
     prepare=_group,
     settings=(attributes("modify_target_group_attributes", GROUP_ATTRIBUTES),),
     defaults={"slowStart": 0, "targetType": "instance"},
@@ -168,7 +166,7 @@ LISTENER = regular(
     "aws:lb/listener:Listener",
     "ListenerArn",
     update="modify_listener",
-    replaces=frozenset({"loadBalancerArn"}),
+    replaces="loadBalancerArn",
     prepare=_listener,
     reads={"certificateArn": "Certificates[0].CertificateArn"},
     unread=SECRET,
@@ -208,7 +206,7 @@ RULE = regular(
     "RuleArn",
     noun="rule",
     update="modify_rule",
-    replaces=frozenset({"listenerArn"}),
+    replaces="listenerArn",
     prepare=_rule,
     settings=(on_change(_reorder, "priority"),),
     outputs={"arn": "RuleArn"},

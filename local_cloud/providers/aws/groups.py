@@ -15,7 +15,7 @@ from local_cloud.providers.kind import (
     on_change,
     regular,
 )
-from local_cloud.providers.lifecycle import tag_list
+from local_cloud.providers.lifecycle import call_create, tag_list, tag_specifications
 
 WAYS = {"ingress": "IpPermissions", "egress": "IpPermissionsEgress"}
 """The inline rules of a group, with the members of EC2's description."""
@@ -120,18 +120,13 @@ OUTPUTS: Mapping[str, str | Callable[[Subject, Values], Any]] = {
 }
 
 
-def _make_group(calls: Calls, _: Kind, inputs: Values) -> str:
+def _make_group(calls: Calls, kind: Kind, inputs: Values) -> str:
     """Create a group with its tags, then revoke AWS's default outbound rule, as the provider does.
 
     Source: terraform-provider-aws, resourceSecurityGroupCreate. Without ``vpcId`` EC2 takes the default VPC.
     """
-    params: Values = {"GroupName": inputs["name"], "Description": inputs["description"]}
-    if inputs.get("vpcId"):
-        params["VpcId"] = inputs["vpcId"]
-    if inputs.get("tags"):
-        pairs = tag_list(inputs["tags"])
-        params["TagSpecifications"] = [{"ResourceType": "security-group", "Tags": pairs}]
-    group = str(calls("ec2", "create_security_group", params)["GroupId"])
+    _, answer = call_create(calls, kind, inputs)
+    group = str(answer["GroupId"])
     _close(calls, group)
     return group
 
@@ -172,8 +167,9 @@ GROUP = regular(
     "GroupId",
     on_create=_make_group,
     on_delete=_remove_group,
-    replaces=frozenset({"name", "namePrefix", "description", "vpcId"}),
-    ignored={"name": "sent by _make_group", "revokeRulesOnDelete": "used by _remove_group"},
+    replaces="description vpcId",
+    names={"name": "groupName"},
+    ignored={"revokeRulesOnDelete": "used by _remove_group"},
     settings=INLINE_RULES,
     defaults={"description": "Managed by Pulumi", "revokeRulesOnDelete": False},
     autoname="name",
@@ -206,7 +202,7 @@ DEFAULT_GROUP = regular(
     noun="security_group",
     on_create=_adopt_default,
     on_delete=leave,  # AWS deletes a default group only with its VPC.
-    replaces=frozenset({"vpcId"}),
+    replaces="vpcId",
     settings=INLINE_RULES,
     reads=READS,
     outputs=OUTPUTS,
@@ -243,10 +239,7 @@ def _permission(inputs: Values) -> Values:
 
 def _make_rule(calls: Calls, kind: Kind, inputs: Values) -> str:
     params: Values = {"GroupId": inputs["securityGroupId"], "IpPermissions": [_permission(inputs)]}
-    if inputs.get("tags"):
-        pairs = tag_list(inputs["tags"])
-        params["TagSpecifications"] = [{"ResourceType": "security-group-rule", "Tags": pairs}]
-    answer = calls("ec2", kind.create, params)
+    answer = calls("ec2", kind.create, {**params, **tag_specifications(kind, inputs)})
     return str(answer["SecurityGroupRules"][0]["SecurityGroupRuleId"])
 
 
@@ -255,9 +248,7 @@ def _change_rule(subject: Subject) -> None:
     inputs = {name: subject.inputs.get(name) for name in RULE_INPUTS}
     inputs["referencedGroupId"] = inputs.pop("referencedSecurityGroupId")
     rules = [{"securityGroupRuleId": subject.identity, "securityGroupRule": inputs}]
-    given = {"groupId": subject.inputs["securityGroupId"], "securityGroupRules": rules}
-    operation = "modify_security_group_rules"
-    subject.calls("ec2", operation, subject.calls.convert("ec2", operation, given))
+    subject.send("modify_security_group_rules", {"securityGroupRules": rules})
 
 
 def _rule(token: str, direction: str) -> Kind:
@@ -270,7 +261,7 @@ def _rule(token: str, direction: str) -> Kind:
         on_create=_make_rule,
         read="describe_security_group_rules",
         delete=f"revoke_security_group_{direction}",
-        replaces=frozenset({"securityGroupId"}),
+        replaces="securityGroupId",
         one_of=frozenset(PEER_MEMBERS),
         ignored={"securityGroupId": "sent by _make_rule"},
         settings=(on_change(_change_rule, *RULE_INPUTS),),

@@ -36,7 +36,7 @@ ROLE = regular(
     read="get_role",
     on_delete=_remove_role,
     update="update_role",
-    replaces=frozenset({"name", "namePrefix", "path"}),
+    replaces="path",
     names={"name": "roleName", "assumeRolePolicy": "assumeRolePolicyDocument"},
     ignored={"forceDetachPolicies": "used by _remove_role"},
     settings=(
@@ -69,7 +69,7 @@ ROLE_POLICY = regular(
     locate=_after(":"),
     look=_look_policy,
     update="put_role_policy",
-    replaces=frozenset({"name", "namePrefix", "role"}),
+    replaces="role",
     names={"name": "policyName", "role": "roleName", "policy": "policyDocument"},
     autoname="name",
 )
@@ -116,7 +116,7 @@ MANAGED_POLICY = regular(
     identity_from="Policy.Arn",
     read="get_policy",
     on_delete=_remove_managed_policy,
-    replaces=frozenset({"name", "namePrefix", "path", "description"}),
+    replaces="path description",
     names={"name": "policyName", "policy": "policyDocument"},
     settings=(on_change(_new_version, "policyDocument"),),
     reads={"policy": _default_version},
@@ -144,7 +144,7 @@ ROLE_POLICY_ATTACHMENT = regular(
     locate=_after("/"),
     look=_look_attachment,
     delete="detach_role_policy",
-    replaces=frozenset({"role", "policyArn"}),
+    replaces="role policyArn",
     names={"role": "roleName"},
 )
 
@@ -170,7 +170,7 @@ INSTANCE_PROFILE = regular(
     "InstanceProfileName",
     read="get_instance_profile",
     on_delete=_remove_profile,
-    replaces=frozenset({"name", "namePrefix", "path"}),
+    replaces="path",
     names={"name": "instanceProfileName"},
     settings=(Setting(inputs=("role",), apply=_change_role),),
     reads={"role": "Roles[0].RoleName"},

@@ -37,7 +37,7 @@ KEY = regular(
     "KeyId",
     look=_look,
     on_delete=_schedule_deletion,
-    replaces=frozenset({"customerMasterKeySpec", "keyUsage"}),
+    replaces="customerMasterKeySpec keyUsage",
     ignored={"deletionWindowInDays": "sent on deletion"},
     settings=(
         modify("update_key_description", "description"),

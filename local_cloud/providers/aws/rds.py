@@ -1,7 +1,5 @@
 """The database instance, its subnets and its parameters."""
 
-from threading import Event
-
 from local_cloud.calls import Calls
 from local_cloud.providers.kind import Setting, Subject, Values, leave, on_change, regular
 from local_cloud.providers.lifecycle import until_gone, wait
@@ -15,7 +13,6 @@ SUBNET_GROUP = regular(
     "DBSubnetGroupName",
     noun="db_subnet_group",
     update="modify_db_subnet_group",
-    replaces=frozenset({"name", "namePrefix"}),
     names={"name": "DBSubnetGroupName", "description": "DBSubnetGroupDescription"},
     repeated=frozenset({"subnetIds"}),
     reads={"subnetIds": "Subnets[].SubnetIdentifier"},
@@ -32,11 +29,9 @@ MOST = 20
 def _set_parameters(subject: Subject) -> None:
     """Set the parameters, twenty with each call as the provider does (terraform-provider-aws, parameter_group.go)."""
     given = subject.inputs.get("parameters") or []
-    operation = "modify_db_parameter_group"
     for begin in range(0, len(given) or 1, MOST):
         some = [{"applyMethod": "immediate", **each} for each in given[begin : begin + MOST]]
-        sent = subject.calls.convert("rds", operation, {"parameters": some})
-        subject.call(operation, **sent)
+        subject.send("modify_db_parameter_group", {"parameters": some})
 
 
 def _parameters(subject: Subject, _: Values) -> list[Values]:
@@ -49,7 +44,7 @@ PARAMETER_GROUP = regular(
     "aws:rds/parameterGroup:ParameterGroup",
     "DBParameterGroupName",
     noun="db_parameter_group",
-    replaces=frozenset({"name", "namePrefix", "family", "description"}),
+    replaces="family description",
     names={"name": "DBParameterGroupName", "family": "DBParameterGroupFamily"},
     ignored={"skipDestroy": "keeps it when the provider is to delete it"},
     settings=(Setting(inputs=("parameters",), apply=_set_parameters),),
@@ -102,7 +97,7 @@ def _rename(subject: Subject) -> None:
     """Give the instance its new identifier and wait until it is available, as the provider does."""
     new = subject.inputs["DBInstanceIdentifier"]
     subject.call("modify_db_instance", NewDBInstanceIdentifier=new, ApplyImmediately=True)
-    wait(subject, Event())
+    wait(subject)
 
 
 def _remove_instance(subject: Subject) -> None:
@@ -148,9 +143,9 @@ INSTANCE = regular(
     locate=_identifier,
     update="modify_db_instance",
     on_delete=_remove_instance,
-    replaces=frozenset(
-        {"engine", "username", "dbName", "storageEncrypted", "kmsKeyId", "availabilityZone"}
-        | {"characterSetName", "timezone"}
+    replaces=(
+        "engine username dbName storageEncrypted kmsKeyId availabilityZone characterSetName "
+        "timezone"
     ),
     names=INSTANCE_NAMES,
     reads={

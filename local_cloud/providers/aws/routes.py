@@ -102,7 +102,7 @@ def _remove_table(subject: Subject) -> None:
 ROUTE_TABLE = regular(
     "aws:ec2/routeTable:RouteTable",
     "RouteTableId",
-    replaces=frozenset({"vpcId"}),
+    replaces="vpcId",
     settings=(Setting(inputs=("routes",), apply=_change_routes),),
     outputs={"arn": arn("route-table"), "ownerId": "OwnerId", "routes": _in_ec2},
     reads={"routes": _in_ec2},
@@ -127,7 +127,7 @@ ROUTE_TABLE_ASSOCIATION = regular(
     delete="disassociate_route_table",
     # The provider changes the table in place. The association gets another id, by which Pulumi's state
     # does not know it (pulumi/pulumi-aws#3911). The stand-in replaces it instead.
-    replaces=frozenset({"subnetId", "routeTableId"}),
+    replaces="subnetId routeTableId",
 )
 
 
@@ -152,7 +152,7 @@ ROUTE = regular(
     scope={"RouteTableId": "routeTableId", "DestinationCidrBlock": ANYWHERE},
     identity_from=_route_id,
     look=_route,
-    replaces=frozenset({"routeTableId", ANYWHERE}),
+    replaces=f"routeTableId {ANYWHERE}",
     settings=(modify("replace_route", "gatewayId", "natGatewayId"),),
     outputs={"state": "State"},
 )
@@ -171,7 +171,7 @@ ENDPOINT = regular(
     # EC2 describes a deleted endpoint for a while.
     found="VpcEndpoints[?State!='deleted'] | [0]",
     delete="delete_vpc_endpoints",
-    replaces=frozenset({"vpcId", "serviceName", "vpcEndpointType"}),
+    replaces="vpcId serviceName vpcEndpointType",
     settings=(on_change(_change_tables, "routeTableIds"),),
     outputs={"arn": arn("vpc-endpoint"), "ownerId": "OwnerId", "state": "State"},
     tag_type="vpc-endpoint",

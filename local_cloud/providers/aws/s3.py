@@ -74,7 +74,6 @@ BUCKET = regular(
     on_create=_make,
     read="head_bucket",
     on_delete=_remove,
-    replaces=frozenset({"bucket", "bucketPrefix"}),
     ignored={"forceDestroy": "only tells the provider how to delete"},
     settings=(Setting(inputs=("tags",), apply=_tag),),
     reads={"tags": _tags},
@@ -105,7 +104,7 @@ def _part(
         create=f"put_{what}",
         on_create=put,
         read=f"get_{what}",
-        replaces=frozenset({"bucket"}),
+        replaces="bucket",
         ignored={"bucket": "sent by put"},
         settings=(again(put, *inputs),),
         absent=("NoSuchBucket", absent),
@@ -172,7 +171,7 @@ POLICY = regular(
     create="put_bucket_policy",
     read="get_bucket_policy",
     update="put_bucket_policy",
-    replaces=frozenset({"bucket"}),
+    replaces="bucket",
     absent=("NoSuchBucket", "NoSuchBucketPolicy"),
 )
 
@@ -242,7 +241,7 @@ OBJECTS = tuple(
         on_create=_upload,
         read="head_object",
         delete="delete_object",
-        replaces=frozenset({"bucket", "key"}),
+        replaces="bucket",
         prepare=_object,
         ignored={
             "bucket": "sent by _upload",

@@ -4,7 +4,7 @@ from local_cloud.providers.kind import modify, regular
 
 SCOPE = {"ServiceNamespace": "serviceNamespace", "ScalableDimension": "scalableDimension"}
 NAMED = SCOPE | {"ResourceId": "resourceId"}
-PLACE = frozenset({"serviceNamespace", "scalableDimension", "resourceId"})
+PLACE = "serviceNamespace scalableDimension resourceId"
 
 
 TARGET = regular(
@@ -28,7 +28,7 @@ POLICY = regular(
     create="put_scaling_policy",
     read="describe_scaling_policies",
     delete="delete_scaling_policy",
-    replaces=PLACE | {"name"},
+    replaces=f"{PLACE} name",
     names={"name": "policyName"},
     settings=(
         modify("put_scaling_policy", "policyType", "targetTrackingScalingPolicyConfiguration"),
@@ -42,7 +42,7 @@ ACTION = regular(
     "ScheduledActionName",
     scope=NAMED,
     create="put_scheduled_action",
-    replaces=PLACE | {"name"},
+    replaces=f"{PLACE} name",
     names={"name": "scheduledActionName"},
     # As the provider, which sends what changed (terraform-provider-aws, appautoscaling/scheduled_action.go).
     settings=tuple(

@@ -48,7 +48,7 @@ SCHEDULE = regular(
     identity_from=_identity,
     locate=lambda _, identity: identity.partition("/")[2],
     read="get_schedule",
-    replaces=frozenset({"name", "groupName"}),
+    replaces="groupName",
     prepare=_schedule,
     settings=(
         # UpdateSchedule sets what it is not sent to the defaults.
@@ -67,7 +67,6 @@ GROUP = regular(
     "aws:scheduler/scheduleGroup:ScheduleGroup",
     "Name",
     read="get_schedule_group",
-    replaces=frozenset({"name"}),
     autoname="name",
     outputs={"arn": "Arn", "name": "Name", "state": "State"},
 )

@@ -45,7 +45,6 @@ SECRET = regular(
     identity_from="ARN",
     look=_look,
     on_delete=_remove,
-    replaces=frozenset({"name", "namePrefix"}),
     ignored={"recoveryWindowInDays": "sent on deletion"},
     settings=(
         on_change(_describe, "description", "kmsKeyId"),
@@ -81,7 +80,7 @@ VERSION = regular(
     on_create=_put,
     look=_look_version,
     on_delete=leave,  # AWSCURRENT cannot be taken from a version (secret_version.go).
-    replaces=frozenset({"secretId", "secretString", "secretBinary"}),
+    replaces="secretId secretString secretBinary",
     ignored={"secretId": "sent by _put"},
     outputs={"arn": "ARN", "versionId": "VersionId", "versionStages": "VersionStages"},
     unread=dict.fromkeys(("secretBinary", "secretString"), "a version never changes"),

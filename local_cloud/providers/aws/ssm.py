@@ -9,7 +9,7 @@ def _put_again(subject: Subject) -> None:
     """Put another version. ``overwrite`` false makes SSM refuse it (terraform-provider-aws, shouldUpdateParameter)."""
     sent = {name: subject.inputs[name] for name in SENT if subject.inputs.get(name) is not None}
     sent["overwrite"] = subject.inputs.get("overwrite", True)
-    subject.call("put_parameter", **subject.calls.convert("ssm", "put_parameter", sent))
+    subject.send("put_parameter", sent)
 
 
 def _look(subject: Subject) -> Values | None:
@@ -24,7 +24,7 @@ PARAMETER = regular(
     "Name",
     create="put_parameter",
     look=_look,
-    replaces=frozenset({"name", "dataType"}),
+    replaces="dataType",
     ignored={"overwrite": "sent with every change"},
     settings=(on_change(_put_again, *SENT),),
     autoname="name",

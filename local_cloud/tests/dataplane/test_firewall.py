@@ -18,7 +18,6 @@ from local_cloud.aws.ec2.firewall import (
     Map,
     Route,
     Rule,
-    Stop,
     allows,
     passes,
 )
@@ -40,11 +39,10 @@ def ports(text: str):
 
 def rule(text: str) -> Rule:
     protocol, span, source = text.split()
-    first, last = ports(span) or (None, None)
     peer = (
         {"networks": (IPv4Network(source),)} if "/" in source else {"groups": frozenset({source})}
     )
-    return Rule(protocol=protocol, first_port=first, last_port=last, **peer)
+    return Rule(protocol=protocol, ports=ports(span), **peer)
 
 
 def route(text: str) -> Route:
@@ -109,28 +107,29 @@ def test_internet_is_bound_by_the_destination_s_rules_only():
     assert not allows(network(db_in=["tcp 5432 10.0.0.0/16"]), INTERNET, DB, 5432)
 
 
-ALB, TARGET = Stop("public", IPv4Address("10.0.0.4")), Stop("private", TASK.address)
+ALB = Endpoint(address=IPv4Address("10.0.0.4"), subnet="public", ephemeral=WIDE)
+TARGET = Endpoint(address=TASK.address, subnet="private")
 
 
 @cases("acls")
 def test_acls_let_the_load_balancer_reach_a_task(row):
     *private, public_in, public_out, reached = row
     acls = {"public": acl(public_in, public_out), "private": acl(*private)}
-    assert passes(acls, ALB, TARGET, 3000, WIDE) is reached
+    assert passes(acls, ALB, TARGET, 3000) is reached
 
 
 def test_acls_are_not_asked_within_a_subnet_and_where_there_are_none():
     closed = {"private": Acl()}
     neighbour = replace(TARGET, address=IPv4Address("10.0.2.10"))
-    assert passes(closed, neighbour, TARGET, 3000, LINUX)
-    assert not passes(closed, ALB, TARGET, 3000, LINUX)
-    assert passes({}, ALB, TARGET, 3000, LINUX)
+    assert passes(closed, neighbour, TARGET, 3000)
+    assert not passes(closed, ALB, TARGET, 3000)
+    assert passes({}, ALB, TARGET, 3000)
 
 
 @cases("nat")
 def test_acls_of_both_subnets_let_a_task_out_by_a_nat_gateway(row):
     *private, public_in, public_out, out = row
-    nat = Route(IPv4Network("0.0.0.0/0"), "nat", Stop("public", IPv4Address("10.0.0.5")))
+    nat = Route(IPv4Network("0.0.0.0/0"), "nat", replace(ALB, address=IPv4Address("10.0.0.5")))
     routes, groups = {"private": (route(LOCAL), nat)}, {"task": Group(egress=(rule(ALL),))}
     acls = {"private": acl(*private), "public": acl(public_in, public_out)}
     assert allows(Map(groups, routes, {}, acls), TASK, PUBLIC, 443) is out

@@ -86,7 +86,7 @@ def test_task_is_one_sample_of_cpu_and_memory(running):
 
 
 VIEW = View(
-    **{"arn": "listener", "protocol": "HTTP", "port": 80, "rules": (), "balancer": BALANCER},
+    **{"protocol": "HTTP", "port": 80, "rules": (), "balancer": BALANCER},
     **{"open_to_clients": True, "idle_seconds": 5, "drop_invalid_headers": False},
 )
 

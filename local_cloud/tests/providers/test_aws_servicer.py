@@ -200,7 +200,7 @@ def test_a_resource_whose_set_up_fails_is_not_forgotten(engine, aws, closed_vpc)
 def test_a_change_that_aws_does_not_carry_out_stays_in_the_state(engine, monkeypatch):
     """As in pulumi-terraform-bridge (Update, initializationError), so that the next `pulumi up` updates again."""
 
-    def fail(_subject, past, _cancel):
+    def fail(_subject, past):
         raise NotReady("it failed" if past else "it is new")
 
     old = {"name": unique("unsteady"), "retentionInDays": 7, "skipDestroy": False}
@@ -223,7 +223,7 @@ def test_a_ctrl_c_ends_the_waits_of_its_own_engine_only(engine, aws, monkeypatch
     seen = []
     waiting = replace(
         kind(LOG_GROUP),
-        follow=lambda _subject, _past, cancel: seen.append(cancel.is_set()),
+        follow=lambda subject, _past: seen.append(subject.cancel.is_set()),
         on_delete=lambda subject: until_gone(subject, 0.1),
     )
     monkeypatch.setitem(KINDS, waiting.token, waiting)
@@ -234,7 +234,7 @@ def test_a_ctrl_c_ends_the_waits_of_its_own_engine_only(engine, aws, monkeypatch
     ends = (
         (None, "is still there after"),
         ("Cancel", "cancelled while"),
-        ("Configure", "still there"),
+        ("Configure", "is still there"),
     )
     for call, words in ends:
         if call:

@@ -3,7 +3,6 @@
 The statuses are those that terraform-provider-aws waits for (ecs/service.go, statusServiceWaitForStable).
 """
 
-from threading import Event
 from types import SimpleNamespace
 
 import pytest
@@ -44,7 +43,7 @@ PAST = {"deployments": [{"id": "ecs-svc/1", "status": "PRIMARY"}]}
 def wait(answers, past=PAST, steady=True):
     inputs = {"waitForSteadyState": steady}
     subject = Subject(kind=ecs.SERVICE, calls=answers, identity="service", inputs=inputs)
-    ecs._wait_until_steady(subject, past, Event())
+    ecs._wait_until_steady(subject, past)
 
 
 @pytest.mark.parametrize("past", [None, PAST], ids=["created", "changed"])

@@ -3,14 +3,17 @@
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import language_pb2
 
 from local_cloud import starter
+from local_cloud.console import Phase
 from local_cloud.engine.interpreter import NoInterpreter, activated, find, is_own
 from local_cloud.paths import ROOT, Home, find_home
+from local_cloud.run import client
 from local_cloud.run.project import Project
 from local_cloud.text import t
 
@@ -36,6 +39,21 @@ def test_starter_that_was_not_chosen_is_an_error(monkeypatch):
     monkeypatch.setattr(starter, "_used", [])
     with pytest.raises(RuntimeError, match="no starter of the local cloud"):
         find_home()
+
+
+def test_status_waits_for_the_facts_that_are_written_next(tmp_path, monkeypatch):
+    found = [client.RunningCloud({"state": state}) for state in ("old", "old", "new")]
+    monkeypatch.setattr(client, "find", lambda _: found.pop(0))
+    assert client.refreshed(Home(tmp_path)).data["state"] == "new"
+
+
+def test_start_is_waited_for_while_its_process_lives_and_names_its_log(tmp_path, monkeypatch):
+    monkeypatch.setattr(client, "SLOW_START", 0.0)
+    found = [None, None, client.RunningCloud({})]
+    monkeypatch.setattr(client, "find", lambda _: found.pop(0))
+    phase, child = Phase("starting"), SimpleNamespace(poll=lambda: None)
+    assert client._wait_until_started(Home(tmp_path), child, phase).data == {}
+    assert str(phase.detail) == f"see {tmp_path}/cloud.log"
 
 
 def test_password_in_a_url_is_masked_whatever_it_contains():
