@@ -41,7 +41,8 @@ PROJECT = "careapp"
 
 @cache
 def _processes() -> ProcessPoolExecutor:
-    FORKS.set_forkserver_preload([PRELOADED, __name__])
+    program = (f"infra.{file.stem}" for file in (ROOT / "infra").glob("*.py"))
+    FORKS.set_forkserver_preload([PRELOADED, __name__, *program])
     return ProcessPoolExecutor(os.cpu_count(), mp_context=FORKS, max_tasks_per_child=1)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import runpy
+import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, tzinfo
 from operator import attrgetter
@@ -200,6 +201,8 @@ def loops(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[asyncio.AbstractEven
     monkeypatch.setattr(asyncio, "new_event_loop", lambda: opened.append(make()) or opened[-1])
     yield opened
     for loop in opened:
+        while loop.is_running():  # A program that fails leaves worker threads at work.
+            time.sleep(0.01)
         loop.close()
 
 

@@ -330,6 +330,7 @@ def test_an_update_says_what_is_left_out_and_a_preview_is_red_where_it_would_be(
 
 
 @needs_mounts
+@pytest.mark.slow
 def test_ctrl_c_ends_a_build_with_its_run(update, built, app):
     """The engine passes it on by Cancel, and waits for the answer to Create."""
     aborted = []

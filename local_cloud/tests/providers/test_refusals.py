@@ -19,21 +19,19 @@ REFUSED = recorded("refused")
 GOOD = REFUSED.pop("good")
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_a_call_is_refused(request, aws, name):
-    (call, changes), (code, words) = REFUSED[name].items()
-    service, operation = call.split()
-    params = Story(request).filled(GOOD.get(operation, {}) | changes)
-    refused(getattr(getattr(aws, service), operation), code, words, **params)
+ROWS = [
+    pytest.param(call, changes, code, words, id=name)
+    for name, row in REFUSED.items()
+    for (call, changes), (code, words) in [row.items()]
+]
 
 
-@pytest.mark.parametrize(("call", "changes", "code", "words"), recorded("drawn"))
-def test_a_call_that_was_drawn_is_refused(request, aws, call, changes, code, words):
+@pytest.mark.parametrize(("call", "changes", "code", "words"), [*ROWS, *recorded("drawn")])
+def test_a_call_is_refused(request, aws, call, changes, code, words):
     service, operation = call.split()
     story = Story(request)
     params = story.filled(GOOD.get(operation, {}) | changes)
-    service = getattr(aws, service.replace("-", "_"))
-    refused(getattr(service, operation), code, story.filled(words), **params)
+    refused(getattr(getattr(aws, service), operation), code, story.filled(words), **params)
 
 
 @pytest.mark.parametrize("service", sorted({kind.service for kind in KINDS.values()}))
