@@ -44,11 +44,8 @@ DATABASE_BACKUP_DAYS = Key(
 DATABASE_FINAL_SNAPSHOT = Key(
     "databaseFinalSnapshot",
     "final",
-    rules.optional(
-        rules.pattern(
-            r"[a-z0-9]+(-[a-z0-9]+)*",
-            t("lowercase letters and digits, separated by single hyphens"),
-        )
+    rules.pattern(
+        r"|[a-z0-9]+(-[a-z0-9]+)*", t("lowercase letters and digits, separated by single hyphens")
     ),
     "end of the final snapshot's name; empty: no final snapshot",
     example="last",

@@ -16,8 +16,8 @@ from ecs_gate.screen import Line, display
 from ecs_gate.text import Refused, Text, t, verbatim
 from ecs_gate.waiting import Waiting
 from stack import monitoring, shifting
+from stack.app_resources import UPLOADS_ENABLED
 from stack.settings import Settings
-from stack.uploads import UPLOADS_ENABLED
 from tools.additions.parts import pauses, restores
 from tools.command_line import FAILED, exit_code_of
 from tools.database import copies, queries
