@@ -92,7 +92,6 @@ class Database(Component):
             allow_major_version_upgrade=True,
             **self._monitoring(name),
             **_deletion(subnets, settings, protect),
-            tags=self.tags,
             opts=self.options(protect=protect, delete_before_replace=True, depends_on=logs),
         )
 
@@ -131,7 +130,6 @@ class Database(Component):
                 f"{name}-database-{log}",
                 name=f"/aws/rds/instance/{name}/{log}",
                 retention_in_days=database.log_days,
-                tags=self.tags,
                 opts=self.options(protect=protect, delete_before_replace=True),
             )
             for log in (LOGS if database.monitoring else ())
@@ -142,7 +140,6 @@ class Database(Component):
             f"{name}-database",
             description="Subnets without a way out",
             subnet_ids=self.network.database_subnet_ids.apply(lambda ids: ids[:ZONES]),
-            tags=self.tags,
             opts=self.child,
         )
 
@@ -166,7 +163,6 @@ class Database(Component):
                     "apply_method": "immediate",
                 },
             ],
-            tags=self.tags,
             opts=self.child,
         )
 

@@ -1,6 +1,6 @@
 """Guards of the whole stack: permissions boundary, unchangeable settings, protection from destroy."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import pulumi
@@ -20,6 +20,7 @@ def begin(settings: Settings) -> dict[str, Any]:
 
     Raises RunError when one of them was changed, or allowedCidrs needs more rules than the account may have.
     """
+    _tag_all(settings.tags)
     _set_permissions_boundary(settings.boundary)
     _refuse_too_many_rules(settings)
     return _refuse_impossible_changes(settings)
@@ -246,6 +247,26 @@ class Protection(Component):
         opts = pulumi.ResourceOptions(depends_on=routes.apply(lambda made: [*parts, *made]))
         super().__init__(name, settings, opts, protect=settings.protect)
         self.register_outputs({})
+
+
+def _tag_all(tags: Mapping[str, str]) -> None:
+    """Give the stack's tags to every resource that can have tags, as its class says, beside its own.
+
+    It is a transformation of the stack, so that the program cannot create a resource without them: the delivery's
+    roles are allowed to change what has them. awsx's VPC gives its tags to its children, which this does not reach.
+    """
+
+    def add_tags(
+        args: pulumi.ResourceTransformationArgs,
+    ) -> pulumi.ResourceTransformationResult | None:
+        if not hasattr(type(args.resource), "tags"):
+            return None
+        own: Any = args.props.get("tags") or {}
+        return pulumi.ResourceTransformationResult(
+            {**args.props, "tags": {**tags, **own}}, args.opts
+        )
+
+    pulumi.runtime.register_stack_transformation(add_tags)
 
 
 ROLE = "aws:iam/role:Role"

@@ -100,6 +100,6 @@ class Uploads(AppResource):
             service_name=f"com.amazonaws.{self.settings.region}.s3",
             vpc_endpoint_type="Gateway",
             route_table_ids=self.network.task_route_table_ids,
-            tags={**self.tags, "Name": f"{name}-s3"},
+            tags={"Name": f"{name}-s3"},
             opts=self.child,
         )
