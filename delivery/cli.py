@@ -19,6 +19,7 @@ from ecs_gate.text import Refused
 from ecs_gate.text.masking import Lines, mask, mask_lines
 from stack.file import project_of
 from stack.settings import Settings
+from tools.additions.owner import session_of
 from tools.pause.steps import stopped_database
 from tools.pulumi_state import output_of
 
@@ -135,7 +136,7 @@ def destroyable(stack: str) -> None:
     Exit code 0: a destroy can go on. 1: the database is stopped. 2: AWS could not be read.
     """
     settings = Settings.read(stack, Path())
-    stopped = stopped_database(Session(settings.region, settings.profile), settings)
+    stopped = stopped_database(session_of(settings), settings)
     if stopped:
         add_to_summary(f"### {stack} is paused\n\n{stopped}")
         raise Refused(stopped)

@@ -15,6 +15,10 @@ RESTARTS_DATABASE = Change(
 """Source: RDS user guide, "Settings for DB instances" and "Multi-AZ DB instance deployments"."""
 ONLY_GROWS = Change("grows in place, by 10 % or more; a smaller value is refused, protected or not")
 
+STRIPED_GB = 400
+"""From this size on RDS stripes gp3 storage over four volumes, and takes IOPS and throughput of it; below, it refuses
+both (RDS user guide, "gp3 storage")."""
+
 DATABASE_INSTANCE_CLASS = Key(
     "databaseInstanceClass",
     "db.t4g.micro",

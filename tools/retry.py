@@ -16,7 +16,7 @@ from ecs_gate.rollout.look import Expected, Reader
 from ecs_gate.text import Refused, Text, t
 from stack.names import StackNames
 from stack.settings import Settings
-from tools.additions.owner import inquiry_of
+from tools.additions.owner import inquiry_of, session_of
 from tools.command_line import FAILED, INTERRUPTED
 
 PARAMETERS = {
@@ -149,7 +149,7 @@ class Screen:
 def run(stack: str, folder: Path, dry_run: bool, worker: str) -> int:
     """Deploy again and follow. Return 0: it runs, 1: it does not, 2: AWS could not be read."""
     settings = Settings.read(stack, folder)
-    session, screen = Session(settings.region, settings.profile), Screen()
+    session, screen = session_of(settings), Screen()
     retry = plan(session, settings.names_of(worker), settings)
     for step in steps(retry):
         screen.lasting(step)

@@ -8,6 +8,7 @@ from ecs_gate.aws.session import Session
 from ecs_gate.parts.records import Task
 from ecs_gate.text import Text, t
 from stack.settings import Settings
+from tools.additions.owner import session_of
 from tools.command_line import INTERRUPTED, exit_code_of
 from tools.single_task import Following, OneOff, app_container, check_database, planned, start, stop
 
@@ -29,7 +30,7 @@ def run_planned(stack: str, folder: Path, plan: Callable[[Session, Settings], On
 
     def work() -> int:
         settings = Settings.read(stack, folder)
-        session = Session(settings.region, settings.profile)
+        session = session_of(settings)
         one_off = plan(session, settings)
         check_database(session, settings.names)
         say(t("ECS is starting a task of {revision}; on Fargate that takes about a minute.",

@@ -21,7 +21,7 @@ from ecs_gate.screen import Line, display
 from ecs_gate.text import Refused, t, verbatim
 from ecs_gate.text.masking import mask
 from local_cloud.machine.signals import run_in_front, terminations_raise
-from stack.file import names_of
+from stack import file
 from tools.additions.owner import session_of
 from tools.command_line import FAILED, print_json
 from tools.database import queries
@@ -117,8 +117,8 @@ LOOK_SECONDS = 0.5
 @contextmanager
 def _open(stack: str, folder: Path, port: int = 0) -> Iterator[tuple[Login, Tunnel]]:
     """Open the tunnel and read the login. A connection that fails is reported with its reason."""
-    session = session_of(stack, folder)
-    names = names_of(stack, folder)
+    session = session_of(file.read(stack, folder))
+    names = file.names_of(stack, folder)
     database = queries.database(session, names)
     jump_host = find(session, names)
     who = queries.login(session, database)

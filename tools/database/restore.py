@@ -18,6 +18,7 @@ from ecs_gate.waiting import Waiting
 from stack import monitoring, shifting
 from stack.app_resources import UPLOADS_ENABLED
 from stack.settings import Settings
+from tools.additions.owner import session_of
 from tools.additions.parts import pauses, restores
 from tools.command_line import FAILED, exit_code_of
 from tools.database import copies, queries
@@ -281,7 +282,7 @@ def restore(stack: str, folder: Path, snapshot: str, moment: datetime | None, ye
     def work() -> int:
         settings = Settings.read(stack, folder)
         restore = Restore(
-            Session(settings.region, settings.profile),
+            session_of(settings),
             settings,
             Waiting.printing(),
             PulumiStack(settings.names, folder),

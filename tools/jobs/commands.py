@@ -18,6 +18,7 @@ from ecs_gate.waiting import duration
 from stack.jobs import Job
 from stack.settings import Settings
 from tools import run_task, single_task
+from tools.additions.owner import session_of
 from tools.additions.parts import jobs as known
 from tools.additions.parts.jobs import Run, Schedule
 from tools.additions.parts.pauses import pause_of
@@ -182,7 +183,7 @@ def _job_dict(row: Row) -> dict[str, Any]:
 def show(stack: str, folder: Path, as_json: bool) -> int:
     """Print the jobs; return 0, or 1 where one is not as declared or its last run failed."""
     settings = settings_to_look(stack, folder)
-    rows = read(Session(settings.region, settings.profile), settings)
+    rows = read(session_of(settings), settings)
     if as_json:
         print_json(as_dict(rows, settings.names.prefix))
     else:

@@ -14,7 +14,7 @@ from ecs_gate.parts.records import Service, read_existing
 from ecs_gate.text import Refused, Text, t
 from ecs_gate.waiting import Waiting
 from stack.settings import Settings
-from tools.additions.owner import overview, running_workers
+from tools.additions.owner import overview, running_workers, session_of
 from tools.additions.parts import pauses
 from tools.additions.parts.jobs import switch_schedules
 from tools.additions.parts.pauses import Pause, pause_of
@@ -34,7 +34,7 @@ class Pausable:
 
     @classmethod
     def of(cls, settings: Settings, as_json: bool) -> Self:
-        return cls(Session(settings.region, settings.profile), settings, Waiting.printing(as_json))
+        return cls(session_of(settings), settings, Waiting.printing(as_json))
 
     def database(self) -> Database:
         """Return the database; Refused without one."""

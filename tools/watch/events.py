@@ -255,7 +255,7 @@ def as_dicts(timeline: Timeline) -> dict[str, Any]:
 def run(stack: str, folder: Path, as_json: bool, since: timedelta | None, log: bool) -> int:
     """Print the timeline; return 0, or 2 when a part of it could not be read."""
     settings = settings_to_look(stack, folder)
-    session = session_of(stack, folder)
+    session = session_of(settings)
     target = target_of(settings)
     learn_aloud(session, target.names, target.login.secret_arn, public=target.public_words)
     events = timeline(

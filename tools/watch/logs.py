@@ -22,7 +22,7 @@ from ecs_gate.parts.verdicts import STREAMS as GATE_STREAMS
 from ecs_gate.screen import Line, dated_time, display
 from ecs_gate.text import t
 from ecs_gate.text.masking import Lines
-from stack.file import names_of
+from stack import file
 from stack.names import StackNames
 from stack.settings import Settings
 from tools.additions.owner import session_of
@@ -337,7 +337,7 @@ def run(
     worker: str = "",
 ) -> int:
     """Print log lines, of the task that stopped last or of all tasks, and return 0. ``worker``: only of its tasks."""
-    session, names = session_of(stack, folder), names_of(stack, folder)
+    session, names = session_of(file.read(stack, folder)), file.names_of(stack, folder)
     if worker:
         names = Settings.read(stack, folder).names_of(worker)
     learn = partial(learn_aloud, session, names)

@@ -315,7 +315,7 @@ def _print_changes(look: Callable[[], Sequence[Line]], seconds: float) -> int:
 
 def run(stack: str, folder: Path, as_json: bool, watch: bool) -> int:
     """Print the status once, or again every two seconds; return its exit code."""
-    session = session_of(stack, folder)
+    session = session_of(settings_to_look(stack, folder))
 
     def read() -> Snapshot:
         return overview(settings_to_look(stack, folder), session)
