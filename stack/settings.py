@@ -183,7 +183,7 @@ class Settings:
         return on if self.protect else []
 
     @classmethod
-    def read(cls, stack: str, folder: Path) -> Self:
+    def read(cls, stack: str, folder: Path = Path()) -> Self:
         """Read a stack's file in the project's folder. Raises StackError that names every problem."""
         return cls.of(file.read(stack, folder))
 

@@ -1,25 +1,23 @@
 """Ends a deployment under way, and follows ECS back to the version before it."""
 
-from pathlib import Path
-
 from ecs_gate.rollout.act import find, primary, stop, wait
 from ecs_gate.rollout.say import runs_now
 from ecs_gate.text import Refused, t
 from ecs_gate.waiting import Waiting
 from stack.settings import Settings
-from tools.additions.owner import session_of
+from tools.additions.target import session_of
 from tools.pulumi_state import PulumiStack
 
 UNCHANGED = t("--dry-run: nothing was changed.")
 
 
-def run(stack: str, folder: Path, dry_run: bool) -> int:
+def run(stack: str, dry_run: bool) -> int:
     """Roll back and follow. Return 0: the version before runs, 1: it does not, 2: AWS could not be read."""
-    settings = Settings.read(stack, folder)
+    settings = Settings.read(stack)
     session, waiting = session_of(settings), Waiting.printing()
     names = settings.names
     deployment = find(session, names)
-    if deployment is None and (again := PulumiStack(names, folder).take_back(dry_run=dry_run)):
+    if deployment is None and (again := PulumiStack(names).take_back(dry_run=dry_run)):
         text = t(
             "Of a stopped update these are current again, and what had taken their place is deleted by the next one: "
             "{names}. Put them back into the program as well, then `pulumi up -s {stack}`.",

@@ -12,7 +12,6 @@ from ecs_gate.parts import ecs, gather
 from ecs_gate.parts.gather import Inquiry, Snapshot
 from ecs_gate.parts.records import Part, read_part
 from ecs_gate.text import Text
-from stack.file import StackFile
 from stack.settings import Settings
 from tools.additions.parts.jobs import JOBS
 from tools.additions.parts.remains import REMAINS
@@ -25,11 +24,6 @@ from tools.additions.target import target_of
 if TYPE_CHECKING:
     from ecs_gate.diagnosis.case import Case
     from ecs_gate.diagnosis.findings import Finding
-
-
-def session_of(given: Settings | StackFile) -> Session:
-    """Return a session with the region and profile of a stack file."""
-    return Session(given.region, given.profile)
 
 
 def inquiry_of(

@@ -14,10 +14,11 @@ from ecs_gate.parts.records import Service, read_existing
 from ecs_gate.text import Refused, Text, t
 from ecs_gate.waiting import Waiting
 from stack.settings import Settings
-from tools.additions.owner import overview, running_workers, session_of
+from tools.additions.owner import overview, running_workers
 from tools.additions.parts import pauses
 from tools.additions.parts.jobs import switch_schedules
 from tools.additions.parts.pauses import Pause, pause_of
+from tools.additions.target import session_of
 from tools.pause.processes import STOPPED, declared, scale
 
 DATABASE_MINUTES, TASKS_MINUTES, HEALTH_MINUTES = 45, 10, 15

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ecs_gate.aws.errors import AwsProblem
@@ -26,7 +25,8 @@ from ecs_gate.screen import Line, display
 from ecs_gate.text import Text, t
 from stack.settings import Settings
 from tools.additions.checks import limits, stages
-from tools.additions.owner import inquiry_of, session_of
+from tools.additions.owner import inquiry_of
+from tools.additions.target import session_of
 from tools.command_line import print_json, raise_if_blind
 from tools.preflight.account import ITEMS as ITEMS_OF_ACCOUNT
 from tools.preflight.account import Account
@@ -249,9 +249,9 @@ def as_dict(preflight: Preflight) -> dict[str, Any]:
     return {"ready": preflight.exit_code == 0, "items": items, **body.as_dict(preflight.diagnosis)}
 
 
-def run(stack: str, folder: Path, as_json: bool) -> int:
+def run(stack: str, as_json: bool) -> int:
     """Check a stack or an empty account, print the list and return the exit code."""
-    preflight = check(Settings.read(stack, folder))
+    preflight = check(Settings.read(stack))
     raise_if_blind(part.problem for part in preflight.diagnosis.unread)
     if as_json:
         print_json(as_dict(preflight))

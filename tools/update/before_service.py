@@ -22,8 +22,8 @@ from ecs_gate.rollout.say import would_end
 from ecs_gate.text import t
 from ecs_gate.waiting import Changes
 from stack.settings import Settings
-from tools.additions.owner import inquiry_of, session_of
-from tools.additions.target import target_of
+from tools.additions.owner import inquiry_of
+from tools.additions.target import session_of, target_of
 
 LOOKS = 3
 """Diagnoses before an update goes on, as long as one shows a cause that the one before did not."""

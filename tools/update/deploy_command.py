@@ -27,7 +27,7 @@ from stack.image import LOCK_TIMEOUT
 from stack.names import DEPLOY_COMMAND_TASK
 from stack.settings import Settings
 from tools import single_task
-from tools.additions.owner import session_of
+from tools.additions.target import session_of
 from tools.single_task import Following, OneOff, app_container, check_database, start
 
 PGOPTIONS = "PGOPTIONS"

@@ -15,8 +15,7 @@ from ecs_gate.target import HealthCheck
 from ecs_gate.text import Text, t
 from ecs_gate.waiting import Changes
 from stack.settings import Settings
-from tools.additions.owner import session_of
-from tools.additions.target import target_of
+from tools.additions.target import session_of, target_of
 
 GROUP, SERVICE = "aws:lb/targetGroup:TargetGroup", "aws:ecs/service:Service"
 WIDEST = range(200, 500)

@@ -11,7 +11,7 @@ from ecs_gate.aws.session import Session
 from ecs_gate.parts.login import NoSecret, client_secret
 from ecs_gate.text import t, text_of
 from stack.settings import Settings
-from tools.additions.owner import session_of
+from tools.additions.target import session_of
 
 OIDC = "authenticate-oidc"
 

@@ -9,9 +9,9 @@ from ecs_gate.parts import rds
 from ecs_gate.pulumi import ResourceLog
 from ecs_gate.text import t
 from stack.settings import Settings
-from tools.additions.owner import session_of
 from tools.additions.parts.jobs import switch_schedules
 from tools.additions.parts.pauses import pause_of
+from tools.additions.target import session_of
 
 SCHEDULE = "aws:scheduler/schedule:Schedule"
 

@@ -21,8 +21,9 @@ from ecs_gate.rollout.verdict import End
 from ecs_gate.text import Refused
 from ecs_gate.waiting import Changes
 from stack.settings import Settings
-from tools.additions.owner import inquiry_of, owner_of, session_of
+from tools.additions.owner import inquiry_of, owner_of
 from tools.additions.remedies import ADVICE
+from tools.additions.target import session_of
 
 
 async def until_ended(
