@@ -19,6 +19,7 @@ from ecs_gate.text import Refused
 from ecs_gate.text.masking import Lines, mask, mask_lines
 from stack.file import project_of
 from stack.settings import Settings
+from tools.additions.target import session_of
 from tools.pause.steps import stopped_database
 from tools.pulumi_state import output_of
 
@@ -134,8 +135,8 @@ def destroyable(stack: str) -> None:
 
     Exit code 0: a destroy can go on. 1: the database is stopped. 2: AWS could not be read.
     """
-    settings = Settings.read(stack, Path())
-    stopped = stopped_database(Session(settings.region, settings.profile), settings)
+    settings = Settings.read(stack)
+    stopped = stopped_database(session_of(settings), settings)
     if stopped:
         add_to_summary(f"### {stack} is paused\n\n{stopped}")
         raise Refused(stopped)
@@ -169,7 +170,7 @@ def _in_bucket(bucket: str) -> Iterator[str]:
 
     S3 is read and not Pulumi, which writes to an empty bucket; the roles of these steps do not allow that.
     """
-    states = STATES.format(project=project_of(Path()))
+    states = STATES.format(project=project_of())
     for page in Session(None).pages("s3", "list_objects_v2", Bucket=bucket, Prefix=states):
         for state in page.get("Contents", []):
             # A stack that was removed leaves `.json.bak`.

@@ -337,7 +337,6 @@ def create(
             alarm_actions=actions,
             ok_actions=actions,
             insufficient_data_actions=actions if alarm.missing_data == "notify" else [],
-            tags=component.tags,
             opts=component.child,
         )
         for alarm in watched

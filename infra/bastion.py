@@ -10,7 +10,7 @@ import pulumi_aws as aws
 from infra.component import Component
 from infra.database import Database
 from infra.iam import bastion_policy, role
-from infra.network import Network
+from infra.network import Network, security_group
 from infra.security_groups import SecurityGroupRules
 from stack.settings import Settings
 from stack.statements import trusted
@@ -33,13 +33,7 @@ class Bastion(Component):
     def __init__(self, name: str, settings: Settings, network: Network, database: Database) -> None:
         super().__init__(name, settings)
         self.network, self.role = network, f"{name}-bastion"
-        group = aws.ec2.SecurityGroup(
-            self.role,
-            description="The bastion; nobody connects to it",
-            vpc_id=network.vpc_id,
-            tags={**self.tags, "Name": self.role},
-            opts=self.child,
-        )
+        group = security_group(self.role, "The bastion; nobody connects to it", network, self)
         rules = SecurityGroupRules(name, self)
         rules.allow_https("bastion", group.id)
         rules.connect("bastion", group.id, "database", database.security_group_id, database.port)
@@ -51,9 +45,7 @@ class Bastion(Component):
         aws.iam.RolePolicy(
             self.role, role=profile_role.name, policy=json.dumps(bastion_policy()), opts=self.child
         )
-        return aws.iam.InstanceProfile(
-            self.role, role=profile_role.name, tags=self.tags, opts=self.child
-        ).name
+        return aws.iam.InstanceProfile(self.role, role=profile_role.name, opts=self.child).name
 
     def _instance(self, group: pulumi.Output[str], profile: pulumi.Output[str]) -> aws.ec2.Instance:
         return aws.ec2.Instance(
@@ -75,7 +67,7 @@ class Bastion(Component):
                 "volume_size": ROOT_GIB,
                 "delete_on_termination": True,
             },
-            tags={**self.tags, "Name": self.role},
+            tags={"Name": self.role},
             # AWS names a new image every few weeks; that must not replace a bastion in use.
             opts=self.options(ignore_changes=["ami"]),
         )

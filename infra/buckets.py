@@ -18,7 +18,7 @@ def private(name: str, settings: Settings, opts: pulumi.ResourceOptions) -> aws.
 
     SSE-S3 is free and needs no right of its own; a KMS key costs by the month and by the request.
     """
-    bucket = aws.s3.Bucket(name, force_destroy=not settings.protect, tags=settings.tags, opts=opts)
+    bucket = aws.s3.Bucket(name, force_destroy=not settings.protect, opts=opts)
     aws.s3.BucketPublicAccessBlock(
         name,
         bucket=bucket.bucket,

@@ -1,4 +1,4 @@
-"""What every component of the stack has: its type, the settings, and the options and tags of its children."""
+"""What every component of the stack has: its type, the settings, and the options of its children."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ class Component(pulumi.ComponentResource):
         protected = pulumi.ResourceOptions(protect=protect or None)
         opts = pulumi.ResourceOptions.merge(opts, protected)
         super().__init__(f"careapp:infra:{type(self).__name__}", name, None, opts)
-        self.settings, self.tags = settings, settings.tags
+        self.settings = settings
         self.child = self.options()
 
     def options(self, **more: Any) -> pulumi.ResourceOptions:

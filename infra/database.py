@@ -13,7 +13,7 @@ from ecs_gate.text import t
 from infra.component import Component
 from infra.iam import role
 from infra.network import Network, security_group
-from stack.database import DatabaseSettings
+from stack.database import STRIPED_GB, DatabaseSettings
 from stack.settings import Settings
 from stack.statements import trusted
 
@@ -36,8 +36,6 @@ RDS places the instance and its standby in zones of the subnet group, and then r
 subnet in use (AWS knowledge center, "How can I delete a subnet that is part of an Amazon RDS DB
 subnet group?"). With two zones in the group, a third one can be removed from the VPC.
 """
-STRIPED_GB = 400
-"""From this size on RDS stripes gp3 storage over four volumes (RDS user guide, "gp3 storage")."""
 
 
 class Database(Component):
@@ -93,7 +91,6 @@ class Database(Component):
             allow_major_version_upgrade=True,
             **self._monitoring(name),
             **_deletion(subnets, settings, protect),
-            tags=self.tags,
             opts=self.options(protect=protect, delete_before_replace=True, depends_on=logs),
         )
 
@@ -132,7 +129,6 @@ class Database(Component):
                 f"{name}-database-{log}",
                 name=f"/aws/rds/instance/{name}/{log}",
                 retention_in_days=database.log_days,
-                tags=self.tags,
                 opts=self.options(protect=protect, delete_before_replace=True),
             )
             for log in (LOGS if database.monitoring else ())
@@ -143,7 +139,6 @@ class Database(Component):
             f"{name}-database",
             description="Subnets without a way out",
             subnet_ids=self.network.database_subnet_ids.apply(lambda ids: ids[:ZONES]),
-            tags=self.tags,
             opts=self.child,
         )
 
@@ -167,7 +162,6 @@ class Database(Component):
                     "apply_method": "immediate",
                 },
             ],
-            tags=self.tags,
             opts=self.child,
         )
 
@@ -175,7 +169,7 @@ class Database(Component):
 def _storage_performance(storage_gb: int) -> dict[str, Any]:
     """Return the IOPS and MiB/s that the price of striped gp3 storage includes (RDS user guide, "gp3 storage")."""
     if storage_gb < STRIPED_GB:
-        return {}  # RDS refuses both arguments.
+        return {}
     # Without them the provider sends the values of before where storage grows to this size, and RDS refuses those
     # (terraform-provider-aws issue 28382).
     return {"iops": 12000, "storage_throughput": 500}

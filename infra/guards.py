@@ -1,12 +1,12 @@
 """Guards of the whole stack: permissions boundary, unchangeable settings, protection from destroy."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
-from ecs_gate.text import Text, joined, t, text_of
+from ecs_gate.text import Refused, Text, joined, t, text_of
 from infra import config
 from infra.component import Component
 from stack.allowed_cidrs import RULES_QUOTA, USUAL_RULES, weight
@@ -20,13 +20,17 @@ def begin(settings: Settings) -> dict[str, Any]:
 
     Raises RunError when one of them was changed, or allowedCidrs needs more rules than the account may have.
     """
+    _tag_all(settings.tags)
     _set_permissions_boundary(settings.boundary)
-    _refuse_too_many_rules(settings)
-    return _refuse_impossible_changes(settings)
+    try:
+        _refuse_too_many_rules(settings)
+        return _refuse_impossible_changes(settings)
+    except Refused as refusal:
+        raise pulumi.RunError(str(refusal.text)) from refusal
 
 
 def _refuse_too_many_rules(settings: Settings) -> None:
-    """Raise RunError where allowedCidrs does not fit into one security group, or names an unusable prefix list."""
+    """Raise Refused where allowedCidrs does not fit into one security group, or names an unusable prefix list."""
     ports = list(settings.https.ports.values())
     count = settings.allowed.rules(_weight) * len(ports)
     if count <= USUAL_RULES:
@@ -45,7 +49,7 @@ def _refuse_too_many_rules(settings: Settings) -> None:
         pulumi.log.warn(str(message))
         return
     if count > (quota := int(service_quota.value)):
-        message = t(
+        raise Refused(
             "allowedCidrs needs {count} inbound rules of the load balancer's security group (each entry one for each "
             "of the ports {ports}, a prefix list as many as its maximum number of entries), and the account's quota "
             "is {quota}. Nothing was changed. Give fewer entries, or request more: aws service-quotas "
@@ -56,33 +60,30 @@ def _refuse_too_many_rules(settings: Settings) -> None:
             service=service,
             code=code,
         )
-        raise pulumi.RunError(str(message))
 
 
 def _weight(prefix_list: str) -> int:
-    """Return how many rules a prefix list counts for. Raises RunError where no rule can use it."""
+    """Return how many rules a prefix list counts for. Raises Refused where no rule can use it."""
     try:
         prefixes = aws.ec2.get_managed_prefix_list(id=prefix_list)
     except Exception as problem:
-        message = t(
+        raise Refused(
             "allowedCidrs: the prefix list {id} cannot be read: {why}. Nothing was changed. `aws ec2 "
             "describe-managed-prefix-lists` shows those of the region.",
             id=prefix_list,
             why=str(problem).rpartition(": ")[2],
-        )
-        raise pulumi.RunError(str(message)) from problem
+        ) from problem
     if prefixes.address_family != "IPv4":
-        message = t(
+        raise Refused(
             "allowedCidrs: the prefix list {id} has IPv6 ranges, and the load balancer has IPv4 addresses only. "
             "Nothing was changed. Delete the entry.",
             id=prefix_list,
         )
-        raise pulumi.RunError(str(message))
     return weight(prefixes.name, prefixes.max_entries)
 
 
 def _refuse_impossible_changes(settings: Settings) -> dict[str, Any]:
-    """Return the unchangeable settings. Raises RunError when one of them was changed.
+    """Return the unchangeable settings. Raises Refused when one of them was changed.
 
     The error comes before anything is changed. AWS would refuse in the middle of the update: a DB
     subnet group cannot move to another VPC (terraform-provider-aws#27459), a subnet's range is in use
@@ -93,7 +94,7 @@ def _refuse_impossible_changes(settings: Settings) -> dict[str, Any]:
     last = config.outputs()
     kept: dict[str, Any] = last.get("kept") or {}
     if moved := _moved(settings.region, kept.get("zones", [])):
-        raise pulumi.RunError(str(moved))
+        raise Refused(moved)
     new: dict[str, Any] = {
         "vpcCidr": str(settings.network.cidr),
         "zones": _zones(settings, kept.get("zones", [])),
@@ -122,7 +123,7 @@ def _refuse_impossible_changes(settings: Settings) -> dict[str, Any]:
         if last.get("stage") == 2:
             problems += _entrance_problems(new, old)
     if problems:
-        raise pulumi.RunError(str(joined("\n", problems)))
+        raise Refused(joined("\n", problems))
     return new
 
 
@@ -151,7 +152,7 @@ def _moved(region: str, kept: Sequence[str]) -> Text | None:
 
 
 def _zones(settings: Settings, kept: Sequence[str]) -> list[str]:
-    """Return the stack's zones. Raises RunError for zones that the account does not have."""
+    """Return the stack's zones. Raises Refused for zones that the account does not have."""
 
     def offered() -> Sequence[str]:
         # Not Local Zones, which have other names and do not offer RDS's and ELB's classes.
@@ -162,8 +163,8 @@ def _zones(settings: Settings, kept: Sequence[str]) -> list[str]:
     try:
         return list(choose_zones(settings.network, settings.region, kept, offered))
     except ValueError as problem:
-        message = t("{key}: {why}. Nothing was changed.", key="zones", why=text_of(problem))
-        raise pulumi.RunError(str(message)) from problem
+        why = text_of(problem)
+        raise Refused("{key}: {why}. Nothing was changed.", key="zones", why=why) from problem
 
 
 def _entrance(settings: Settings) -> dict[str, Any]:
@@ -246,6 +247,26 @@ class Protection(Component):
         opts = pulumi.ResourceOptions(depends_on=routes.apply(lambda made: [*parts, *made]))
         super().__init__(name, settings, opts, protect=settings.protect)
         self.register_outputs({})
+
+
+def _tag_all(tags: Mapping[str, str]) -> None:
+    """Give the stack's tags to every resource that can have tags, as its class says, beside its own.
+
+    It is a transformation of the stack, so that the program cannot create a resource without them: the delivery's
+    roles are allowed to change what has them. awsx's VPC gives its tags to its children, which this does not reach.
+    """
+
+    def add_tags(
+        args: pulumi.ResourceTransformationArgs,
+    ) -> pulumi.ResourceTransformationResult | None:
+        if not hasattr(type(args.resource), "tags"):
+            return None
+        own: Any = args.props.get("tags") or {}
+        return pulumi.ResourceTransformationResult(
+            {**args.props, "tags": {**tags, **own}}, args.opts
+        )
+
+    pulumi.runtime.register_stack_transformation(add_tags)
 
 
 ROLE = "aws:iam/role:Role"

@@ -71,7 +71,6 @@ def role(component: Component, name: str, trust: pulumi.Input[Policy]) -> aws.ia
         assume_role_policy=pulumi.Output.json_dumps(trust),
         # A policy attached outside Pulumi would make IAM refuse to delete the role.
         force_detach_policies=True,
-        tags=component.tags,
         opts=component.child,
     )
 

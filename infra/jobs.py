@@ -34,9 +34,7 @@ class Jobs(Component):
     def __init__(self, name: str, settings: Settings, web: Service) -> None:
         super().__init__(name, settings)
         self.web = web
-        group = aws.scheduler.ScheduleGroup(
-            f"{name}-jobs", name=name, tags=self.tags, opts=self.child
-        )
+        group = aws.scheduler.ScheduleGroup(f"{name}-jobs", name=name, opts=self.child)
         may_run = self._role(name, group)
         for job in settings.jobs:
             self._schedule(job, group, may_run)

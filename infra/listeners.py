@@ -35,7 +35,6 @@ class Certificate(Component):
             f"{name}-certificate",
             domain_name=settings.https.domain,
             validation_method="DNS",
-            tags=self.tags,
             opts=self.child,
         )
         option = certificate.domain_validation_options[0]
@@ -89,7 +88,6 @@ def create(
         protocol="HTTP",
         port=HTTP,
         default_actions=[to_https if https.enabled else off],
-        tags=settings.tags,
         opts=opts,
     )
     if not https.enabled:
@@ -104,7 +102,6 @@ def create(
         else https.certificate_arn,
         ssl_policy=TLS_POLICY,
         default_actions=[off],
-        tags=settings.tags,
         opts=opts,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pulumi
 import pulumi_aws as aws
@@ -79,7 +79,7 @@ class LoadBalancer(Component):
         protocol: str,
         port: int,
         client: str,
-        **peer: str,
+        **peer: Any,
     ) -> None:
         """Create the rule of one entry and port.
 
@@ -94,7 +94,6 @@ class LoadBalancer(Component):
             ip_protocol="tcp",
             from_port=port,
             to_port=port,
-            tags=self.tags,
             opts=self.child,
             **peer,
         )
@@ -113,7 +112,6 @@ class LoadBalancer(Component):
             desync_mitigation_mode="defensive",
             enable_deletion_protection=self.settings.protect,
             access_logs=self._access_logs(name),
-            tags=self.tags,
             opts=self.options(protect=self.settings.protect, delete_before_replace=True),
         )
 
@@ -139,7 +137,6 @@ class LoadBalancer(Component):
                 "healthy_threshold": health.healthy,
                 "unhealthy_threshold": health.unhealthy,
             },
-            tags=self.tags,
             opts=self.options(delete_before_replace=True),
         )
 
@@ -168,7 +165,6 @@ class LoadBalancer(Component):
             priority=priority,
             conditions=[condition],
             actions=actions,
-            tags=self.tags,
             opts=opts,
         )
 

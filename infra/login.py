@@ -17,7 +17,7 @@ from ecs_gate.facts.elb import ports
 from ecs_gate.text import Refused, Text, t, text_of, verbatim
 from infra.component import Component
 from infra.load_balancer import Action, LoadBalancer
-from infra.security_groups import ANYWHERE
+from infra.security_groups import SecurityGroupRules
 from stack.login import LoginSettings
 from stack.names import DOTS_RULE_PRIORITY, PUBLIC_RULE_PRIORITY
 from stack.settings import Settings
@@ -169,28 +169,15 @@ class Login(Component):
     ) -> None:
         super().__init__(name, settings, opts)
         self.balancer = balancer
+        group, rules = balancer.security_group_id, SecurityGroupRules(name, self)
         for port in endpoints.ports:
-            self._reach(name, port)
+            rules.reach("alb", group, "login", port, "To the provider of the login")
         login = authenticate(settings.login, endpoints)
         dots = self._rule(f"{name}-dots", DOTS_RULE_PRIORITY, DOTS, self.child, login)
         after = self.options(depends_on=[dots])
         self._rule(f"{name}-public", PUBLIC_RULE_PRIORITY, settings.login.public, after)
         self.rule_arn = dots.arn
         self.register_outputs({})
-
-    def _reach(self, name: str, port: int) -> None:
-        """Let the load balancer reach the provider, whose addresses change."""
-        aws.vpc.SecurityGroupEgressRule(
-            f"{name}-alb-to-login-{port}",
-            security_group_id=self.balancer.security_group_id,
-            description="To the provider of the login",
-            cidr_ipv4=ANYWHERE,
-            ip_protocol="tcp",
-            from_port=port,
-            to_port=port,
-            tags=self.tags,
-            opts=self.child,
-        )
 
     def _rule(
         self,

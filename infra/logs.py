@@ -63,7 +63,6 @@ class FlowLogs(Component):
             f"{name}-flow",
             name=f"/vpc/{name}",
             retention_in_days=settings.logs.days,
-            tags=self.tags,
             opts=self.options(delete_before_replace=True),
         )
         account = aws.get_caller_identity_output().account_id
@@ -76,7 +75,7 @@ class FlowLogs(Component):
             log_destination=group.arn,
             # EC2 does not test the role when it creates the flow log; the ARN is known after the policy.
             iam_role_arn=role_arn(self, f"{name}-flow", trust, group.arn.apply(flow_logs_policy)),
-            tags={**self.tags, "Name": f"{name}-flow"},
+            tags={"Name": f"{name}-flow"},
             opts=self.child,
         )
         self.register_outputs({})

@@ -83,7 +83,7 @@ class Network(Component):
             vpc_id=self.vpc_id,
             ingress=[],
             egress=[],
-            tags={**self.tags, "Name": f"{name}-default-closed"},
+            tags={"Name": f"{name}-default-closed"},
             opts=self.child,
         )
 
@@ -98,7 +98,7 @@ def security_group(
         vpc_id=network.vpc_id,
         # A rule added outside Pulumi would make EC2 refuse to delete the group.
         revoke_rules_on_delete=True,
-        tags={**component.tags, "Name": name},
+        tags={"Name": name},
         opts=component.options(**more),
     )
 

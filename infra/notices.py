@@ -42,7 +42,6 @@ class Notices(Component):
             f"{name}-alarms",
             name=f"{name}-alarms",
             kms_master_key_id=self._key(name, account).key_id,
-            tags=self.tags,
             opts=self.options(delete_before_replace=True),
         )
         aws.sns.TopicPolicy(
@@ -68,7 +67,6 @@ class Notices(Component):
             policy=account.apply(lambda known: json.dumps(key_policy(known, deployer))),
             enable_key_rotation=True,
             deletion_window_in_days=DELETION_WINDOW_DAYS,
-            tags=self.tags,
             opts=self.child,
         )
 
@@ -205,7 +203,6 @@ def send(component: Component, notice: Notice, topic_arn: pulumi.Input[str]) -> 
         name=notice.name,
         description=notice.description,
         event_pattern=pulumi.Output.json_dumps(notice.pattern),
-        tags=component.tags,
         opts=component.child,
     )
     aws.cloudwatch.EventTarget(

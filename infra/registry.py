@@ -61,7 +61,6 @@ class AppImage(Component):
             image_tag_mutability="IMMUTABLE",
             image_scanning_configuration={"scan_on_push": True},
             force_delete=not settings.protect,
-            tags=settings.tags,
             opts=self.options(protect=settings.protect, delete_before_replace=True),
         )
         aws.ecr.LifecyclePolicy(

@@ -68,7 +68,6 @@ class Scaling(Component):
                 "dynamic_scaling_out_suspended": False,
                 "scheduled_scaling_suspended": scaling.hours is None,
             },
-            tags=self.tags,
             opts=self.options(
                 ignore_changes=["minCapacity", "maxCapacity"] if scaling.hours else None,
             ),

@@ -6,14 +6,13 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from ecs_gate.facts.clients import EVERYONE
 from infra.component import Component
 from infra.database import Database
 from infra.load_balancer import LoadBalancer
 from infra.network import Network, security_group
+from stack.load_balancer import HTTPS
 from stack.settings import Settings
-
-ANYWHERE = "0.0.0.0/0"
-HTTPS = 443
 
 
 @dataclass(frozen=True)
@@ -49,12 +48,18 @@ class SecurityGroupRules:
 
     def allow_https(self, source: str, source_id: pulumi.Input[str]) -> None:
         """Create the egress rule to the AWS services, which all use HTTPS."""
+        self.reach(source, source_id, "internet", HTTPS, "HTTPS to AWS")
+
+    def reach(
+        self, source: str, source_id: pulumi.Input[str], target: str, port: int, description: str
+    ) -> None:
+        """Create the egress rule to a target whose addresses change."""
         aws.vpc.SecurityGroupEgressRule(
-            f"{self.prefix}-{source}-to-internet-{HTTPS}",
+            f"{self.prefix}-{source}-to-{target}-{port}",
             security_group_id=source_id,
-            description="HTTPS to AWS",
-            cidr_ipv4=ANYWHERE,
-            **self._tcp(HTTPS),
+            description=description,
+            cidr_ipv4=str(EVERYONE),
+            **self._tcp(port),
         )
 
     def _tcp(self, port: int) -> dict[str, Any]:
@@ -62,7 +67,6 @@ class SecurityGroupRules:
             "ip_protocol": "tcp",
             "from_port": port,
             "to_port": port,
-            "tags": self.component.tags,
             "opts": self.component.child,
         }
 

@@ -114,7 +114,6 @@ class Service(Component):
             f"{name}-cluster",
             name=self.settings.names.cluster,
             settings=[{"name": "containerInsights", "value": CONTAINER_INSIGHTS}],
-            tags=self.tags,
             opts=self.options(delete_before_replace=True),
         )
 
@@ -155,7 +154,6 @@ class Service(Component):
             health_check_grace_period_seconds=settings.grace_period,
             **deployment_settings(settings),
             **strategy(name, self._alarms(name), settings.deployment, minutes),
-            tags=self.tags,
             opts=self.options(
                 protect=self.settings.protect,
                 delete_before_replace=True,

@@ -54,7 +54,6 @@ class Task(Component):
             f"{name}-app",
             name=settings.names.log_group,
             retention_in_days=settings.service.log_days,
-            tags=self.tags,
             opts=self.options(delete_before_replace=True),
         )
         arns = args.image.repository_arn, log_group.arn, args.database.secret_arn
@@ -91,7 +90,6 @@ class Task(Component):
             container_definitions=self._container(process, replace(settings, cpu=cpu)),
             # ECS rolls back only to a revision that is still ACTIVE.
             skip_destroy=True,
-            tags=self.tags,
             opts=opts,
         )
 

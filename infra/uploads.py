@@ -10,9 +10,9 @@ import pulumi_aws as aws
 from infra import buckets
 from infra.app_resource import AppResource
 from infra.network import Network
+from stack.app_resources import UPLOADS_ENABLED
 from stack.settings import Settings
 from stack.statements import Policy, allow, of, policy, without_tls
-from stack.uploads import UPLOADS_ENABLED
 
 OLD_VERSION_DAYS = 30
 """How long a file that was overwritten or deleted can be brought back, where the bucket has versions."""
@@ -100,6 +100,6 @@ class Uploads(AppResource):
             service_name=f"com.amazonaws.{self.settings.region}.s3",
             vpc_endpoint_type="Gateway",
             route_table_ids=self.network.task_route_table_ids,
-            tags={**self.tags, "Name": f"{name}-s3"},
+            tags={"Name": f"{name}-s3"},
             opts=self.child,
         )

@@ -48,7 +48,6 @@ class Workers(Component):
             desired_count=worker.count,
             network_configuration=web.network,
             **deployment_settings(settings.service),
-            tags=self.tags,
             opts=self.options(
                 delete_before_replace=True,
                 depends_on=[web.service],

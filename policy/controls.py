@@ -151,7 +151,7 @@ def _settings(stack: str) -> set[str]:
     """Return a stack's settings as `key=value`. The engine starts a policy pack in the project's folder."""
     if not Path(f"Pulumi.{stack}.yaml").exists():  # with `pulumi --config-file`
         return set()
-    return {f"{key}={text}" for key, text in Settings.read(stack, Path()).texts.items()}
+    return {f"{key}={text}" for key, text in Settings.read(stack).texts.items()}
 
 
 def value(resource: Checked, path: str, default: Any = None) -> Any:

@@ -15,6 +15,10 @@ RESTARTS_DATABASE = Change(
 """Source: RDS user guide, "Settings for DB instances" and "Multi-AZ DB instance deployments"."""
 ONLY_GROWS = Change("grows in place, by 10 % or more; a smaller value is refused, protected or not")
 
+STRIPED_GB = 400
+"""From this size on RDS stripes gp3 storage over four volumes, and takes IOPS and throughput of it; below, it refuses
+both (RDS user guide, "gp3 storage")."""
+
 DATABASE_INSTANCE_CLASS = Key(
     "databaseInstanceClass",
     "db.t4g.micro",
@@ -44,11 +48,8 @@ DATABASE_BACKUP_DAYS = Key(
 DATABASE_FINAL_SNAPSHOT = Key(
     "databaseFinalSnapshot",
     "final",
-    rules.optional(
-        rules.pattern(
-            r"[a-z0-9]+(-[a-z0-9]+)*",
-            t("lowercase letters and digits, separated by single hyphens"),
-        )
+    rules.pattern(
+        r"|[a-z0-9]+(-[a-z0-9]+)*", t("lowercase letters and digits, separated by single hyphens")
     ),
     "end of the final snapshot's name; empty: no final snapshot",
     example="last",

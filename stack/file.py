@@ -74,7 +74,7 @@ class StackFile:
         return self.values.get("aws:profile") or None
 
 
-def read(stack: str, folder: Path) -> StackFile:
+def read(stack: str, folder: Path = Path()) -> StackFile:
     """Read a stack's file in the project's folder. Raises StackError.
 
     Encrypted values are left out: only the engine can decrypt them.
@@ -97,12 +97,12 @@ def read(stack: str, folder: Path) -> StackFile:
     )
 
 
-def stacks(folder: Path) -> list[str]:
+def stacks(folder: Path = Path()) -> list[str]:
     """Return the names of the stacks that have a file in the project's folder."""
     return [file.name.split(".")[1] for file in sorted(folder.glob("Pulumi.*.yaml"))]
 
 
-def project_of(folder: Path) -> str:
+def project_of(folder: Path = Path()) -> str:
     """Return the name of the project in a folder. Raises StackError."""
     file = folder / "Pulumi.yaml"
     if not file.exists():
@@ -117,7 +117,7 @@ def project_of(folder: Path) -> str:
     return str(name)
 
 
-def names_of(stack: str, folder: Path) -> StackNames:
+def names_of(stack: str, folder: Path = Path()) -> StackNames:
     """Return the names of a stack's resources. Raises StackError."""
     return StackNames(stack, project_of(folder))
 

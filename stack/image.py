@@ -38,7 +38,7 @@ APP_DOCKERFILE = Key(
 APP_TARGET = Key(
     "appTarget",
     "",
-    rules.optional(rules.pattern(r"[A-Za-z0-9][\w.-]*", t("the name of a stage, like production"))),
+    rules.pattern(r"|[A-Za-z0-9][\w.-]*", t("the name of a stage, like production")),
     "stage of the Dockerfile that is built, as `docker build --target` names it; empty: the last one",
     example="production",
     change=rules.NEW_IMAGE,

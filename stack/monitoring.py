@@ -31,9 +31,7 @@ ALARMS_ENABLED = Key(
 ALARM_EMAIL = Key(
     "alarmEmail",
     "",
-    rules.optional(
-        rules.pattern(r"[^@\s]+@[^@\s]+\.[^@\s]+", t("an e-mail address like team@example.com"))
-    ),
+    rules.pattern(r"|[^@\s]+@[^@\s]+\.[^@\s]+", t("an e-mail address like team@example.com")),
     "e-mail address for alarms, which has to confirm; empty: none",
     example="team@example.com",
 )

@@ -151,7 +151,10 @@ def one_of(numbers: Collection[int]) -> Callable[[str], int]:
 
 
 def pattern(expression: str, meaning: Text) -> Callable[[str], str]:
-    """Return the rule of a text that matches completely; `meaning` completes the error "… is not"."""
+    """Return the rule of a text that matches completely; `meaning` completes the error "… is not".
+
+    An expression that begins with `|` accepts empty text, too.
+    """
 
     def rule(text: str) -> str:
         if not re.fullmatch(expression, text):
@@ -165,15 +168,6 @@ def with_nearest(problem: Text, name: str, known: Collection[str]) -> Text:
     """Return the problem of an unknown name, with the one that is most like it, if one is."""
     near = get_close_matches(name, known, 1)
     return t("{rule}; did you mean {near}?", rule=problem, near=near[0]) if near else problem
-
-
-def optional(rule: Callable[[str], str]) -> Callable[[str], str]:
-    """Return the rule of empty text, or text that `rule` accepts."""
-
-    def either(text: str) -> str:
-        return rule(text) if text else text
-
-    return either
 
 
 def names(text: str) -> tuple[str, ...]:

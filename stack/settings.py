@@ -60,7 +60,7 @@ PROTECT = Key(
 PERMISSIONS_BOUNDARY = Key(
     "permissionsBoundary",
     "",
-    rules.optional(rules.pattern(r"[A-Za-z0-9+=,.@_-]{1,128}", t("the name of an IAM policy"))),
+    rules.pattern(r"|[A-Za-z0-9+=,.@_-]{1,128}", t("the name of an IAM policy")),
     "name of an IAM policy that is the permissions boundary of every role; empty: none",
     example="boundary",
 )
@@ -183,7 +183,7 @@ class Settings:
         return on if self.protect else []
 
     @classmethod
-    def read(cls, stack: str, folder: Path) -> Self:
+    def read(cls, stack: str, folder: Path = Path()) -> Self:
         """Read a stack's file in the project's folder. Raises StackError that names every problem."""
         return cls.of(file.read(stack, folder))
 

@@ -221,9 +221,7 @@ def stack_option(command: click.decorators.FC) -> click.decorators.FC:
         default="poc",
         show_default=True,
         help="The stack: poc for Pulumi.poc.yaml.",
-        shell_complete=lambda *begun: [
-            stack for stack in stacks(Path()) if stack.startswith(begun[-1])
-        ],
+        shell_complete=lambda *begun: [stack for stack in stacks() if stack.startswith(begun[-1])],
     )(command)
 
 
@@ -232,7 +230,7 @@ def names_of(setting: str) -> Callable[[click.Context, click.Parameter, str], li
 
     def complete(context: click.Context, _: click.Parameter, begun: str) -> list[str]:
         try:
-            given = read(context.params.get("stack") or "poc", Path())
+            given = read(context.params.get("stack") or "poc")
         except StackError:
             return []
         names = given.config.get(full_key(given.project, setting), {})
@@ -321,14 +319,14 @@ def is_cloud_running() -> bool:
     return False
 
 
-def settings_to_look(stack: str, folder: Path) -> Settings:
+def settings_to_look(stack: str) -> Settings:
     """Return the settings for a command that shows or stops what AWS has, whatever is wrong in the stack file.
 
     A wrong key has its default; what is wrong is printed on standard error, once. Raises StackError for a file that
     does not say which stack it is of, and where that is.
     """
     try:
-        return Settings.read(stack, folder)
+        return Settings.read(stack)
     except StackError as error:
         if error.usable is None:
             raise

@@ -7,7 +7,6 @@ import subprocess
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -26,10 +25,9 @@ HARMLESS = frozenset({"same", "update", "refresh", "read"})
 
 @dataclass(frozen=True)
 class PulumiStack:
-    """A stack in the project of ``folder``. Secrets in its state stay encrypted: it is never exported with them."""
+    """A stack of this folder's project. Secrets in its state stay encrypted: it is never exported with them."""
 
     names: StackNames
-    folder: Path
 
     def instance_id(self) -> str:
         """Return the provider's id of the DB instance: its DbiResourceId. Raises Refused."""
@@ -97,10 +95,10 @@ class PulumiStack:
         command = ["pulumi", "up", "--refresh", "--yes", "--skip-preview", "-s", self.names.stack]
         with TemporaryDirectory(prefix="careapp-") as temporary:
             if instead:
-                file = shutil.copy(self.folder / f"Pulumi.{self.names.stack}.yaml", temporary)
+                file = shutil.copy(f"Pulumi.{self.names.stack}.yaml", temporary)
                 command += ["--config-file", str(file)]
                 command += [f"--config={name}={value}" for name, value in instead.items()]
-            failed = run_in_front(command, os.environ, self.folder)
+            failed = run_in_front(command, os.environ)
         if failed:
             raise Refused(
                 "`pulumi up` failed. The database is restored; `./careapp db restore -s {stack}` goes "
@@ -132,16 +130,14 @@ class PulumiStack:
         return exported
 
     def _pulumi(self, *words: str, given: str | None = None) -> str:
-        return output_of(*words, "-s", self.names.stack, folder=self.folder, given=given)
+        return output_of(*words, "-s", self.names.stack, given=given)
 
 
-def output_of(*words: str, folder: Path | None = None, given: str | None = None) -> str:
+def output_of(*words: str, given: str | None = None) -> str:
     """Run pulumi and return its output. Raises Refused with its errors."""
     command = ["pulumi", *words, "--non-interactive"]
     try:
-        done = subprocess.run(
-            command, cwd=folder, input=given, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         raise Refused("pulumi is not on PATH.") from None
     if done.returncode:

@@ -4,7 +4,6 @@ import asyncio
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from ecs_gate.aws.session import Session
@@ -17,6 +16,7 @@ from ecs_gate.text import Refused, Text, t
 from stack.names import StackNames
 from stack.settings import Settings
 from tools.additions.owner import inquiry_of
+from tools.additions.target import session_of
 from tools.command_line import FAILED, INTERRUPTED
 
 PARAMETERS = {
@@ -146,10 +146,10 @@ class Screen:
     lasting = warning = moment
 
 
-def run(stack: str, folder: Path, dry_run: bool, worker: str) -> int:
+def run(stack: str, dry_run: bool, worker: str) -> int:
     """Deploy again and follow. Return 0: it runs, 1: it does not, 2: AWS could not be read."""
-    settings = Settings.read(stack, folder)
-    session, screen = Session(settings.region, settings.profile), Screen()
+    settings = Settings.read(stack)
+    session, screen = session_of(settings), Screen()
     retry = plan(session, settings.names_of(worker), settings)
     for step in steps(retry):
         screen.lasting(step)

@@ -1,34 +1,32 @@
 """Ends a deployment under way, and follows ECS back to the version before it."""
 
-from pathlib import Path
-
-from ecs_gate.aws.session import Session
 from ecs_gate.rollout.act import find, primary, stop, wait
 from ecs_gate.rollout.say import runs_now
-from ecs_gate.text import Refused, Text, t
+from ecs_gate.text import Refused, t
 from ecs_gate.waiting import Waiting
 from stack.settings import Settings
+from tools.additions.target import session_of
 from tools.pulumi_state import PulumiStack
 
 UNCHANGED = t("--dry-run: nothing was changed.")
 
 
-def run(stack: str, folder: Path, dry_run: bool) -> int:
+def run(stack: str, dry_run: bool) -> int:
     """Roll back and follow. Return 0: the version before runs, 1: it does not, 2: AWS could not be read."""
-    settings = Settings.read(stack, folder)
-    session = Session(settings.region, settings.profile)
+    settings = Settings.read(stack)
+    session, waiting = session_of(settings), Waiting.printing()
     names = settings.names
     deployment = find(session, names)
-    if deployment is None and (again := PulumiStack(names, folder).take_back(dry_run=dry_run)):
+    if deployment is None and (again := PulumiStack(names).take_back(dry_run=dry_run)):
         text = t(
             "Of a stopped update these are current again, and what had taken their place is deleted by the next one: "
             "{names}. Put them back into the program as well, then `pulumi up -s {stack}`.",
             names=", ".join(again),
             stack=stack,
         )
-        _print(text)
+        waiting.say(text)
         if dry_run:
-            _print(UNCHANGED)
+            waiting.say(UNCHANGED)
         return 0
     if deployment is None:
         raise Refused(
@@ -39,13 +37,13 @@ def run(stack: str, folder: Path, dry_run: bool) -> int:
             revision=primary(session, names).revision,
             stack=names.stack,
         )
-    _print(t("ECS rolls {revision} back.", revision=deployment.revision))
+    waiting.say(t("ECS rolls {revision} back.", revision=deployment.revision))
     if dry_run:
-        _print(UNCHANGED)
+        waiting.say(UNCHANGED)
         return 0
     stop(session, deployment)
-    _print(runs_now(wait(session, deployment, Waiting.printing(), settings.rollout_minutes)))
-    _print(
+    waiting.say(runs_now(wait(session, deployment, waiting, settings.rollout_minutes)))
+    waiting.say(
         t(
             "The program still declares what {revision} runs: each `pulumi up` fails, and one "
             "with --refresh deploys it again. Put the earlier version back in the program, as "
@@ -55,7 +53,3 @@ def run(stack: str, folder: Path, dry_run: bool) -> int:
         )
     )
     return 0
-
-
-def _print(text: Text) -> None:
-    print(str(text), flush=True)

@@ -2,12 +2,12 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from ecs_gate.aws.session import Session
 from ecs_gate.parts.records import Task
 from ecs_gate.text import Text, t
 from stack.settings import Settings
+from tools.additions.target import session_of
 from tools.command_line import INTERRUPTED, exit_code_of
 from tools.single_task import Following, OneOff, app_container, check_database, planned, start, stop
 
@@ -15,12 +15,12 @@ NOT_RUN = 125
 """The exit code when the command did not run or could not be followed, as `docker run` has it."""
 
 
-def run(stack: str, folder: Path, command: Sequence[str]) -> int:
+def run(stack: str, command: Sequence[str]) -> int:
     """Run the command and return its exit code; NOT_RUN when it did not run, 130 after Ctrl-C."""
-    return run_planned(stack, folder, lambda session, settings: planned(session, settings, command))
+    return run_planned(stack, lambda session, settings: planned(session, settings, command))
 
 
-def run_planned(stack: str, folder: Path, plan: Callable[[Session, Settings], OneOff]) -> int:
+def run_planned(stack: str, plan: Callable[[Session, Settings], OneOff]) -> int:
     """Run the task that ``plan`` returns; return an exit code like ``run``."""
     codes: list[int] = []
 
@@ -28,8 +28,8 @@ def run_planned(stack: str, folder: Path, plan: Callable[[Session, Settings], On
         print(str(text), file=sys.stderr, flush=True)
 
     def work() -> int:
-        settings = Settings.read(stack, folder)
-        session = Session(settings.region, settings.profile)
+        settings = Settings.read(stack)
+        session = session_of(settings)
         one_off = plan(session, settings)
         check_database(session, settings.names)
         say(t("ECS is starting a task of {revision}; on Fargate that takes about a minute.",

@@ -8,7 +8,7 @@ import pytest
 
 from local_cloud.engine.pulumi import PulumiFailed
 from local_cloud.providers import lifecycle
-from stack.uploads import UPLOADS_ENABLED
+from stack.app_resources import UPLOADS_ENABLED
 from tests.support.every_setting import KEPT, ONE_WAY, allow_boundary, changes, left_to_do, values
 from tests.support.local_stack import local_stack
 from tools.additions.parts.pauses import Pause

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecs_gate.aws.session import Session
@@ -13,7 +12,6 @@ from ecs_gate.parts import ecs, gather
 from ecs_gate.parts.gather import Inquiry, Snapshot
 from ecs_gate.parts.records import Part, read_part
 from ecs_gate.text import Text
-from stack import file
 from stack.settings import Settings
 from tools.additions.parts.jobs import JOBS
 from tools.additions.parts.remains import REMAINS
@@ -26,12 +24,6 @@ from tools.additions.target import target_of
 if TYPE_CHECKING:
     from ecs_gate.diagnosis.case import Case
     from ecs_gate.diagnosis.findings import Finding
-
-
-def session_of(stack: str, folder: Path) -> Session:
-    """Return a session with the region and profile of a stack file. Raises StackError."""
-    given = file.read(stack, folder)
-    return Session(given.region, given.profile)
 
 
 def inquiry_of(

@@ -1,11 +1,13 @@
-"""A stack's settings as the target of the gate and the doctor."""
+"""A stack's settings as the target of the gate and the doctor, and the session to read it with."""
 
 from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any, TypeVar, cast
 
+from ecs_gate.aws.session import Session
 from ecs_gate.target import App, HealthCheck, Login, Names, Page, Plan, Target
 from stack.container import RESERVED
+from stack.file import StackFile
 from stack.image import APP_CONNECTIONS, APP_FOLDER
 from stack.load_balancer import HEALTH_PATH, SMOKE_REQUESTS
 from stack.names import DEPLOY_COMMAND_TASK, RULE_PRIORITY, TEST_HEADER, TEST_RULE_PRIORITY
@@ -23,6 +25,11 @@ WEBAPP = App(
     folder=APP_FOLDER.default,
 )
 """What is known of the app in webapp/."""
+
+
+def session_of(given: Settings | StackFile) -> Session:
+    """Return a session with the region and profile of a stack file."""
+    return Session(given.region, given.profile)
 
 
 def target_of(settings: Settings, url: str = "", others: Iterable[Names] = ()) -> Target:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import click
@@ -36,7 +35,7 @@ def check(stack: str, as_json: bool, rounds: int) -> None:
     """Connect, and show version, TLS and latency."""
     from tools.database import commands
 
-    sys.exit(commands.check(stack, Path(), as_json, rounds))
+    sys.exit(commands.check(stack, as_json, rounds))
 
 
 @db.command()
@@ -55,7 +54,7 @@ def psql(stack: str, question: str | None, words: tuple[str, ...]) -> None:
     """
     from tools.database import commands
 
-    sys.exit(commands.psql(stack, Path(), question, list(words)))
+    sys.exit(commands.psql(stack, question, list(words)))
 
 
 @db.command()
@@ -68,7 +67,7 @@ def tunnel(stack: str, as_json: bool, port: int) -> None:
     """Open a port of 127.0.0.1 that leads to the database, until Ctrl-C."""
     from tools.database import commands
 
-    sys.exit(commands.keep_tunnel_open(stack, Path(), port, as_json))
+    sys.exit(commands.keep_tunnel_open(stack, port, as_json))
 
 
 class PointInTime(click.ParamType[datetime]):
@@ -114,4 +113,4 @@ def restore(**options: Any) -> None:
     """
     from tools.database import restore
 
-    sys.exit(restore.restore(folder=Path(), **options))
+    sys.exit(restore.restore(**options))

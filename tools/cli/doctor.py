@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from ecs_gate.aws.session import Session
 from ecs_gate.diagnosis.screen import as_dict, lines
 from ecs_gate.doctor import diagnose
 from ecs_gate.screen import display
 from tools.additions.owner import inquiry_of
+from tools.additions.target import session_of
 from tools.command_line import print_json, raise_if_blind, settings_to_look
 
 
-def run(stack: str, folder: Path, as_json: bool) -> int:
+def run(stack: str, as_json: bool) -> int:
     """Diagnose a stack, print the diagnosis and return its exit code."""
-    settings = settings_to_look(stack, folder)
-    diagnosis = diagnose(inquiry_of(settings, Session(settings.region, settings.profile)))
+    settings = settings_to_look(stack)
+    diagnosis = diagnose(inquiry_of(settings, session_of(settings)))
     raise_if_blind(part.problem for part in diagnosis.unread)
     if as_json:
         print_json(as_dict(diagnosis))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import click
@@ -27,7 +26,7 @@ def doctor(stack: str, as_json: bool) -> None:
     """
     from tools.cli import doctor as command
 
-    sys.exit(command.run(stack, Path(), as_json))
+    sys.exit(command.run(stack, as_json))
 
 
 @click.command()
@@ -42,7 +41,7 @@ def preflight(stack: str, as_json: bool) -> None:
     """
     from tools.preflight import checklist
 
-    sys.exit(checklist.run(stack, Path(), as_json))
+    sys.exit(checklist.run(stack, as_json))
 
 
 @click.command()
@@ -62,7 +61,7 @@ def retry(stack: str, dry_run: bool, worker: str) -> None:
     """
     from tools import retry
 
-    sys.exit(retry.run(stack, Path(), dry_run, worker))
+    sys.exit(retry.run(stack, dry_run, worker))
 
 
 @click.command()
@@ -86,7 +85,7 @@ def rollback(stack: str, dry_run: bool) -> None:
     """
     from tools import rollback
 
-    sys.exit(rollback.run(stack, Path(), dry_run))
+    sys.exit(rollback.run(stack, dry_run))
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
@@ -108,7 +107,7 @@ def run(stack: str, command: tuple[str, ...]) -> None:
     """
     from tools import run_task
 
-    sys.exit(run_task.run(stack, Path(), command))
+    sys.exit(run_task.run(stack, command))
 
 
 class Since(click.ParamType[timedelta]):
@@ -141,7 +140,7 @@ def status(stack: str, as_json: bool, watch: bool) -> None:
 
     if watch and as_json:
         raise click.UsageError(str(t("--watch and --json exclude each other.")))
-    sys.exit(status.run(stack, Path(), as_json, watch))
+    sys.exit(status.run(stack, as_json, watch))
 
 
 LOG_OPTIONS = (
@@ -196,7 +195,7 @@ def logs(
             str(t("--previous can be combined only with --task, --worker and --lines."))
         )
     wanted, show = logs.LogQuery(**query), logs.LogScreen(as_json, raw)
-    sys.exit(logs.run(stack, Path(), show, wanted, follow, previous, worker))
+    sys.exit(logs.run(stack, show, wanted, follow, previous, worker))
 
 
 @click.group(invoke_without_command=True)
@@ -214,7 +213,7 @@ def jobs(context: click.Context, stack: str, as_json: bool) -> None:
     from tools.jobs import commands
 
     if context.invoked_subcommand is None:
-        sys.exit(commands.show(stack, Path(), as_json))
+        sys.exit(commands.show(stack, as_json))
     if as_json:
         raise click.UsageError(str(t("--json belongs after the name of the command.")))
     if context.get_parameter_source("stack") is not click.core.ParameterSource.DEFAULT:
@@ -235,7 +234,7 @@ def run_job(stack: str, name: str) -> None:
     """
     from tools.jobs import commands
 
-    sys.exit(commands.run(stack, Path(), name))
+    sys.exit(commands.run(stack, name))
 
 
 @jobs.command("logs")
@@ -252,7 +251,7 @@ def job_log(stack: str, name: str, follow: bool, as_json: bool, raw: bool, **que
     from tools.watch.logs import LogQuery, LogScreen
 
     wanted, show = LogQuery(**query), LogScreen(as_json, raw)
-    sys.exit(commands.show_log(stack, Path(), name, show, wanted, follow))
+    sys.exit(commands.show_log(stack, name, show, wanted, follow))
 
 
 @click.command()
@@ -267,7 +266,7 @@ def events(stack: str, as_json: bool, since: timedelta | None, log: bool) -> Non
     """
     from tools.watch import events
 
-    sys.exit(events.run(stack, Path(), as_json, since, log))
+    sys.exit(events.run(stack, as_json, since, log))
 
 
 @click.command()
@@ -284,7 +283,7 @@ def pause(stack: str, as_json: bool, yes: bool) -> None:
     """
     from tools.pause import commands
 
-    sys.exit(commands.pause(stack, Path(), as_json, yes))
+    sys.exit(commands.pause(stack, as_json, yes))
 
 
 @click.command()
@@ -298,4 +297,4 @@ def resume(stack: str, as_json: bool) -> None:
     """
     from tools.pause import commands
 
-    sys.exit(commands.resume(stack, Path(), as_json))
+    sys.exit(commands.resume(stack, as_json))

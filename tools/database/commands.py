@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -21,8 +20,8 @@ from ecs_gate.screen import Line, display
 from ecs_gate.text import Refused, t, verbatim
 from ecs_gate.text.masking import mask
 from local_cloud.machine.signals import run_in_front, terminations_raise
-from stack.file import names_of
-from tools.additions.owner import session_of
+from stack import file
+from tools.additions.target import session_of
 from tools.command_line import FAILED, print_json
 from tools.database import queries
 from tools.database.queries import LOOPBACK, Login, QueryResult
@@ -115,10 +114,10 @@ LOOK_SECONDS = 0.5
 
 
 @contextmanager
-def _open(stack: str, folder: Path, port: int = 0) -> Iterator[tuple[Login, Tunnel]]:
+def _open(stack: str, port: int = 0) -> Iterator[tuple[Login, Tunnel]]:
     """Open the tunnel and read the login. A connection that fails is reported with its reason."""
-    session = session_of(stack, folder)
-    names = names_of(stack, folder)
+    session = session_of(file.read(stack))
+    names = file.names_of(stack)
     database = queries.database(session, names)
     jump_host = find(session, names)
     who = queries.login(session, database)
@@ -130,9 +129,9 @@ def _open(stack: str, folder: Path, port: int = 0) -> Iterator[tuple[Login, Tunn
             raise silent(session, jump_host, database, str(silence)) from None
 
 
-def check(stack: str, folder: Path, as_json: bool, rounds: int) -> int:
+def check(stack: str, as_json: bool, rounds: int) -> int:
     """Connect, print version, TLS and latency, and return the exit code."""
-    with _open(stack, folder) as (who, tunnel):
+    with _open(stack) as (who, tunnel):
         result = queries.check(who, tunnel, rounds)
     if as_json:
         print_json(result)
@@ -141,7 +140,7 @@ def check(stack: str, folder: Path, as_json: bool, rounds: int) -> int:
     return 0
 
 
-def psql(stack: str, folder: Path, question: str | None, arguments: list[str]) -> int:
+def psql(stack: str, question: str | None, arguments: list[str]) -> int:
     """Run psql and return its exit code. Without psql a single statement still runs."""
     program = shutil.which("psql")
     if program is None and (question is None or arguments):
@@ -149,7 +148,7 @@ def psql(stack: str, folder: Path, question: str | None, arguments: list[str]) -
             "psql is not on PATH: install the PostgreSQL client, or run a single "
             'statement without it: ./careapp db psql -c "SELECT 1".'
         )
-    with _open(stack, folder) as (who, tunnel):
+    with _open(stack) as (who, tunnel):
         if program is None:
             return _asked(who, tunnel, question or "")
         statement = [] if question is None else ["-c", question]
@@ -175,9 +174,9 @@ def _run(command: list[str], who: Login, tunnel: Tunnel) -> int:
     return run_in_front(command, {**os.environ, **who.variables(tunnel.port)})
 
 
-def keep_tunnel_open(stack: str, folder: Path, port: int, as_json: bool) -> int:
+def keep_tunnel_open(stack: str, port: int, as_json: bool) -> int:
     """Keep a tunnel open until Ctrl-C; return 1 when Session Manager closes it."""
-    with _open(stack, folder, port) as (who, tunnel):
+    with _open(stack, port) as (who, tunnel):
         # Said only of a tunnel that leads somewhere.
         queries.connected(who, tunnel).close()
         if as_json:

@@ -11,13 +11,11 @@ from ecs_gate.parts.records import read_existing
 from ecs_gate.screen import zoned_time
 from ecs_gate.text import Refused, Text, t
 from ecs_gate.waiting import Waiting
+from stack.database import STRIPED_GB
 from tools.additions.parts import pauses, restores
 from tools.pause.steps import refuse_stuck
 
 LISTING = "aws rds describe-db-snapshots"
-
-STRIPED_GB = 400
-"""From this size on gp3 takes IOPS and throughput; below, RDS refuses both (RDS user guide, "gp3 storage")."""
 
 MINUTES = 120
 """A restore of some hundred GB takes less; the storage loads its data from the snapshot after that."""

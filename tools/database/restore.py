@@ -4,7 +4,6 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import click
@@ -16,9 +15,10 @@ from ecs_gate.screen import Line, display
 from ecs_gate.text import Refused, Text, t, verbatim
 from ecs_gate.waiting import Waiting
 from stack import monitoring, shifting
+from stack.app_resources import UPLOADS_ENABLED
 from stack.settings import Settings
-from stack.uploads import UPLOADS_ENABLED
 from tools.additions.parts import pauses, restores
+from tools.additions.target import session_of
 from tools.command_line import FAILED, exit_code_of
 from tools.database import copies, queries
 from tools.database.copies import Source
@@ -275,16 +275,16 @@ def closing(restore: Restore, now: Instances) -> Iterator[Line]:
     yield Line(t("When it is not needed any more: {command}", command=restore.deletion(now.before)))
 
 
-def restore(stack: str, folder: Path, snapshot: str, moment: datetime | None, yes: bool) -> int:
+def restore(stack: str, snapshot: str, moment: datetime | None, yes: bool) -> int:
     """Restore a snapshot or a moment; with neither go on. Return 0 restored, 1 refused or not in time, 2 unknown."""
 
     def work() -> int:
-        settings = Settings.read(stack, folder)
+        settings = Settings.read(stack)
         restore = Restore(
-            Session(settings.region, settings.profile),
+            session_of(settings),
             settings,
             Waiting.printing(),
-            PulumiStack(settings.names, folder),
+            PulumiStack(settings.names),
         )
         now = restore.read()
         restore.check(now)

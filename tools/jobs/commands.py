@@ -4,7 +4,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,6 +20,7 @@ from tools import run_task, single_task
 from tools.additions.parts import jobs as known
 from tools.additions.parts.jobs import Run, Schedule
 from tools.additions.parts.pauses import pause_of
+from tools.additions.target import session_of
 from tools.command_line import print_json, settings_to_look
 from tools.watch import logs
 from tools.watch.logs import LogQuery, LogScreen
@@ -179,10 +179,10 @@ def _job_dict(row: Row) -> dict[str, Any]:
     }
 
 
-def show(stack: str, folder: Path, as_json: bool) -> int:
+def show(stack: str, as_json: bool) -> int:
     """Print the jobs; return 0, or 1 where one is not as declared or its last run failed."""
-    settings = settings_to_look(stack, folder)
-    rows = read(Session(settings.region, settings.profile), settings)
+    settings = settings_to_look(stack)
+    rows = read(session_of(settings), settings)
     if as_json:
         print_json(as_dict(rows, settings.names.prefix))
     else:
@@ -203,7 +203,7 @@ def declared(settings: Settings, name: str) -> Job:
     )
 
 
-def run(stack: str, folder: Path, name: str) -> int:
+def run(stack: str, name: str) -> int:
     """Run a job now, as its schedule would; return the command's exit code, like ``./careapp run``."""
 
     def plan(session: Session, settings: Settings) -> single_task.OneOff:
@@ -224,13 +224,11 @@ def run(stack: str, folder: Path, name: str) -> int:
             print(str(message), file=sys.stderr, flush=True)
         return single_task.planned(session, settings, (), schedule.definition)
 
-    return run_task.run_planned(stack, folder, plan)
+    return run_task.run_planned(stack, plan)
 
 
-def show_log(
-    stack: str, folder: Path, name: str, screen: LogScreen, query: LogQuery, is_following: bool
-) -> int:
+def show_log(stack: str, name: str, screen: LogScreen, query: LogQuery, is_following: bool) -> int:
     """Print log lines of a job and return 0."""
-    settings = Settings.read(stack, folder)
+    settings = Settings.read(stack)
     streams = settings.names.job_streams(declared(settings, name).name)
-    return logs.run(stack, folder, screen, replace(query, streams=streams), is_following)
+    return logs.run(stack, screen, replace(query, streams=streams), is_following)

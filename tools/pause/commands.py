@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import click
 
@@ -18,11 +17,11 @@ from tools.command_line import FAILED, exit_code_of, print_json, settings_to_loo
 from tools.pause.steps import Pausable, check_pausable, why_no_task
 
 
-def pause(stack: str, folder: Path, as_json: bool, yes: bool) -> int:
+def pause(stack: str, as_json: bool, yes: bool) -> int:
     """Pause a stack; return 0 paused, 1 refused or not in time, 2 unknown."""
 
     def work() -> int:
-        pausable = Pausable.of(settings_to_look(stack, folder), as_json)
+        pausable = Pausable.of(settings_to_look(stack), as_json)
         check_pausable(pausable.database(), pausable.settings)
         if not pausable.is_paused():
             if not yes and not _agreed(pausable, as_json):
@@ -33,12 +32,12 @@ def pause(stack: str, folder: Path, as_json: bool, yes: bool) -> int:
     return exit_code_of(work, _interrupted(stack, "pause", "resume"))
 
 
-def resume(stack: str, folder: Path, as_json: bool) -> int:
+def resume(stack: str, as_json: bool) -> int:
     """Resume a stack; return 0 running, 1 not in time, 2 unknown."""
 
     def work() -> int:
         # What the stack file says wrongly must not decide what starts.
-        pausable = Pausable.of(Settings.read(stack, folder), as_json)
+        pausable = Pausable.of(Settings.read(stack), as_json)
         pausable.resume()
         return _show(pausable, as_json)
 

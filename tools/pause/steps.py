@@ -18,6 +18,7 @@ from tools.additions.owner import overview, running_workers
 from tools.additions.parts import pauses
 from tools.additions.parts.jobs import switch_schedules
 from tools.additions.parts.pauses import Pause, pause_of
+from tools.additions.target import session_of
 from tools.pause.processes import STOPPED, declared, scale
 
 DATABASE_MINUTES, TASKS_MINUTES, HEALTH_MINUTES = 45, 10, 15
@@ -34,7 +35,7 @@ class Pausable:
 
     @classmethod
     def of(cls, settings: Settings, as_json: bool) -> Self:
-        return cls(Session(settings.region, settings.profile), settings, Waiting.printing(as_json))
+        return cls(session_of(settings), settings, Waiting.printing(as_json))
 
     def database(self) -> Database:
         """Return the database; Refused without one."""

@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from ecs_gate.text import Text, t, text_of
 from stack.network import choose_zones
 from tools.additions.checks import limits
 from tools.additions.parts.settings import settings_of
+from tools.pulumi_state import output_of
 
 # No roll-out meets these, so none of them is called certain.
 DOCKER_MISSING = Facts("docker-missing", 1, {WHOLE})
@@ -36,7 +36,7 @@ RDS: terraform-aws-modules/terraform-aws-rds issue 364. ECS: 1Password/scim-exam
 balancing and autoscaling make theirs in time (their user guides, "Service-linked roles").
 """
 
-ENGINE_SECONDS = 30
+DOCKER_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -219,7 +219,7 @@ def names(account: Account) -> Iterator[Finding]:
 def pulumi(_account: Account) -> Iterator[Finding]:
     """Check that Pulumi is on PATH and not older than the Python library."""
     library = metadata.version("pulumi")
-    version = _pulumi_version()
+    version = output_of("version").strip() if shutil.which("pulumi") else None
     if version is None or _numbers(version) < _numbers(library):
         yield Finding(
             PULUMI_MISSING if version is None else PULUMI_OLD,
@@ -228,22 +228,12 @@ def pulumi(_account: Account) -> Iterator[Finding]:
             if version is None
             else t(
                 "Pulumi {found} is older than its library, {library}",
-                found=version,
+                found=version.removeprefix("v"),
                 library=library,
             ),
             why=t("Pulumi's command line runs the program."),
             fixes=(Fix(t("Install it: https://www.pulumi.com/docs/install/")),),
         )
-
-
-def _pulumi_version() -> str | None:
-    program = shutil.which("pulumi")
-    if program is None:
-        return None
-    done = subprocess.run(
-        [program, "version"], capture_output=True, text=True, check=True, timeout=ENGINE_SECONDS
-    )
-    return done.stdout.strip().removeprefix("v")
 
 
 def _numbers(version: str) -> tuple[int, ...]:
@@ -258,7 +248,7 @@ def docker(_account: Account) -> Iterator[Finding]:
     from docker.errors import DockerException  # type: ignore[import-untyped]
 
     try:
-        from_env(timeout=ENGINE_SECONDS).ping()
+        from_env(timeout=DOCKER_SECONDS).ping()
     except DockerException as problem:
         yield Finding(
             DOCKER_MISSING,

@@ -2,11 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ecs_gate.aws.errors import AwsProblem
-from ecs_gate.aws.session import Session
 from ecs_gate.checks import (
     answered_checks,
     capacity,
@@ -25,11 +23,10 @@ from ecs_gate.doctor import judge
 from ecs_gate.parts.gather import Snapshot, gather
 from ecs_gate.screen import Line, display
 from ecs_gate.text import Text, t
-from stack.file import names_of
-from stack.names import StackNames
 from stack.settings import Settings
 from tools.additions.checks import limits, stages
-from tools.additions.owner import inquiry_of, session_of
+from tools.additions.owner import inquiry_of
+from tools.additions.target import session_of
 from tools.command_line import print_json, raise_if_blind
 from tools.preflight.account import ITEMS as ITEMS_OF_ACCOUNT
 from tools.preflight.account import Account
@@ -143,7 +140,7 @@ class Preflight:
     @property
     def stack(self) -> str:
         """Return the stack's name without the project's."""
-        return self.diagnosis.names.partition("-")[2]
+        return self.diagnosis.names.rpartition("-")[2]
 
     @property
     def exit_code(self) -> int:
@@ -154,12 +151,10 @@ class Preflight:
         return 2 if any(part.essential for part in self.diagnosis.unread) else 0
 
 
-def check(names: StackNames, session: Session, folder: Path) -> Preflight:
-    """Check for the next stage.
-
-    Raises StackError for an unusable stack file, and AwsProblem where AWS does not accept the credentials.
-    """
-    now = gather(inquiry_of(Settings.read(names.stack, folder), session))
+def check(settings: Settings) -> Preflight:
+    """Check for the next stage. Raises AwsProblem where AWS does not accept the credentials."""
+    session = session_of(settings)
+    now = gather(inquiry_of(settings, session))
     if stages.stage(Case.of(now)) == stages.NOTHING:
         return tick_account(Account(session, now))
     return tick(now)
@@ -254,9 +249,9 @@ def as_dict(preflight: Preflight) -> dict[str, Any]:
     return {"ready": preflight.exit_code == 0, "items": items, **body.as_dict(preflight.diagnosis)}
 
 
-def run(stack: str, folder: Path, as_json: bool) -> int:
+def run(stack: str, as_json: bool) -> int:
     """Check a stack or an empty account, print the list and return the exit code."""
-    preflight = check(names_of(stack, folder), session_of(stack, folder), folder)
+    preflight = check(Settings.read(stack))
     raise_if_blind(part.problem for part in preflight.diagnosis.unread)
     if as_json:
         print_json(as_dict(preflight))

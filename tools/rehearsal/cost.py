@@ -18,6 +18,7 @@ from local_cloud.engine.program import FORKS, PRELOADED
 from local_cloud.machine.signals import terminations_raise
 from local_cloud.run.options import NumberRange
 from stack.file import StackError, StackFile, full_key, project_of, read
+from stack.file import stacks as stacks_of
 from tools import ROOT
 from tools.command_line import ECS, Setting, TranslatedOption
 from tools.cost.bill import Assumptions
@@ -159,8 +160,8 @@ def cost(
     given = {name: value for name, value in assumed.items() if value is not None}
     folder = Path() if Path("Pulumi.yaml").exists() else ROOT
     changed = {full_key(project_of(folder), key): text for key, text in settings}
-    files = sorted(file.name.split(".")[1] for file in folder.glob("Pulumi.*.yaml"))
-    which = stacks or tuple(files[:1] if settings else files) or ("poc",)
+    known = stacks_of(folder)
+    which = stacks or tuple(known[:1] if settings else known) or ("poc",)
     session = api_session(read(which[0], folder).profile) if live else None
     with terminations_raise(), Progress().phase(str(t("listing the resources"))):
         comparison = compare(which, folder, changed, replace(Assumptions(), **given), session)

@@ -19,7 +19,7 @@ from local_cloud.building import plain
 from local_cloud.console import Progress
 from local_cloud.machine.authority import Authority
 from local_cloud.machine.signals import interrupts_wait, terminations_raise
-from stack.file import full_key, read
+from stack.file import StackFile, full_key, read, stacks
 from stack.image import APP_FOLDER
 from stack.load_balancer import KEEP_ALIVE_SECONDS
 from tools import ROOT
@@ -56,7 +56,7 @@ def serve(port: int, log_level: str, source: Path = ROOT) -> int:
 
 def _check_app(source: Path) -> None:
     """Raise ``DevFailed`` where the stacks run another app than the one in webapp/, whose command is known here."""
-    folders = {file.stem.partition(".")[2]: _folder(file) for file in source.glob("Pulumi.*.yaml")}
+    folders = {stack: _folder(read(stack, source)) for stack in stacks(source)}
     others = {stack: folder for stack, folder in folders.items() if folder != APP_FOLDER.default}
     if others and len(others) == len(folders):
         stack, folder = min(others.items())
@@ -68,8 +68,7 @@ def _check_app(source: Path) -> None:
         )
 
 
-def _folder(file: Path) -> str:
-    stack = read(file.stem.partition(".")[2], file.parent)
+def _folder(stack: StackFile) -> str:
     return stack.values.get(full_key(stack.project, APP_FOLDER.name), APP_FOLDER.default)
 
 

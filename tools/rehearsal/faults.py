@@ -499,9 +499,8 @@ _ALL = (
         Edit(CONTAINER, '"awslogs-group": log_group,', '"awslogs-group": log_group + "-app",')),
     Fault("login-secret", "login-client-refused", t("the secret of the login is that of another client"),
         config=LOGIN, manual_change=store_another_secret),
-    in_code("login-cut-off", "login-cut-off", t("the load balancer may not connect to the provider of the login"), Edit(
-            "infra/login.py", "            from_port=port,\n            to_port=port,\n",
-            "            from_port=port + 1,\n            to_port=port + 1,\n"), config=LOGIN),
+    in_code("login-cut-off", "login-cut-off", t("the load balancer may not connect to the provider of the login"),
+        Edit("infra/login.py", '"login", port,', '"login", port + 1,'), config=LOGIN),
     Fault("login-issuer", "login-not-asked",
         t("an update of a healthy version: a login whose issuer cannot be reached"),
         before={"certificateArn": LOGIN["certificateArn"]},

@@ -9,7 +9,6 @@ from pulumi.resource import DependencyResource
 
 from ecs_gate.aws.errors import problem_of
 from ecs_gate.aws.pace import Pace
-from ecs_gate.aws.session import Session
 from ecs_gate.diagnosis.catalogue import LOG, START, TO_DATABASE, Facts
 from ecs_gate.diagnosis.findings import Diagnosis
 from ecs_gate.diagnosis.screen import plain
@@ -24,7 +23,7 @@ from ecs_gate.text import t
 from ecs_gate.waiting import Changes
 from stack.settings import Settings
 from tools.additions.owner import inquiry_of
-from tools.additions.target import target_of
+from tools.additions.target import session_of, target_of
 
 LOOKS = 3
 """Diagnoses before an update goes on, as long as one shows a cause that the one before did not."""
@@ -55,7 +54,7 @@ def _find_service(settings: Settings) -> pulumi.ResourceHook:
     """Return the hook that says what the doctor does of a service that a person has deleted: ECS names no cure."""
 
     def missing() -> str:
-        session = Session(settings.region, settings.profile)
+        session = session_of(settings)
         service = read_part(ecs.service, session, settings.names)
         there = service.problem or (service.value and service.value.status == "ACTIVE")
         return "" if there else plain(ask_doctor(inquiry_of(settings, session)))
@@ -82,7 +81,7 @@ def _request_page(settings: Settings, changes: Changes) -> list[pulumi.ResourceH
         try:
             page = changes.page_before = await asyncio.to_thread(page_before, target_of(settings))
             if changes.page_worked and inputs.get("desiredCount") != 0:
-                session = Session(settings.region, settings.profile)
+                session = session_of(settings)
                 inquiry = inquiry_of(
                     settings, session, definition, workers={}, page=Part(page), declared=inputs
                 )

@@ -27,6 +27,7 @@ from stack.image import LOCK_TIMEOUT
 from stack.names import DEPLOY_COMMAND_TASK
 from stack.settings import Settings
 from tools import single_task
+from tools.additions.target import session_of
 from tools.single_task import Following, OneOff, app_container, check_database, start
 
 PGOPTIONS = "PGOPTIONS"
@@ -71,7 +72,7 @@ async def _run(settings: Settings, inputs: Mapping[str, Any], log: ResourceLog) 
         loop.call_soon_threadsafe(log.moment, text)
 
     try:
-        session, speed = Session(settings.region, settings.profile), Pace.of().speed
+        session, speed = session_of(settings), Pace.of().speed
         await asyncio.to_thread(check_database, session, settings.names)
         run = CommandRun(
             session, settings.service.deploy_command, settings.rollout_minutes, speed, say

@@ -9,14 +9,13 @@ from typing import Any
 import pulumi
 
 from ecs_gate.aws.errors import AwsProblem
-from ecs_gate.aws.session import Session
 from ecs_gate.facts.elb import matches
 from ecs_gate.parts import elb, page
 from ecs_gate.target import HealthCheck
 from ecs_gate.text import Text, t
 from ecs_gate.waiting import Changes
 from stack.settings import Settings
-from tools.additions.target import target_of
+from tools.additions.target import session_of, target_of
 
 GROUP, SERVICE = "aws:lb/targetGroup:TargetGroup", "aws:ecs/service:Service"
 WIDEST = range(200, 500)
@@ -62,7 +61,7 @@ def _declared(state: Mapping[str, Mapping[str, Any]]) -> HealthCheck | None:
 
 def _answer(settings: Settings) -> int | None:
     """Return the status with which the version that runs answers the new path: 0 for none, None without a version."""
-    session, names = Session(settings.region, settings.profile), settings.names
+    session, names = session_of(settings), settings.names
     balancer = elb.balancer(session, names.balancer, rules=False)
     groups = [elb.target_group(session, names.target_group)]
     if settings.service.deployment.shifts:

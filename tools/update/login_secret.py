@@ -11,6 +11,7 @@ from ecs_gate.aws.session import Session
 from ecs_gate.parts.login import NoSecret, client_secret
 from ecs_gate.text import t, text_of
 from stack.settings import Settings
+from tools.additions.target import session_of
 
 OIDC = "authenticate-oidc"
 
@@ -26,7 +27,7 @@ def send(settings: Settings, rule_arns: Sequence[pulumi.Output[str]]) -> None:
         return
 
     async def sent(arns: Sequence[str]) -> bool:
-        session = Session(settings.region, settings.profile)
+        session = session_of(settings)
         try:
             secret = await asyncio.to_thread(client_secret, session, settings.login.secret_arn)
             for arn in arns:

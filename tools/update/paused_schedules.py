@@ -5,13 +5,13 @@ import asyncio
 import pulumi
 from pulumi.resource import DependencyResource
 
-from ecs_gate.aws.session import Session
 from ecs_gate.parts import rds
 from ecs_gate.pulumi import ResourceLog
 from ecs_gate.text import t
 from stack.settings import Settings
 from tools.additions.parts.jobs import switch_schedules
 from tools.additions.parts.pauses import pause_of
+from tools.additions.target import session_of
 
 SCHEDULE = "aws:scheduler/schedule:Schedule"
 
@@ -24,7 +24,7 @@ def watch(settings: Settings) -> None:
     """
 
     def disable() -> bool:
-        session = Session(settings.region, settings.profile)
+        session = session_of(settings)
         database = rds.database(session, settings.names.database, full=False)
         if database is None or pause_of(database) is None:
             return False

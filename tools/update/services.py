@@ -12,7 +12,6 @@ import pulumi_aws as aws
 
 import ecs_gate.pulumi
 from ecs_gate.aws.errors import AwsProblem
-from ecs_gate.aws.session import Session
 from ecs_gate.parts import verdicts
 from ecs_gate.parts.records import Deletion, read_part
 from ecs_gate.pulumi import NOT_PART, ResourceLog, RolloutFailed
@@ -24,6 +23,7 @@ from ecs_gate.waiting import Changes
 from stack.settings import Settings
 from tools.additions.owner import inquiry_of, owner_of
 from tools.additions.remedies import ADVICE
+from tools.additions.target import session_of
 
 
 async def until_ended(
@@ -58,7 +58,7 @@ async def follow_all(
 
     ECS rolls all services out side by side, so one after the other takes no longer.
     """
-    session, counts = Session(settings.region, settings.profile), settings.service.scaling.counts
+    session, counts = session_of(settings), settings.service.scaling.counts
     url = arns.pop("page_url", "")
     expected = Expected(names=settings.names, **arns)
     inquiry = inquiry_of(settings, session, expected.definition, url, {})

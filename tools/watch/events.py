@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from ecs_gate.aws.errors import AwsProblem
@@ -17,10 +16,9 @@ from ecs_gate.parts.stack_secrets import learn_aloud
 from ecs_gate.screen import Line, dated_time, display
 from ecs_gate.text import Text, t, verbatim
 from stack.names import StackNames
-from tools.additions.owner import session_of
 from tools.additions.parts import jobs as job_runs
 from tools.additions.parts.jobs import Run
-from tools.additions.target import target_of
+from tools.additions.target import session_of, target_of
 from tools.command_line import (
     CANNOT_READ,
     print_json,
@@ -252,10 +250,10 @@ def as_dicts(timeline: Timeline) -> dict[str, Any]:
     }
 
 
-def run(stack: str, folder: Path, as_json: bool, since: timedelta | None, log: bool) -> int:
+def run(stack: str, as_json: bool, since: timedelta | None, log: bool) -> int:
     """Print the timeline; return 0, or 2 when a part of it could not be read."""
-    settings = settings_to_look(stack, folder)
-    session = session_of(stack, folder)
+    settings = settings_to_look(stack)
+    session = session_of(settings)
     target = target_of(settings)
     learn_aloud(session, target.names, target.login.secret_arn, public=target.public_words)
     events = timeline(

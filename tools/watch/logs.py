@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from ecs_gate.aws import local_cloud
@@ -22,10 +21,10 @@ from ecs_gate.parts.verdicts import STREAMS as GATE_STREAMS
 from ecs_gate.screen import Line, dated_time, display
 from ecs_gate.text import t
 from ecs_gate.text.masking import Lines
-from stack.file import names_of
+from stack import file
 from stack.names import StackNames
 from stack.settings import Settings
-from tools.additions.owner import session_of
+from tools.additions.target import session_of
 
 SPANS = (
     *(timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1)),
@@ -329,7 +328,6 @@ def _read(text: str) -> object:
 
 def run(
     stack: str,
-    folder: Path,
     screen: LogScreen,
     query: LogQuery,
     is_following: bool,
@@ -337,9 +335,9 @@ def run(
     worker: str = "",
 ) -> int:
     """Print log lines, of the task that stopped last or of all tasks, and return 0. ``worker``: only of its tasks."""
-    session, names = session_of(stack, folder), names_of(stack, folder)
+    session, names = session_of(file.read(stack)), file.names_of(stack)
     if worker:
-        names = Settings.read(stack, folder).names_of(worker)
+        names = Settings.read(stack).names_of(worker)
     learn = partial(learn_aloud, session, names)
     if last:
         task, lines = previous(session, names, query)

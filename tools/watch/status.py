@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from ecs_gate.checks.databases import USABLE
@@ -15,9 +14,10 @@ from ecs_gate.rollout.verdict import shifted
 from ecs_gate.screen import Line, display, short_time, uses_colour, zoned_time
 from ecs_gate.text import Text, t
 from tools.additions.checks import stages
-from tools.additions.owner import overview, session_of
+from tools.additions.owner import overview
 from tools.additions.parts.pauses import RESUME_FIRST, paused
 from tools.additions.parts.settings import settings_of
+from tools.additions.target import session_of
 from tools.command_line import print_json, raise_if_blind, settings_to_look
 
 STOPPED_SHOWN = 3
@@ -313,12 +313,12 @@ def _print_changes(look: Callable[[], Sequence[Line]], seconds: float) -> int:
         time.sleep(seconds)
 
 
-def run(stack: str, folder: Path, as_json: bool, watch: bool) -> int:
+def run(stack: str, as_json: bool, watch: bool) -> int:
     """Print the status once, or again every two seconds; return its exit code."""
-    session = session_of(stack, folder)
+    session = session_of(settings_to_look(stack))
 
     def read() -> Snapshot:
-        return overview(settings_to_look(stack, folder), session)
+        return overview(settings_to_look(stack), session)
 
     if watch:
         _redraw(lambda: list(lines(read())), 2.0)

@@ -6,7 +6,7 @@ from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.catalogue import TASKS_NODE, Facts
 from ecs_gate.diagnosis.findings import Finding
 from ecs_gate.text import t
-from stack.uploads import VARIABLE
+from stack.app_resources import UPLOADS_ENABLED
 from tools.additions.parts.uploads import UPLOADS
 
 BUCKET_MISSING = Facts("uploads-bucket-missing", 48, {TASKS_NODE}, certain=True)
@@ -25,7 +25,7 @@ def bucket(case: Case) -> Iterator[Finding]:
             t(
                 "S3 has no bucket {name}, which {variable} names.",
                 name=bucket.name,
-                variable=VARIABLE,
+                variable=UPLOADS_ENABLED.variable,
             ),
         ),
         fixes=(case.refresh(t("Let Pulumi create it, without the files that were in it:")),),

@@ -5,11 +5,11 @@ from ecs_gate.parts.gather import Reading
 from ecs_gate.parts.of_service import PartOf
 from ecs_gate.parts.task_inputs import Bucket
 from ecs_gate.text import t
-from stack.uploads import VARIABLE
+from stack.app_resources import UPLOADS_ENABLED
 
 
 def _bucket(now: Reading) -> Bucket | None:
-    name = now.definition.environment.get(VARIABLE) if now.definition else None
+    name = now.definition.environment.get(UPLOADS_ENABLED.variable) if now.definition else None
     return task_inputs.bucket(now.session, name) if name else None
 
 

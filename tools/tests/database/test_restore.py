@@ -328,31 +328,30 @@ def pulumi(tmp_path, monkeypatch):
     file.write_text(PROGRAM.format(python=sys.executable, folder=tmp_path))
     file.chmod(file.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
     outputs = {"a": {"ciphertext": "v1:abc"}, "b": "db-1"}
     secret = {"urn": "urn:secret", "type": "x", "outputs": outputs}
     resources = [secret, OTHER, {**MINE, "delete": True}, MINE]
     state = {"version": 3, "deployment": {"resources": resources}}
     (tmp_path / "stack").write_text(json.dumps(state))
-    return PulumiStack(NAMES, tmp_path)
+    return PulumiStack(NAMES)
 
 
 def test_an_instance_of_which_a_refresh_noted_the_old_name_is_found(pulumi):
-    state = (pulumi.folder / "stack").read_text()
-    (pulumi.folder / "stack").write_text(
-        state.replace(f'"identifier": "{NAME}"', f'"identifier": "{OLD}"')
-    )
+    state = Path("stack").read_text()
+    Path("stack").write_text(state.replace(f'"identifier": "{NAME}"', f'"identifier": "{OLD}"'))
     assert pulumi.instance_id() == "db-1"
 
 
 def test_only_the_id_of_the_database_changes_in_the_state(pulumi):
     assert pulumi.instance_id() == "db-1"
     pulumi.set_instance_id("db-2")
-    before = json.loads((pulumi.folder / "stack").read_text())["deployment"]["resources"]
-    after = json.loads((pulumi.folder / "imported").read_text())["deployment"]["resources"]
+    before = json.loads(Path("stack").read_text())["deployment"]["resources"]
+    after = json.loads(Path("imported").read_text())["deployment"]["resources"]
     assert after[:3] == before[:3]
     outputs = {**MINE["outputs"], "id": "db-2", "resourceId": "db-2"}
     assert after[3] == {**MINE, "id": "db-2", "outputs": outputs}
-    asked = (pulumi.folder / "argv").read_text()
+    asked = Path("argv").read_text()
     assert "stack import -s poc --non-interactive\n" in asked
     assert "secrets" not in asked
     assert "db-2" not in asked
@@ -366,11 +365,11 @@ def test_what_an_update_replaced_before_it_was_stopped_is_current_again(pulumi):
     )
     waiting = [{**resource, "delete": True, "id": "first"} for resource in (rule, definition, gone)]
     state = {"deployment": {"resources": [rule, definition, *waiting]}}
-    (pulumi.folder / "stack").write_text(json.dumps(state))
+    Path("stack").write_text(json.dumps(state))
     assert pulumi.take_back(dry_run=True) == ["rule page"]
-    assert not (pulumi.folder / "imported").exists()
+    assert not Path("imported").exists()
     assert pulumi.take_back(dry_run=False) == ["rule page"]
-    after = json.loads((pulumi.folder / "imported").read_text())["deployment"]["resources"]
+    after = json.loads(Path("imported").read_text())["deployment"]["resources"]
     flags = [resource.get("delete", False) for resource in after]
     assert flags == [True, False, False, True, True]
 
@@ -385,7 +384,7 @@ def test_what_an_update_replaced_before_it_was_stopped_is_current_again(pulumi):
     ],
 )
 def test_an_up_that_would_replace_the_database_is_not_run(pulumi, urn, op, refused):
-    (pulumi.folder / "preview").write_text(json.dumps({"steps": [{"urn": urn, "op": op}]}))
+    Path("preview").write_text(json.dumps({"steps": [{"urn": urn, "op": op}]}))
     words = f"would {op} the restored database, so it was not run"
     with pytest.raises(Refused, match=words) if refused else nullcontext():
         pulumi.check_preview()
@@ -393,12 +392,12 @@ def test_an_up_that_would_replace_the_database_is_not_run(pulumi, urn, op, refus
 
 def test_settings_of_one_update_are_written_into_a_copy_of_the_stack_file(pulumi):
     """An interrupt must not leave them in the stack file."""
-    file = pulumi.folder / "Pulumi.poc.yaml"
+    file = Path("Pulumi.poc.yaml")
     file.write_text("config: {}\n")
     pulumi.up(SHIFTS)
     pulumi.up({})
     plain = "up --refresh --yes --skip-preview -s poc"
-    first, second = (pulumi.folder / "argv").read_text().splitlines()
+    first, second = Path("argv").read_text().splitlines()
     head, copy, *rest = first.removeprefix(f"{plain} ").split()
     assert (head, rest) == (
         "--config-file",
@@ -410,7 +409,7 @@ def test_settings_of_one_update_are_written_into_a_copy_of_the_stack_file(pulumi
 
 
 def test_a_failure_of_pulumi_is_told_in_its_words(pulumi, monkeypatch):
-    (pulumi.folder / "fails").touch()
+    Path("fails").touch()
     with pytest.raises(Refused, match=r"`pulumi preview .*` failed: error: no credentials"):
         pulumi.check_preview()
     monkeypatch.setenv("PATH", "/nowhere")
@@ -419,6 +418,6 @@ def test_a_failure_of_pulumi_is_told_in_its_words(pulumi, monkeypatch):
 
 
 def test_a_state_without_the_database_is_refused(pulumi):
-    (pulumi.folder / "stack").write_text(json.dumps({"deployment": {"resources": [OTHER]}}))
+    Path("stack").write_text(json.dumps({"deployment": {"resources": [OTHER]}}))
     with pytest.raises(Refused, match=f"state of poc has no DB instance {NAME}"):
         pulumi.instance_id()

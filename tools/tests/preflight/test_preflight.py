@@ -72,6 +72,14 @@ def test_preflight_before_stage_1_says_that_the_account_is_ready(run):
 
 
 @pytest.mark.usefixtures("ready")
+def test_the_command_for_stage_1_names_the_stack_of_a_project_with_a_hyphen(run, folder):
+    for file in folder.glob("Pulumi*.yaml"):
+        file.write_text(file.read_text().replace("careapp", "my-app"))
+    code, shown, _ = run("preflight")
+    assert (code, "Ready for stage 1: `pulumi up -s poc`." in shown) == (0, True)
+
+
+@pytest.mark.usefixtures("ready")
 def test_missing_tools_are_named(run, tools, monkeypatch):
     tools.unlink()
     monkeypatch.setattr("docker.from_env", Mock(side_effect=DockerException("refused")))

@@ -36,7 +36,7 @@ def test_a_changed_schedule_is_disabled_where_the_stack_is_paused(watched, monke
     log, switch = Told(), Mock()
     monkeypatch.setattr(paused_schedules, "ResourceLog", lambda _: log)
     monkeypatch.setattr(paused_schedules, "DependencyResource", lambda urn: urn)
-    monkeypatch.setattr(paused_schedules, "Session", lambda *_: None)
+    monkeypatch.setattr(paused_schedules, "session_of", lambda _: None)
     monkeypatch.setattr(
         rds, "database", lambda *_, **__: a.database(tags=pause.tags if pause else {})
     )
