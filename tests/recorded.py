@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from difflib import SequenceMatcher
 from functools import cache
 from types import MappingProxyType
 from typing import Any
@@ -105,13 +106,20 @@ def changes(
 
 
 def differences(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the paths at which two values differ, each with both."""
+    """Yield the paths at which two values differ, each with both; of longer or shorter lists the slices."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted(old.keys() | new.keys()):
             yield from differences(old.get(key), new.get(key), f"{path}.{key}".lstrip("."))
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for index, both in enumerate(zip(old, new, strict=True)):
             yield from differences(*both, f"{path}[{index}]")
+    elif isinstance(old, list) and isinstance(new, list):
+        texts = [[json.dumps(member) for member in each] for each in (old, new)]
+        for _, start, end, begin, stop in SequenceMatcher(
+            None, *texts, autojunk=False
+        ).get_opcodes():
+            if old[start:end] != new[begin:stop]:
+                yield f"{path}[{start}:{end}]", [old[start:end], new[begin:stop]]
     elif (type(old), old) != (type(new), new):  # True equals 1
         yield path, [old, new]
 
@@ -166,14 +174,15 @@ def records() -> dict[str, str]:
 
 
 class Dumper(yaml.SafeDumper):
-    """Writes a value where it stands, never a reference; maps and lists on one line that fit there."""
+    """Writes a value where it stands, never a reference; on one line maps and lists that fit, or a list of one text."""
 
     def ignore_aliases(self, _data: Any) -> bool:
         return True
 
 
 def _flowing(value: Any) -> bool:
-    return len(json.dumps(value, ensure_ascii=False)) <= LINE
+    one = isinstance(value, list) and len(value) == 1 and isinstance(value[0], str)
+    return one or len(json.dumps(value, ensure_ascii=False)) <= LINE
 
 
 Dumper.add_representer(

@@ -2,8 +2,8 @@
 
 The diff is what a change does to what people read, and is reviewed as such. findings.txt has each finding in both
 languages; variants.txt has its variants in English, by what differs from an earlier one (tools.tests.sections): the
-title, all that was seen, the reason, all fixes, all evidence, and the last line, of all findings and the exit code. That
-is left out in the first one where it says nothing but the one finding.
+title, all that was seen, the reason, all fixes, all evidence, and the last line, of all findings and the exit code.
+That is left out in the first one where it says nothing but the one finding.
 """
 
 from collections.abc import Callable, Iterator
@@ -101,7 +101,8 @@ def lines(name: str) -> Iterator[str]:
     """Yield what is said in a situation, without its last line if there is nothing but its finding."""
     said, finding = paragraphs(name), finding_of(name)
     alone = f"{finding.kind} {finding.id}; exit {int(finding.kind == 'cause')}" if finding else WELL
-    return but({subject: [] for subject in said} | {"all": [alone]}, said)
+    nothing: dict[str, list[str]] = {subject: [] for subject in said}
+    return but(nothing | {"all": [alone]}, said)
 
 
 def in_both_languages(name: str) -> Iterator[str]:
