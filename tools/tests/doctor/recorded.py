@@ -1,14 +1,13 @@
 """What the doctor says of each situation: ``python -m tools.tests.doctor.recorded`` writes it anew.
 
 The diff is what a change does to what people read, and is reviewed as such. findings.txt has each finding in both
-languages; variants.txt has its variants in English, by what differs from an earlier one (tools.tests.sections): the
+languages; variants.txt has its variants in English, by what differs from an earlier one (tools.tests.said): the
 title, all that was seen, the reason, all fixes, all evidence, and the last line, of all findings and the exit code.
 That is left out in the first one where it says nothing but the one finding.
 """
 
 from collections.abc import Callable, Iterator
 from functools import cache
-from itertools import zip_longest
 from pathlib import Path
 
 from ecs_gate.diagnosis.catalogue import Facts
@@ -18,7 +17,7 @@ from ecs_gate.parts.gather import Snapshot
 from ecs_gate.text import in_language
 from tools.tests.doctor.situations import SITUATIONS
 from tools.tests.doctor.variants import VARIANTS
-from tools.tests.sections import Paragraphs, but, clock, read, section, write
+from tools.tests.said import Paragraphs, but, clock, read, section, text, with_japanese
 
 FOLDER = Path(__file__).parent
 FILES = {"findings.txt": SITUATIONS, "variants.txt": VARIANTS}
@@ -105,20 +104,12 @@ def lines(name: str) -> Iterator[str]:
     return but(nothing | {"all": [alone]}, said)
 
 
-def in_both_languages(name: str) -> Iterator[str]:
-    """Yield each line, and below it in Japanese where that differs."""
-    with in_language("ja"):
-        japanese = list(lines(name))
-    with in_language("en"):
-        for line, other in zip_longest(lines(name), japanese, fillvalue=""):
-            yield line
-            if other != line:
-                yield other
-
-
 def section_of(name: str) -> str:
     if name in SITUATIONS:
-        return "\n".join([name, *in_both_languages(name)])
+        with in_language("ja"):
+            japanese = list(lines(name))
+        with in_language("en"):
+            return "\n".join([name, *with_japanese(lines(name), japanese)])
     names = list(ALL)
     earlier = [each for each in names[: names.index(name)] if ids(each)[-1:] == ids(name)[-1:]]
     if ids(name) and earlier:
@@ -137,7 +128,7 @@ def main() -> None:
     for file, names in FILES.items():
         with clock("UTC"):
             said = {name: section_of(name) for name in names}
-        write(FOLDER / file, [text for name, text in said.items() if text != name])
+        (FOLDER / file).write_text(text(each for name, each in said.items() if each != name))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """A section is told by what differs from the nearest earlier one."""
 
-from tools.tests.sections import section
+from tools.tests.said import section
 
 SAID = {
     "first": {"seen": ["one", "two", "three"], "why": ["because"], "evidence": []},

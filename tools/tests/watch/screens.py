@@ -1,7 +1,7 @@
 """What the screens say of stacks: ``python -m tools.tests.watch.screens`` writes screens.txt anew.
 
 Each line in English, where it is UTC, and below it in Japanese, in Tokyo's time, if that differs. Of the first screen
-of a command all lines are written, of another what differs from an earlier one (tools.tests.sections). An event that is
+of a command all lines are written, of another what differs from an earlier one (tools.tests.said). An event that is
 marked as bad begins with "!".
 """
 
@@ -11,7 +11,6 @@ from dataclasses import replace
 from datetime import timedelta, timezone
 from functools import cache
 from ipaddress import IPv4Network
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +43,7 @@ from tools.tests.doctor.variants.stack import PROVISIONING, rolling
 from tools.tests.local.pages import logged
 from tools.tests.rollout import rollout_answers as gate
 from tools.tests.rollout.test_look import BOTH, CANARY
-from tools.tests.sections import Paragraphs, clock, read, section, write
+from tools.tests.said import Paragraphs, clock, read, section, text, with_japanese
 from tools.watch import events as timeline_screen
 from tools.watch import status as status_screen
 from tools.watch.events import Timeline, of_database, of_scaling, of_service, of_tasks
@@ -364,8 +363,7 @@ def spoken(name: str) -> Paragraphs:
     for zone, language in (("UTC", "en"), ("JST-9", "ja")):
         with clock(zone), in_language(language):
             both.append([line for text in SCREENS[name]() for line in text.split("\n")])
-    lines = zip_longest(*both, fillvalue="")
-    return {"screen": [en if en == ja else f"{en}\n{ja}" for en, ja in lines]}
+    return {"screen": with_japanese(*both)}
 
 
 def section_of(name: str) -> str:
@@ -382,4 +380,4 @@ def recorded() -> dict[str, str]:
 
 if __name__ == "__main__":
     screen.now = lambda: a.NOW
-    write(FILE, [section_of(name) for name in SCREENS])
+    FILE.write_text(text(map(section_of, SCREENS)))
