@@ -90,19 +90,37 @@ def changes(
 ) -> dict[str, Any]:
     """Return what is new, what is gone, and the inputs that differ, each with both values.
 
-    Of a new resource that is also in ``known`` these are the inputs that differ from that.
+    Of a new resource that is also in ``known`` these are the inputs that differ from that; another one is told by what
+    differs from the resource of its type that is ``like`` it, where there is one.
     """
     both = {name: dict(differences(before[name], after[name])) for name in before if name in after}
     changed = {name: found for name, found in both.items() if found}
     new = {name: after[name] for name in after if name not in before}
     kinds = {
-        "new": {name: new[name] for name in new if name not in known},
+        "new": {name: told(name, new[name], before) for name in new if name not in known},
         "new, like one of prod.yaml or settings.yaml": {
             name: dict(differences(known[name], new[name])) for name in new if name in known
         },
         "gone": [name for name in before if name not in after],
     }
     return changed | {kind: names for kind, names in kinds.items() if names}
+
+
+def told(name: str, new: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    """Return a resource, or what differs from one of its type, if that is half as long."""
+    kind = name.partition(": ")[2].partition(" ")[0]
+    others = [
+        {"like": other, **dict(differences(inputs, new))}
+        for other, inputs in before.items()
+        if f": {kind} " in other
+    ]
+    nearest = min(others, key=length, default=new)
+    return nearest if 2 * length(nearest) <= length(new) else new
+
+
+def length(record: Any) -> int:
+    """Return the lines of a record."""
+    return text({"": record}).count("\n")
 
 
 def differences(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -159,8 +177,8 @@ def records() -> dict[str, str]:
     settings = of_each(variants("prod"))
     poc, prod = resources(declared("poc")), as_poc(resources(declared("prod")))
     known = dict(prod)
-    for row in settings.values():
-        known = as_poc(row.get("new", {})) | known
+    for run in dict.fromkeys(variants("prod").values()):
+        known = as_poc(resources(declared("prod", *run))) | known
     of_several = {
         name: {"set": row} | changes(poc, resources(shown(*run_of(row))), known)
         for name, row in together().items()
