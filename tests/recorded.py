@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from difflib import SequenceMatcher
 from functools import cache
 from types import MappingProxyType
 from typing import Any
@@ -89,13 +90,14 @@ def changes(
 ) -> dict[str, Any]:
     """Return what is new, what is gone, and the inputs that differ, each with both values.
 
-    Of a new resource that is also in ``known`` these are the inputs that differ from that.
+    Of a new resource that is also in ``known`` these are the inputs that differ from that; another one is told by what
+    differs from the resource of its type that is ``like`` it, where there is one.
     """
     both = {name: dict(differences(before[name], after[name])) for name in before if name in after}
     changed = {name: found for name, found in both.items() if found}
     new = {name: after[name] for name in after if name not in before}
     kinds = {
-        "new": {name: new[name] for name in new if name not in known},
+        "new": {name: told(name, new[name], before) for name in new if name not in known},
         "new, like one of prod.yaml or settings.yaml": {
             name: dict(differences(known[name], new[name])) for name in new if name in known
         },
@@ -104,14 +106,38 @@ def changes(
     return changed | {kind: names for kind, names in kinds.items() if names}
 
 
+def told(name: str, new: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    """Return a resource, or what differs from one of its type, if that is half as long."""
+    kind = name.partition(": ")[2].partition(" ")[0]
+    others = [
+        {"like": other, **dict(differences(inputs, new))}
+        for other, inputs in before.items()
+        if f": {kind} " in other
+    ]
+    nearest = min(others, key=length, default=new)
+    return nearest if 2 * length(nearest) <= length(new) else new
+
+
+def length(record: Any) -> int:
+    """Return the lines of a record."""
+    return text({"": record}).count("\n")
+
+
 def differences(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the paths at which two values differ, each with both."""
+    """Yield the paths at which two values differ, each with both; of longer or shorter lists the slices."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted(old.keys() | new.keys()):
             yield from differences(old.get(key), new.get(key), f"{path}.{key}".lstrip("."))
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for index, both in enumerate(zip(old, new, strict=True)):
             yield from differences(*both, f"{path}[{index}]")
+    elif isinstance(old, list) and isinstance(new, list):
+        texts = [[json.dumps(member) for member in each] for each in (old, new)]
+        for _, start, end, begin, stop in SequenceMatcher(
+            None, *texts, autojunk=False
+        ).get_opcodes():
+            if old[start:end] != new[begin:stop]:
+                yield f"{path}[{start}:{end}]", [old[start:end], new[begin:stop]]
     elif (type(old), old) != (type(new), new):  # True equals 1
         yield path, [old, new]
 
@@ -151,8 +177,8 @@ def records() -> dict[str, str]:
     settings = of_each(variants("prod"))
     poc, prod = resources(declared("poc")), as_poc(resources(declared("prod")))
     known = dict(prod)
-    for row in settings.values():
-        known = as_poc(row.get("new", {})) | known
+    for run in dict.fromkeys(variants("prod").values()):
+        known = as_poc(resources(declared("prod", *run))) | known
     of_several = {
         name: {"set": row} | changes(poc, resources(shown(*run_of(row))), known)
         for name, row in together().items()
@@ -166,14 +192,15 @@ def records() -> dict[str, str]:
 
 
 class Dumper(yaml.SafeDumper):
-    """Writes a value where it stands, never a reference; maps and lists on one line that fit there."""
+    """Writes a value where it stands, never a reference; on one line maps and lists that fit, or a list of one text."""
 
     def ignore_aliases(self, _data: Any) -> bool:
         return True
 
 
 def _flowing(value: Any) -> bool:
-    return len(json.dumps(value, ensure_ascii=False)) <= LINE
+    one = isinstance(value, list) and len(value) == 1 and isinstance(value[0], str)
+    return one or len(json.dumps(value, ensure_ascii=False)) <= LINE
 
 
 Dumper.add_representer(

@@ -4,6 +4,7 @@ import functools
 import json
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import boto3
 import pytest
@@ -15,9 +16,7 @@ from moto.logs.models import LogGroup
 from ecs_gate import waiting
 from ecs_gate.aws.pace import Pace
 from ecs_gate.aws.session import Session
-from ecs_gate.parts import stack_secrets
-from ecs_gate.tests.calls import make
-from ecs_gate.text.masking import VALUES
+from ecs_gate.tests.calls import MANIFEST, Calls, calls, make, nothing, without_known_values  # noqa: F401 - fixtures
 from ecs_gate.waiting import Waiting
 from local_cloud.tests.loaded import load
 from stack.names import StackNames
@@ -52,15 +51,6 @@ def clock_in():
     time.tzset()
 
 
-@pytest.fixture(autouse=True)
-def _without_known_values(monkeypatch):
-    """Each test begins without values of secrets that another has read."""
-    monkeypatch.setattr(VALUES, "_values", frozenset())
-    monkeypatch.setattr(VALUES, "_forms", ())
-    monkeypatch.setattr(stack_secrets, "_READ", {})
-    monkeypatch.setattr(stack_secrets, "_SAID", set())
-
-
 @pytest.fixture
 def folder(_loaded, tmp_path, monkeypatch):
     """A project's folder with the stack file, in which commands run."""
@@ -82,16 +72,13 @@ def account(_loaded):
         patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")  # 1,300 of them, at each begin and end
         patch.setattr(LogGroup, "filter_log_events", _in_order)
         patch.setattr(
-            ApplicationAutoScalingResponse, "describe_scaling_activities", _none, raising=False
+            ApplicationAutoScalingResponse, "describe_scaling_activities", nothing, raising=False
         )
-        patch.setattr(EC2ContainerServiceResponse, "list_service_deployments", _none, raising=False)
+        patch.setattr(
+            EC2ContainerServiceResponse, "list_service_deployments", nothing, raising=False
+        )
         with mock_aws():
             yield REGION
-
-
-def _none(_):
-    """No scaling activities and no service deployments, which moto does not have."""
-    return json.dumps({"ScalingActivities": [], "serviceDeployments": []})
 
 
 def _in_order(group, *given, search=LogGroup.filter_log_events):
@@ -146,29 +133,6 @@ class Told:
         self.warnings.append(str(text))
 
 
-class Calls(list):
-    """What was asked of AWS: operations with their parameters."""
-
-    def __init__(self, answers=()):
-        super().__init__()
-        self.answers = dict(answers)
-        """What AWS answers: a value, a function of the parameters, or a list, one answer a call and the last one
-        again and again. A problem is raised."""
-
-    def of(self, operation):
-        return [params for name, params in self if name == operation]
-
-    def answer(self, operation, params):
-        answer = self.answers[operation]
-        if isinstance(answer, list):
-            answer = answer.pop(0) if len(answer) > 1 else answer[0]
-        if callable(answer):
-            answer = answer(params)
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
-
-
 class Answering(Session):
     """A session over prepared answers alone; what was asked is in ``calls``."""
 
@@ -184,44 +148,10 @@ class Answering(Session):
         yield self.call(service, operation, **params)
 
 
-@pytest.fixture
-def calls(monkeypatch):
-    """What is asked of the account; what ``calls.answers`` has is answered in its place."""
-    made, call, pages = Calls(), Session.call, Session.pages
-
-    def called(self, service, operation, /, **params):
-        made.append((operation, params))
-        if operation in made.answers:
-            return made.answer(operation, params)
-        return call(self, service, operation, **params)
-
-    def paged(self, service, operation, /, **params):
-        made.append((operation, params))
-        if operation in made.answers:
-            return iter([made.answer(operation, params)])
-        return pages(self, service, operation, **params)
-
-    monkeypatch.setattr(Session, "call", called)
-    monkeypatch.setattr(Session, "pages", paged)
-    return made
-
-
-class Made:
-    """What a test asks of the made stack."""
-
-
-MANIFEST = {
-    "schemaVersion": 2,
-    "mediaType": "application/vnd.docker.distribution.manifest.list.v2+json",
-    "manifests": [{"digest": "sha256:1", "platform": {"os": "linux", "architecture": "amd64"}}],
-}
-
-
 @pytest.fixture(scope="module")
 def stack(account):
     """A stack of both stages, by the calls of ``stack.json``; its ids are attributes of the answer."""
-    made = Made()
-    made.session, made.log_group = Session(account), NAMES.log_group
+    made = SimpleNamespace(session=Session(account), log_group=NAMES.log_group)
     made.policy = a.policy(a.allow("*", "*"))
     made.document, made.manifest = json.dumps(made.policy), json.dumps(MANIFEST)
     made.trust = json.dumps({"Version": "2012-10-17", **a.TRUST})

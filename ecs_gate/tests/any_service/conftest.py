@@ -11,9 +11,7 @@ from moto import mock_aws
 from moto.ecs.responses import EC2ContainerServiceResponse
 
 from ecs_gate.aws.session import Session
-from ecs_gate.parts import stack_secrets
-from ecs_gate.tests.calls import make
-from ecs_gate.text.masking import VALUES
+from ecs_gate.tests.calls import MANIFEST, calls, make, nothing, without_known_values  # noqa: F401 - fixtures
 
 REGION, ACCOUNT = "eu-west-1", "123456789012"
 PULLED = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/goods/storefront:7"
@@ -23,11 +21,6 @@ TRUST = {
     "Action": "sts:AssumeRole",
 }
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-MANIFEST = {
-    "schemaVersion": 2,
-    "mediaType": "application/vnd.docker.distribution.manifest.list.v2+json",
-    "manifests": [{"digest": "sha256:1", "platform": {"os": "linux", "architecture": "amd64"}}],
-}
 
 
 @functools.cache
@@ -40,9 +33,6 @@ def _surroundings(monkeypatch):
     for name in ("LC_ALL", "LC_MESSAGES", "AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_REGION"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("LANG", "C")
-    monkeypatch.setattr(VALUES, "_values", frozenset())
-    monkeypatch.setattr(VALUES, "_forms", ())
-    monkeypatch.setattr(stack_secrets, "_READ", {})
 
 
 @pytest.fixture(scope="module")
@@ -50,14 +40,11 @@ def account():
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("AWS_ENDPOINT_URL", raising=False)
         patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
-        patch.setattr(EC2ContainerServiceResponse, "list_service_deployments", _none, raising=False)
+        patch.setattr(
+            EC2ContainerServiceResponse, "list_service_deployments", nothing, raising=False
+        )
         with mock_aws():
             yield REGION
-
-
-def _none(_):
-    """No service deployments, which moto does not have."""
-    return json.dumps({"serviceDeployments": []})
 
 
 @pytest.fixture(scope="module")
@@ -131,39 +118,12 @@ def session(account):
     return Session(account)
 
 
-@pytest.fixture
-def calls(monkeypatch):
-    """What is asked of the account; what ``calls.answers`` has is answered in its place, an exception raised."""
-    made, call, pages = Calls(), Session.call, Session.pages
+def changed(**how):
+    """An answer of DescribeServices with other fields."""
 
-    def called(self, service, operation, /, **params):
-        made.append((service, operation))
-        if (answer := made.answers.get(operation)) is not None:
-            return made.answer(answer, call(self, service, operation, **params))
-        return call(self, service, operation, **params)
+    def answer(asked):
+        real = client("ecs").describe_services(**asked)
+        real["services"][0].update(how)
+        return real
 
-    def paged(self, service, operation, /, **params):
-        made.append((service, operation))
-        if (answer := made.answers.get(operation)) is not None:
-            return iter(
-                [made.answer(answer, next(iter(pages(self, service, operation, **params))))]
-            )
-        return pages(self, service, operation, **params)
-
-    monkeypatch.setattr(Session, "call", called)
-    monkeypatch.setattr(Session, "pages", paged)
-    return made
-
-
-class Calls(list):
-    """Services and operations."""
-
-    def __init__(self):
-        super().__init__()
-        self.answers = {}
-
-    @staticmethod
-    def answer(answer, real):
-        if isinstance(answer, Exception):
-            raise answer
-        return answer(real)
+    return answer

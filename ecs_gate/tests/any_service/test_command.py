@@ -1,7 +1,6 @@
 """The command `ecs-gate`: its exit codes, what it prints, and that it changes nothing unless it is told to."""
 
 import asyncio
-import copy
 import json
 import re
 import sys
@@ -21,6 +20,7 @@ from ecs_gate.policy import DIAGNOSES, LOOKS, MASKS, ROLLS_BACK, policy
 from ecs_gate.rollout import gate
 from ecs_gate.rollout.look import Answer, look
 from ecs_gate.rollout.verdict import End, History, Outcome, Patience, Terms, Verdict
+from ecs_gate.tests.any_service.conftest import changed
 from ecs_gate.text import t
 
 NAMED = ("--cluster", "goods", "--service", "web", "--region", "eu-west-1")
@@ -114,24 +114,14 @@ def test_what_cannot_be_read_is_no_failure_of_the_service(shop, run, calls, verb
 
 
 def test_rollout_of_another_controller_is_not_followed(shop, run, calls):
-    def external(real):
-        answer = copy.deepcopy(real)
-        answer["services"][0]["deploymentController"] = {"type": "EXTERNAL"}
-        return answer
-
-    calls.answers["describe_services"] = external
+    calls.answers["describe_services"] = changed(deploymentController={"type": "EXTERNAL"})
     code, _, wrong = run("wait", *NAMED)
     assert (code, "EXTERNAL" in wrong) == (2, True)
 
 
 @pytest.mark.slow
 def test_doctor_names_the_cause_and_its_cure_in_the_words_of_aws(shop, run, calls):
-    def idle(real):
-        answer = copy.deepcopy(real)
-        answer["services"][0]["desiredCount"] = 0
-        return answer
-
-    calls.answers["describe_services"] = idle
+    calls.answers["describe_services"] = changed(desiredCount=0)
     code, shown, _ = run("doctor", *NAMED)
     assert code == 1
     assert "[cause] The service is set to run no task" in shown
@@ -143,7 +133,7 @@ def test_doctor_names_the_cause_and_its_cure_in_the_words_of_aws(shop, run, call
     code, shown, _ = run("doctor", *NAMED, "--json")
     first = json.loads(shown)["findings"][0]
     assert (code, first["id"], first["fixes"][0]["commands"]) == (1, "scaled-to-zero", [cure])
-    assert [call for _, call in calls if CHANGING.match(call)] == []
+    assert [call for call, _ in calls if CHANGING.match(call)] == []
 
 
 def reading(**how):
@@ -169,7 +159,7 @@ def test_nothing_is_rolled_back_unless_it_was_asked_for(shop, session, calls):
     end = End(verdict(), look(session, reader.expected))
     _, text = asyncio.run(gate._red(end, reader, Told()))
     assert "It was not rolled back: the gate was not asked to change anything." in text
-    assert [call for _, call in calls if CHANGING.match(call)] == []
+    assert [call for call, _ in calls if CHANGING.match(call)] == []
 
 
 def test_a_hook_is_left_to_whoever_may_answer_it(shop, session, calls):
@@ -183,7 +173,7 @@ def test_a_hook_is_left_to_whoever_may_answer_it(shop, session, calls):
         "aws ecs continue-service-deployment --region eu-west-1 --service-deployment-arn "
         f"{hook.deployment} --hook-id pause --action CONTINUE"
     )
-    assert [call for _, call in calls if CHANGING.match(call)] == []
+    assert [call for call, _ in calls if CHANGING.match(call)] == []
 
 
 KNOWN = {
@@ -206,7 +196,7 @@ def test_policy_has_what_is_called(shop, run, session, calls):
     """An account in memory does not have everything; the sources name the rest."""
     run("doctor", *NAMED)
     look(session, reading(acts=False).expected)
-    assert {*calls} <= KNOWN
+    assert calls.services <= KNOWN
     sources = [
         file for file in Path(ecs_gate.__file__).parent.rglob("*.py") if "tests" not in file.parts
     ]

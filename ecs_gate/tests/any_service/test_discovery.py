@@ -1,7 +1,5 @@
 """What AWS's answers lead to from the names of a cluster and a service."""
 
-import copy
-
 import pytest
 
 from ecs_gate.aws.errors import AwsProblem
@@ -13,7 +11,7 @@ from ecs_gate.parts.gather import Inquiry, Snapshot, gather
 from ecs_gate.parts.page import page_before
 from ecs_gate.parts.records import Part, Task
 from ecs_gate.target import Login, Page, ServiceNames, Target
-from ecs_gate.tests.any_service.conftest import client, definition
+from ecs_gate.tests.any_service.conftest import changed, client, definition
 from ecs_gate.text import t
 
 WEB = Target(names=ServiceNames(cluster="goods", service="web"), region="eu-west-1")
@@ -30,13 +28,12 @@ ALL = ServiceNames(
 )
 
 
-def changed(**how):
-    """An answer of DescribeServices with other fields."""
+def group(**how):
+    """An answer of DescribeTargetGroups with other fields."""
 
-    def answer(real):
-        answer = copy.deepcopy(real)
-        answer["services"][0].update(how)
-        return answer
+    def answer(asked):
+        real = client("elbv2").describe_target_groups(**asked)
+        return {**real, "TargetGroups": [{**each, **how} for each in real["TargetGroups"]]}
 
     return answer
 
@@ -74,7 +71,7 @@ def test_what_is_found_is_read(shop, session, calls):
     assert [*now.secrets.value] == [shop.secret]
     [known] = now.definitions.value.values()
     assert (known.container, [each.name for each in known.sidecars]) == ("storefront", ["proxy"])
-    assert [call for _, call in calls if call.startswith(("create", "put", "update"))] == []
+    assert [call for call, _ in calls if call.startswith(("create", "put", "update"))] == []
 
 
 PARTS = {
@@ -133,11 +130,7 @@ def test_the_certificate_tells_the_host_that_no_rule_names(shop, session):
 def test_no_page_is_requested_of_a_group_that_takes_another_version_of_http(
     shop, session, calls, page
 ):
-    def of_version_2(real):
-        groups = [{**group, "ProtocolVersion": "HTTP2"} for group in real["TargetGroups"]]
-        return {**real, "TargetGroups": groups}
-
-    calls.answers["describe_target_groups"] = of_version_2
+    calls.answers["describe_target_groups"] = group(ProtocolVersion="HTTP2")
     found = discover(WEB, session, page=Chosen(page))
     assert (found.target.page.path, unseen(found)) == ("", ["the page"])
     assert "takes HTTP2 alone for k8s-a1b2c3" in str(found.unseen[0].problem.text)
@@ -205,15 +198,13 @@ def test_another_database_of_the_service_is_not_looked_at(shop, session):
 
 
 def test_a_managed_secret_leads_to_its_database(shop, session, calls):
-    def managed(real):
-        answer = copy.deepcopy(real)
-        answer["DBInstances"][0]["MasterUserSecret"] = {"SecretArn": shop.secret}
-        return answer
-
+    managed = client("rds").describe_db_instances()
+    first = managed["DBInstances"][0]
+    first["MasterUserSecret"] = {"SecretArn": shop.secret}
     calls.answers["describe_db_instances"] = managed
     one = definition(shop, app={"environment": []})
-    first = client("rds").describe_db_instances()["DBInstances"][0]["DBInstanceIdentifier"]
-    assert discover(WEB, session, one).target.names.database == first
+    found = discover(WEB, session, one).target.names.database
+    assert found == first["DBInstanceIdentifier"]
 
 
 def test_a_rollout_that_ecs_does_not_make_is_not_followed(shop, session, calls):
@@ -257,13 +248,13 @@ def test_a_service_without_a_load_balancer_is_judged_by_its_tasks(shop, session,
     assert (now.balancer, now.group, now.page) == (Part(), Part(), Part())
     assert page_before(found.target) is None
     assert [cause.id for cause in judge(now).causes] == []
-    assert not [call for _, call in calls if call in ("describe_target_groups", "describe_rules")]
+    assert not [call for call, _ in calls if call in ("describe_target_groups", "describe_rules")]
 
 
 @pytest.mark.slow
 def test_a_target_group_to_which_nothing_forwards_is_a_cause(shop, session, calls):
     """ELB then tells of no load balancer of it, and does not check its targets."""
-    calls.answers["describe_target_groups"] = without_balancer
+    calls.answers["describe_target_groups"] = group(LoadBalancerArns=[])
     found = discover(WEB, session)
     assert (found.target.names.balancer, unseen(found)) == ("", ["the load balancer", "the page"])
     idle = TargetHealth(address="10.9.0.4", port=8000, state="unused", reason="Target.NotInUse")
@@ -272,12 +263,6 @@ def test_a_target_group_to_which_nothing_forwards_is_a_cause(shop, session, call
     now = now.having(Snapshot.targets, Part((idle,))).having(Snapshot.tasks, Part((running,)))
     [cause] = judge(now).causes
     assert str(cause.title) == "No load balancer forwards to the target group k8s-a1b2c3"
-
-
-def without_balancer(real):
-    answer = copy.deepcopy(real)
-    answer["TargetGroups"][0]["LoadBalancerArns"] = []
-    return answer
 
 
 @pytest.mark.parametrize("cluster", ["goods", "nowhere"])

@@ -1,17 +1,13 @@
 """What the doctor says of each situation: ``python -m tools.tests.doctor.recorded`` writes it anew.
 
 The diff is what a change does to what people read, and is reviewed as such. findings.txt has each finding in both
-languages; variants.txt has its variants in English, without what is the same as in its first situation: all that was
-seen, the reason, all fixes, all evidence, and the last line, of all findings and the exit code. That is left out there
-where it says nothing but the one finding.
+languages; variants.txt has its variants in English, by what differs from an earlier one (tools.tests.said): the
+title, all that was seen, the reason, all fixes, all evidence, and the last line, of all findings and the exit code.
+That is left out in the first one where it says nothing but the one finding.
 """
 
-import os
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from functools import cache
-from itertools import zip_longest
 from pathlib import Path
 
 from ecs_gate.diagnosis.catalogue import Facts
@@ -21,11 +17,11 @@ from ecs_gate.parts.gather import Snapshot
 from ecs_gate.text import in_language
 from tools.tests.doctor.situations import SITUATIONS
 from tools.tests.doctor.variants import VARIANTS
+from tools.tests.said import Paragraphs, but, clock, read, section, text, with_japanese
 
 FOLDER = Path(__file__).parent
 FILES = {"findings.txt": SITUATIONS, "variants.txt": VARIANTS}
 ALL: dict[str, Snapshot] = {**SITUATIONS, **VARIANTS}
-HEAD = "=== "
 FACTS: dict[str, Callable[[Facts], bool]] = {
     "what happened": lambda facts: facts.result,
     "certain": lambda facts: facts.certain,
@@ -36,7 +32,7 @@ FACTS: dict[str, Callable[[Facts], bool]] = {
 """What a finding's declaration says of it."""
 MOST = 3
 """Lines of evidence that are written."""
-HEALTHY = "no findings; exit 0"
+WELL = "no findings; exit 0"
 """What is not written."""
 SHORT = 120
 """So many letters of commands stand in the line of their fix."""
@@ -58,11 +54,10 @@ def finding_of(name: str) -> Finding | None:
     return next((finding for finding in found if finding.id in ids(name)[-1:]), None)
 
 
-NONE: dict[str, list[str]] = {}
-
-
-def paragraphs(finding: Finding) -> dict[str, list[str]]:
-    """Return what stands below a finding's title by its subjects, a line each."""
+def paragraphs_of(finding: Finding) -> dict[str, list[str]]:
+    """Return a finding's title and what stands below it by its subjects, a line each."""
+    process = f"{finding.process}: " if finding.process else ""
+    facts = "".join(f", {name}" for name, said in FACTS.items() if said(finding.facts))
     fixes = []
     for fix in finding.fixes:
         commands = "".join(f" $ {command}" for command in fix.commands)
@@ -74,44 +69,12 @@ def paragraphs(finding: Finding) -> dict[str, list[str]]:
     if len(evidence) > MOST:
         shown.append(f"  | … {len(evidence) - MOST} more, and at last: {evidence[-1]}")
     return {
+        "title": [f"[{process}{finding.kind}{facts}] {finding.title!s}"],
         "seen": [f"  {seen!s}" for seen in finding.seen],
         "reason": [f"  Why: {finding.why!s}"] if str(finding.why) else [],
         "fixes": fixes,
         "evidence": shown,
     }
-
-
-@cache
-def first(id_: str) -> str:
-    """Return the first situation of a finding, by its name."""
-    return next(name for name in ALL if id_ in ids(name)[-1:] and finding_of(name))
-
-
-@cache
-def usual(id_: str) -> dict[str, list[str]]:
-    """Return what stands below a finding's title in its first situation, in English."""
-    finding = finding_of(first(id_))
-    return paragraphs(finding) if finding else NONE
-
-
-def sentences(finding: Finding, but: Mapping[str, list[str]] = NONE) -> Iterator[str]:
-    """Yield the finding's title and what stands below it, a line each, without the paragraphs in ``but``."""
-    process = f"{finding.process}: " if finding.process else ""
-    facts = "".join(f", {name}" for name, said in FACTS.items() if said(finding.facts))
-    yield f"[{process}{finding.kind}{facts}] {finding.title!s}"
-    for subject, lines in paragraphs(finding).items():
-        if lines != but.get(subject, []):
-            yield from lines or [f"  no {subject}"]
-
-
-def in_both_languages(finding: Finding) -> Iterator[str]:
-    """Yield each line, and below it in Japanese where that differs."""
-    with in_language("ja"):
-        japanese = list(sentences(finding))
-    for line, other in zip_longest(sentences(finding), japanese, fillvalue=""):
-        yield line
-        if other != line:
-            yield other
 
 
 def all_of(diagnosis: Diagnosis) -> str:
@@ -121,51 +84,38 @@ def all_of(diagnosis: Diagnosis) -> str:
     return f"{every}{f'; not read: {unread}' if unread else ''}; exit {diagnosis.exit_code}"
 
 
-def section(name: str) -> str:
-    diagnosis, finding = diagnosis_of(name), finding_of(name)
-    lines: list[str] = []
+def paragraphs(name: str) -> Paragraphs:
+    """Return what is said in a situation by its subjects: its finding, and all there are."""
+    finding = finding_of(name)
+    return {**(paragraphs_of(finding) if finding else {}), "all": [all_of(diagnosis_of(name))]}
+
+
+@cache
+def in_english(name: str) -> Paragraphs:
     with in_language("en"):
-        last, left_out = all_of(diagnosis), ""
-        if finding:
-            left_out = f"{finding.kind} {finding.id}; exit {int(finding.kind == 'cause')}"
-        if finding and name in SITUATIONS:
-            lines += in_both_languages(finding)
-        elif finding and name == first(finding.id):
-            lines += sentences(finding)
-        elif finding:
-            lines += sentences(finding, usual(finding.id))
-            left_out = all_of(diagnosis_of(first(finding.id)))
-    return "\n".join([*lines, *([last] if last != left_out else [])])
+        return paragraphs(name)
 
 
-def read(file: Path) -> dict[str, str]:
-    """Return the sections of a file by their names; names that stand below each other share one."""
-    _, *parts = f"\n{file.read_text().rstrip()}".split(f"\n{HEAD}")
-    sections: dict[str, str] = {}
-    for name, _, text in reversed([part.partition("\n") for part in parts]):
-        sections[name] = text or next(reversed(sections.values()))
-    return sections
+def lines(name: str) -> Iterator[str]:
+    """Yield what is said in a situation, without its last line if there is nothing but its finding."""
+    said, finding = paragraphs(name), finding_of(name)
+    alone = f"{finding.kind} {finding.id}; exit {int(finding.kind == 'cause')}" if finding else WELL
+    nothing: dict[str, list[str]] = {subject: [] for subject in said}
+    return but(nothing | {"all": [alone]}, said)
 
 
-def write(file: Path, sections: Mapping[str, str]) -> None:
-    """Write sections, those that are alike once, below their names."""
-    names: dict[str, list[str]] = {}
-    for name, text in sections.items():
-        names.setdefault(text, []).append(f"{HEAD}{name}\n")
-    file.write_text("".join(f"{''.join(heads)}{text}\n" for text, heads in names.items()))
-
-
-@contextmanager
-def clock(zone: str) -> Iterator[None]:
-    """Set this machine's clock to a time zone, by POSIX's spelling."""
-    before = os.environ.get("TZ", "UTC")
-    os.environ["TZ"] = zone
-    time.tzset()
-    try:
-        yield
-    finally:
-        os.environ["TZ"] = before
-        time.tzset()
+def section_of(name: str) -> str:
+    if name in SITUATIONS:
+        with in_language("ja"):
+            japanese = list(lines(name))
+        with in_language("en"):
+            return "\n".join([name, *with_japanese(lines(name), japanese)])
+    names = list(ALL)
+    earlier = [each for each in names[: names.index(name)] if ids(each)[-1:] == ids(name)[-1:]]
+    if ids(name) and earlier:
+        return section(name, earlier, in_english)
+    with in_language("en"):
+        return "\n".join([name, *lines(name)])
 
 
 @cache
@@ -177,8 +127,8 @@ def recorded() -> dict[str, str]:
 def main() -> None:
     for file, names in FILES.items():
         with clock("UTC"):
-            said = {name: section(name) for name in names}
-        write(FOLDER / file, {name: text for name, text in said.items() if text != HEALTHY})
+            said = {name: section_of(name) for name in names}
+        (FOLDER / file).write_text(text(each for name, each in said.items() if each != name))
 
 
 if __name__ == "__main__":

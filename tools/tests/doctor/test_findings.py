@@ -6,7 +6,7 @@ import pytest
 
 from ecs_gate.diagnosis.screen import plain
 from tools.tests import stacks as a
-from tools.tests.doctor.recorded import ALL, HEALTHY, diagnosis_of, ids, recorded, section
+from tools.tests.doctor.recorded import ALL, diagnosis_of, ids, recorded, section_of
 from tools.tests.doctor.situations import OTHER_SECRET, SITUATIONS
 
 WITHOUT_EVIDENCE = {"stack-missing", "ecs-off", "target-group-missing", "balancer-not-active"}
@@ -15,8 +15,10 @@ WITHOUT_FIX = {"cannot-place-tasks"}
 
 @pytest.mark.parametrize("name", ALL)
 def test_findings_are_said_as_recorded(name):
-    said = recorded().get(name, HEALTHY)
-    assert section(name) == said, "python -m tools.tests.doctor.recorded writes findings.txt anew"
+    said = recorded().get(name, name)
+    assert section_of(name) == said, (
+        "python -m tools.tests.doctor.recorded writes findings.txt anew"
+    )
     expected, found = ids(name), [finding.id for finding in diagnosis_of(name).findings]
     assert found[: len(expected) or None] == expected
 

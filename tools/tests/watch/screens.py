@@ -1,18 +1,16 @@
 """What the screens say of stacks: ``python -m tools.tests.watch.screens`` writes screens.txt anew.
 
 Each line in English, where it is UTC, and below it in Japanese, in Tokyo's time, if that differs. Of the first screen
-of a command all lines are written; a line like "… 2-7" in another stands for those lines of the first. An event that
-is marked as bad begins with "!".
+of a command all lines are written, of another what differs from an earlier one (tools.tests.said). An event that is
+marked as bad begins with "!".
 """
 
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta, timezone
-from difflib import SequenceMatcher
 from functools import cache
 from ipaddress import IPv4Network
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +37,13 @@ from tools.rehearsal.page.request_path import request_path
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, Answering, Told
 from tools.tests.doctor import job_runs
-from tools.tests.doctor.recorded import clock, read, write
 from tools.tests.doctor.situations import CRASHED, SITUATIONS, logs_in, rules, with_bucket
 from tools.tests.doctor.variants import VARIANTS, app, network, other_apps
 from tools.tests.doctor.variants.stack import PROVISIONING, rolling
 from tools.tests.local.pages import logged
 from tools.tests.rollout import rollout_answers as gate
 from tools.tests.rollout.test_look import BOTH, CANARY
+from tools.tests.said import Paragraphs, clock, read, section, text, with_japanese
 from tools.watch import events as timeline_screen
 from tools.watch import status as status_screen
 from tools.watch.events import Timeline, of_database, of_scaling, of_service, of_tasks
@@ -359,29 +357,21 @@ SCREENS: dict[str, Callable[[], Iterable[str]]] = {
 
 
 @cache
-def spoken(name: str) -> list[str]:
+def spoken(name: str) -> Paragraphs:
     """Return the lines of a screen, in both languages and time zones where these differ."""
     both = []
     for zone, language in (("UTC", "en"), ("JST-9", "ja")):
         with clock(zone), in_language(language):
             both.append([line for text in SCREENS[name]() for line in text.split("\n")])
-    lines = zip_longest(*both, fillvalue="")
-    return [en if en == ja else f"{en}\n{ja}" for en, ja in lines]
+    return {"screen": with_japanese(*both)}
 
 
-def section(name: str) -> str:
-    """Return a screen as it is written: without what the first one of its command has."""
-    group, lines = name.partition(":")[0], spoken(name)
-    first = next(each for each in SCREENS if each.partition(":")[0] == group)
-    if first == name:
-        return "\n".join(lines)
-    text = []
-    for _, start, end, begin, stop in SequenceMatcher(
-        None, spoken(first), lines, autojunk=False
-    ).get_opcodes():
-        same = spoken(first)[start:end] == lines[begin:stop]
-        text += [f"… {start + 1}-{end}"] if same else lines[begin:stop]
-    return "\n".join(text)
+def section_of(name: str) -> str:
+    """Return a screen as it is written."""
+    names = list(SCREENS)
+    group = name.partition(":")[0]
+    earlier = [each for each in names[: names.index(name)] if each.partition(":")[0] == group]
+    return section(name, earlier, spoken)
 
 
 def recorded() -> dict[str, str]:
@@ -390,4 +380,4 @@ def recorded() -> dict[str, str]:
 
 if __name__ == "__main__":
     screen.now = lambda: a.NOW
-    write(FILE, {name: section(name) for name in SCREENS})
+    FILE.write_text(text(map(section_of, SCREENS)))

@@ -11,14 +11,14 @@ from ecs_gate.doctor import judge
 from tools import command_line
 from tools.tests import stacks as a
 from tools.tests.doctor.situations import SITUATIONS, crashed
-from tools.tests.watch.screens import SCREENS, recorded, section
+from tools.tests.watch.screens import SCREENS, recorded, section_of
 
 
 @pytest.mark.parametrize("name", SCREENS)
 def test_a_screen_is_as_recorded(name, monkeypatch):
     monkeypatch.setattr(screen, "now", lambda: a.NOW)
     said = recorded()[name]
-    assert section(name) == said, "python -m tools.tests.watch.screens writes screens.txt anew"
+    assert section_of(name) == said, "python -m tools.tests.watch.screens writes screens.txt anew"
 
 
 def test_what_a_local_cloud_left_out_stands_below_evidence_of_something_missing(
