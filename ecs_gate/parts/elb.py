@@ -259,7 +259,9 @@ def _check(raw: dict[str, Any]) -> HealthCheck:
         protocol=raw.get("HealthCheckProtocol", "HTTP"),
         port=raw.get("HealthCheckPort", "traffic-port"),
         path=raw.get("HealthCheckPath", "/"),
-        matcher=(raw.get("Matcher") or {}).get("HttpCode", "200"),
+        # It has HttpCode or GrpcCode.
+        matcher=next(iter((raw.get("Matcher") or {}).values()), HealthCheck.matcher),
+        grpc=raw.get("ProtocolVersion") == "GRPC",
         interval=raw.get("HealthCheckIntervalSeconds", 30),
         timeout=raw.get("HealthCheckTimeoutSeconds", 5),
         healthy=raw.get("HealthyThresholdCount", 5),
