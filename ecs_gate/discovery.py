@@ -36,6 +36,15 @@ class NoService(Refused):
     exit_code = 4
 
 
+NOT_READ = 2
+
+
+class Unfollowed(Refused):
+    """A service whose roll-outs cannot be followed."""
+
+    exit_code = NOT_READ
+
+
 @dataclass(frozen=True, kw_only=True)
 class Found:
     """A service with all that AWS's answers lead to."""
@@ -71,6 +80,13 @@ def discover(
     return _Search(target, session, page or Chosen()).found(declared)
 
 
+def _made_elsewhere(service: Mapping[str, Any]) -> Text:
+    return t(
+        "Its deployments are made by {controller}, not by ECS: ecs-gate cannot follow them.",
+        controller=_controller(service),
+    )
+
+
 class _Search:
     """One search. What could not be read is noted in ``unseen``."""
 
@@ -86,6 +102,9 @@ class _Search:
                 service=target.names.service,
             )
             raise NoService(text)
+        # Of the controller EXTERNAL each task set has a task definition of its own.
+        if not service.get("taskDefinition"):
+            raise Unfollowed(_made_elsewhere(service))
         self.service: Mapping[str, Any] = service
 
     def found(self, declared: str) -> Found:
@@ -322,9 +341,9 @@ def _not_looked_at(
     service: Mapping[str, Any], definition: Mapping[str, Any], container: Mapping[str, Any]
 ) -> Iterator[Unread]:
     """Yield what the service has and no part of a snapshot reads."""
-    providers = [each["capacityProvider"] for each in service.get("capacityProviderStrategy") or ()]
-    fargate = all(provider.startswith("FARGATE") for provider in providers)
-    if not fargate or (not providers and service.get("launchType", "FARGATE") != "FARGATE"):
+    if (controller := _controller(service)) != CONTROLLER:
+        yield unlooked(t("the deployments that {controller} makes", controller=controller))
+    if not ecs.on_fargate(service):
         yield unlooked(t("the instances that its tasks run on"))
     if any(volume.get("efsVolumeConfiguration") for volume in definition.get("volumes", ())):
         yield unlooked(t("the EFS file systems that its tasks mount"))
@@ -342,15 +361,15 @@ def _not_looked_at(
         yield unlooked(t("the parameters of Parameter Store that its tasks get"), essential=False)
 
 
+def _controller(service: Mapping[str, Any]) -> str:
+    return str((service.get("deploymentController") or {}).get("type", CONTROLLER))
+
+
 def _blind(
     service: Mapping[str, Any], definition: Mapping[str, Any], groups: list[str]
 ) -> Text | None:
-    controller = (service.get("deploymentController") or {}).get("type", CONTROLLER)
-    if controller != CONTROLLER:
-        return t(
-            "Its deployments are made by {controller}, not by ECS: ecs-gate cannot follow them.",
-            controller=controller,
-        )
+    if _controller(service) != CONTROLLER:
+        return _made_elsewhere(service)
     if groups and definition.get("networkMode") != OWN_ADDRESS:
         return t(
             "Its tasks have the network mode {mode}: ecs-gate knows a task's target by the address of its own that a "

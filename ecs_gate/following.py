@@ -5,22 +5,13 @@ from dataclasses import dataclass, field, replace
 
 from ecs_gate.aws.session import Session
 from ecs_gate.diagnosis.findings import Diagnosis
-from ecs_gate.discovery import Chosen, discover
+from ecs_gate.discovery import Chosen, Unfollowed, discover
 from ecs_gate.owner import Owner
 from ecs_gate.parts.gather import Inquiry
 from ecs_gate.rollout import gate, say
 from ecs_gate.rollout.look import Expected, Reader, ask_doctor
 from ecs_gate.rollout.verdict import End
 from ecs_gate.target import ServiceNames, Target
-from ecs_gate.text import Refused
-
-NOT_READ = 2
-
-
-class Unfollowed(Refused):
-    """A service whose roll-outs cannot be followed."""
-
-    exit_code = NOT_READ
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -202,6 +202,8 @@ def too_few_tasks(case: Case) -> Iterator[Finding]:
 
 def more_memory(case: Case, cpu: int, memory: int) -> Fix:
     """Return the fix for the next larger task size, with more CPU where this one has no more memory."""
+    if case.service and not case.service.fargate:
+        return case.deploy(t("Give the task more memory ({taskMemory}), and deploy:"))
     size = larger(cpu, memory)
     if size is None:
         return Fix(t("Fargate has no larger task size: reduce the app's memory use."))

@@ -78,7 +78,9 @@ def _architecture(case: Case, platforms: tuple[str, ...]) -> Iterator[Finding]:
     architecture = definition.architecture if definition else case.target.plan.architecture
     wanted = PLATFORMS.get(architecture, "")
     messages = case.stop_reasons(WRONG_PLATFORM)
-    if wanted in platforms or not (platforms or messages):
+    # The system may be Windows.
+    processors = {platform.rpartition("/")[2] for platform in platforms}
+    if wanted.rpartition("/")[2] in processors or not (platforms or messages):
         return
     seen = t(
         "The image is for {platforms}, the task runs on {architecture} ({wanted}).",
@@ -197,6 +199,8 @@ def log_group(case: Case) -> Iterator[Finding]:
     """Check that the task definition's log group exists: Fargate does not create it."""
     definition, logs = case.definition, case.now.logs.value
     if definition is None or not definition.log_group or logs is None or logs.exists:
+        return
+    if definition.creates_log_group:
         return
     yield Finding(
         LOG_GROUP_MISSING,

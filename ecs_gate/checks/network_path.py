@@ -76,10 +76,12 @@ def blocked(
     Those that the program does not declare are allowed by commands.
     """
     network = case.network or Network()
+    if not near.subnets:  # tasks on instances, without addresses of their own
+        return
     source = Side(near.groups, addresses(network, near.subnets))
     missing: dict[Text, str] = {}
     denials: list[AclDenial] = []
-    for end in (end for end in far if not network.lacks(end.subnets)):
+    for end in (end for end in far if end.subnets and not network.lacks(end.subnets)):
         missing |= lacking(network, source, Side(end.groups, addresses(network, end.subnets)), port)
         places = acl_ends(network, near.subnets), acl_ends(network, end.subnets)
         denials += acl_denials(network, *places, port, answers)

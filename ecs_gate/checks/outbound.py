@@ -76,7 +76,7 @@ def task_to_aws(case: Case) -> Iterator[Finding]:
     In stage 1 these are the future tasks.
     """
     service, network = case.service, case.network
-    if network is None:
+    if network is None or (service and not service.fargate):
         return
     prefix = f"{case.now.names.prefix}-{'public' if case.target.plan.public else 'private'}-"
     planned = tuple(each.id for each in network.subnets.values() if each.name.startswith(prefix))
@@ -158,7 +158,9 @@ def _gateway(
     group = case.now.group.value
     if [*beyond] != [LAYERS] or group is None:
         return ()
-    tables = dict.fromkeys(network.subnets[subnet].table for subnet in subnets)
+    tables = dict.fromkeys(
+        network.subnets[each].table for each in subnets if each in network.subnets
+    )
     command = (
         f"aws ec2 create-vpc-endpoint --vpc-id {group.vpc} --vpc-endpoint-type Gateway "
         f"--service-name com.amazonaws.{case.now.region}.s3 --route-table-ids {' '.join(tables)}"

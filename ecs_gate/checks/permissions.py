@@ -69,12 +69,14 @@ def execution_role(case: Case) -> Iterator[Finding]:
     if definition is None or case.now.execution.problem:
         return
     role, title = case.now.execution.value, t("ECS cannot assume the execution role")
+    needs = execution_needs(case, definition)
     if role is None:
-        yield _missing(case, definition)
+        if needs or definition.execution_role:
+            yield _missing(case, definition)
     elif finding := _not_assumed(case, definition, role, EXECUTION_ROLE_NOT_TRUSTED, title):
         yield finding
     else:
-        lacks = lacking(role, execution_needs(case, definition))
+        lacks = lacking(role, needs)
         for purpose in dict.fromkeys(lack.need.purpose for lack in lacks):
             yield _lacking(case, role, purpose, lacks)
 
@@ -91,6 +93,8 @@ def execution_needs(case: Case, definition: Definition) -> list[Need]:
         for name, value in definition.secrets.items()
         if name not in others
     ]
+    if not definition.execution_role and case.service and not case.service.fargate:
+        return needs  # The instance's role pulls the image and writes the log.
     if ".dkr.ecr." in definition.image:
         needs.append(Need("ecr:GetAuthorizationToken", "*", "pull"))
         needs += [Need(action, _repository_arn(definition), "pull") for action in PULL]

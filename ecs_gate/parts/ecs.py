@@ -73,7 +73,7 @@ def service_of(raw: dict[str, Any]) -> Service:
         desired=raw["desiredCount"],
         running=raw["runningCount"],
         pending=raw["pendingCount"],
-        definition=raw["taskDefinition"],
+        definition=raw.get("taskDefinition", ""),
         deployments=tuple(_deployment(each) for each in raw.get("deployments", ())),
         events=tuple(
             ServiceEvent(event["createdAt"], event["message"], event["id"])
@@ -92,9 +92,24 @@ def service_of(raw: dict[str, Any]) -> Service:
         strategy=deployment.get("strategy", "ROLLING"),
         # ECS always tells; an account in memory that does not is taken for one that has it on.
         breaker=(deployment.get("deploymentCircuitBreaker") or {}).get("enable", True),
-        alternate=next((each["alternateTargetGroupArn"] for each in advanced if each), ""),
+        alternate=next(
+            (arn for each in advanced if each and (arn := each.get("alternateTargetGroupArn"))), ""
+        ),
         spot=_spot(raw.get("capacityProviderStrategy") or ()),
+        fargate=on_fargate(raw),
+        daemon=raw.get("schedulingStrategy") == "DAEMON",
     )
+
+
+def on_fargate(raw: Mapping[str, Any]) -> bool:
+    """Return whether each task of a service goes to Fargate, by DescribeServices' item.
+
+    No other capacity provider has a name that begins so (ECS API reference, CreateCapacityProvider).
+    """
+    providers = [each["capacityProvider"] for each in raw.get("capacityProviderStrategy") or ()]
+    if not providers:
+        return bool(raw.get("launchType", "FARGATE") == "FARGATE")
+    return all(provider.startswith("FARGATE") for provider in providers)
 
 
 def _spot(strategy: Iterable[dict[str, Any]]) -> bool:
@@ -328,7 +343,8 @@ def definition(session: Session, name: str, app: str = "") -> Definition:
     return Definition(
         arn=raw["taskDefinitionArn"],
         cpu=int(raw.get("cpu") or 0),
-        memory=int(raw.get("memory") or 0),
+        # A task on an instance may have the container's alone.
+        memory=int(raw.get("memory") or container.get("memory") or 0),
         architecture=platform.get("cpuArchitecture") or "X86_64",
         execution_role=raw.get("executionRoleArn") or "",
         task_role=raw.get("taskRoleArn") or "",
@@ -339,6 +355,7 @@ def definition(session: Session, name: str, app: str = "") -> Definition:
         secrets={secret["name"]: secret["valueFrom"] for secret in container.get("secrets", ())},
         log_group=log.get("awslogs-group", ""),
         log_prefix=log.get("awslogs-stream-prefix", ""),
+        creates_log_group=log.get("awslogs-create-group") == "true",
         container=container["name"],
         stop_timeout=container.get("stopTimeout") or 30,
         health=_health(container.get("healthCheck")),

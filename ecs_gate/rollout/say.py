@@ -159,9 +159,6 @@ def would_end(revision: str, diagnosis: str) -> str:
     return _block(str(head), diagnosis, str(after))
 
 
-WEB_STAYS = t("The web service stays as it is: it is not rolled back with a worker.")
-
-
 def failed(
     end: End,
     expected: Expected,
@@ -178,8 +175,8 @@ def failed(
     head = str(t("the roll-out failed: {what}", what=verdict.text))
     what_to_do = _what_to_do(end, advice).filled(command=retry, revision=expected.revision)
     serving = back or _serving(end.view)
-    if expected.names.process:
-        what_to_do = joined("\n", (what_to_do, WEB_STAYS))
+    if expected.names.process and advice.worker:
+        what_to_do = joined("\n", (what_to_do, advice.worker))
     if serving is not None:
         head = f"{head}\n{serving!s}"
     return _block(head, diagnosis, str(what_to_do))
