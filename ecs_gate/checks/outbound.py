@@ -8,8 +8,8 @@ from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.catalogue import DATABASE, IMAGE, LOGS, SECRETS, START, AtStart, Facts
 from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.diagnosis.reachability import (
-    ANYWHERE,
     HTTPS,
+    INTERNET,
     TASK_PORTS,
     AclDenial,
     NoInternet,
@@ -41,8 +41,6 @@ NO_CONNECTION = (
     r"i/o timeout|connection issue|context deadline exceeded|request canceled|"
     r"dial tcp|RequestError: send request failed|failed to do request"
 )
-
-INTERNET = Side((), (ANYWHERE,))
 
 CANNOT_START = t(
     "Before a container starts, Fargate pulls its image from ECR, reads its secrets from Secrets Manager and opens "
