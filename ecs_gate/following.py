@@ -71,6 +71,4 @@ async def follow(reader: Reader, log: say.Log) -> tuple[End, str]:
         return end, why
     # Whoever scales a service to 0 knows of it.
     why = await gate.causes(reader, log, (0,), tasks=end.view.desired)
-    return end, say.running_with_a_cause(
-        end, reader.expected, why, reader.inquiry.owner.advice
-    ) if why else ""
+    return end, say.running_with_a_cause(end, why, reader.inquiry.owner.advice) if why else ""

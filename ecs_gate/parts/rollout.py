@@ -40,6 +40,8 @@ class Rollout:
 
     expected: str = ""
     """The ARN of the task definition that is expected to run; "" where it is not known."""
+    name: str = ""
+    """That of the service, which ECS may not have."""
     service: Service | None = None
     tasks: tuple[Task, ...] = ()
     """The running tasks, and those that stopped within the hour, newest first."""

@@ -177,7 +177,7 @@ def test_nothing_is_rolled_back_unless_it_was_asked_for(shop, session, calls):
 
 def test_a_hook_is_left_to_whoever_may_answer_it(shop, session, calls):
     reader, log = reading(acts=False), Told()
-    terms = Terms(expected=reader.expected, patience=Patience(limit=900, settle=15), since=None)
+    terms = Terms(patience=Patience(limit=900, settle=15), since=None)
     hook = PauseHook(deployment="arn:aws:ecs:eu-west-1:1:service-deployment/a/b/c", id="pause")
     turns = gate.Turns(reader, terms, log, History())
     history = asyncio.run(turns._go_on(hook, Answer(page=t("its page answered")), History()))
