@@ -8,6 +8,7 @@ from ecs_gate.diagnosis.findings import Diagnosis
 from ecs_gate.discovery import Chosen, Unfollowed, discover
 from ecs_gate.owner import Owner
 from ecs_gate.parts.gather import Inquiry
+from ecs_gate.parts.records import short
 from ecs_gate.rollout import gate, say
 from ecs_gate.rollout.look import Expected, Reader, ask_doctor
 from ecs_gate.rollout.verdict import End
@@ -34,10 +35,7 @@ class Wanted:
 
         ``by_definition``: of a roll-out the task definition is known. Raises AwsProblem, NoService and Unfollowed.
         """
-        # An ARN ends with the name.
-        names = ServiceNames(
-            cluster=self.cluster.rpartition("/")[2], service=self.service.rpartition("/")[2]
-        )
+        names = ServiceNames(cluster=short(self.cluster), service=short(self.service))
         session = Session(self.region or None, self.profile)
         target = Target(names=names, region=self.region, profile=self.profile, minutes=self.minutes)
         found = discover(target, session, self.definition, self.page)

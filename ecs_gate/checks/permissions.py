@@ -24,7 +24,7 @@ from ecs_gate.facts.policy_evaluation import (
     trusts,
 )
 from ecs_gate.facts.secrets import is_parameter, parameter_arn, secret_arn
-from ecs_gate.parts.records import Definition
+from ecs_gate.parts.records import Definition, short
 from ecs_gate.parts.task_inputs import Role
 from ecs_gate.text import Text, t
 
@@ -183,7 +183,7 @@ def repository(case: Case) -> Iterator[Finding]:
                 "The policy of {repository} denies {action} to {role}.",
                 repository=name,
                 action=action,
-                role=role.arn.rpartition("/")[2],
+                role=short(role.arn),
             )
             for action in dict.fromkeys(denied.values())
         ),
@@ -204,7 +204,7 @@ def repository(case: Case) -> Iterator[Finding]:
 
 def _lacking(case: Case, role: Role, purpose: str, lacks: Sequence[Lack]) -> Finding:
     """Return the finding for one purpose; its fix grants all missing permissions, so that the next try succeeds."""
-    name = role.arn.rpartition("/")[2]
+    name = short(role.arn)
     return Finding(
         LACKING[purpose],
         title=TITLES[purpose],
@@ -286,7 +286,7 @@ def _not_assumed(
 
     A condition that is not judged here counts as unfulfilled only where ECS says that it could not assume the role.
     """
-    name = role.arn.rpartition("/")[2]
+    name = short(role.arn)
     trust = trusts(role.trust, ECS_TASKS, sent(definition.arn, "ecs", "*"))
     refused = case.stop_reasons(rf"unable to assume the role '\S*{re.escape(name)}'")
     if trust.verdict or (trust.verdict is None and not refused):
@@ -342,7 +342,7 @@ def task_role(case: Case) -> Iterator[Finding]:
     lacks = lacking(role, [Need(READ_IT, arn, "secret")])
     if case.now.task_role.problem or not lacks:
         return
-    name = definition.task_role.rpartition("/")[2]
+    name = short(definition.task_role)
     refused = case.matching_lines(rf"(?i)not authorized to perform: {READ_IT}")
     yield Finding(
         TASK_ROLE_CANNOT_READ_SECRET,
@@ -393,7 +393,7 @@ def lacking(role: Role | None, needs: Sequence[Need]) -> list[Lack]:
 def given(role: str, lacks: Sequence[Lack]) -> tuple[Fix, ...]:
     """Return one policy for all missing permissions, then a fix for each Deny and boundary."""
     grant, *others = [*_policy(role, lacks), *_in_the_way(role, lacks)]
-    return (grant, *(Fix(other.text, other.commands, then=True) for other in others))
+    return (grant, *(replace(other, then=True) for other in others))
 
 
 def _policy(role: str, lacks: Sequence[Lack]) -> Iterator[Fix]:
