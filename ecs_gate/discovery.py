@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.aws.session import Session
 from ecs_gate.diagnosis.findings import PAGE_PART, Unread, unlooked
+from ecs_gate.facts.images import image_parts
 from ecs_gate.facts.secrets import is_parameter
 from ecs_gate.parts import ecs, elb
 from ecs_gate.parts.elb import Balancer, Listener, PageRequest, TargetGroup
@@ -22,10 +23,6 @@ OWN_ADDRESS = "awsvpc"
 """The network mode in which each task has an address, by which it is a target (ECS API reference, TaskDefinition)."""
 APPLICATION = "app/"
 """How the name of an Application Load Balancer begins in its ARN (Service Authorization Reference)."""
-ECR = re.compile(
-    r"(?P<account>\d+)\.dkr\.ecr\.(?P<region>[\w-]+)\.amazonaws\.com(?:\.cn)?/(?P<repository>[^@:]+)"
-)
-"""An image in ECR (ECR user guide, "Amazon ECR private repositories")."""
 AT_RDS = re.compile(r"[\w.-]+\.rds\.amazonaws\.com(?:\.cn)?")
 """The address of a DB instance, a cluster or a proxy (RDS user guide, "Finding the connection information")."""
 
@@ -266,9 +263,9 @@ class _Search:
 
     def _repository(self, image: str, arn: str) -> str:
         """Return the image's repository in the service's own account and region; "" for one elsewhere."""
-        match, (_, _, _, region, account, *_) = ECR.match(image), arn.split(":")
-        if match and (match["region"], match["account"]) == (region, account):
-            return match["repository"]
+        parts, (_, _, _, region, account, *_) = image_parts(image), arn.split(":")
+        if (parts["region"], parts["account"]) == (region, account):
+            return parts["repository"]
         self.unseen.append(unlooked(t("the image {image}", image=image), essential=False))
         return ""
 

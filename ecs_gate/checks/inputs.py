@@ -1,6 +1,5 @@
 """Check what a task definition names: the image, the secrets, the log group, the bucket for the app's files."""
 
-import re
 from collections.abc import Iterator
 
 from ecs_gate.checks import databases
@@ -8,6 +7,7 @@ from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.catalogue import IMAGE, LOGS, SECRETS, AtStart
 from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.facts.fargate import PLATFORMS
+from ecs_gate.facts.images import image_parts
 from ecs_gate.facts.secrets import secret_arn, secret_key
 from ecs_gate.parts.records import Definition
 from ecs_gate.parts.task_inputs import Secret
@@ -58,8 +58,8 @@ def image(case: Case) -> Iterator[Finding]:
 
 def _own(case: Case) -> tuple[Fix, ...]:
     """Return the fix for an image of another repository; () for the service's own, which can be pushed again."""
-    own = rf"/{re.escape(case.now.names.repository)}[@:]"
-    if case.definition is None or re.search(own, case.definition.image):
+    own = case.now.names.repository
+    if case.definition is None or image_parts(case.definition.image)["repository"] == own:
         return ()
     text = t("Use the service's own image ({container}), and deploy:")
     return case.correct_program(text, drifts=False)

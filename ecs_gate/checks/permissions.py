@@ -13,6 +13,7 @@ from ecs_gate.checks.databases import other_secrets
 from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.catalogue import IMAGE, LOGS, SECRETS, TASKS_NODE, AtStart, Facts
 from ecs_gate.diagnosis.findings import Finding, Fix
+from ecs_gate.facts.images import image_parts
 from ecs_gate.facts.policy_evaluation import (
     ALLOWED,
     DENIED,
@@ -95,7 +96,7 @@ def execution_needs(case: Case, definition: Definition) -> list[Need]:
     ]
     if not definition.execution_role and case.service and not case.service.fargate:
         return needs  # The instance's role pulls the image and writes the log.
-    if ".dkr.ecr." in definition.image:
+    if image_parts(definition.image)["account"]:
         needs.append(Need("ecr:GetAuthorizationToken", "*", "pull"))
         needs += [Need(action, _repository_arn(definition), "pull") for action in PULL]
     logs = case.now.logs.value
@@ -107,11 +108,8 @@ def execution_needs(case: Case, definition: Definition) -> list[Need]:
 
 def _repository_arn(definition: Definition) -> str:
     """Return the ARN of the repository in ECR that a task definition's image is in."""
-    host, _, path = definition.image.partition("/")
-    account, _, rest = host.partition(".dkr.ecr.")
-    name = path.partition("@")[0].partition(":")[0]
-    partition = definition.arn.split(":")[1]
-    return f"arn:{partition}:ecr:{rest.partition('.')[0]}:{account}:repository/{name}"
+    name, partition = image_parts(definition.image), definition.arn.split(":")[1]
+    return f"arn:{partition}:ecr:{name['region']}:{name['account']}:repository/{name['repository']}"
 
 
 NO_DECRYPTION = re.compile(

@@ -9,6 +9,7 @@ from http.client import HTTPException
 from typing import Any
 
 from ecs_gate.aws.session import Session
+from ecs_gate.facts.images import image_parts
 from ecs_gate.facts.secrets import secret_arn
 from ecs_gate.parts.records import read_existing
 
@@ -68,7 +69,8 @@ CONFIG_SECONDS = 5
 
 def image(session: Session, repository: str, reference: str | None) -> Image | None:
     """Return the image of ``reference``, or the newest one; None without the repository. Raises AwsProblem."""
-    name, wanted = _split(repository, reference)
+    named = image_parts(reference) if reference else {"repository": repository}
+    name, wanted = named["repository"], reference and (named["digest"] or named["tag"] or "latest")
     images = session.all("ecr", "describe_images", "imageDetails", repositoryName=name)
     tagged = sorted(images, key=lambda each: str(each["imagePushedAt"]), reverse=True)
     if wanted is not None:
@@ -84,17 +86,6 @@ def image(session: Session, repository: str, reference: str | None) -> Image | N
         platforms=_platforms(session, name, raw["imageDigest"]),
         policy=json.loads(policy["policyText"]) if policy else None,
     )
-
-
-def _split(repository: str, reference: str | None) -> tuple[str, str | None]:
-    if reference is None:
-        return repository, None
-    path = reference.partition("/")[2] if ".dkr.ecr." in reference else reference
-    name, _, digest = path.partition("@")
-    if digest:
-        return name.rpartition(":")[0] or name, digest
-    name, _, tag = path.rpartition(":")
-    return (name, tag) if name else (path, "latest")
 
 
 def _platforms(session: Session, name: str, digest: str) -> tuple[str, ...]:
