@@ -10,7 +10,7 @@ from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.aws.session import Session
 from ecs_gate.diagnosis.findings import PAGE_PART, Unread, unlooked
 from ecs_gate.facts.images import image_parts
-from ecs_gate.facts.secrets import is_parameter
+from ecs_gate.facts.secrets import is_of_another_region, is_parameter
 from ecs_gate.parts import ecs, elb
 from ecs_gate.parts.elb import Balancer, Listener, PageRequest, TargetGroup
 from ecs_gate.parts.records import Part, read_existing, read_part, short
@@ -110,6 +110,7 @@ class _Search:
         definition = raw["taskDefinition"]
         balanced = {each.get("containerName", "") for each in self.service.get("loadBalancers", ())}
         container = ecs.app_container(definition, balanced)
+        log = ecs.log_options(container, definition["taskDefinitionArn"].split(":")[3])
         groups = [*self._groups()]
         self.unseen += _not_looked_at(self.service, definition, container)
         balancer = self._balancer(groups)
@@ -120,7 +121,7 @@ class _Search:
             process="" if groups else self.names.service,
             family=short(definition["taskDefinitionArn"]),
             container=container["name"],
-            log_group=ecs.log_options(container).get("awslogs-group", ""),
+            log_group=log.get("awslogs-group", ""),
             balancer=balancer.name if balancer else "",
             target_group=_name(groups[0]) if groups else "",
             alternate_group=_name(groups[1]) if len(groups) > 1 else "",
@@ -351,11 +352,15 @@ def _not_looked_at(
         yield unlooked(t("VPC Lattice"))
     if any(balancer.get("loadBalancerName") for balancer in service.get("loadBalancers", ())):
         yield unlooked(t("the Classic Load Balancer"))
-    if not ecs.log_options(container).get("awslogs-group"):
-        yield unlooked(t("the app's log, which is not in CloudWatch Logs"), essential=False)
+    region = definition["taskDefinitionArn"].split(":")[3]
+    if not ecs.log_options(container, region).get("awslogs-group"):
+        text = t("the app's log, which is not in CloudWatch Logs of {region}", region=region)
+        yield unlooked(text, essential=False)
     given = [one for each in definition["containerDefinitions"] for one in each.get("secrets", ())]
     if any(is_parameter(secret["valueFrom"]) for secret in given):
         yield unlooked(t("the parameters of Parameter Store that its tasks get"), essential=False)
+    if any(is_of_another_region(secret["valueFrom"], region) for secret in given):
+        yield unlooked(t("the secrets of another region that its tasks get"), essential=False)
 
 
 def _controller(service: Mapping[str, Any]) -> str:

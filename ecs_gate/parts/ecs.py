@@ -338,7 +338,8 @@ def definition(session: Session, name: str, app: str = "") -> Definition:
     """
     raw = session.call("ecs", "describe_task_definition", taskDefinition=name)["taskDefinition"]
     container = app_container(raw, {app})
-    log = log_options(container)
+    region = raw["taskDefinitionArn"].split(":")[3]
+    log = log_options(container, region)
     platform = raw.get("runtimePlatform") or {}
     return Definition(
         arn=raw["taskDefinitionArn"],
@@ -360,19 +361,20 @@ def definition(session: Session, name: str, app: str = "") -> Definition:
         stop_timeout=container.get("stopTimeout") or 30,
         health=_health(container.get("healthCheck")),
         sidecars=tuple(
-            _sidecar(each) for each in raw["containerDefinitions"] if each is not container
+            _sidecar(each, region) for each in raw["containerDefinitions"] if each is not container
         ),
         active=raw["status"] == "ACTIVE",
     )
 
 
-def log_options(container: Mapping[str, Any]) -> Mapping[str, str]:
-    """Return the options of a container's log driver."""
-    return (container.get("logConfiguration") or {}).get("options") or {}
+def log_options(container: Mapping[str, Any], region: str) -> Mapping[str, str]:
+    """Return the options of a container's log driver; none of one that writes to another region."""
+    options: Mapping[str, str] = (container.get("logConfiguration") or {}).get("options") or {}
+    return options if options.get("awslogs-region", region) == region else {}
 
 
-def _sidecar(raw: dict[str, Any]) -> Sidecar:
-    log = log_options(raw)
+def _sidecar(raw: dict[str, Any], region: str) -> Sidecar:
+    log = log_options(raw, region)
     return Sidecar(
         name=raw["name"],
         essential=raw.get("essential", True),

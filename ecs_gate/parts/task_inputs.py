@@ -10,7 +10,7 @@ from typing import Any
 
 from ecs_gate.aws.session import Session
 from ecs_gate.facts.images import image_parts
-from ecs_gate.facts.secrets import secret_arn
+from ecs_gate.facts.secrets import is_of_another_region, is_parameter, secret_arn
 from ecs_gate.parts.records import read_existing
 
 
@@ -129,8 +129,13 @@ def _configured(session: Session, name: str, digest: str | None) -> tuple[str, .
 
 
 def secrets(session: Session, values: Iterable[str]) -> dict[str, Secret | None]:
-    """Return the secrets of a task definition's ``valueFrom``, by ARN. Raises AwsProblem."""
-    arns = dict.fromkeys(secret_arn(value) for value in values if ":secretsmanager:" in value)
+    """Return the secrets of a task definition's ``valueFrom`` in this region, by ARN. Raises AwsProblem."""
+    session.client("secretsmanager")  # which knows the region
+    arns = dict.fromkeys(
+        secret_arn(value)
+        for value in values
+        if not (is_parameter(value) or is_of_another_region(value, session.region))
+    )
     return {arn: read_existing(_secret, session, arn) for arn in arns}
 
 

@@ -158,6 +158,8 @@ def network(session: Session, vpc: str) -> Network:
 
 def network_of(session: Session, subnets: Sequence[str]) -> Network | None:
     """Return the network of the VPC that subnets are in; None without one. Raises AwsProblem."""
+    if not subnets:  # EC2 would tell of all.
+        return None
     known = session.all("ec2", "describe_subnets", "Subnets", SubnetIds=list(subnets)[:1])
     return network(session, known[0]["VpcId"]) if known else None
 

@@ -181,7 +181,7 @@ def test_what_is_not_looked_at_is_said_and_never_called_healthy(shop, session, c
         "the instances that its tasks run on",
         "the EFS file systems that its tasks mount",
         "Service Connect",
-        "the app's log, which is not in CloudWatch Logs",
+        "the app's log, which is not in CloudWatch Logs of eu-west-1",
         "the parameters of Parameter Store that its tasks get",
         "the image envoy:1",
     ]
@@ -250,7 +250,7 @@ def test_a_service_without_a_load_balancer_is_judged_by_its_tasks(shop, session,
     assert (found.target.names.process, found.group, found.target.page.path) == ("web", "", "")
     assert (found.target.names.balancer, unseen(found)) == (
         "",
-        ["the app's log, which is not in CloudWatch Logs", "the image envoy:1"],
+        ["the app's log, which is not in CloudWatch Logs of eu-west-1", "the image envoy:1"],
     )
     now = gather(Inquiry(found.target, session, Owner(verdicts=False)))
     assert now.network.value.subnets

@@ -203,6 +203,34 @@ def test_a_log_group_that_the_log_driver_makes_is_not_missing(seen):
     assert (now.logs.value.exists, ids(now)) == (False, [])
 
 
+def test_what_is_in_another_region_is_not_missing_here(seen):
+    log = {
+        **{"awslogs-group": "/apps/storefront", "awslogs-region": "eu-central-1"},
+        "awslogs-stream-prefix": "web",
+    }
+    away = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:pepper-AbCdEf"
+    app = {
+        "logConfiguration": {"logDriver": "awslogs", "options": log},
+        "secrets": [{"name": "PEPPER", "valueFrom": away}],
+    }
+    now = seen(family="away", app=app)
+    assert (ids(now), now.logs, now.secrets.value) == ([], Part(), {})
+    assert not_read(now) == {
+        "the app's log, which is not in CloudWatch Logs of eu-west-1",
+        "the secrets of another region that its tasks get",
+    }
+
+
+def test_tasks_without_subnets_have_no_network_that_is_judged(seen):
+    now = seen(
+        {**ON_INSTANCES, "loadBalancers": []},
+        address="",
+        without=["networkConfiguration"],
+        **{**BRIDGED, "family": "worker"},
+    )
+    assert (now.network, ids(now)) == (Part(), [])
+
+
 def test_a_subnet_of_ipv6_alone_is_no_problem(seen, calls):
     def with_another(real):
         return {"Subnets": [*real["Subnets"], {"SubnetId": "subnet-6", "VpcId": "vpc-1"}]}
