@@ -1,4 +1,4 @@
-"""Check what a task definition names: the image, the secrets, the log group, the bucket for the app's files."""
+"""Check what a task definition names: the image, the secrets, the log group."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What a task needs: its roles, its image, its secrets, the bucket for its files."""
+"""What a task needs: its roles, its image, its secrets."""
 
 import json
 import urllib.request
@@ -44,14 +44,6 @@ class Image:
     present: bool
     platforms: tuple[str, ...] = ()
     policy: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bucket:
-    """The bucket for the app's files, as S3 shows it."""
-
-    name: str
-    exists: bool = True
 
 
 MANIFESTS = [
@@ -147,12 +139,6 @@ def _secret(session: Session, arn: str) -> Secret:
         keys=RDS_KEYS if raw.get("OwningService") == "rds" else None,
         kms_key=raw.get("KmsKeyId", ""),
     )
-
-
-def bucket(session: Session, name: str) -> Bucket:
-    """Return the bucket. Raises AwsProblem."""
-    found = read_existing(lambda: session.call("s3", "head_bucket", Bucket=name))
-    return Bucket(name=name, exists=found is not None)
 
 
 def role(session: Session, arn: str) -> Role | None:

@@ -197,7 +197,7 @@ KNOWN = {
 }
 OTHERS = {
     *("create_log_stream", "put_log_events"),  # verdicts, which the command does not keep
-    *("list_services", "describe_scaling_activities", "head_bucket"),  # careapp's status and parts
+    *("list_services", "describe_scaling_activities"),  # careapp's status
 }
 OPERATION = re.compile(
     r'"((?:describe|list|get|batch|filter|head|create|put|stop|continue|modify|update)_[a-z_]+)"'
