@@ -238,7 +238,10 @@ class _Search:
         return page, Login(issuer=oidc.issuer, client_id=oidc.client) if oidc else Login()
 
     def _no_page(self, balanced: bool) -> None:
-        if balanced and not self.chosen.url:
+        if self.chosen.url:
+            why = t("It is requested of an Application Load Balancer alone, and none was found.")
+            self._unseen_page(why, t("Look at it yourself."))
+        elif balanced:
             why = t("No path is known that the load balancer forwards to the service.")
             self._unseen_page(why, t("Name the page's URL."))
 

@@ -112,6 +112,12 @@ def test_a_page_that_is_named_is_the_page(shop, session):
     assert discover(WEB, session, page=Chosen(f"https://{shop.dns}/")).target.page.domain == ""
 
 
+def test_a_page_that_is_named_and_cannot_be_requested_is_said(shop, session, calls):
+    calls.answers["describe_services"] = changed(loadBalancers=[])
+    found = discover(WEB, session, page=Chosen("https://shop.example/"))
+    assert (found.target.page.path, "the page" in unseen(found)) == ("", True)
+
+
 def test_the_certificate_tells_the_host_that_no_rule_names(shop, session):
     elb, path = client("elbv2"), [{"Field": "path-pattern", "Values": ["/*"]}]
     elb.modify_rule(RuleArn=shop.rule, Conditions=path)
