@@ -218,8 +218,5 @@ def more_memory(case: Case, cpu: int, memory: int) -> Fix:
 
 def larger(cpu: int, memory: int) -> tuple[int, int] | None:
     """Return CPU units and MiB of the next size with more memory; None at the largest."""
-    for size, memories in sorted(MEMORY_BY_CPU.items()):
-        for gigabytes in memories:
-            if size >= cpu and gigabytes > memory:
-                return size, gigabytes
-    return None
+    sizes = ((size, most) for size, memories in sorted(MEMORY_BY_CPU.items()) for most in memories)
+    return next((size for size in sizes if size[0] >= cpu and size[1] > memory), None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, collapse_addresses
 
 from ecs_gate.facts.clients import Allowed
-from ecs_gate.parts.vpc import AclEntry, Endpoint, Group, Network, Permission, Route
+from ecs_gate.parts.vpc import AclEntry, Endpoint, Network, Permission, Route
 
 ANYWHERE = IPv4Network("0.0.0.0/0")
 
@@ -60,21 +60,25 @@ def missing_rules(
 
 
 def _open(network: Network, ids: Iterable[str], direction: str, peer: Side, port: int) -> bool:
-    for group in (network.groups.get(name, Group(id=name, name=name)) for name in ids):
-        rules = group.egress if direction == "egress" else group.ingress
-        if any(covers(rule, peer, port) for rule in rules):
-            return True
-    return False
+    return any(_allows(rule, peer) for _, rule in _rules(network, ids, direction, port))
 
 
-def covers(rule: Permission, peer: Side, port: int) -> bool:
-    """Return whether a rule allows TCP to ``port`` for all of the peer's addresses.
+def _rules(
+    network: Network, ids: Iterable[str], direction: str, port: int
+) -> Iterator[tuple[str, Permission]]:
+    """Yield the rules for TCP to ``port`` of security groups, each with its group's id."""
+    for group in (network.groups[name] for name in ids if name in network.groups):
+        for rule in group.egress if direction == "egress" else group.ingress:
+            if _carries(rule, port):
+                yield group.id, rule
+
+
+def _allows(rule: Permission, peer: Side) -> bool:
+    """Return whether a rule allows all of the peer's addresses.
 
     A prefix list is taken to hold the peer: what is in it was not looked up, and a false alarm costs
     more than a missed one here.
     """
-    if not _carries(rule, port):
-        return False
     if set(rule.groups) & set(peer.groups) or rule.prefix_lists:
         return True
     return bool(peer.ends) and all(
@@ -92,7 +96,7 @@ def allows_any_inbound(network: Network, ids: Iterable[str], port: int) -> bool:
     """Return whether a rule of the security groups allows any inbound IPv4 TCP to ``port``."""
     return any(
         rule.networks or rule.groups or rule.prefix_lists
-        for _, rule in _inbound(network, ids, port)
+        for _, rule in _rules(network, ids, "ingress", port)
     )
 
 
@@ -116,7 +120,7 @@ class WiderRule:
 
 def not_let_in(network: Network, ids: Iterable[str], port: int, allowed: Allowed) -> list[str]:
     """Return the allowed networks and prefix lists from which no rule of the security groups allows TCP to ``port``."""
-    rules = [rule for _, rule in _inbound(network, ids, port)]
+    rules = [rule for _, rule in _rules(network, ids, "ingress", port)]
     networks = list(collapse_addresses(cidr for rule in rules for cidr in rule.networks))
     if ANYWHERE in networks:
         return []
@@ -134,7 +138,7 @@ def wider_rules(
     networks = list(collapse_addresses(allowed.networks))
     return tuple(
         WiderRule(group, rule, str(peer))
-        for group, rule in _inbound(network, ids, port)
+        for group, rule in _rules(network, ids, "ingress", port)
         for peer in (*rule.networks, *rule.prefix_lists, *rule.groups)
         if not (
             any(map(peer.subnet_of, networks))
@@ -142,13 +146,6 @@ def wider_rules(
             else peer in allowed.prefix_lists
         )
     )
-
-
-def _inbound(network: Network, ids: Iterable[str], port: int) -> Iterator[tuple[str, Permission]]:
-    for group in ids:
-        for rule in network.groups.get(group, Group(id=group, name=group)).ingress:
-            if _carries(rule, port):
-                yield group, rule
 
 
 @dataclass(frozen=True)

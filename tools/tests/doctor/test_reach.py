@@ -17,12 +17,11 @@ from ecs_gate.diagnosis.reachability import (
     MissingRule,
     Side,
     acl_denials,
-    covers,
     missing_rules,
     outbound_denials,
 )
 from ecs_gate.parts import vpc
-from ecs_gate.parts.vpc import Permission
+from ecs_gate.parts.vpc import Group, Permission
 from tools.tests import stacks as a
 from tools.tests.conftest import client
 from tools.tests.doctor.variants.network import ANYWHERE, OPEN, acl
@@ -49,7 +48,9 @@ WHOLE, OTHER, PART = (IPv4Network(cidr) for cidr in ("10.0.0.0/16", "10.0.0.0/24
     ],
 )
 def test_a_rule_covers_a_peer_by_group_or_by_all_of_its_addresses(rule, open_):
-    assert covers(rule, Side(APP, NETS), 3000) is open_
+    net = a.network(groups={"sg-1": Group(id="sg-1", name="near", egress=(rule,))})
+    missing = missing_rules(net, Side(("sg-1",)), Side(APP, NETS), 3000)
+    assert (MissingRule("egress", "sg-1") not in missing) is open_
 
 
 def test_both_ends_must_let_a_connection_through_by_one_of_their_groups():
