@@ -39,8 +39,7 @@ def codes(case: Case) -> Iterator[Finding]:
         code=code,
         matcher=case.health_check.matcher,
     )
-    tasks = (*case.active_tasks, *case.failed_tasks)
-    asked = asked_path((line for task in tasks for line in case.lines(task)), code)
+    asked = asked_path(case.lines_of((*case.active_tasks, *case.failed_tasks)), code)
     if case.retry_if_fixed() and (
         (asked and asked != path) or matches(code, case.health_check.matcher)
     ):
@@ -121,8 +120,7 @@ HOST_VARIABLES = {400: re.compile("(ALLOWED|TRUSTED)_HOSTS"), 404: re.compile("S
 
 def _refused_host(case: Case, code: int) -> Text | None:
     """Return what shows that the app refuses the Host header: a line of its log, or a variable; None without."""
-    tasks = (*case.active_tasks, *case.failed_tasks)
-    lines = [each.text for task in tasks for each in case.lines(task)]
+    lines = [each.text for each in case.lines_of((*case.active_tasks, *case.failed_tasks))]
     if line := next((text for text in reversed(lines) if HOST.search(text)), None):
         return t("The app's log: {words}.", words=line[:200])
     environment = case.definition.environment if case.definition else {}
