@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.aws.errors import problem_of
 from ecs_gate.diagnosis.findings import Diagnosis
 from ecs_gate.diagnosis.screen import as_dict, lines
 from ecs_gate.discovery import NOT_READ, Chosen
@@ -215,16 +215,16 @@ def _diagnose(wanted: Wanted, as_json: bool) -> int:
 
 
 def ended(work: Callable[[], int], as_json: bool) -> int:
-    """Run a command and return its exit code. What AWS or the command itself refuses is printed."""
+    """Run a command and return its exit code. What AWS or the command refuses is printed, and its own mistakes."""
     try:
         return work()
-    except AwsProblem as problem:
-        return _refused(problem.as_text(), NOT_READ, as_json)
     except Refused as refusal:
         return _refused(str(refusal.text), refusal.exit_code, as_json)
     except KeyboardInterrupt:
         print(str(t("not following any more: ECS goes on")), file=sys.stderr)
         return INTERRUPTED
+    except Exception as error:
+        return _refused(problem_of(error).as_text(), NOT_READ, as_json)
 
 
 def _refused(text: str, code: int, as_json: bool) -> int:

@@ -116,6 +116,14 @@ def test_what_cannot_be_read_is_no_failure_of_the_service(shop, run, calls, verb
     assert wrong == "ecs-gate: no right to ecs:DescribeServices Allow it.\n"
 
 
+@pytest.mark.parametrize("verb", ["wait", "doctor"])
+def test_a_mistake_of_the_command_is_no_failure_of_the_service_either(shop, run, calls, verb):
+    calls.answers["describe_services"] = KeyError("desiredCount")
+    code, shown, wrong = run(verb, *NAMED, "--json")
+    assert (code, json.loads(shown)["exitCode"]) == (2, 2)
+    assert "itself failed here (KeyError: 'desiredCount'; " in wrong
+
+
 def test_rollout_of_another_controller_is_not_followed(shop, run, calls):
     def external(real):
         answer = copy.deepcopy(real)
