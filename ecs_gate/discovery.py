@@ -108,7 +108,8 @@ class _Search:
         name = declared or self._deployed()
         raw = self.session.call("ecs", "describe_task_definition", taskDefinition=name)
         definition = raw["taskDefinition"]
-        balanced = {each.get("containerName", "") for each in self.service.get("loadBalancers", ())}
+        first = self.service.get("loadBalancers", ())[:1]
+        balanced = {each.get("containerName", "") for each in first}
         container = ecs.app_container(definition, balanced)
         log = ecs.log_options(container, definition["taskDefinitionArn"].split(":")[3])
         groups = [*self._groups()]

@@ -351,7 +351,12 @@ def definition(session: Session, name: str, app: str = "") -> Definition:
         task_role=raw.get("taskRoleArn") or "",
         image=container["image"],
         command=tuple(container.get("command", ())),
-        ports=tuple(mapping["containerPort"] for mapping in container.get("portMappings", ())),
+        # A mapping of a range of ports has no single one.
+        ports=tuple(
+            mapping["containerPort"]
+            for mapping in container.get("portMappings", ())
+            if "containerPort" in mapping
+        ),
         environment={each["name"]: each["value"] for each in container.get("environment", ())},
         secrets={secret["name"]: secret["valueFrom"] for secret in container.get("secrets", ())},
         log_group=log.get("awslogs-group", ""),

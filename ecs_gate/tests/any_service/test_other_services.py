@@ -203,6 +203,20 @@ def test_a_log_group_that_the_log_driver_makes_is_not_missing(seen):
     assert (now.logs.value.exists, ids(now)) == (False, [])
 
 
+def test_of_several_load_balancers_the_first_one_s_container_is_the_app(seen, shop):
+    app = {"containerName": "storefront", "containerPort": 8000, "targetGroupArn": shop.group}
+    admin = {"containerName": "proxy", "containerPort": 9901, "targetGroupArn": shop.other}
+    now = seen({"loadBalancers": [app, admin]})
+    assert (ids(now), now.names.container) == ([], "storefront")
+    assert not_read(now) == {"the target group somebody-else"}
+
+
+def test_a_range_of_ports_is_none_of_the_ports_that_a_load_balancer_has(seen):
+    ports = [{"containerPort": 8000}, {"containerPortRange": "9000-9010"}]
+    now = seen(family="ranged", app={"portMappings": ports})
+    assert (ids(now), now.definitions.problem) == ([], None)
+
+
 def test_what_is_in_another_region_is_not_missing_here(seen):
     log = {
         **{"awslogs-group": "/apps/storefront", "awslogs-region": "eu-central-1"},
