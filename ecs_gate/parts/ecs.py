@@ -62,9 +62,8 @@ def services(session: Session, cluster: str) -> list[str]:
 
 
 def service_of(raw: dict[str, Any]) -> Service:
-    network = raw.get("networkConfiguration") or {}
-    if not network and raw.get("deployments"):
-        network = raw["deployments"][0].get("networkConfiguration") or {}
+    made = raw.get("deployments") or raw.get("taskSets") or [{}]
+    network = raw.get("networkConfiguration") or made[0].get("networkConfiguration") or {}
     vpc = network.get("awsvpcConfiguration") or {}
     deployment = raw.get("deploymentConfiguration") or {}
     advanced = (balancer.get("advancedConfiguration") for balancer in raw.get("loadBalancers", ()))

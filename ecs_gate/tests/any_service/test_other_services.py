@@ -254,12 +254,15 @@ def test_a_subnet_of_ipv6_alone_is_no_problem(seen, calls):
     assert (now.network.problem, "subnet-6" in now.network.value.subnets) == (None, False)
 
 
-def test_a_deployment_may_shift_requests_without_another_target_group():
+def test_a_service_may_leave_out_the_other_target_group_and_its_own_network():
+    placed = {"networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}}
     raw = {
         **{"status": "ACTIVE", "desiredCount": 1, "runningCount": 0, "pendingCount": 0},
         "loadBalancers": [{"targetGroupArn": "a", "advancedConfiguration": {"roleArn": "r"}}],
+        "taskSets": [placed],
     }
-    assert ecs.service_of(raw).alternate == ""
+    service = ecs.service_of(raw)
+    assert (service.alternate, service.subnets) == ("", ("subnet-1",))
 
 
 def test_a_health_check_by_grpc_expects_grpc_s_codes(seen, session, calls):
