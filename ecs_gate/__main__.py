@@ -3,18 +3,20 @@
 import asyncio
 import gc
 import json
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
-from ecs_gate.aws.errors import AwsProblem
+from ecs_gate.aws.errors import problem_of
 from ecs_gate.diagnosis.findings import Diagnosis
 from ecs_gate.diagnosis.screen import as_dict, lines
-from ecs_gate.discovery import Chosen
-from ecs_gate.following import NOT_READ, Wanted, follow, reader_of
+from ecs_gate.discovery import NOT_READ, Chosen
+from ecs_gate.following import Wanted, follow, reader_of
 from ecs_gate.parts.gather import Inquiry
 from ecs_gate.policy import policy as policy_of
 from ecs_gate.rollout.look import ask_doctor
@@ -38,16 +40,18 @@ Exit codes:
 
 def codes(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
     """Return status codes, as ELB writes a matcher. Raises click.BadParameter."""
-    spans = [] if value is None else [span.strip().split("-") for span in value.split(",")]
-    if not all(number.isdigit() for span in spans for number in span):
+    if value is not None and not re.fullmatch(r"\d+(-\d+)?(,\s*\d+(-\d+)?)*", value):
         raise click.BadParameter(f"{value!r} is no list of status codes like 200-299 or 200,301")
     return value
 
 
 def page_url(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
     """Return a page's URL. Raises click.BadParameter."""
-    scheme, there, rest = (value or "").partition("://")
-    well = scheme in ("http", "https") and there and rest.partition("/")[0]
+    try:
+        url = urlsplit(value or "")
+        well = url.scheme in ("http", "https") and url.hostname and url.port != 0
+    except ValueError:  # brackets or a port that are none
+        well = False
     if value is not None and not well:
         raise click.BadParameter(f"{value!r} is no URL like https://shop.example/")
     return value
@@ -211,16 +215,16 @@ def _diagnose(wanted: Wanted, as_json: bool) -> int:
 
 
 def ended(work: Callable[[], int], as_json: bool) -> int:
-    """Run a command and return its exit code. What AWS or the command itself refuses is printed."""
+    """Run a command and return its exit code. What AWS or the command refuses is printed, and its own mistakes."""
     try:
         return work()
-    except AwsProblem as problem:
-        return _refused(problem.as_text(), NOT_READ, as_json)
     except Refused as refusal:
         return _refused(str(refusal.text), refusal.exit_code, as_json)
     except KeyboardInterrupt:
         print(str(t("not following any more: ECS goes on")), file=sys.stderr)
         return INTERRUPTED
+    except Exception as error:
+        return _refused(problem_of(error).as_text(), NOT_READ, as_json)
 
 
 def _refused(text: str, code: int, as_json: bool) -> int:

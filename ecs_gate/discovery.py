@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.aws.session import Session
 from ecs_gate.diagnosis.findings import PAGE_PART, Unread, unlooked
-from ecs_gate.facts.secrets import is_parameter
+from ecs_gate.facts.images import image_parts
+from ecs_gate.facts.secrets import is_of_another_region, is_parameter
 from ecs_gate.parts import ecs, elb
 from ecs_gate.parts.elb import Balancer, Listener, PageRequest, TargetGroup
 from ecs_gate.parts.records import Part, read_existing, read_part, short
@@ -22,10 +23,6 @@ OWN_ADDRESS = "awsvpc"
 """The network mode in which each task has an address, by which it is a target (ECS API reference, TaskDefinition)."""
 APPLICATION = "app/"
 """How the name of an Application Load Balancer begins in its ARN (Service Authorization Reference)."""
-ECR = re.compile(
-    r"(?P<account>\d+)\.dkr\.ecr\.(?P<region>[\w-]+)\.amazonaws\.com(?:\.cn)?/(?P<repository>[^@:]+)"
-)
-"""An image in ECR (ECR user guide, "Amazon ECR private repositories")."""
 AT_RDS = re.compile(r"[\w.-]+\.rds\.amazonaws\.com(?:\.cn)?")
 """The address of a DB instance, a cluster or a proxy (RDS user guide, "Finding the connection information")."""
 
@@ -34,6 +31,15 @@ class NoService(Refused):
     """The command was called with names that ECS does not know."""
 
     exit_code = 4
+
+
+NOT_READ = 2
+
+
+class Unfollowed(Refused):
+    """A service whose roll-outs cannot be followed."""
+
+    exit_code = NOT_READ
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +77,13 @@ def discover(
     return _Search(target, session, page or Chosen()).found(declared)
 
 
+def _made_elsewhere(service: Mapping[str, Any]) -> Text:
+    return t(
+        "Its deployments are made by {controller}, not by ECS: ecs-gate cannot follow them.",
+        controller=_controller(service),
+    )
+
+
 class _Search:
     """One search. What could not be read is noted in ``unseen``."""
 
@@ -86,14 +99,19 @@ class _Search:
                 service=target.names.service,
             )
             raise NoService(text)
+        # Of the controller EXTERNAL each task set has a task definition of its own.
+        if not service.get("taskDefinition"):
+            raise Unfollowed(_made_elsewhere(service))
         self.service: Mapping[str, Any] = service
 
     def found(self, declared: str) -> Found:
         name = declared or self._deployed()
         raw = self.session.call("ecs", "describe_task_definition", taskDefinition=name)
         definition = raw["taskDefinition"]
-        balanced = {each.get("containerName", "") for each in self.service.get("loadBalancers", ())}
+        first = self.service.get("loadBalancers", ())[:1]
+        balanced = {each.get("containerName", "") for each in first}
         container = ecs.app_container(definition, balanced)
+        log = ecs.log_options(container, definition["taskDefinitionArn"].split(":")[3])
         groups = [*self._groups()]
         self.unseen += _not_looked_at(self.service, definition, container)
         balancer = self._balancer(groups)
@@ -104,7 +122,7 @@ class _Search:
             process="" if groups else self.names.service,
             family=short(definition["taskDefinitionArn"]),
             container=container["name"],
-            log_group=ecs.log_options(container).get("awslogs-group", ""),
+            log_group=log.get("awslogs-group", ""),
             balancer=balancer.name if balancer else "",
             target_group=_name(groups[0]) if groups else "",
             alternate_group=_name(groups[1]) if len(groups) > 1 else "",
@@ -221,7 +239,10 @@ class _Search:
         return page, Login(issuer=oidc.issuer, client_id=oidc.client) if oidc else Login()
 
     def _no_page(self, balanced: bool) -> None:
-        if balanced and not self.chosen.url:
+        if self.chosen.url:
+            why = t("It is requested of an Application Load Balancer alone, and none was found.")
+            self._unseen_page(why, t("Look at it yourself."))
+        elif balanced:
             why = t("No path is known that the load balancer forwards to the service.")
             self._unseen_page(why, t("Name the page's URL."))
 
@@ -247,9 +268,9 @@ class _Search:
 
     def _repository(self, image: str, arn: str) -> str:
         """Return the image's repository in the service's own account and region; "" for one elsewhere."""
-        match, (_, _, _, region, account, *_) = ECR.match(image), arn.split(":")
-        if match and (match["region"], match["account"]) == (region, account):
-            return match["repository"]
+        parts, (_, _, _, region, account, *_) = image_parts(image), arn.split(":")
+        if (parts["region"], parts["account"]) == (region, account):
+            return parts["repository"]
         self.unseen.append(unlooked(t("the image {image}", image=image), essential=False))
         return ""
 
@@ -322,9 +343,9 @@ def _not_looked_at(
     service: Mapping[str, Any], definition: Mapping[str, Any], container: Mapping[str, Any]
 ) -> Iterator[Unread]:
     """Yield what the service has and no part of a snapshot reads."""
-    providers = [each["capacityProvider"] for each in service.get("capacityProviderStrategy") or ()]
-    fargate = all(provider.startswith("FARGATE") for provider in providers)
-    if not fargate or (not providers and service.get("launchType", "FARGATE") != "FARGATE"):
+    if (controller := _controller(service)) != CONTROLLER:
+        yield unlooked(t("the deployments that {controller} makes", controller=controller))
+    if not ecs.on_fargate(service):
         yield unlooked(t("the instances that its tasks run on"))
     if any(volume.get("efsVolumeConfiguration") for volume in definition.get("volumes", ())):
         yield unlooked(t("the EFS file systems that its tasks mount"))
@@ -335,22 +356,26 @@ def _not_looked_at(
         yield unlooked(t("VPC Lattice"))
     if any(balancer.get("loadBalancerName") for balancer in service.get("loadBalancers", ())):
         yield unlooked(t("the Classic Load Balancer"))
-    if not ecs.log_options(container).get("awslogs-group"):
-        yield unlooked(t("the app's log, which is not in CloudWatch Logs"), essential=False)
+    region = definition["taskDefinitionArn"].split(":")[3]
+    if not ecs.log_options(container, region).get("awslogs-group"):
+        text = t("the app's log, which is not in CloudWatch Logs of {region}", region=region)
+        yield unlooked(text, essential=False)
     given = [one for each in definition["containerDefinitions"] for one in each.get("secrets", ())]
     if any(is_parameter(secret["valueFrom"]) for secret in given):
         yield unlooked(t("the parameters of Parameter Store that its tasks get"), essential=False)
+    if any(is_of_another_region(secret["valueFrom"], region) for secret in given):
+        yield unlooked(t("the secrets of another region that its tasks get"), essential=False)
+
+
+def _controller(service: Mapping[str, Any]) -> str:
+    return str((service.get("deploymentController") or {}).get("type", CONTROLLER))
 
 
 def _blind(
     service: Mapping[str, Any], definition: Mapping[str, Any], groups: list[str]
 ) -> Text | None:
-    controller = (service.get("deploymentController") or {}).get("type", CONTROLLER)
-    if controller != CONTROLLER:
-        return t(
-            "Its deployments are made by {controller}, not by ECS: ecs-gate cannot follow them.",
-            controller=controller,
-        )
+    if _controller(service) != CONTROLLER:
+        return _made_elsewhere(service)
     if groups and definition.get("networkMode") != OWN_ADDRESS:
         return t(
             "Its tasks have the network mode {mode}: ecs-gate knows a task's target by the address of its own that a "

@@ -5,22 +5,14 @@ from dataclasses import dataclass, field, replace
 
 from ecs_gate.aws.session import Session
 from ecs_gate.diagnosis.findings import Diagnosis
-from ecs_gate.discovery import Chosen, discover
+from ecs_gate.discovery import Chosen, Unfollowed, discover
 from ecs_gate.owner import Owner
 from ecs_gate.parts.gather import Inquiry
+from ecs_gate.parts.records import short
 from ecs_gate.rollout import gate, say
 from ecs_gate.rollout.look import Expected, Reader, ask_doctor
 from ecs_gate.rollout.verdict import End
 from ecs_gate.target import ServiceNames, Target
-from ecs_gate.text import Refused
-
-NOT_READ = 2
-
-
-class Unfollowed(Refused):
-    """A service whose roll-outs cannot be followed."""
-
-    exit_code = NOT_READ
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,10 +35,7 @@ class Wanted:
 
         ``by_definition``: of a roll-out the task definition is known. Raises AwsProblem, NoService and Unfollowed.
         """
-        # An ARN ends with the name.
-        names = ServiceNames(
-            cluster=self.cluster.rpartition("/")[2], service=self.service.rpartition("/")[2]
-        )
+        names = ServiceNames(cluster=short(self.cluster), service=short(self.service))
         session = Session(self.region or None, self.profile)
         target = Target(names=names, region=self.region, profile=self.profile, minutes=self.minutes)
         found = discover(target, session, self.definition, self.page)
@@ -80,6 +69,4 @@ async def follow(reader: Reader, log: say.Log) -> tuple[End, str]:
         return end, why
     # Whoever scales a service to 0 knows of it.
     why = await gate.causes(reader, log, (0,), tasks=end.view.desired)
-    return end, say.running_with_a_cause(
-        end, reader.expected, why, reader.inquiry.owner.advice
-    ) if why else ""
+    return end, say.running_with_a_cause(end, why, reader.inquiry.owner.advice) if why else ""

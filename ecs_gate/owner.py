@@ -25,7 +25,7 @@ class Advice:
 
     ``by_alarm``: ECS gives a reason why it rolled back. ``unhealthy``: it ran, or runs where users do not reach it.
     ``wrong``: the gate stopped it for its page. ``completed``: ECS did not roll a page back that fails. ``blocked``:
-    it runs, and a cause is found. ``unread``: AWS could not be read.
+    it runs, and a cause is found. ``unread``: AWS could not be read. ``worker``: what that of a worker leaves as it is.
     """
 
     deleted: Text
@@ -39,6 +39,7 @@ class Advice:
     completed: Text
     blocked: Text
     unread: Text
+    worker: Text | None = None
 
 
 TRY_AGAIN = t(

@@ -134,10 +134,9 @@ async def _follow(
     from ecs_gate.discovery import Chosen
     from ecs_gate.following import Wanted, follow, reader_of
     from ecs_gate.owner import Owner
+    from ecs_gate.parts.records import short
     from ecs_gate.pulumi_remedies import PULUMI, PulumiRemedies
-    from ecs_gate.rollout.look import Expected
     from ecs_gate.rollout.say import unconfirmed
-    from ecs_gate.target import ServiceNames
 
     names: dict[str, Any] = {
         name: known[name] or "" for name in ("cluster", "service", "definition", "region")
@@ -150,7 +149,4 @@ async def _follow(
     except Refused as refusal:
         return str(refusal.text)
     except AwsProblem as problem:
-        service = ServiceNames(cluster=wanted.cluster, service=wanted.service)
-        return unconfirmed(
-            Expected(names=service, definition=wanted.definition), problem.as_text(), PULUMI
-        )
+        return unconfirmed(short(wanted.definition), problem.as_text(), PULUMI)

@@ -122,7 +122,8 @@ class Remedies:
         """Return the commands that give a setting its value; it counts once the program is applied."""
         group = self.case.now.group.value
         if key in CHECK_OPTIONS and group:
-            given = f"{CHECK_OPTIONS[key]}{shlex.quote(value)}"
+            option = CHECK_OPTIONS[key].replace("Http", "Grpc" if group.check.grpc else "Http")
+            given = f"{option}{shlex.quote(value)}"
             return (f"aws elbv2 modify-target-group --target-group-arn {group.arn} {given}",)
         if key in SERVICE_OPTIONS:
             return (

@@ -149,10 +149,16 @@ class HealthCheck:
     port: str = "traffic-port"
     path: str = "/"
     matcher: str = "200"
+    grpc: bool = False
+    """Whether it calls gRPC's method ``path``, and ``matcher`` has gRPC's status codes."""
     interval: int = 30
     timeout: int = 5
     healthy: int = 5
     unhealthy: int = 2
+
+    @property
+    def request(self) -> str:
+        return f"{'gRPC' if self.grpc else 'GET'} {self.path}"
 
     @property
     def notice(self) -> int:

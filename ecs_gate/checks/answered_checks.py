@@ -34,13 +34,12 @@ def codes(case: Case) -> Iterator[Finding]:
         return
     code, path = checks[0].codes[0], case.health_check.path
     seen = t(
-        "GET {path} answers {code}; the health check expects {matcher}.",
-        path=path,
+        "{request} answers {code}; the health check expects {matcher}.",
+        request=case.health_check.request,
         code=code,
         matcher=case.health_check.matcher,
     )
-    tasks = (*case.active_tasks, *case.failed_tasks)
-    asked = asked_path((line for task in tasks for line in case.lines(task)), code)
+    asked = asked_path(case.lines_of((*case.active_tasks, *case.failed_tasks)), code)
     if case.retry_if_fixed() and (
         (asked and asked != path) or matches(code, case.health_check.matcher)
     ):
@@ -63,6 +62,8 @@ Answer = tuple[Facts, Text, Text, tuple[Fix, ...]]
 def _answered(case: Case, check: HealthCheck, code: int) -> Answer:
     path, matcher = check.path, check.matcher
     right = case.health_path or "/health"
+    if check.grpc:
+        return _by_grpc(case, check, code)
     asks = _asks(case, right, check)
     if 300 <= code < 400:
         why = t(
@@ -85,6 +86,27 @@ def _answered(case: Case, check: HealthCheck, code: int) -> Answer:
     return _other_code(case, check, code, asks)
 
 
+WORKING = (0, 12)
+"""The statuses OK and UNIMPLEMENTED: the server speaks gRPC, with the called method or without it (grpc.io, "Status
+codes")."""
+
+
+def _by_grpc(case: Case, check: HealthCheck, code: int) -> Answer:
+    """Judge gRPC's status: why a method ends with any but these two is not known here."""
+    title = t(
+        "The app answers the gRPC status {code} on {path}, and the health check expects {matcher}",
+        code=code,
+        path=check.path,
+        matcher=check.matcher,
+    )
+    why = t("Every other status counts as a failure.")
+    if code not in WORKING:
+        return HEALTH_ERRORS, title, why, (case.read_log(), _answer(case, check))
+    text = t("Expect the status that the app returns:")
+    expect = case.configure("healthMatcher", str(code), text, retried=True)
+    return HEALTH_MATCHER_DIFFERS, title, why, (expect, _answer(case, check))
+
+
 REFUSES_HOST = (400, 403, 404, 421)
 HOST = re.compile(
     r"Invalid HTTP_HOST header: '(?P<django>[^']+)'|Current server name '(?P<flask>[^']+)' doesn't match|"
@@ -98,8 +120,7 @@ HOST_VARIABLES = {400: re.compile("(ALLOWED|TRUSTED)_HOSTS"), 404: re.compile("S
 
 def _refused_host(case: Case, code: int) -> Text | None:
     """Return what shows that the app refuses the Host header: a line of its log, or a variable; None without."""
-    tasks = (*case.active_tasks, *case.failed_tasks)
-    lines = [each.text for task in tasks for each in case.lines(task)]
+    lines = [each.text for each in case.lines_of((*case.active_tasks, *case.failed_tasks))]
     if line := next((text for text in reversed(lines) if HOST.search(text)), None):
         return t("The app's log: {words}.", words=line[:200])
     environment = case.definition.environment if case.definition else {}
@@ -180,15 +201,22 @@ def limited(case: Case, path: str) -> Fix:
 def _asks(case: Case, right: str, check: HealthCheck) -> Fix:
     if check.path != right:
         return _path(case, right)
+    if case.target.app.health_path:
+        return _answer(case, check)
     text = t(
-        "Make the app answer {matcher} on {path}, and deploy:", matcher=check.matcher, path=right
+        "Make the app answer {path} with {matcher}, or have another page checked that does, and deploy:",
+        matcher=check.matcher,
+        path=right,
     )
-    if not case.target.app.health_path:
-        text = t(
-            "Make the app answer {path} with {matcher}, or have another page checked that does, and deploy:",
-            matcher=check.matcher,
-            path=right,
-        )
+    return case.deploy(text)
+
+
+def _answer(case: Case, check: HealthCheck) -> Fix:
+    text = t(
+        "Make the app answer {matcher} on {path}, and deploy:",
+        matcher=check.matcher,
+        path=check.path,
+    )
     return case.deploy(text)
 
 
@@ -203,7 +231,7 @@ def timeouts(case: Case) -> Iterator[Finding]:
         return
     check, right = case.health_check, case.health_path
     patience = case.deploy(t("Make {path} return at once, and deploy:", path=check.path))
-    seen = t("No answer to GET {path} within {limit} s.", path=check.path, limit=check.timeout)
+    seen = t("No answer to {request} within {limit} s.", request=check.request, limit=check.timeout)
     yield Finding(
         HEALTH_SLOW,
         title=t("The app answers the health check too late"),

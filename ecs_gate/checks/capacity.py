@@ -202,6 +202,8 @@ def too_few_tasks(case: Case) -> Iterator[Finding]:
 
 def more_memory(case: Case, cpu: int, memory: int) -> Fix:
     """Return the fix for the next larger task size, with more CPU where this one has no more memory."""
+    if case.service and not case.service.fargate:
+        return case.deploy(t("Give the task more memory ({taskMemory}), and deploy:"))
     size = larger(cpu, memory)
     if size is None:
         return Fix(t("Fargate has no larger task size: reduce the app's memory use."))
@@ -216,8 +218,5 @@ def more_memory(case: Case, cpu: int, memory: int) -> Fix:
 
 def larger(cpu: int, memory: int) -> tuple[int, int] | None:
     """Return CPU units and MiB of the next size with more memory; None at the largest."""
-    for size, memories in sorted(MEMORY_BY_CPU.items()):
-        for gigabytes in memories:
-            if size >= cpu and gigabytes > memory:
-                return size, gigabytes
-    return None
+    sizes = ((size, most) for size, memories in sorted(MEMORY_BY_CPU.items()) for most in memories)
+    return next((size for size in sizes if size[0] >= cpu and size[1] > memory), None)

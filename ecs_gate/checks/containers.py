@@ -102,6 +102,7 @@ def _out_of_memory(
     case: Case, definition: Definition, seen: Text, evidence: tuple[str, ...], later: bool
 ) -> Finding:
     more = capacity.more_memory(case, definition.cpu, definition.memory)
+    limit = t("{taskMemory} is {memory} MiB.", memory=definition.memory)
     text = t(
         "It ran out of memory only after it had become healthy: under load, or by a leak ({leak}), where more "
         "memory ({taskMemory}) would only delay the next end."
@@ -113,7 +114,7 @@ def _out_of_memory(
             "Where the containers need more memory than the task has, the kernel kills the process that uses "
             "most. If it is a container's first, the container ends; a worker's server starts another one."
         ),
-        seen=(t("{taskMemory} is {memory} MiB.", memory=definition.memory), seen),
+        seen=(*([limit] if definition.memory else []), seen),
         fixes=(Fix(text),) if later else (*_as_before(case, definition), more),
         evidence=evidence,
     )

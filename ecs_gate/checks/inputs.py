@@ -1,6 +1,5 @@
-"""Check what a task definition names: the image, the secrets, the log group, the bucket for the app's files."""
+"""Check what a task definition names: the image, the secrets, the log group."""
 
-import re
 from collections.abc import Iterator
 
 from ecs_gate.checks import databases
@@ -8,6 +7,7 @@ from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.catalogue import IMAGE, LOGS, SECRETS, AtStart
 from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.facts.fargate import PLATFORMS
+from ecs_gate.facts.images import image_parts
 from ecs_gate.facts.secrets import secret_arn, secret_key
 from ecs_gate.parts.records import Definition
 from ecs_gate.parts.task_inputs import Secret
@@ -58,8 +58,8 @@ def image(case: Case) -> Iterator[Finding]:
 
 def _own(case: Case) -> tuple[Fix, ...]:
     """Return the fix for an image of another repository; () for the service's own, which can be pushed again."""
-    own = rf"/{re.escape(case.now.names.repository)}[@:]"
-    if case.definition is None or re.search(own, case.definition.image):
+    own = case.now.names.repository
+    if case.definition is None or image_parts(case.definition.image)["repository"] == own:
         return ()
     text = t("Use the service's own image ({container}), and deploy:")
     return case.correct_program(text, drifts=False)
@@ -78,7 +78,9 @@ def _architecture(case: Case, platforms: tuple[str, ...]) -> Iterator[Finding]:
     architecture = definition.architecture if definition else case.target.plan.architecture
     wanted = PLATFORMS.get(architecture, "")
     messages = case.stop_reasons(WRONG_PLATFORM)
-    if wanted in platforms or not (platforms or messages):
+    # The system may be Windows.
+    processors = {platform.rpartition("/")[2] for platform in platforms}
+    if wanted.rpartition("/")[2] in processors or not (platforms or messages):
         return
     seen = t(
         "The image is for {platforms}, the task runs on {architecture} ({wanted}).",
@@ -197,6 +199,8 @@ def log_group(case: Case) -> Iterator[Finding]:
     """Check that the task definition's log group exists: Fargate does not create it."""
     definition, logs = case.definition, case.now.logs.value
     if definition is None or not definition.log_group or logs is None or logs.exists:
+        return
+    if definition.creates_log_group:
         return
     yield Finding(
         LOG_GROUP_MISSING,

@@ -162,7 +162,12 @@ def _none_forwards(
 def unused(case: Case) -> Iterator[Finding]:
     """Find a target group of the service to which no load balancer forwards: then ELB does not check its targets."""
     names, group = case.now.names, case.now.group.value
-    idle = [target for target in case.task_targets if target.reason == "Target.NotInUse"]
+    # One in a zone that its load balancer does not have is not in use either.
+    idle = [
+        target
+        for target in case.task_targets
+        if target.reason == "Target.NotInUse" and "Availability Zone" not in target.description
+    ]
     if names.balancer or group is None or not idle:
         return
     yield Finding(

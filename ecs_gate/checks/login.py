@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.catalogue import BALANCER_NODE, INTERNET, Facts
 from ecs_gate.diagnosis.findings import Finding, Fix
-from ecs_gate.diagnosis.reachability import ANYWHERE, Side, missing_rules
+from ecs_gate.diagnosis.reachability import INTERNET as PROVIDER
+from ecs_gate.diagnosis.reachability import Side, missing_rules
 from ecs_gate.facts.secrets import secret_arn
 from ecs_gate.parts import elb
 from ecs_gate.parts.elb import answer
@@ -18,7 +19,6 @@ LOGIN_CLIENT_REFUSED = Facts("login-client-refused", 33, {INTERNET})
 LOGIN_REDIRECT_REFUSED = Facts("login-redirect-refused", 33, {INTERNET})
 
 LOGIN_KEYS = ("loginIssuer", "loginClientId", "loginSecretArn")
-PROVIDER = Side((), (ANYWHERE,))
 INVALID_CLIENT = "invalid_client"
 ANOTHER_CLIENT = Fix(t("If the provider has another client ID, set that ({loginClientId})."))
 

@@ -17,8 +17,6 @@ from ecs_gate.diagnosis.reachability import (
     Side,
     WiderRule,
     acl_denials,
-    acl_ends,
-    addresses,
     allows_any_inbound,
     missing_rules,
     not_let_in,
@@ -76,13 +74,15 @@ def blocked(
     Those that the program does not declare are allowed by commands.
     """
     network = case.network or Network()
-    source = Side(near.groups, addresses(network, near.subnets))
+    if not near.subnets:  # tasks on instances, without addresses of their own
+        return
+    source = Side.of(network, near.subnets, near.groups)
     missing: dict[Text, str] = {}
     denials: list[AclDenial] = []
-    for end in (end for end in far if not network.lacks(end.subnets)):
-        missing |= lacking(network, source, Side(end.groups, addresses(network, end.subnets)), port)
-        places = acl_ends(network, near.subnets), acl_ends(network, end.subnets)
-        denials += acl_denials(network, *places, port, answers)
+    for end in (end for end in far if end.subnets and not network.lacks(end.subnets)):
+        target = Side.of(network, end.subnets, end.groups)
+        missing |= lacking(network, source, target, port)
+        denials += acl_denials(network, source, target, port, answers)
     if missing or denials:
         allowed = case.restore_rules()
         if not declared:
@@ -137,7 +137,7 @@ def internet_to_balancer(case: Case) -> Iterator[Finding]:
     network, balancer = case.network, case.now.balancer.value
     if network is None or balancer is None or balancer.scheme != "internet-facing":
         return
-    nodes, all_ = acl_ends(network, balancer.subnets), {e.port for e in balancer.listeners}
+    nodes, all_ = Side.of(network, balancer.subnets), {e.port for e in balancer.listeners}
     listeners = [
         listener
         for listener in balancer.listeners
@@ -150,11 +150,11 @@ def internet_to_balancer(case: Case) -> Iterator[Finding]:
         yield _lets_more_in(case, network, wider, repair=any(missed.values()))
     for listener in listeners:
         port, missing = listener.port, missed[listener.port]
-        denials = acl_denials(network, [INTERNET], nodes, port, CLIENT_PORTS)
+        denials = acl_denials(network, INTERNET, nodes, port, CLIENT_PORTS)
         if not missing and not denials:
             continue
         denied = {denial.subnet for denial in denials if denial.direction == "ingress"}
-        shut = denied >= {node.subnet for node in nodes} if denied else False
+        shut = denied >= {node.subnet for node in nodes.ends} if denied else False
         closed = listener == case.listener and (
             shut or not allows_any_inbound(network, balancer.groups, port)
         )
@@ -282,7 +282,7 @@ def _no_inbound(network: Network, group: str, port: int, peer: str) -> Text:
 
 
 def _named(network: Network, side: Side) -> str:
-    return _label(network, side.groups[0]) if side.groups else str(side.networks[0])
+    return _label(network, side.groups[0]) if side.groups else str(side.ends[0].network)
 
 
 def _label(network: Network, group: str) -> str:

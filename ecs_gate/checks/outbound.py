@@ -8,8 +8,8 @@ from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.catalogue import DATABASE, IMAGE, LOGS, SECRETS, START, AtStart, Facts
 from ecs_gate.diagnosis.findings import Finding, Fix
 from ecs_gate.diagnosis.reachability import (
-    ANYWHERE,
     HTTPS,
+    INTERNET,
     TASK_PORTS,
     AclDenial,
     NoInternet,
@@ -41,8 +41,6 @@ NO_CONNECTION = (
     r"i/o timeout|connection issue|context deadline exceeded|request canceled|"
     r"dial tcp|RequestError: send request failed|failed to do request"
 )
-
-INTERNET = Side((), (ANYWHERE,))
 
 CANNOT_START = t(
     "Before a container starts, Fargate pulls its image from ECR, reads its secrets from Secrets Manager and opens "
@@ -76,7 +74,7 @@ def task_to_aws(case: Case) -> Iterator[Finding]:
     In stage 1 these are the future tasks.
     """
     service, network = case.service, case.network
-    if network is None:
+    if network is None or (service and not service.fargate):
         return
     prefix = f"{case.now.names.prefix}-{'public' if case.target.plan.public else 'private'}-"
     planned = tuple(each.id for each in network.subnets.values() if each.name.startswith(prefix))
@@ -158,7 +156,9 @@ def _gateway(
     group = case.now.group.value
     if [*beyond] != [LAYERS] or group is None:
         return ()
-    tables = dict.fromkeys(network.subnets[subnet].table for subnet in subnets)
+    tables = dict.fromkeys(
+        network.subnets[each].table for each in subnets if each in network.subnets
+    )
     command = (
         f"aws ec2 create-vpc-endpoint --vpc-id {group.vpc} --vpc-endpoint-type Gateway "
         f"--service-name com.amazonaws.{case.now.region}.s3 --route-table-ids {' '.join(tables)}"

@@ -13,6 +13,7 @@ from ecs_gate.checks.databases import other_secrets
 from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.catalogue import IMAGE, LOGS, SECRETS, TASKS_NODE, AtStart, Facts
 from ecs_gate.diagnosis.findings import Finding, Fix
+from ecs_gate.facts.images import image_parts
 from ecs_gate.facts.policy_evaluation import (
     ALLOWED,
     DENIED,
@@ -24,7 +25,7 @@ from ecs_gate.facts.policy_evaluation import (
     trusts,
 )
 from ecs_gate.facts.secrets import is_parameter, parameter_arn, secret_arn
-from ecs_gate.parts.records import Definition
+from ecs_gate.parts.records import Definition, short
 from ecs_gate.parts.task_inputs import Role
 from ecs_gate.text import Text, t
 
@@ -69,12 +70,14 @@ def execution_role(case: Case) -> Iterator[Finding]:
     if definition is None or case.now.execution.problem:
         return
     role, title = case.now.execution.value, t("ECS cannot assume the execution role")
+    needs = execution_needs(case, definition)
     if role is None:
-        yield _missing(case, definition)
+        if needs or definition.execution_role:
+            yield _missing(case, definition)
     elif finding := _not_assumed(case, definition, role, EXECUTION_ROLE_NOT_TRUSTED, title):
         yield finding
     else:
-        lacks = lacking(role, execution_needs(case, definition))
+        lacks = lacking(role, needs)
         for purpose in dict.fromkeys(lack.need.purpose for lack in lacks):
             yield _lacking(case, role, purpose, lacks)
 
@@ -91,7 +94,9 @@ def execution_needs(case: Case, definition: Definition) -> list[Need]:
         for name, value in definition.secrets.items()
         if name not in others
     ]
-    if ".dkr.ecr." in definition.image:
+    if not definition.execution_role and case.service and not case.service.fargate:
+        return needs  # The instance's role pulls the image and writes the log.
+    if image_parts(definition.image)["account"]:
         needs.append(Need("ecr:GetAuthorizationToken", "*", "pull"))
         needs += [Need(action, _repository_arn(definition), "pull") for action in PULL]
     logs = case.now.logs.value
@@ -103,11 +108,8 @@ def execution_needs(case: Case, definition: Definition) -> list[Need]:
 
 def _repository_arn(definition: Definition) -> str:
     """Return the ARN of the repository in ECR that a task definition's image is in."""
-    host, _, path = definition.image.partition("/")
-    account, _, rest = host.partition(".dkr.ecr.")
-    name = path.partition("@")[0].partition(":")[0]
-    partition = definition.arn.split(":")[1]
-    return f"arn:{partition}:ecr:{rest.partition('.')[0]}:{account}:repository/{name}"
+    name, partition = image_parts(definition.image), definition.arn.split(":")[1]
+    return f"arn:{partition}:ecr:{name['region']}:{name['account']}:repository/{name['repository']}"
 
 
 NO_DECRYPTION = re.compile(
@@ -179,7 +181,7 @@ def repository(case: Case) -> Iterator[Finding]:
                 "The policy of {repository} denies {action} to {role}.",
                 repository=name,
                 action=action,
-                role=role.arn.rpartition("/")[2],
+                role=short(role.arn),
             )
             for action in dict.fromkeys(denied.values())
         ),
@@ -200,7 +202,7 @@ def repository(case: Case) -> Iterator[Finding]:
 
 def _lacking(case: Case, role: Role, purpose: str, lacks: Sequence[Lack]) -> Finding:
     """Return the finding for one purpose; its fix grants all missing permissions, so that the next try succeeds."""
-    name = role.arn.rpartition("/")[2]
+    name = short(role.arn)
     return Finding(
         LACKING[purpose],
         title=TITLES[purpose],
@@ -282,7 +284,7 @@ def _not_assumed(
 
     A condition that is not judged here counts as unfulfilled only where ECS says that it could not assume the role.
     """
-    name = role.arn.rpartition("/")[2]
+    name = short(role.arn)
     trust = trusts(role.trust, ECS_TASKS, sent(definition.arn, "ecs", "*"))
     refused = case.stop_reasons(rf"unable to assume the role '\S*{re.escape(name)}'")
     if trust.verdict or (trust.verdict is None and not refused):
@@ -338,7 +340,7 @@ def task_role(case: Case) -> Iterator[Finding]:
     lacks = lacking(role, [Need(READ_IT, arn, "secret")])
     if case.now.task_role.problem or not lacks:
         return
-    name = definition.task_role.rpartition("/")[2]
+    name = short(definition.task_role)
     refused = case.matching_lines(rf"(?i)not authorized to perform: {READ_IT}")
     yield Finding(
         TASK_ROLE_CANNOT_READ_SECRET,
@@ -389,7 +391,7 @@ def lacking(role: Role | None, needs: Sequence[Need]) -> list[Lack]:
 def given(role: str, lacks: Sequence[Lack]) -> tuple[Fix, ...]:
     """Return one policy for all missing permissions, then a fix for each Deny and boundary."""
     grant, *others = [*_policy(role, lacks), *_in_the_way(role, lacks)]
-    return (grant, *(Fix(other.text, other.commands, then=True) for other in others))
+    return (grant, *(replace(other, then=True) for other in others))
 
 
 def _policy(role: str, lacks: Sequence[Lack]) -> Iterator[Fix]:

@@ -62,6 +62,9 @@ def scaled_down(case: Case) -> Iterator[Finding]:
     service = case.service
     if service is None or service.desired > 0 or service.status != "ACTIVE":
         return
+    if service.daemon:
+        yield _without_instances()
+        return
     declared = case.target.plan.tasks
     count = str(declared or 1)
     fix = Fix(
@@ -73,12 +76,23 @@ def scaled_down(case: Case) -> Iterator[Finding]:
     yield Finding(
         SCALED_TO_ZERO,
         title=t("The service is set to run no task"),
-        why=t("With a desired count of 0 the load balancer has no target: it answers 503."),
+        why=t("With a desired count of 0 the load balancer has no target: it answers 503.")
+        if service.target_groups
+        else t("With a desired count of 0 ECS starts no task."),
         seen=(
             t("Desired count 0, running {running}.", running=service.running),
             *(() if declared is None else (t("Declared: {count}.", count=declared),)),
         ),
         fixes=(fix,) if declared == 0 else (fix, case.deploy(text)),
+    )
+
+
+def _without_instances() -> Finding:
+    return Finding(
+        SCALED_TO_ZERO,
+        title=t("The cluster has no instance on which the service runs a task"),
+        why=t("A service of the strategy DAEMON has one task on each instance of the cluster."),
+        fixes=(Fix(t("Give the cluster an instance that meets its placement constraints.")),),
     )
 
 

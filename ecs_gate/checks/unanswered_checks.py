@@ -225,9 +225,10 @@ def _late(case: Case, task: Task, heard: Listening, evidence: tuple[str, ...]) -
 
 
 def _own_check(case: Case, definition: Definition, evidence: tuple[str, ...]) -> Finding:
-    """Return the finding of a failed container health check beside a load balancer's check that passes."""
+    """Return the finding of a failed container health check, where no load balancer's check fails."""
     check = definition.health or ContainerHealth(command=())
     command = " ".join(check.command[1:] if check.command[:1] != ("NONE",) else ())
+    balanced = bool(case.service and case.service.target_groups)
     return Finding(
         CONTAINER_CHECK_FAILED,
         title=t("The container's health check fails: {command}", command=command),
@@ -238,12 +239,13 @@ def _own_check(case: Case, definition: Definition, evidence: tuple[str, ...]) ->
         seen=(
             t(
                 "healthCheck of container {container} in {revision}: every {interval} s, {retries} "
-                "failures in a row count. The load balancer's check did not fail.",
+                "failures in a row count.",
                 container=definition.container,
                 revision=definition.revision,
                 interval=check.interval,
                 retries=check.retries,
             ),
+            *((t("The load balancer's check did not fail."),) if balanced else ()),
             t("ECS does not log the output of the command."),
         ),
         fixes=case.correct_program(
@@ -251,6 +253,8 @@ def _own_check(case: Case, definition: Definition, evidence: tuple[str, ...]) ->
                 "Delete healthCheck ({container}), so that only the load balancer checks, or give it a command that "
                 "the image has; then deploy:"
             )
+            if balanced
+            else t("Correct the command of healthCheck ({container}), or what it asks, and deploy:")
         ),
         evidence=evidence,
     )

@@ -164,15 +164,15 @@ class Case(Rollout):
         ]
         return tuple(dict.fromkeys(reason for reason in reasons if re.search(pattern, reason)))
 
-    def matching_lines(self, pattern: str, most: int = 3) -> tuple[str, ...]:
-        """Return the last log lines of failed or running tasks that match."""
+    def matching_lines(self, pattern: str) -> tuple[str, ...]:
+        """Return the last three log lines of failed or running tasks that match."""
         lines = [
             line.text
             for task in (*self.failed_tasks, *self.active_tasks)
             for line in self.lines(task)
             if re.search(pattern, line.text)
         ]
-        return tuple(dict.fromkeys(lines[-most:]))
+        return tuple(dict.fromkeys(lines[-3:]))
 
     def then_retry(self) -> tuple[Fix, ...]:
         """Return the fix that starts the roll-out again, where ECS has given up or is backing off."""

@@ -182,8 +182,8 @@ def _exception(lines: Iterable[str]) -> tuple[str, str]:
 ERROR = re.compile(r"\b(ERROR|CRITICAL|FATAL)\b|^[\w.]*(Error|Exception)\b")
 
 
-def errors(lines: Iterable[LogLine], most: int = 3) -> tuple[str, ...]:
-    """Return the last lines of level error, in JSON or not; of a line with a traceback, the traceback's last line."""
+def errors(lines: Iterable[LogLine]) -> tuple[str, ...]:
+    """Return the last three lines of level error, in JSON or not; of a traceback the last line."""
     texts = []
     for text in (line.text for line in lines):
         fields = parsed(text)
@@ -191,7 +191,7 @@ def errors(lines: Iterable[LogLine], most: int = 3) -> tuple[str, ...]:
             texts.append((fields.get("traceback") or text).splitlines()[-1])
         elif not fields and ERROR.search(text):
             texts.append(text)
-    return tuple(dict.fromkeys(texts))[-most:]
+    return tuple(dict.fromkeys(texts))[-3:]
 
 
 REQUEST = re.compile(

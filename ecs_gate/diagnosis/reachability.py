@@ -1,11 +1,13 @@
 """Evaluate security groups, routes and network ACLs of a snapshot as AWS does: which connections they allow."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, collapse_addresses
 
 from ecs_gate.facts.clients import Allowed
-from ecs_gate.parts.vpc import AclEntry, Endpoint, Group, Network, Permission, Route
+from ecs_gate.parts.vpc import AclEntry, Endpoint, Network, Permission, Route
 
 ANYWHERE = IPv4Network("0.0.0.0/0")
 
@@ -13,11 +15,28 @@ HTTPS = 443
 
 
 @dataclass(frozen=True)
-class Side:
-    """One end of a connection: its security groups, and the addresses it may have."""
+class HopEnd:
+    """Where packets begin or end: a subnet, None outside the VPC, and the addresses there."""
 
-    groups: tuple[str, ...]
-    networks: tuple[IPv4Network, ...] = ()
+    subnet: str | None
+    network: IPv4Network
+
+
+@dataclass(frozen=True)
+class Side:
+    """One end of a connection: its security groups, and the subnets in which it may be."""
+
+    groups: tuple[str, ...] = ()
+    ends: tuple[HopEnd, ...] = ()
+
+    @classmethod
+    def of(cls, network: Network, subnets: Iterable[str], groups: Iterable[str] = ()) -> Side:
+        """Return the side of what is in these subnets, as far as they are the network's."""
+        known = (network.subnets[subnet] for subnet in subnets if subnet in network.subnets)
+        return cls(tuple(groups), tuple(HopEnd(subnet.id, subnet.network) for subnet in known))
+
+
+INTERNET = Side(ends=(HopEnd(None, ANYWHERE),))
 
 
 @dataclass(frozen=True)
@@ -41,25 +60,29 @@ def missing_rules(
 
 
 def _open(network: Network, ids: Iterable[str], direction: str, peer: Side, port: int) -> bool:
-    for group in (network.groups.get(name, Group(id=name, name=name)) for name in ids):
-        rules = group.egress if direction == "egress" else group.ingress
-        if any(covers(rule, peer, port) for rule in rules):
-            return True
-    return False
+    return any(_allows(rule, peer) for _, rule in _rules(network, ids, direction, port))
 
 
-def covers(rule: Permission, peer: Side, port: int) -> bool:
-    """Return whether a rule allows TCP to ``port`` for all of the peer's addresses.
+def _rules(
+    network: Network, ids: Iterable[str], direction: str, port: int
+) -> Iterator[tuple[str, Permission]]:
+    """Yield the rules for TCP to ``port`` of security groups, each with its group's id."""
+    for group in (network.groups[name] for name in ids if name in network.groups):
+        for rule in group.egress if direction == "egress" else group.ingress:
+            if _carries(rule, port):
+                yield group.id, rule
+
+
+def _allows(rule: Permission, peer: Side) -> bool:
+    """Return whether a rule allows all of the peer's addresses.
 
     A prefix list is taken to hold the peer: what is in it was not looked up, and a false alarm costs
     more than a missed one here.
     """
-    if not _carries(rule, port):
-        return False
     if set(rule.groups) & set(peer.groups) or rule.prefix_lists:
         return True
-    return bool(peer.networks) and all(
-        any(network.subnet_of(allowed) for allowed in rule.networks) for network in peer.networks
+    return bool(peer.ends) and all(
+        any(map(end.network.subnet_of, rule.networks)) for end in peer.ends
     )
 
 
@@ -73,7 +96,7 @@ def allows_any_inbound(network: Network, ids: Iterable[str], port: int) -> bool:
     """Return whether a rule of the security groups allows any inbound IPv4 TCP to ``port``."""
     return any(
         rule.networks or rule.groups or rule.prefix_lists
-        for _, rule in _inbound(network, ids, port)
+        for _, rule in _rules(network, ids, "ingress", port)
     )
 
 
@@ -97,7 +120,7 @@ class WiderRule:
 
 def not_let_in(network: Network, ids: Iterable[str], port: int, allowed: Allowed) -> list[str]:
     """Return the allowed networks and prefix lists from which no rule of the security groups allows TCP to ``port``."""
-    rules = [rule for _, rule in _inbound(network, ids, port)]
+    rules = [rule for _, rule in _rules(network, ids, "ingress", port)]
     networks = list(collapse_addresses(cidr for rule in rules for cidr in rule.networks))
     if ANYWHERE in networks:
         return []
@@ -115,7 +138,7 @@ def wider_rules(
     networks = list(collapse_addresses(allowed.networks))
     return tuple(
         WiderRule(group, rule, str(peer))
-        for group, rule in _inbound(network, ids, port)
+        for group, rule in _rules(network, ids, "ingress", port)
         for peer in (*rule.networks, *rule.prefix_lists, *rule.groups)
         if not (
             any(map(peer.subnet_of, networks))
@@ -123,13 +146,6 @@ def wider_rules(
             else peer in allowed.prefix_lists
         )
     )
-
-
-def _inbound(network: Network, ids: Iterable[str], port: int) -> Iterator[tuple[str, Permission]]:
-    for group in ids:
-        for rule in network.groups.get(group, Group(id=group, name=group)).ingress:
-            if _carries(rule, port):
-                yield group, rule
 
 
 @dataclass(frozen=True)
@@ -204,10 +220,6 @@ def _serves(endpoint: Endpoint, service: str) -> bool:
     return endpoint.service.endswith(f".{service}") and endpoint.state == "available"
 
 
-def addresses(network: Network, subnets: Iterable[str]) -> tuple[IPv4Network, ...]:
-    return tuple(network.subnets[subnet].network for subnet in subnets if subnet in network.subnets)
-
-
 Ports = tuple[int, int]
 
 TASK_PORTS: Ports = (32768, 60999)
@@ -218,14 +230,6 @@ ELB_PORTS: Ports = (1024, 65535)
 
 CLIENT_PORTS: Ports = (32768, 65535)
 """From where people on the internet connect: Linux, macOS and Windows together (VPC user guide, "Ephemeral ports")."""
-
-
-@dataclass(frozen=True)
-class HopEnd:
-    """One end of a hop: its subnet, None outside the VPC, and the addresses it has there."""
-
-    subnet: str | None
-    network: IPv4Network
 
 
 @dataclass(frozen=True)
@@ -243,27 +247,14 @@ class AclDenial:
     number: int | None
 
 
-INTERNET = HopEnd(None, ANYWHERE)
-
-
-def acl_ends(network: Network, subnets: Iterable[str]) -> list[HopEnd]:
-    return [
-        HopEnd(each, network.subnets[each].network) for each in subnets if each in network.subnets
-    ]
-
-
 def acl_denials(
-    network: Network,
-    sources: Sequence[HopEnd],
-    targets: Sequence[HopEnd],
-    port: int,
-    ephemeral: Ports,
+    network: Network, near: Side, far: Side, port: int, ephemeral: Ports
 ) -> tuple[AclDenial, ...]:
     """Return which packets of TCP to ``port`` are dropped, there or on the way back to the ``ephemeral`` ports."""
     denials = [
         denial
-        for source in sources
-        for target in targets
+        for source in near.ends
+        for target in far.ends
         if source.subnet is None or source.subnet != target.subnet
         for denial in _hop(network, source, target, port, ephemeral)
     ]
@@ -273,19 +264,17 @@ def acl_denials(
 def outbound_denials(network: Network, subnets: Iterable[str]) -> tuple[AclDenial, ...]:
     """Return which packets of HTTPS from subnets to the internet are dropped, also behind their NAT gateway."""
     denials: list[AclDenial] = []
-    for source in acl_ends(network, subnets):
-        route = default_route(network, source.subnet or "")
+    for subnet in subnets:
+        source, route = Side.of(network, [subnet]), default_route(network, subnet)
         nat = network.nats.get(route.target) if route and route.kind == "nat" else None
         if nat is None:
-            denials += acl_denials(network, [source], [INTERNET], HTTPS, TASK_PORTS)
+            denials += acl_denials(network, source, INTERNET, HTTPS, TASK_PORTS)
         else:
             # The subnet sees the internet's addresses; only behind the gateway they are the gateway's.
-            denials += acl_denials(
-                network, [source], [HopEnd(nat.subnet, ANYWHERE)], HTTPS, TASK_PORTS
-            )
-            denials += acl_denials(
-                network, acl_ends(network, [nat.subnet]), [INTERNET], HTTPS, ELB_PORTS
-            )
+            gateway = Side(ends=(HopEnd(nat.subnet, ANYWHERE),))
+            denials += acl_denials(network, source, gateway, HTTPS, TASK_PORTS)
+            own = Side.of(network, [nat.subnet])
+            denials += acl_denials(network, own, INTERNET, HTTPS, ELB_PORTS)
     return tuple(dict.fromkeys(denials))
 
 

@@ -17,13 +17,13 @@ def matches(status: int, matcher: str) -> bool:
     return any(int(first) <= status <= int(last or first) for first, _, last in spans)
 
 
-def breaker_limit(desired: int, percent: int = 50) -> int:
+def breaker_limit(desired: int) -> int:
     """Return at how many failed tasks ECS's circuit breaker ends a deployment.
 
-    A share of the desired count, at least 3 and at most 200 (Amazon ECS developer guide, "How the
+    A half of the desired count, at least 3 and at most 200 (Amazon ECS developer guide, "How the
     Amazon ECS deployment circuit breaker detects failures"; API reference, DeploymentCircuitBreaker).
     """
-    return min(200, max(3, math.ceil(desired * percent / 100)))
+    return min(200, max(3, math.ceil(desired / 2)))
 
 
 def ports(*urls: str) -> list[int]:

@@ -102,13 +102,15 @@ def _decide(policies: Iterable[Document], action: str, resource: str) -> str:
 
 
 def _covers(statement: Document, action: str, resource: str) -> bool:
-    if "NotAction" in statement:
-        covered = not _matches(statement["NotAction"], action.lower(), fold=True)
-    else:
-        covered = _matches(statement.get("Action", ()), action.lower(), fold=True)
-    if "NotResource" in statement:
-        return covered and not _matches(statement["NotResource"], resource)
-    return covered and _matches(statement.get("Resource", ()), resource)
+    acts = _names(statement, "Action", action.lower(), fold=True)
+    return acts and _names(statement, "Resource", resource)
+
+
+def _names(statement: Document, element: str, value: str, fold: bool = False) -> bool:
+    """Return whether an element of a statement has a value, or its negation, like NotAction, has not."""
+    if f"Not{element}" in statement:
+        return not _matches(statement[f"Not{element}"], value, fold)
+    return _matches(statement.get(element, ()), value, fold)
 
 
 def _matches(patterns: object, value: str, fold: bool = False) -> bool:

@@ -17,6 +17,11 @@ def is_parameter(value_from: str) -> bool:
     return ":secretsmanager:" not in value_from
 
 
+def is_of_another_region(value_from: str, region: str) -> bool:
+    """Return whether it is a secret of Secrets Manager in another region than this one."""
+    return not is_parameter(value_from) and value_from.split(":")[3] != region
+
+
 def parameter_arn(value_from: str, where: str) -> str:
     """Return a parameter's ARN; ``where`` is the partition, `ssm`, region and account, as ARNs have them.
 

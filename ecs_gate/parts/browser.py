@@ -12,7 +12,7 @@ from html.parser import HTMLParser
 import httpx
 
 from ecs_gate.aws import local_cloud
-from ecs_gate.parts.elb import HEADERS, Balancer, Unreachable
+from ecs_gate.parts.elb import HEADERS, Balancer, HttpAnswer, Unreachable
 from ecs_gate.text import t
 
 CONNECT_SECONDS = 2.5
@@ -40,18 +40,10 @@ class NoListener(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Response:
-    """An answer. ``problem`` says why there is none, or with a status why its body cannot be read to its end."""
+class Response(HttpAnswer):
+    """An answer with its body, if that is HTML."""
 
-    status: int = 0
-    problem: str = ""
-    ended_at: str = ""
-    leads_to: str = ""
-    endless: bool = False
-    by_balancer: bool = False
     html: str = ""
-    empty: bool = False
-    """Whether its body has no byte."""
 
     def assets(self) -> Iterator[str]:
         """Yield the URLs of an HTML page's stylesheets and scripts that are on its own host, each once."""

@@ -62,9 +62,8 @@ def services(session: Session, cluster: str) -> list[str]:
 
 
 def service_of(raw: dict[str, Any]) -> Service:
-    network = raw.get("networkConfiguration") or {}
-    if not network and raw.get("deployments"):
-        network = raw["deployments"][0].get("networkConfiguration") or {}
+    made = raw.get("deployments") or raw.get("taskSets") or [{}]
+    network = raw.get("networkConfiguration") or made[0].get("networkConfiguration") or {}
     vpc = network.get("awsvpcConfiguration") or {}
     deployment = raw.get("deploymentConfiguration") or {}
     advanced = (balancer.get("advancedConfiguration") for balancer in raw.get("loadBalancers", ()))
@@ -73,7 +72,7 @@ def service_of(raw: dict[str, Any]) -> Service:
         desired=raw["desiredCount"],
         running=raw["runningCount"],
         pending=raw["pendingCount"],
-        definition=raw["taskDefinition"],
+        definition=raw.get("taskDefinition", ""),
         deployments=tuple(_deployment(each) for each in raw.get("deployments", ())),
         events=tuple(
             ServiceEvent(event["createdAt"], event["message"], event["id"])
@@ -92,9 +91,24 @@ def service_of(raw: dict[str, Any]) -> Service:
         strategy=deployment.get("strategy", "ROLLING"),
         # ECS always tells; an account in memory that does not is taken for one that has it on.
         breaker=(deployment.get("deploymentCircuitBreaker") or {}).get("enable", True),
-        alternate=next((each["alternateTargetGroupArn"] for each in advanced if each), ""),
+        alternate=next(
+            (arn for each in advanced if each and (arn := each.get("alternateTargetGroupArn"))), ""
+        ),
         spot=_spot(raw.get("capacityProviderStrategy") or ()),
+        fargate=on_fargate(raw),
+        daemon=raw.get("schedulingStrategy") == "DAEMON",
     )
+
+
+def on_fargate(raw: Mapping[str, Any]) -> bool:
+    """Return whether each task of a service goes to Fargate, by DescribeServices' item.
+
+    No other capacity provider has a name that begins so (ECS API reference, CreateCapacityProvider).
+    """
+    providers = [each["capacityProvider"] for each in raw.get("capacityProviderStrategy") or ()]
+    if not providers:
+        return bool(raw.get("launchType", "FARGATE") == "FARGATE")
+    return all(provider.startswith("FARGATE") for provider in providers)
 
 
 def _spot(strategy: Iterable[dict[str, Any]]) -> bool:
@@ -323,39 +337,48 @@ def definition(session: Session, name: str, app: str = "") -> Definition:
     """
     raw = session.call("ecs", "describe_task_definition", taskDefinition=name)["taskDefinition"]
     container = app_container(raw, {app})
-    log = log_options(container)
+    region = raw["taskDefinitionArn"].split(":")[3]
+    log = log_options(container, region)
     platform = raw.get("runtimePlatform") or {}
     return Definition(
         arn=raw["taskDefinitionArn"],
         cpu=int(raw.get("cpu") or 0),
-        memory=int(raw.get("memory") or 0),
+        # A task on an instance may have the container's alone.
+        memory=int(raw.get("memory") or container.get("memory") or 0),
         architecture=platform.get("cpuArchitecture") or "X86_64",
         execution_role=raw.get("executionRoleArn") or "",
         task_role=raw.get("taskRoleArn") or "",
         image=container["image"],
         command=tuple(container.get("command", ())),
-        ports=tuple(mapping["containerPort"] for mapping in container.get("portMappings", ())),
+        # A mapping of a range of ports has no single one.
+        ports=tuple(
+            mapping["containerPort"]
+            for mapping in container.get("portMappings", ())
+            if "containerPort" in mapping
+        ),
         environment={each["name"]: each["value"] for each in container.get("environment", ())},
         secrets={secret["name"]: secret["valueFrom"] for secret in container.get("secrets", ())},
         log_group=log.get("awslogs-group", ""),
         log_prefix=log.get("awslogs-stream-prefix", ""),
+        creates_log_group=log.get("awslogs-create-group") == "true",
         container=container["name"],
         stop_timeout=container.get("stopTimeout") or 30,
         health=_health(container.get("healthCheck")),
         sidecars=tuple(
-            _sidecar(each) for each in raw["containerDefinitions"] if each is not container
+            _sidecar(each, region) for each in raw["containerDefinitions"] if each is not container
         ),
         active=raw["status"] == "ACTIVE",
     )
 
 
-def log_options(container: Mapping[str, Any]) -> Mapping[str, str]:
-    """Return the options of a container's log driver."""
-    return (container.get("logConfiguration") or {}).get("options") or {}
+def log_options(container: Mapping[str, Any], region: str) -> Mapping[str, str]:
+    """Return the options of a container's log driver; none of one that writes to another region."""
+    options: Mapping[str, str] = (container.get("logConfiguration") or {}).get("options") or {}
+    return options if options.get("awslogs-region", region) == region else {}
 
 
-def _sidecar(raw: dict[str, Any]) -> Sidecar:
-    log = log_options(raw)
+def _sidecar(raw: dict[str, Any], region: str) -> Sidecar:
+    log = log_options(raw, region)
     return Sidecar(
         name=raw["name"],
         essential=raw.get("essential", True),

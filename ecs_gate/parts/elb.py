@@ -137,33 +137,40 @@ FAILED_TARGET = (502, 503, 504)
 
 
 @dataclass(frozen=True, kw_only=True)
-class PageAnswer:
-    """The answer to a request for the page, at the last try and at the end of its redirects.
+class HttpAnswer:
+    """The answer to a request, at the end of its redirects.
 
     ``status`` is 0 where no answer came, and ``problem`` says why, or why the body cannot be read to its end.
-    ``ended_at`` is the URL of the answer.
-    ``leads_to`` is where it redirects to another host, and ``endless`` says that its redirects do not
-    end. ``login`` says that the load balancer asks who the user is, so that nothing of the page was seen.
-    ``database`` is the status of the app's database path, None where that was not asked. ``assets`` are the statuses
-    of its stylesheets and scripts by their paths, and ``assets_before`` those of before this update, where that is
-    known.
-    ``empty`` says that its body has no byte, and ``full_before`` that it had some before this update.
-    ``by_balancer`` says that the load balancer itself gave the answer, by its header ``Server: awselb/2.0``.
+    ``ended_at`` is the URL of the answer. ``leads_to`` is where it redirects to another host, and ``endless`` says that
+    its redirects do not end. ``empty`` says that its body has no byte, and ``by_balancer`` that the load balancer
+    itself gave the answer, by its header ``Server: awselb/2.0``.
     """
 
-    url: str
-    path: str
-    matcher: str = "200-299"
     status: int = 0
     problem: str = ""
     ended_at: str = ""
     leads_to: str = ""
     endless: bool = False
+    by_balancer: bool = False
+    empty: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageAnswer(HttpAnswer):
+    """The answer to the last of ``tries`` requests for the page.
+
+    ``login`` says that the load balancer asks who the user is, so that nothing of the page was seen.
+    ``database`` is the status of the app's database path, None where that was not asked. ``assets`` are the statuses
+    of its stylesheets and scripts by their paths, and ``assets_before`` those of before this update, where that is
+    known. ``full_before`` says that its body was not empty before this update.
+    """
+
+    url: str
+    path: str
+    matcher: str = "200-299"
     tries: int = 1
     login: bool = False
     database: int | None = None
-    by_balancer: bool = False
-    empty: bool = False
     full_before: bool = False
     assets: Mapping[str, int] = field(default_factory=dict)
     assets_before: Mapping[str, int] = field(default_factory=dict)
@@ -259,7 +266,9 @@ def _check(raw: dict[str, Any]) -> HealthCheck:
         protocol=raw.get("HealthCheckProtocol", "HTTP"),
         port=raw.get("HealthCheckPort", "traffic-port"),
         path=raw.get("HealthCheckPath", "/"),
-        matcher=(raw.get("Matcher") or {}).get("HttpCode", "200"),
+        # It has HttpCode or GrpcCode.
+        matcher=next(iter((raw.get("Matcher") or {}).values()), HealthCheck.matcher),
+        grpc=raw.get("ProtocolVersion") == "GRPC",
         interval=raw.get("HealthCheckIntervalSeconds", 30),
         timeout=raw.get("HealthCheckTimeoutSeconds", 5),
         healthy=raw.get("HealthyThresholdCount", 5),

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from ecs_gate.aws import local_cloud
+from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.parts import cloudwatch, ecs, elb, rds, task_inputs, task_logs, verdicts, vpc
 from ecs_gate.parts import login as logins
 from ecs_gate.parts import page as pages
@@ -123,6 +124,9 @@ def _targets(now: Reading) -> tuple[elb.TargetHealth, ...] | None:
     group, running = now.group.value, now.running
     if group is None:
         return None
+    if running and not running.addressed:
+        text = t("Its tasks have no address of their own, by which a target would be known.")
+        raise AwsProblem("unseen", text, t("Look at it yourself."))
     others = running.target_groups if running and running.alternate else ()
     return elb.targets(now.session, *dict.fromkeys((group.arn, *others)))
 
@@ -324,8 +328,10 @@ class ServiceParts(ABC):
     )
     quota = PartOf(
         t("Fargate's quota of vCPUs"),
-        lambda now: cloudwatch.quota(
-            now.session, now.names, bool(now.running and now.running.spot)
+        lambda now: (
+            None
+            if now.running and not now.running.fargate
+            else cloudwatch.quota(now.session, now.names, bool(now.running and now.running.spot))
         ),
         essential=False,
     )

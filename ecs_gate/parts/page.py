@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from ecs_gate.aws.pace import Pace
 from ecs_gate.aws.session import Session
 from ecs_gate.facts.elb import CALLBACK_PATH
 from ecs_gate.parts import elb
-from ecs_gate.parts.elb import Balancer, PageAnswer, Unreachable
+from ecs_gate.parts.elb import Balancer, HttpAnswer, PageAnswer, Unreachable
 from ecs_gate.target import Login, Target
 from ecs_gate.text import t, text_of
 
@@ -147,17 +147,13 @@ def _get_page(visit: Callable[[PageAnswer], PageAnswer], page: PageAnswer) -> Pa
 def _visit(browser: Browser, login: Login, page: PageAnswer, assets: bool) -> PageAnswer:
     answer = browser.get(page.url, _answer_seconds())
     lost = answer.empty and page.full_before and answer.status in range(200, 300)
-    emptied = str(t("its body is empty, and before this update it was not"))
+    seen = {field.name: getattr(answer, field.name) for field in fields(HttpAnswer)}
+    if lost and not answer.problem:
+        seen["problem"] = str(t("its body is empty, and before this update it was not"))
     return replace(
         page,
+        **seen,
         tries=page.tries + 1,
-        status=answer.status,
-        problem=answer.problem or (emptied if lost else ""),
-        empty=answer.empty,
-        ended_at=answer.ended_at,
-        leads_to=answer.leads_to,
-        endless=answer.endless,
-        by_balancer=answer.by_balancer,
         login=login.protects(page.path) and is_login(answer.leads_to, login),
         assets=_load_assets(browser, answer) if assets else {},
     )

@@ -166,6 +166,10 @@ class Service:
     """Whether ECS's circuit breaker watches rolling deployments."""
     alternate: str = ""
     traffic: Traffic | None = None
+    fargate: bool = True
+    """Whether every task runs on Fargate; else some run on instances, whose agent pulls the image and opens the log."""
+    daemon: bool = False
+    """Whether each instance of the cluster has one task; ECS sets the desired count then."""
 
     @property
     def target_groups(self) -> tuple[str, ...]:
@@ -175,6 +179,11 @@ class Service:
     @property
     def primary(self) -> Deployment | None:
         return next((deployment for deployment in self.deployments if deployment.primary), None)
+
+    @property
+    def addressed(self) -> bool:
+        """Return whether each task has an address and security groups of its own: the network mode awsvpc."""
+        return bool(self.subnets)
 
     @property
     def port(self) -> int | None:
@@ -289,6 +298,8 @@ class Definition:
     secrets: Mapping[str, str] = field(default_factory=dict)
     log_group: str = ""
     log_prefix: str = ""
+    creates_log_group: bool = False
+    """Whether the log driver makes its log group where there is none."""
     container: str = ""
     stop_timeout: int = 30
     health: ContainerHealth | None = None

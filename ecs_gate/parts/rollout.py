@@ -40,6 +40,8 @@ class Rollout:
 
     expected: str = ""
     """The ARN of the task definition that is expected to run; "" where it is not known."""
+    name: str = ""
+    """That of the service, which ECS may not have."""
     service: Service | None = None
     tasks: tuple[Task, ...] = ()
     """The running tasks, and those that stopped within the hour, newest first."""
@@ -210,8 +212,10 @@ class Rollout:
     def _steadiness(self) -> bool | None:
         """Return whether the service is steady; None where that could not be read."""
         service, primary = self.service, self.primary
-        if service is None or primary is None or service.desired == 0:
+        if service is None or service.desired == 0:
             return False
+        if primary is None:  # ECS does not make its deployments.
+            return False if service.running < service.desired else None
         if self.rolled_back or self.not_deployed:
             return False
         if primary.rollout not in ("COMPLETED", "") or service.running < service.desired:

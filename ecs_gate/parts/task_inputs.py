@@ -1,4 +1,4 @@
-"""What a task needs: its roles, its image, its secrets, the bucket for its files."""
+"""What a task needs: its roles, its image, its secrets."""
 
 import json
 import urllib.request
@@ -9,7 +9,8 @@ from http.client import HTTPException
 from typing import Any
 
 from ecs_gate.aws.session import Session
-from ecs_gate.facts.secrets import secret_arn
+from ecs_gate.facts.images import image_parts
+from ecs_gate.facts.secrets import is_of_another_region, is_parameter, secret_arn
 from ecs_gate.parts.records import read_existing
 
 
@@ -45,14 +46,6 @@ class Image:
     policy: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Bucket:
-    """The bucket for the app's files, as S3 shows it."""
-
-    name: str
-    exists: bool = True
-
-
 MANIFESTS = [
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
@@ -68,7 +61,8 @@ CONFIG_SECONDS = 5
 
 def image(session: Session, repository: str, reference: str | None) -> Image | None:
     """Return the image of ``reference``, or the newest one; None without the repository. Raises AwsProblem."""
-    name, wanted = _split(repository, reference)
+    named = image_parts(reference) if reference else {"repository": repository}
+    name, wanted = named["repository"], reference and (named["digest"] or named["tag"] or "latest")
     images = session.all("ecr", "describe_images", "imageDetails", repositoryName=name)
     tagged = sorted(images, key=lambda each: str(each["imagePushedAt"]), reverse=True)
     if wanted is not None:
@@ -84,17 +78,6 @@ def image(session: Session, repository: str, reference: str | None) -> Image | N
         platforms=_platforms(session, name, raw["imageDigest"]),
         policy=json.loads(policy["policyText"]) if policy else None,
     )
-
-
-def _split(repository: str, reference: str | None) -> tuple[str, str | None]:
-    if reference is None:
-        return repository, None
-    path = reference.partition("/")[2] if ".dkr.ecr." in reference else reference
-    name, _, digest = path.partition("@")
-    if digest:
-        return name.rpartition(":")[0] or name, digest
-    name, _, tag = path.rpartition(":")
-    return (name, tag) if name else (path, "latest")
 
 
 def _platforms(session: Session, name: str, digest: str) -> tuple[str, ...]:
@@ -138,8 +121,13 @@ def _configured(session: Session, name: str, digest: str | None) -> tuple[str, .
 
 
 def secrets(session: Session, values: Iterable[str]) -> dict[str, Secret | None]:
-    """Return the secrets of a task definition's ``valueFrom``, by ARN. Raises AwsProblem."""
-    arns = dict.fromkeys(secret_arn(value) for value in values if ":secretsmanager:" in value)
+    """Return the secrets of a task definition's ``valueFrom`` in this region, by ARN. Raises AwsProblem."""
+    session.client("secretsmanager")  # which knows the region
+    arns = dict.fromkeys(
+        secret_arn(value)
+        for value in values
+        if not (is_parameter(value) or is_of_another_region(value, session.region))
+    )
     return {arn: read_existing(_secret, session, arn) for arn in arns}
 
 
@@ -151,12 +139,6 @@ def _secret(session: Session, arn: str) -> Secret:
         keys=RDS_KEYS if raw.get("OwningService") == "rds" else None,
         kms_key=raw.get("KmsKeyId", ""),
     )
-
-
-def bucket(session: Session, name: str) -> Bucket:
-    """Return the bucket. Raises AwsProblem."""
-    found = read_existing(lambda: session.call("s3", "head_bucket", Bucket=name))
-    return Bucket(name=name, exists=found is not None)
 
 
 def role(session: Session, arn: str) -> Role | None:

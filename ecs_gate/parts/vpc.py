@@ -143,7 +143,12 @@ def network(session: Session, vpc: str) -> Network:
         groups, subnets, tables, nats, endpoints, acls = (future.result() for future in futures)
     return Network(
         groups={group["GroupId"]: _group(group) for group in groups},
-        subnets={subnet["SubnetId"]: _subnet(subnet, tables, acls) for subnet in subnets},
+        # One of IPv6 alone has none of the addresses that are judged.
+        subnets={
+            subnet["SubnetId"]: _subnet(subnet, tables, acls)
+            for subnet in subnets
+            if subnet.get("CidrBlock")
+        },
         nats={nat["NatGatewayId"]: _nat(nat) for nat in nats},
         endpoints=tuple(map(_endpoint, endpoints)),
         dns=dns.result(),
@@ -153,6 +158,8 @@ def network(session: Session, vpc: str) -> Network:
 
 def network_of(session: Session, subnets: Sequence[str]) -> Network | None:
     """Return the network of the VPC that subnets are in; None without one. Raises AwsProblem."""
+    if not subnets:  # EC2 would tell of all.
+        return None
     known = session.all("ec2", "describe_subnets", "Subnets", SubnetIds=list(subnets)[:1])
     return network(session, known[0]["VpcId"]) if known else None
 

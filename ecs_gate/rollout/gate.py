@@ -37,7 +37,6 @@ async def roll_out(reader: Reader, log: Log, changes: Changes | None = None) -> 
     pace, target, web = Pace.of(), reader.target, not reader.expected.names.process
     notice = target.check.notice if changes and web and target.check else 0
     terms = Terms(
-        expected=reader.expected,
         patience=Patience.of(pace, target.minutes, notice),
         since=changes.begun if changes else None,
     )
@@ -170,7 +169,7 @@ async def _red(end: End, reader: Reader, log: Log) -> tuple[End, str]:
     if verdict.stop or verdict.outcome is Outcome.ROLLED_BACK:
         back = await asyncio.to_thread(_dead, reader) or back
     cause = plain(diagnosis) if isinstance(diagnosis, Diagnosis) else str(diagnosis or "")
-    return end, say.failed(end, expected, cause, owner.retry(expected.names), back, owner.advice)
+    return end, say.failed(end, cause, owner.retry(expected.names), back, owner.advice)
 
 
 def _dead(reader: Reader) -> Text | None:

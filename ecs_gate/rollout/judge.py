@@ -91,8 +91,8 @@ def judge_rollout(seen: Look, history: History, terms: Terms) -> tuple[Verdict, 
     if history.falls >= FALLS:
         return _by_falls(seen.answer, view), history
     if question is Question.DOCTOR:
-        return _by_doctor(seen.answer, verdict, seen, history, terms)
-    return _by_page(seen.answer, verdict, seen, history, terms)
+        return _by_doctor(seen.answer, verdict, seen, history)
+    return _by_page(seen.answer, verdict, seen, history)
 
 
 def _state(view: Rollout) -> object:
@@ -144,7 +144,7 @@ def _stopped(
 
 
 def _by_page(
-    answer: Answer, verdict: Verdict, seen: Look, history: History, terms: Terms
+    answer: Answer, verdict: Verdict, seen: Look, history: History
 ) -> tuple[Verdict, History]:
     """Judge healthy tasks by their page, and let ECS go on where it works; two answers have to agree."""
     view, history = seen.view, replace(history, page_at=seen.at)
@@ -160,7 +160,7 @@ def _by_page(
         return verdict, history
     text = t(
         "{revision}: its tasks are healthy, but its page fails: {cause}",
-        revision=terms.expected.revision,
+        revision=view.revision,
         cause=cause.title,
     )
     return _stopped(text, cause, answer.diagnosis, view), history
@@ -190,14 +190,14 @@ def _is_wrong(cause: Finding) -> bool:
 
 
 def _by_doctor(
-    answer: Answer, verdict: Verdict, seen: Look, history: History, terms: Terms
+    answer: Answer, verdict: Verdict, seen: Look, history: History
 ) -> tuple[Verdict, History]:
     """Judge tasks that fail, or a roll-out in which nothing moves, by the causes that are certain.
 
     Two diagnoses have to agree. A deployment that ECS's circuit breaker does not watch is stopped: ECS would start
     tasks without end.
     """
-    view, revision, diagnosis = seen.view, terms.expected.revision, answer.diagnosis
+    view, diagnosis = seen.view, answer.diagnosis
     assert diagnosis is not None  # noqa: S101 - the doctor was asked
     failed = _failed(view, history.older or frozenset())
     fails = _fails(view, failed)
@@ -213,7 +213,7 @@ def _by_doctor(
     if text is None and agreed:
         text = t(
             "{revision} cannot become healthy, and waiting does not change that: {cause}",
-            revision=revision,
+            revision=view.revision,
             cause=agreed[0].title,
         )
         if fails and view.breaks:

@@ -166,11 +166,12 @@ def look(session: Session, expected: Expected) -> Rollout:
     names = expected.names
     service = read_existing(ecs.service, session, names)  # the cluster may be missing, too
     if service is None or service.status != "ACTIVE":
-        return Rollout(expected=expected.definition, process=names.process)
+        return Rollout(expected=expected.definition, name=names.service, process=names.process)
     groups = (expected.target_group, *(service.target_groups if service.alternate else ()))
     groups = tuple(dict.fromkeys(group for group in groups if group))
     seen = Rollout(
         expected=expected.definition,
+        name=names.service,
         service=service,
         tasks=ecs.tasks(session, names),
         # A target group that was deleted by hand has none; the doctor is asked why.

@@ -11,7 +11,6 @@ from ecs_gate.diagnosis.findings import PAGE_PART, Diagnosis, Finding, Unread
 from ecs_gate.owner import AWS, Advice
 from ecs_gate.parts.records import Deployment, ServiceEvent
 from ecs_gate.parts.rollout import Rollout
-from ecs_gate.rollout.look import Expected
 from ecs_gate.rollout.verdict import End, Outcome, Verdict
 from ecs_gate.screen import short_time
 from ecs_gate.text import Text, joined, t, verbatim
@@ -105,17 +104,17 @@ def targets(view: Rollout) -> str:
     return ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
 
 
-def unconfirmed(expected: Expected, problem: str, advice: Advice = AWS) -> str:
+def unconfirmed(revision: str, problem: str, advice: Advice = AWS) -> str:
     """Return the text of a roll-out that could not be read. ``problem`` says what to do, too."""
     head = t(
         "it is not known whether {revision} runs: its roll-out could not be read from AWS",
-        revision=expected.revision,
+        revision=revision,
     )
     return _block(str(head), problem, str(advice.unread))
 
 
 def running_with_a_cause(
-    end: End, expected: Expected, diagnosis: str, advice: Advice = AWS, *, page_worked: bool = False
+    end: End, diagnosis: str, advice: Advice = AWS, *, page_worked: bool = False
 ) -> str:
     """Return the text of a completed roll-out for which the doctor finds a cause.
 
@@ -123,20 +122,20 @@ def running_with_a_cause(
     """
     head = t(
         "{revision} runs and its targets are healthy, but the doctor finds a cause that must be removed",
-        revision=expected.revision,
+        revision=end.view.revision,
     )
     if end.view.desired == 0:
-        head = t("{revision} is deployed, but the desired count is 0", revision=expected.revision)
+        head = t("{revision} is deployed, but the desired count is 0", revision=end.view.revision)
     note = str(advice.completed) if page_worked else ""
     return _block(str(head), diagnosis, note, str(advice.blocked))
 
 
-def would_delete(expected: Expected, diagnosis: str) -> str:
+def would_delete(revision: str, diagnosis: str) -> str:
     """Return the text of an update that would delete what the page needs."""
     head = t(
         "{revision} runs, but this update would delete what its page needs; it was stopped "
         "before that",
-        revision=expected.revision,
+        revision=revision,
     )
     after = t(
         "Nothing was deleted yet, because that comes at the end of an update: the page still works. Each update fails "
@@ -159,12 +158,8 @@ def would_end(revision: str, diagnosis: str) -> str:
     return _block(str(head), diagnosis, str(after))
 
 
-WEB_STAYS = t("The web service stays as it is: it is not rolled back with a worker.")
-
-
 def failed(
     end: End,
-    expected: Expected,
     diagnosis: str,
     retry: str,
     back: Text | None = None,
@@ -176,10 +171,10 @@ def failed(
     """
     verdict = end.verdict
     head = str(t("the roll-out failed: {what}", what=verdict.text))
-    what_to_do = _what_to_do(end, advice).filled(command=retry, revision=expected.revision)
+    what_to_do = _what_to_do(end, advice).filled(command=retry, revision=end.view.revision)
     serving = back or _serving(end.view)
-    if expected.names.process:
-        what_to_do = joined("\n", (what_to_do, WEB_STAYS))
+    if end.view.process and advice.worker:
+        what_to_do = joined("\n", (what_to_do, advice.worker))
     if serving is not None:
         head = f"{head}\n{serving!s}"
     return _block(head, diagnosis, str(what_to_do))

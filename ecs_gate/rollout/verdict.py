@@ -11,7 +11,7 @@ from ecs_gate.aws.pace import Pace
 from ecs_gate.diagnosis.findings import Diagnosis
 from ecs_gate.parts.records import Deployment, PauseHook, Traffic
 from ecs_gate.parts.rollout import STABLE_SECONDS, Rollout
-from ecs_gate.rollout.look import Expected, Look
+from ecs_gate.rollout.look import Look
 from ecs_gate.screen import short_time
 from ecs_gate.text import Text, t
 
@@ -90,7 +90,6 @@ class Patience:
 class Terms:
     """What is known of a roll-out before the first look."""
 
-    expected: Expected
     patience: Patience
     since: datetime | None = None
     """When the update began: of a deployment since then every task and event is new. None where that is not known."""
@@ -135,9 +134,9 @@ class History:
 
 def judge_ecs(seen: Look, history: History, terms: Terms) -> tuple[Verdict, History]:
     """Judge what ECS and the load balancer say. After a change healthy targets count once the latter has noticed it."""
-    view, expected, patience = seen.view, terms.expected, terms.patience
+    view, patience = seen.view, terms.patience
     appeared = history.appeared or view.deployment is not None
-    first = verdict = judge_view(view, expected, sure=appeared or seen.at >= patience.settle)
+    first = verdict = judge_view(view, sure=appeared or seen.at >= patience.settle)
     mine = view.deployment
     # From then on ECS replaces tasks and never gives up.
     done = mine is not None and mine.primary and mine.rollout == "COMPLETED"
@@ -159,15 +158,15 @@ def judge_ecs(seen: Look, history: History, terms: Terms) -> tuple[Verdict, Hist
     return verdict, history
 
 
-def judge_view(view: Rollout, expected: Expected, *, sure: bool) -> Verdict:
+def judge_view(view: Rollout, *, sure: bool) -> Verdict:
     """Judge one read. Until `sure`, ECS may not show the service or the deployment yet."""
-    mine, primary, names = view.deployment, view.primary, expected.names
+    mine, primary = view.deployment, view.primary
     if view.service is None and not sure:
         return going(t("ECS does not show the service yet"))
     if view.service is None:
         text = t(
             "service {service} does not exist any more; it was deleted outside of the program",
-            service=names.service,
+            service=view.name,
         )
         return Verdict(Outcome.DELETED, text)
     if mine is not None and mine.rollout == "FAILED":
@@ -178,7 +177,7 @@ def judge_view(view: Rollout, expected: Expected, *, sure: bool) -> Verdict:
         return _given_up(view, "") if view.rolled_back else Verdict(Outcome.RUNS, _runs(view))
     if primary is None or not sure:
         return going(t("ECS does not show the new deployment yet"))
-    if not _is_newer(primary.definition, expected.definition):
+    if not _is_newer(primary.definition, view.expected):
         return _given_up(view, "")
     text = t(
         "{other} has replaced {revision}: another update deploys to this service",

@@ -72,6 +72,7 @@ ADVICE = replace(
         "ECS has completed the deployment, so it was not rolled back. Correct it, or put the earlier version back in "
         "the program, as docs/repair.md#go-back says; then `pulumi up`."
     ),
+    worker=t("The web service stays as it is: it is not rolled back with a worker."),
 )
 """What to do after a roll-out of a stack."""
 

@@ -13,7 +13,7 @@ import psycopg
 
 from ecs_gate.aws.session import Session
 from ecs_gate.checks import network_path
-from ecs_gate.diagnosis.reachability import Side, addresses
+from ecs_gate.diagnosis.reachability import Side
 from ecs_gate.parts import vpc
 from ecs_gate.parts.rds import Database
 from ecs_gate.screen import Line, display
@@ -90,8 +90,8 @@ def _row(cells: tuple[str, ...] | list[str], widths: list[int]) -> str:
 def silent(session: Session, jump_host: JumpHost, database: Database, message: str) -> Refused:
     """Return the reason why the database does not answer: a missing rule where one is missing. Raises AwsProblem."""
     network = vpc.network(session, jump_host.vpc)
-    source = Side(jump_host.groups, addresses(network, jump_host.subnets))
-    target = Side(database.groups, addresses(network, database.subnets))
+    source = Side.of(network, jump_host.subnets, jump_host.groups)
+    target = Side.of(network, database.subnets, database.groups)
     lacking = network_path.lacking(network, source, target, database.port)
     if not lacking:
         return Refused(

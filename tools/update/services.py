@@ -82,10 +82,10 @@ async def follow_all(
     gone = tuple(_pending(changes))
     if why := await gate.causes(reader, log, counts, gone, end.view.desired):
         worked = changes.page_worked
-        text = say.running_with_a_cause(end, expected, why, ADVICE, page_worked=worked)
+        text = say.running_with_a_cause(end, why, ADVICE, page_worked=worked)
         raise RolloutFailed(text)
     if gone and (why := await gate.causes_after_deletion(reader, log, counts, gone)):
-        raise RolloutFailed(say.would_delete(expected, why))
+        raise RolloutFailed(say.would_delete(expected.revision, why))
     if end.view.desired:
         # Without it a later update that fails names no version to go back to.
         await asyncio.to_thread(read_part, verdicts.keep, session, settings.names, verdicts.WORKED)
@@ -98,7 +98,7 @@ async def _end(reader: Reader, log: ResourceLog, changes: Changes) -> End:
     except Refused as refusal:
         raise RolloutFailed(str(refusal.text)) from None
     except AwsProblem as problem:
-        text = say.unconfirmed(reader.expected, problem.as_text(), ADVICE)
+        text = say.unconfirmed(reader.expected.revision, problem.as_text(), ADVICE)
         raise RolloutFailed(text) from problem
     if why:
         raise RolloutFailed(why)

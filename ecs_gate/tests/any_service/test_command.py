@@ -94,6 +94,9 @@ def test_exit_code_tells_how_it_ended(shop, run, ends, outcome, why, cause, code
         ("wait", *NAMED, "--minutes", "0"),
         ("wait", *NAMED, "--page", "shop.example"),
         ("wait", *NAMED, "--expects", "fine"),
+        ("wait", *NAMED, "--expects", "200-299-300"),
+        ("doctor", *NAMED, "--page", "https://[shop"),
+        ("doctor", *NAMED, "--page", "https://shop.example:web/"),
         ("doctor", *NAMED, "--roll-back"),
         ("doctor", "--cluster", "goods", "--service", "wbe", "--region", "eu-west-1"),
         ("policy", "destroy"),
@@ -111,6 +114,14 @@ def test_what_cannot_be_read_is_no_failure_of_the_service(shop, run, calls, verb
     code, shown, wrong = run(verb, *NAMED, "--json")
     assert (code, json.loads(shown)["exitCode"]) == (2, 2)
     assert wrong == "ecs-gate: no right to ecs:DescribeServices Allow it.\n"
+
+
+@pytest.mark.parametrize("verb", ["wait", "doctor"])
+def test_a_mistake_of_the_command_is_no_failure_of_the_service_either(shop, run, calls, verb):
+    calls.answers["describe_services"] = KeyError("desiredCount")
+    code, shown, wrong = run(verb, *NAMED, "--json")
+    assert (code, json.loads(shown)["exitCode"]) == (2, 2)
+    assert "itself failed here (KeyError: 'desiredCount'; " in wrong
 
 
 def test_rollout_of_another_controller_is_not_followed(shop, run, calls):
@@ -164,7 +175,7 @@ def test_nothing_is_rolled_back_unless_it_was_asked_for(shop, session, calls):
 
 def test_a_hook_is_left_to_whoever_may_answer_it(shop, session, calls):
     reader, log = reading(acts=False), Told()
-    terms = Terms(expected=reader.expected, patience=Patience(limit=900, settle=15), since=None)
+    terms = Terms(patience=Patience(limit=900, settle=15), since=None)
     hook = PauseHook(deployment="arn:aws:ecs:eu-west-1:1:service-deployment/a/b/c", id="pause")
     turns = gate.Turns(reader, terms, log, History())
     history = asyncio.run(turns._go_on(hook, Answer(page=t("its page answered")), History()))
@@ -184,7 +195,7 @@ KNOWN = {
 }
 OTHERS = {
     *("create_log_stream", "put_log_events"),  # verdicts, which the command does not keep
-    *("list_services", "describe_scaling_activities", "head_bucket"),  # careapp's status and parts
+    *("list_services", "describe_scaling_activities"),  # careapp's status
 }
 OPERATION = re.compile(
     r'"((?:describe|list|get|batch|filter|head|create|put|stop|continue|modify|update)_[a-z_]+)"'

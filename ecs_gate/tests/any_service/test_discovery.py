@@ -109,6 +109,12 @@ def test_a_page_that_is_named_is_the_page(shop, session):
     assert discover(WEB, session, page=Chosen(f"https://{shop.dns}/")).target.page.domain == ""
 
 
+def test_a_page_that_is_named_and_cannot_be_requested_is_said(shop, session, calls):
+    calls.answers["describe_services"] = changed(loadBalancers=[])
+    found = discover(WEB, session, page=Chosen("https://shop.example/"))
+    assert (found.target.page.path, "the page" in unseen(found)) == ("", True)
+
+
 def test_the_certificate_tells_the_host_that_no_rule_names(shop, session):
     elb, path = client("elbv2"), [{"Field": "path-pattern", "Values": ["/*"]}]
     elb.modify_rule(RuleArn=shop.rule, Conditions=path)
@@ -174,7 +180,7 @@ def test_what_is_not_looked_at_is_said_and_never_called_healthy(shop, session, c
         "the instances that its tasks run on",
         "the EFS file systems that its tasks mount",
         "Service Connect",
-        "the app's log, which is not in CloudWatch Logs",
+        "the app's log, which is not in CloudWatch Logs of eu-west-1",
         "the parameters of Parameter Store that its tasks get",
         "the image envoy:1",
     ]
@@ -241,7 +247,7 @@ def test_a_service_without_a_load_balancer_is_judged_by_its_tasks(shop, session,
     assert (found.target.names.process, found.group, found.target.page.path) == ("web", "", "")
     assert (found.target.names.balancer, unseen(found)) == (
         "",
-        ["the app's log, which is not in CloudWatch Logs", "the image envoy:1"],
+        ["the app's log, which is not in CloudWatch Logs of eu-west-1", "the image envoy:1"],
     )
     now = gather(Inquiry(found.target, session, Owner(verdicts=False)))
     assert now.network.value.subnets

@@ -9,12 +9,13 @@ from ecs_gate.parts.cloudwatch import Measured, Quota
 from ecs_gate.parts.elb import Certificate, Oidc, Rule
 from ecs_gate.parts.login import Provider
 from ecs_gate.parts.records import Container, ContainerHealth, Sidecar
-from ecs_gate.parts.task_inputs import Bucket, Image, Secret
+from ecs_gate.parts.task_inputs import Image, Secret
 from ecs_gate.parts.task_logs import LogLine, Logs
 from ecs_gate.parts.vpc import Endpoint
 from tools.additions.parts.pauses import Pause
 from tools.additions.parts.remains import Holder, Remains
 from tools.additions.parts.restores import Aside
+from tools.additions.parts.uploads import Bucket
 from tools.tests import stacks as a
 from tools.tests.doctor import job_runs
 from tools.tests.doctor.logged import TRACES

@@ -13,23 +13,22 @@ from ecs_gate.diagnosis.reachability import (
     INTERNET,
     TASK_PORTS,
     AclDenial,
+    HopEnd,
     MissingRule,
     Side,
     acl_denials,
-    acl_ends,
-    covers,
     missing_rules,
     outbound_denials,
 )
 from ecs_gate.parts import vpc
-from ecs_gate.parts.vpc import Permission
+from ecs_gate.parts.vpc import Group, Permission
 from tools.tests import stacks as a
 from tools.tests.conftest import client
 from tools.tests.doctor.variants.network import ANYWHERE, OPEN, acl
 from tools.tests.doctor.variants.network import entry as rule
 from tools.tests.doctor.variants.network import with_acls as network
 
-APP, NETS = ("sg-app",), (IPv4Network("10.0.16.0/20"),)
+APP, NETS = ("sg-app",), (HopEnd("private-1", IPv4Network("10.0.16.0/20")),)
 WHOLE, OTHER, PART = (IPv4Network(cidr) for cidr in ("10.0.0.0/16", "10.0.0.0/24", "10.0.16.0/24"))
 
 
@@ -49,7 +48,9 @@ WHOLE, OTHER, PART = (IPv4Network(cidr) for cidr in ("10.0.0.0/16", "10.0.0.0/24
     ],
 )
 def test_a_rule_covers_a_peer_by_group_or_by_all_of_its_addresses(rule, open_):
-    assert covers(rule, Side(APP, NETS), 3000) is open_
+    net = a.network(groups={"sg-1": Group(id="sg-1", name="near", egress=(rule,))})
+    missing = missing_rules(net, Side(("sg-1",)), Side(APP, NETS), 3000)
+    assert (MissingRule("egress", "sg-1") not in missing) is open_
 
 
 def test_both_ends_must_let_a_connection_through_by_one_of_their_groups():
@@ -66,7 +67,7 @@ PUBLIC, PRIVATE = (IPv4Network(cidr) for cidr in ("10.0.0.0/24", "10.0.16.0/20")
 def to_task(**acls):
     net = network(**acls)
     return acl_denials(
-        net, acl_ends(net, ["public-1"]), acl_ends(net, ["private-1"]), 3000, ELB_PORTS
+        net, Side.of(net, ["public-1"]), Side.of(net, ["private-1"]), 3000, ELB_PORTS
     )
 
 
@@ -109,16 +110,16 @@ def test_every_address_of_a_subnet_must_pass_and_halves_may_add_up():
 
 def test_within_a_subnet_no_acl_is_asked():
     net = network(private=acl((), ()))
-    inside = acl_ends(net, ["private-1"])
+    inside = Side.of(net, ["private-1"])
     assert acl_denials(net, inside, inside, 3000, TASK_PORTS) == ()
 
 
 def test_a_part_of_the_internet_may_be_kept_out_but_not_all_of_it():
     bad = IPv4Network("93.184.0.0/16")
     net = network(public=acl((rule(50, network=bad, allow=False), rule(100))))
-    assert acl_denials(net, [INTERNET], acl_ends(net, ["public-1"]), 80, CLIENT_PORTS) == ()
+    assert acl_denials(net, INTERNET, Side.of(net, ["public-1"]), 80, CLIENT_PORTS) == ()
     net = network(public=acl((rule(100, 443),)))
-    (found,) = acl_denials(net, [INTERNET], acl_ends(net, ["public-1"]), 80, CLIENT_PORTS)
+    (found,) = acl_denials(net, INTERNET, Side.of(net, ["public-1"]), 80, CLIENT_PORTS)
     assert found == AclDenial("acl-1", "public-1", "ingress", (80, 80), ANYWHERE, None)
 
 
@@ -152,7 +153,7 @@ def test_two_rules_for_one_acl_get_numbers_of_their_own():
     net = network(private=closed)
     net = replace(net, subnets={**net.subnets, "public-2": replace(
         net.subnets["public-1"], id="public-2", network=IPv4Network("10.0.1.0/24"))})  # fmt: skip
-    near, far = acl_ends(net, ["public-1", "public-2"]), acl_ends(net, ["private-1"])
+    near, far = Side.of(net, ["public-1", "public-2"]), Side.of(net, ["private-1"])
     (fix,) = network_path.acl_fixes(acl_denials(net, near, far, 3000, ELB_PORTS), net)
     assert [shlex.split(command)[7] for command in fix.commands] == ["19", "18"]
 
@@ -187,7 +188,7 @@ def test_the_fix_lets_through_what_the_acl_dropped(stack):
 
 def dropped_now(stack):
     net = vpc.network(stack.session, stack.vpc)
-    near, far = acl_ends(net, [stack.public_a]), acl_ends(net, [stack.private_a])
+    near, far = Side.of(net, [stack.public_a]), Side.of(net, [stack.private_a])
     return net, acl_denials(net, near, far, 3000, ELB_PORTS)
 
 

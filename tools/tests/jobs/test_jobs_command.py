@@ -43,7 +43,7 @@ def task(letter, status="STOPPED", code=None, **changes):
 def definition(stack):
     """The job's task definition, its schedule group, and a log group with a run of yesterday."""
     client("scheduler").create_schedule_group(Name=NAMES.prefix)
-    options = {"awslogs-group": NAMES.log_group, "awslogs-region": "x"}
+    options = {"awslogs-group": NAMES.log_group, "awslogs-region": stack.session.region}
     options["awslogs-stream-prefix"] = "job-report"
     log = {"logDriver": "awslogs", "options": options}
     container = {"name": NAMES.container, "image": "x", "logConfiguration": log}

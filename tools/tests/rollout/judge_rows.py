@@ -403,7 +403,7 @@ def ended(number: int, seconds: float) -> Any:
 
 
 def worker(outcome: Outcome, *looks: Rollout, **known: Any) -> Row:
-    return row(outcome, *looks, expected=MAIL, causes="worker-crash", **known)
+    return row(outcome, *looks, causes="worker-crash", **known)
 
 
 TWO_ENDED = mail(lasted(5), ended(2, 50), ended(3, 9))

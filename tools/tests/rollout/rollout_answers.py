@@ -28,7 +28,7 @@ REASONS = {
     "FAILED": "ECS deployment circuit breaker: tasks failed to start.",
 }
 ROLLING_BACK = "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1."
-NO_SERVICE = Rollout(expected=NEW)
+NO_SERVICE = Rollout(expected=NEW, name=EXPECTED.names.service)
 PATIENCE = Patience(limit=900, settle=15)
 
 
@@ -37,13 +37,12 @@ def judged(
     every: float = 3.0,
     noticed: float | None = None,
     answer: Any = None,
-    expected: Expected = EXPECTED,
     patience: Patience = PATIENCE,
     page_worked: bool = False,
     **known: Any,
 ) -> list[Verdict]:
     """One verdict a look, the looks `every` seconds apart; `answer` is asked where the gate asks something."""
-    terms = Terms(expected=expected, patience=patience, **known)
+    terms = Terms(patience=patience, **known)
     history, given = History(passed=page_worked), []
     for number, look in enumerate(looks):
         seen = Look(view=look, at=number * every, noticed=noticed)
@@ -108,8 +107,8 @@ def service(
 
 
 def view(*deployments: Any, tasks: Any = (), targets: Any = (), **changes: Any) -> Rollout:
-    return Rollout(
-        expected=NEW,
+    return replace(
+        NO_SERVICE,
         service=ecs.service_of(service(*deployments, **changes)),
         tasks=tuple(map(ecs.task_of, tasks)),
         targets=tuple(map(elb.target_of, targets)),

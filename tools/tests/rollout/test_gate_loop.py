@@ -48,7 +48,7 @@ def followed(*services, seconds=3.0, limit=900.0, speed=1.0, changed=None, accou
     diagnose = known.pop("diagnose", lambda _: SimpleNamespace(causes=()))
     ending = follow(
         Reader(expected, Inquiry(None, account or aws.Account(*services)), diagnose),
-        Terms(expected=expected, patience=Patience(limit=limit, settle=15, notice=40), **known),
+        Terms(patience=Patience(limit=limit, settle=15, notice=40), **known),
         Pace(poll=1e-6, speed=speed),
         told,
         changes,

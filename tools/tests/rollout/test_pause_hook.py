@@ -85,7 +85,7 @@ class New:
         url = f"http://127.0.0.1:{server.server_port}"
         inquiry = inquiry_of(a.choices(**settings), self.ecs, url=url, workers={})
         reader = Reader(EXPECTED, inquiry, diagnose)
-        terms = Terms(expected=EXPECTED, patience=answers.PATIENCE)
+        terms = Terms(patience=answers.PATIENCE)
         self.turns = Turns(reader, terms, self.told)
 
     def judge(self, hook=HOOK, view=None, at=0.0):

@@ -31,14 +31,12 @@ def ended(outcome, seen=aws.NO_SERVICE):
 
 def failed(end, diagnosis="", expected=aws.EXPECTED):
     retry = try_again("poc", expected.names)
-    return partial(words.failed, end, expected, diagnosis, retry, advice=ADVICE)
+    return partial(words.failed, end, diagnosis, retry, advice=ADVICE)
 
 
 def cause(seen=None, **known):
     end = ended(Outcome.RUNS, aws.all_well() if seen is None else seen)
-    return partial(
-        words.running_with_a_cause, end, aws.EXPECTED, "THE DIAGNOSIS\n", ADVICE, **known
-    )
+    return partial(words.running_with_a_cause, end, "THE DIAGNOSIS\n", ADVICE, **known)
 
 
 ENDED = {
@@ -52,20 +50,20 @@ ENDED = {
         for outcome in Outcome if outcome not in (Outcome.GOING, Outcome.RUNS)
     },
     **{
-        f"alone: {each.value}": partial(words.failed, ended(each), aws.EXPECTED, "", "aws ecs …")
+        f"alone: {each.value}": partial(words.failed, ended(each), "", "aws ecs …")
         for each in (Outcome.DELETED, Outcome.REPLACED, Outcome.OUTSIDE, Outcome.TOO_LATE, Outcome.WRONG)
     },
     "alone: a cause of a page that worked": partial(
-        words.running_with_a_cause, ended(Outcome.RUNS, aws.all_well()), aws.EXPECTED, "WHY", page_worked=True
+        words.running_with_a_cause, ended(Outcome.RUNS, aws.all_well()), "WHY", page_worked=True
     ),
-    "alone: not read": partial(words.unconfirmed, aws.EXPECTED, "No credentials. Log in."),
+    "alone: not read": partial(words.unconfirmed, aws.EXPECTED.revision, "No credentials. Log in."),
     "rolled back to the same revision": failed(ended(Outcome.ROLLED_BACK, TRIPPED)),
     "a worker": failed(ended(Outcome.GAVE_UP, rows.mail(rows.ended(2, 9))), "WHY", rows.MAIL),
     "a cause": cause(),
     "a cause of a page that worked": cause(page_worked=True),
     "a cause: no task": cause(aws.all_well(0)),
-    "not read": partial(words.unconfirmed, aws.EXPECTED, "No credentials. Log in.", ADVICE),
-    "would delete": partial(words.would_delete, aws.EXPECTED, "THE DIAGNOSIS"),
+    "not read": partial(words.unconfirmed, aws.EXPECTED.revision, "No credentials. Log in.", ADVICE),
+    "would delete": partial(words.would_delete, aws.EXPECTED.revision, "THE DIAGNOSIS"),
     "progress": partial(words.progress, aws.view(aws.deployment(aws.OLD, "COMPLETED")), WAIT),
     "progress: no service": partial(words.progress, aws.NO_SERVICE, WAIT),
     "progress: a worker": partial(words.progress, rows.mail(rows.lasted(5), rows.ended(2, 9)), WAIT),

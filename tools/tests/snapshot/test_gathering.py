@@ -16,12 +16,11 @@ from botocore.client import BaseClient
 from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.diagnosis.reachability import has_gateway, private_endpoint
 from ecs_gate.doctor import diagnose
-from ecs_gate.parts import ecs, page, task_inputs
+from ecs_gate.parts import ecs, page
 from ecs_gate.parts.cloudwatch import Measured, Minute
 from ecs_gate.parts.gather import Snapshot, gather
 from ecs_gate.parts.of_service import PARTS
 from ecs_gate.parts.records import Part
-from ecs_gate.parts.task_inputs import Bucket
 from ecs_gate.parts.vpc import network
 from ecs_gate.text import t
 from stack.settings import Settings
@@ -29,6 +28,7 @@ from tests.support.delivery import Delivery, arn, iam
 from tests.support.iam_policies import Call, allowed, calls_of
 from tools.additions.owner import inquiry_of, overview
 from tools.additions.parts.remains import remains
+from tools.additions.parts.uploads import Bucket, bucket
 from tools.additions.target import target_of
 from tools.tests import said
 from tools.tests import stacks as a
@@ -69,12 +69,12 @@ def test_what_is_gathered_is_recorded(folder, stack):
 def test_a_missing_bucket_is_told_from_a_refused_one(stack, session, monkeypatch):
     place = {"LocationConstraint": session.region}
     client("s3").create_bucket(Bucket="files", CreateBucketConfiguration=place)
-    found = [task_inputs.bucket(session, name) for name in ("files", "careapp-poc-none")]
+    found = [bucket(session, name) for name in ("files", "careapp-poc-none")]
     assert found == [Bucket(name="files"), Bucket(name="careapp-poc-none", exists=False)]
     refusal = AwsProblem("refused", t("no"), t("ask"), code="403")
     monkeypatch.setattr(session, "call", Mock(side_effect=refusal))
     with pytest.raises(AwsProblem, match="no"):
-        task_inputs.bucket(session, "another-account-s")
+        bucket(session, "another-account-s")
 
 
 def test_a_gateway_endpoint_is_no_route_to_the_internet(stack, session):
@@ -218,8 +218,8 @@ def test_the_deploy_role_lets_the_doctor_see_all_that_it_looks_at(stack, folder,
     diagnose(inquiry_of(Settings.read("poc", folder), stack.session))
     remains(stack.session, Settings.read("poc", folder))
     # This stack has no certificate, no bucket, and no log that is longer than what is read of it.
-    bucket = {"Bucket": "careapp-poc-uploads-1a2b3c4"}
-    asked += calls_of("s3", "HeadBucket", bucket, role)
+    uploads = {"Bucket": "careapp-poc-uploads-1a2b3c4"}
+    asked += calls_of("s3", "HeadBucket", uploads, role)
     group = arn("logs", f"log-group:{NAMES.log_group}")
     asked += [
         Call("acm:DescribeCertificate", arn("acm", "certificate/1")),

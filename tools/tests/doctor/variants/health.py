@@ -17,6 +17,13 @@ def answers(code, **changes):
     return a.unhealthy(f"{FAILED_WITH}: [{code}]", **changes)
 
 
+CALLED = a.target_group(path="/grpc.health.v1.Health/Check", matcher="0", grpc=True)
+
+
+def by_grpc(status):
+    return a.of_another_app(answers(status, group=CALLED))
+
+
 def silent(lines=(a.LISTENS,), **changes):
     return a.unhealthy(NO_ANSWER, lines=lines, **changes)
 
@@ -117,6 +124,10 @@ VARIANTS = {
     **named("too-few-tasks", SAID["here"], silent),
     **named("health-host", SAID["hosts"], lambda log: answers(log[0], lines=[a.LISTENS, log[1]])),
     "health-matcher: a limiter": answers(429),
+    "health-matcher: gRPC, a server without the method": by_grpc(12),
+    "health-errors: gRPC": by_grpc(14),
+    "health-slow: gRPC": a.of_another_app(
+        a.unhealthy("Request timed out", "Target.Timeout", group=CALLED)),
     "app-raises: on the health check's path": answers(500, lines=[a.LISTENS, *trace(NO_CACHE)]),
     "app-raises: again and again, before it listens": silent(
         [*trace(NO_CACHE)] * 3, tasks=(a.task(health="UNKNOWN"),)),
