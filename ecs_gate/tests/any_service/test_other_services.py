@@ -1,6 +1,5 @@
 """Services of other kinds: on instances, of other controllers and schedulers, behind other load balancers or none."""
 
-import copy
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -21,7 +20,7 @@ from ecs_gate.parts.vpc import Endpoint
 from ecs_gate.rollout.say import failed
 from ecs_gate.rollout.verdict import End, Outcome, Verdict
 from ecs_gate.target import ServiceNames, Target
-from ecs_gate.tests.any_service.conftest import REGION, definition
+from ecs_gate.tests.any_service.conftest import REGION, client, definition
 from ecs_gate.text import t
 
 WEB = Target(names=ServiceNames(cluster="goods", service="web"), region=REGION)
@@ -42,8 +41,8 @@ def seen(shop, session, calls):
     def seen(service=(), address="10.9.0.4", without=(), **registered):
         named = definition(shop, **registered) if registered else shop.definition
 
-        def answer(real):
-            answer = copy.deepcopy(real)
+        def answer(asked):
+            answer = client("ecs").describe_services(**asked)
             answer["services"][0] |= {"runningCount": 1, "taskDefinition": named}
             answer["services"][0]["deployments"] = [{**COMPLETED, "taskDefinition": named}]
             answer["services"][0] |= dict(service)
@@ -162,8 +161,8 @@ def test_of_a_service_without_a_load_balancer_none_is_spoken(seen):
 
 
 def test_a_zone_that_a_network_load_balancer_lacks_is_no_missing_listener(seen, calls):
-    def behind_another(real):
-        answer = copy.deepcopy(real)
+    def behind_another(asked):
+        answer = client("elbv2").describe_target_groups(**asked)
         answer["TargetGroups"][0]["LoadBalancerArns"] = [
             "arn:aws:elasticloadbalancing:eu-west-1:1:loadbalancer/net/quick/50dc6c495c0c9188"
         ]
@@ -246,8 +245,9 @@ def test_tasks_without_subnets_have_no_network_that_is_judged(seen):
 
 
 def test_a_subnet_of_ipv6_alone_is_no_problem(seen, calls):
-    def with_another(real):
-        return {"Subnets": [*real["Subnets"], {"SubnetId": "subnet-6", "VpcId": "vpc-1"}]}
+    def with_another(asked):
+        subnets = client("ec2").describe_subnets(**asked)["Subnets"]
+        return {"Subnets": [*subnets, {"SubnetId": "subnet-6", "VpcId": "vpc-1"}]}
 
     calls.answers["describe_subnets"] = with_another
     now = seen()
@@ -266,8 +266,8 @@ def test_a_service_may_leave_out_the_other_target_group_and_its_own_network():
 
 
 def test_a_health_check_by_grpc_expects_grpc_s_codes(seen, session, calls):
-    def by_grpc(real):
-        answer = copy.deepcopy(real)
+    def by_grpc(asked):
+        answer = client("elbv2").describe_target_groups(**asked)
         answer["TargetGroups"][0] |= {
             **{"ProtocolVersion": "GRPC", "Matcher": {"GrpcCode": "0"}},
             "HealthCheckPath": "/grpc.health.v1.Health/Check",
