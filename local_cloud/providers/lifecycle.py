@@ -247,8 +247,8 @@ def outputs(subject: Subject, inputs: Values) -> Values:
 
 
 def _made(subject: Subject, described: Values) -> Values:
-    """Return the values that the kind's ``outputs`` take from AWS."""
-    return {
+    """Return the region, which pulumi_aws tells of each resource, and what the kind's ``outputs`` take from AWS."""
+    return {"region": subject.calls.region} | {
         name: source(subject, described) if callable(source) else path(source, described)
         for name, source in subject.kind.outputs.items()
     }

@@ -146,7 +146,8 @@ class AwsServicer(Servicer):
             return pb.CreateResponse(id="", properties=request.properties)
         kind, inputs = self._kind(request, context), values(request.properties)
         if request.preview:
-            made = {**dict.fromkeys(kind.outputs, UNKNOWN), **clean(inputs)}
+            known = {"region": self._calls.region, **clean(inputs)}
+            made = {**dict.fromkeys(kind.outputs, UNKNOWN), **known}
             return pb.CreateResponse(id="", properties=struct(made))
         with failing(context, request.urn, "creating", inputs):
             placed = located(inputs, self._folder())
