@@ -31,7 +31,7 @@ from pulumi.runtime.proto import (
 
 from local_cloud.engine import interpreter
 from local_cloud.engine.interpreter import NoInterpreter
-from local_cloud.engine.program import ERROR_SHOWN, FORKS, RunRequest, exit_code
+from local_cloud.engine.program import ERROR_SHOWN, FORKS, RunRequest, exit_code, kill_late
 from local_cloud.providers.servicer import Servicer
 
 Child = ForkServerProcess | subprocess.Popen[str]
@@ -159,7 +159,8 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
         with self._lock, suppress(ProcessLookupError):
             if self._running.pop(child, None) is not None and child.pid:
                 os.kill(child.pid, signal.SIGINT)
-                threading.Timer(GRACE_SECONDS, child.kill).start()
+                late = (child, GRACE_SECONDS)
+                threading.Thread(target=kill_late, args=late, daemon=True).start()
 
     def stop(self) -> None:
         """Kill the running programs."""

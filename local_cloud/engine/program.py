@@ -96,6 +96,16 @@ def exit_code(child: ForkServerProcess | subprocess.Popen[str]) -> int:
     return child.exitcode or 0
 
 
+def kill_late(child: ForkServerProcess | subprocess.Popen[str], seconds: float) -> None:
+    """Kill a program's process that has not ended after so many seconds."""
+    if isinstance(child, subprocess.Popen):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(seconds)
+        child.kill()  # nothing happens where it has ended
+    elif not wait([child.sentinel], seconds):
+        child.kill()
+
+
 def _main(
     wanted: RunRequest,
     folder: Path,
