@@ -20,7 +20,7 @@ def begin(settings: Settings) -> dict[str, Any]:
 
     Raises RunError when one of them was changed, or allowedCidrs needs more rules than the account may have.
     """
-    _tag_all(settings.tags)
+    pulumi.runtime.register_stack_transformation(adding_tags(settings.tags))
     _set_permissions_boundary(settings.boundary)
     try:
         _refuse_too_many_rules(settings)
@@ -249,24 +249,24 @@ class Protection(Component):
         self.register_outputs({})
 
 
-def _tag_all(tags: Mapping[str, str]) -> None:
-    """Give the stack's tags to every resource that can have tags, as its class says, beside its own.
+def adding_tags(tags: Mapping[str, str]) -> pulumi.ResourceTransformation:
+    """Return the transformation that gives the stack's tags to every resource of AWS that can have tags.
 
-    It is a transformation of the stack, so that the program cannot create a resource without them: the delivery's
+    A class that can has ``tags_all``; an Auto Scaling group, whose ``tags`` are a list, has not. The resource's own
+    tags win. As a transformation of the stack, the program cannot create a resource without them: the delivery's
     roles are allowed to change what has them. awsx's VPC gives its tags to its children, which this does not reach.
     """
 
     def add_tags(
         args: pulumi.ResourceTransformationArgs,
     ) -> pulumi.ResourceTransformationResult | None:
-        if not hasattr(type(args.resource), "tags"):
+        if not hasattr(type(args.resource), "tags_all"):
             return None
-        own: Any = args.props.get("tags") or {}
-        return pulumi.ResourceTransformationResult(
-            {**args.props, "tags": {**tags, **own}}, args.opts
-        )
+        own = pulumi.Output.from_input(args.props.get("tags"))
+        merged = own.apply(lambda own: {**tags, **(own or {})})
+        return pulumi.ResourceTransformationResult({**args.props, "tags": merged}, args.opts)
 
-    pulumi.runtime.register_stack_transformation(add_tags)
+    return add_tags
 
 
 ROLE = "aws:iam/role:Role"

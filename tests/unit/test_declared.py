@@ -118,7 +118,7 @@ def test_tasks_are_replaced_by_the_settings_that_say_so(key):
 def has_tags(kind):
     """Whether the provider's resource takes tags, as its class says."""
     _, module, name = kind.split(":")
-    return hasattr(getattr(getattr(pulumi_aws, module.partition("/")[0]), name), "tags")
+    return hasattr(getattr(getattr(pulumi_aws, module.partition("/")[0]), name), "tags_all")
 
 
 def test_everything_that_can_carries_the_stack_s_tags():

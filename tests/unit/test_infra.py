@@ -5,12 +5,14 @@ import json
 import re
 
 import pulumi
+import pulumi_aws as aws
 import pytest
 from moto.events.models import EventPattern
 from pulumi_aws.rds.outputs import InstanceMasterUserSecret
 
 from infra.container import USER
 from infra.database import secret_arn_of
+from infra.guards import adding_tags
 from infra.listeners import NO_SERVICE
 from infra.network import InternetGatewayFirst, no_public_ips, protect_subnets
 from infra.notices import failed_run_pattern
@@ -71,6 +73,30 @@ def test_a_nat_gateway_says_what_it_waited_for_without_success(engine, monkeypat
 
     with pytest.raises(TimeoutError, match="careapp-poc-1 was not created: the internet gateway"):
         asyncio.get_event_loop().run_until_complete(wait_for_the_one_that_never_comes())
+
+
+# What every resource has.
+
+
+def tags_of(engine, kind, tags):
+    """The tags of a resource that itself has these, in a stack with two; None where they are not touched."""
+    resource = object.__new__(kind)  # one that registers itself would hang from the stack
+    args = pulumi.ResourceTransformationArgs(
+        resource, "", "x", {"tags": tags}, pulumi.ResourceOptions()
+    )
+    changed = adding_tags({"project": "careapp", "stack": "poc"})(args)
+    return changed and engine.known(changed.props["tags"])
+
+
+@pytest.mark.parametrize("given", [dict, pulumi.Output.from_input])
+def test_a_resource_s_own_tags_win_over_the_stack_s(engine, given):
+    kept = {"project": "careapp", "stack": "mine"}
+    assert tags_of(engine, aws.s3.Bucket, given({"stack": "mine"})) == kept
+
+
+def test_what_has_no_tags_gets_the_stack_s_and_a_list_of_tags_is_not_touched(engine):
+    assert tags_of(engine, aws.s3.Bucket, None) == {"project": "careapp", "stack": "poc"}
+    assert tags_of(engine, aws.autoscaling.Group, [{"key": "a", "value": "b"}]) is None
 
 
 # The load balancer, and the database.
