@@ -111,7 +111,7 @@ class _Search:
         first = self.service.get("loadBalancers", ())[:1]
         balanced = {each.get("containerName", "") for each in first}
         container = ecs.app_container(definition, balanced)
-        log = ecs.log_options(container, definition["taskDefinitionArn"].split(":")[3])
+        log = ecs.log_options(definition, container)
         groups = [*self._groups()]
         self.unseen += _not_looked_at(self.service, definition, container)
         balancer = self._balancer(groups)
@@ -357,7 +357,7 @@ def _not_looked_at(
     if any(balancer.get("loadBalancerName") for balancer in service.get("loadBalancers", ())):
         yield unlooked(t("the Classic Load Balancer"))
     region = definition["taskDefinitionArn"].split(":")[3]
-    if not ecs.log_options(container, region).get("awslogs-group"):
+    if not ecs.log_options(definition, container).get("awslogs-group"):
         text = t("the app's log, which is not in CloudWatch Logs of {region}", region=region)
         yield unlooked(text, essential=False)
     given = [one for each in definition["containerDefinitions"] for one in each.get("secrets", ())]

@@ -3,10 +3,11 @@
 import re
 
 PARTS = re.compile(
-    r"(?:(?P<account>\d+)\.dkr\.ecr\.(?P<region>[\w-]+)\.amazonaws\.com(?:\.cn)?/)?"
+    r"(?:(?P<account>\d+)\.dkr[.-]ecr(?:-fips)?\.(?P<region>[\w-]+)\.[\w.-]+/)?"
     r"(?P<repository>[^@]+?)(?::(?P<tag>[^@:/]+))?(?:@(?P<digest>.+))?"
 )
-"""Account and region are those of ECR (ECR user guide, "Amazon ECR private repositories")."""
+"""Account and region are those of ECR: `.dkr-ecr.` is dual-stack, and each partition has a domain of its own
+(AWS general reference, "Amazon ECR endpoints"; awslabs/amazon-ecr-credential-helper, ecrPattern)."""
 
 
 def image_parts(name: str) -> dict[str, str]:

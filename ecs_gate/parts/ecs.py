@@ -337,8 +337,7 @@ def definition(session: Session, name: str, app: str = "") -> Definition:
     """
     raw = session.call("ecs", "describe_task_definition", taskDefinition=name)["taskDefinition"]
     container = app_container(raw, {app})
-    region = raw["taskDefinitionArn"].split(":")[3]
-    log = log_options(container, region)
+    log = log_options(raw, container)
     platform = raw.get("runtimePlatform") or {}
     return Definition(
         arn=raw["taskDefinitionArn"],
@@ -365,23 +364,24 @@ def definition(session: Session, name: str, app: str = "") -> Definition:
         stop_timeout=container.get("stopTimeout") or 30,
         health=_health(container.get("healthCheck")),
         sidecars=tuple(
-            _sidecar(each, region) for each in raw["containerDefinitions"] if each is not container
+            _sidecar(raw, each) for each in raw["containerDefinitions"] if each is not container
         ),
         active=raw["status"] == "ACTIVE",
     )
 
 
-def log_options(container: Mapping[str, Any], region: str) -> Mapping[str, str]:
+def log_options(definition: Mapping[str, Any], container: Mapping[str, Any]) -> Mapping[str, str]:
     """Return the options of a container's log driver; none of one that writes to another region."""
+    region = definition["taskDefinitionArn"].split(":")[3]
     options: Mapping[str, str] = (container.get("logConfiguration") or {}).get("options") or {}
     return options if options.get("awslogs-region", region) == region else {}
 
 
-def _sidecar(raw: dict[str, Any], region: str) -> Sidecar:
-    log = log_options(raw, region)
+def _sidecar(definition: Mapping[str, Any], container: Mapping[str, Any]) -> Sidecar:
+    log = log_options(definition, container)
     return Sidecar(
-        name=raw["name"],
-        essential=raw.get("essential", True),
+        name=container["name"],
+        essential=container.get("essential", True),
         log_group=log.get("awslogs-group", ""),
         log_prefix=log.get("awslogs-stream-prefix", ""),
     )

@@ -9,6 +9,7 @@ from ecs_gate.diagnosis.case import Case
 from ecs_gate.diagnosis.screen import plain
 from ecs_gate.discovery import Unfollowed, discover
 from ecs_gate.doctor import judge
+from ecs_gate.facts.images import image_parts
 from ecs_gate.owner import Owner
 from ecs_gate.parts import ecs, elb
 from ecs_gate.parts.elb import TargetHealth
@@ -190,6 +191,23 @@ def test_an_image_for_windows_fits_its_processor(seen):
     assert ids(now) == []
     now = now.having(Snapshot.image, Part(Image(present=True, platforms=("windows/arm64",))))
     assert ids(now) == ["image-architecture"]
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("dkr.ecr.eu-west-1.amazonaws.com", "dkr.ecr.eu-west-1.amazonaws.com.cn"),
+        *("dkr-ecr.eu-west-1.on.aws", "dkr.ecr-fips.eu-west-1.amazonaws.com"),
+        "dkr.ecr.eu-west-1.c2s.ic.gov",
+    ],
+)
+def test_an_image_of_each_of_ecr_s_hosts_is_ecr_s(host):
+    named = image_parts(f"123456789012.{host}/goods/storefront:7")
+    assert named == {
+        **{"account": "123456789012", "region": "eu-west-1"},
+        **{"repository": "goods/storefront", "tag": "7", "digest": ""},
+    }
+    assert image_parts(f"123456789012.example.com/{host}:7")["account"] == ""
 
 
 def test_a_log_group_that_the_log_driver_makes_is_not_missing(seen):
