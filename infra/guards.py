@@ -257,13 +257,16 @@ def adding_tags(tags: Mapping[str, str]) -> pulumi.ResourceTransformation:
     roles are allowed to change what has them. awsx's VPC gives its tags to its children, which this does not reach.
     """
 
+    def merge(own: Mapping[str, Any] | None) -> dict[str, Any]:
+        return {**tags, **(own or {})}
+
     def add_tags(
         args: pulumi.ResourceTransformationArgs,
     ) -> pulumi.ResourceTransformationResult | None:
         if not hasattr(type(args.resource), "tags_all"):
             return None
-        own = pulumi.Output.from_input(args.props.get("tags"))
-        merged = own.apply(lambda own: {**tags, **(own or {})})
+        own: Any = args.props.get("tags")
+        merged = own.apply(merge) if isinstance(own, pulumi.Output) else merge(own)
         return pulumi.ResourceTransformationResult({**args.props, "tags": merged}, args.opts)
 
     return add_tags

@@ -85,7 +85,7 @@ def tags_of(engine, kind, tags):
         resource, "", "x", {"tags": tags}, pulumi.ResourceOptions()
     )
     changed = adding_tags({"project": "careapp", "stack": "poc"})(args)
-    return changed and engine.known(changed.props["tags"])
+    return changed and engine.known(pulumi.Output.from_input(changed.props["tags"]))
 
 
 @pytest.mark.parametrize("given", [dict, pulumi.Output.from_input])
