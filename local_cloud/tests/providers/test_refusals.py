@@ -72,11 +72,15 @@ def test_a_bug_that_looks_like_a_client_that_has_gone_is_answered(aws, monkeypat
 def test_an_answer_is_sent_with_its_head_and_a_100_at_once(calls):
     """Else an SDK that closes the connection after the head sends a call, which was done, again."""
     address = urlsplit(calls.access.endpoint)
+    head = (
+        f"POST {PUBLIC_KEYS}{SIGNER.kid} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\n"
+    )
     with socket.create_connection((address.hostname, address.port), timeout=10) as line:
-        line.sendall(f"GET {PUBLIC_KEYS}{SIGNER.kid} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-        answer = line.recv(1 << 16)
-    assert answer.startswith(b"HTTP/1.1 200 OK")
-    assert answer.endswith(SIGNER.public_key)
+        for _ in ("a call", "another on the same connection"):
+            line.sendall(f"{head}body".encode())
+            answer = line.recv(1 << 16)
+            assert answer.startswith(b"HTTP/1.1 200 OK")
+            assert answer.endswith(SIGNER.public_key)
     with socket.create_connection((address.hostname, address.port), timeout=10) as line:
         line.sendall(
             b"PUT /b/k HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n"
