@@ -1,5 +1,6 @@
 """The commands of ./careapp."""
 
+import itertools
 import json
 import os
 import shlex
@@ -138,6 +139,27 @@ def test_a_skipped_test_says_why_and_is_a_failure_in_ci(tmp_path, ci, code, said
 def test_a_folder_has_a_process_for_each_processor(monkeypatch, folder, processors, wanted):
     monkeypatch.setattr(os, "cpu_count", lambda: processors)
     assert cli.processes([folder]) == wanted
+
+
+@pytest.mark.parametrize(
+    ("processors", "quick", "whole"), [(1, 1, 1), (2, 1, 3), (8, 4, 8), (64, 4, 8)]
+)
+def test_runs_beside_each_other_share_the_processors_and_slow_ones_wait(
+    monkeypatch, processors, quick, whole
+):
+    def count(run):
+        return int(dict(itertools.pairwise(run.command)).get("-n", 1))
+
+    monkeypatch.setattr(os, "cpu_count", lambda: processors)
+    folders = ("aws", "unit", "dataplane", "doctor")
+    small = {run.title: count(run) for run in cli.tests(folders, (), ())}
+    assert [*small] == [
+        "local_cloud/tests/dataplane",
+        "tools/tests/aws tools/tests/doctor",
+        "tests/unit",
+    ]
+    assert {*small.values()} == {quick}
+    assert count(cli.tests(folders, ["dataplane"], ())[0]) == whole
 
 
 def test_the_failed_tests_of_all_runs_are_named_at_the_end(capfd):

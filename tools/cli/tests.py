@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,10 +34,13 @@ ALONE = ("browser", "dataplane", "local", "providers", "rehearsal")
 """Folders with a process of their own: the local cloud's patches stay in moto."""
 SHARED = ("image", "browser", "real_provider")
 """Folders with one browser, one Docker engine, or one local cloud, for all of their tests: they have one process."""
-LONGEST = ("rehearsal", "image", "real_provider", "engine", "dataplane")
-"""What ``--all`` begins with; the others fill what is left."""
+LONGEST = (
+    *("rehearsal", "image", "real_provider", "engine", "dataplane"),
+    *("doctor", "unit", "providers"),
+)
+"""What a size begins with; the others fill what is left."""
 WAITING = ("dataplane",)
-"""Folders whose tests wait for the local cloud's clock and leave processors idle."""
+"""Folders whose slow tests wait for the local cloud's clock and leave processors idle."""
 AT_ONCE = 2
 """Runs beside each other. More make all slower: what waits for another asks again and again."""
 APART = {"mistakes"}
@@ -68,14 +71,15 @@ def test(words: tuple[str, ...], everything: bool, changed: bool) -> None:
     """Run the quick tests and one whole rehearsal, or all tests, or those of the named folders.
 
     \b
-      ./careapp test                    before a commit: two and a half minutes; its last lines say what it leaves out
+      ./careapp test                    before a commit: two minutes; its last lines say what it leaves out
       ./careapp test --all              all that this machine can run; skipped tests give the reason
       ./careapp test --changed          the quick tests that import what was changed since main, and why
       ./careapp test unit doctor        two folders, whole, of tests/ and of tools/tests/
       ./careapp test doctor -k loop -x  with options of pytest
       ./careapp test doctor -n 4        in four processes
 
-    Each folder has as many processes as the machine has processors, or one if there are options of pytest.
+    A folder has as many processes as the machine has processors, or its share beside others, or one if there are
+    options of pytest.
     With CI=true a skipped test is a failure.
 
     Exit code 0: all passed. 1: a test failed. 5: no test was selected. 130: interrupted.
@@ -178,19 +182,30 @@ def small_size() -> dict[str, int]:
         command = [sys.executable, "-m", "tools.cli", *REHEARSAL]
         rehearsal = TestRun(f"./careapp {' '.join(REHEARSAL)}", command, {"CAREAPP_HOME": home})
         return side_by_side(
-            [rehearsal, *tests([folder for folder in FOLDERS if folder not in SLOW], QUICK)]
+            [rehearsal, *tests([folder for folder in FOLDERS if folder not in SLOW], (), QUICK)]
         )
 
 
 def whole_size() -> dict[str, int]:
     """Run all folders. Return their exit codes."""
-    return side_by_side(tests(list(FOLDERS), (f"--durations={SLOWEST}",)))
+    return side_by_side(tests(list(FOLDERS), {*SLOW, *WAITING}, (f"--durations={SLOWEST}",)))
 
 
-def tests(folders: Sequence[str], options: Sequence[str]) -> list[TestRun]:
-    """Return the runs of pytest on folders, the longest first."""
-    order = sorted(folders, key=lambda folder: (*LONGEST, folder).index(folder))
-    return [TestRun(titled(run), pytest(run, processes(run), options)) for run in runs(order)]
+def tests(
+    folders: Sequence[str], waiting: Collection[str], options: Sequence[str]
+) -> list[TestRun]:
+    """Return the runs of pytest on folders, the longest first, each with its share of the processors.
+
+    Those of ``waiting`` leave them idle and have as many as if nothing were beside them. A process more takes ten
+    seconds of a processor: it imports and collects all tests of the run.
+    """
+    share = max(processes(()) // AT_ONCE, 1)
+    ordered = sorted(runs(folders), key=lambda run: min(map((*LONGEST, *run).index, run)))
+    several = [share if {*waiting}.isdisjoint(run) else processes(run) for run in ordered]
+    return [
+        TestRun(titled(run), pytest(run, count, options))
+        for run, count in zip(ordered, several, strict=True)
+    ]
 
 
 def side_by_side(together: Sequence[TestRun]) -> dict[str, int]:
