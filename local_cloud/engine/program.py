@@ -19,11 +19,14 @@ import traceback
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, TypeVar, get_args
 
+T = TypeVar("T")
 ERROR_SHOWN = 32
 """Exit code of a program whose error was already shown (Pulumi's convention)."""
 SHUT_DOWN = "resource monitor shut down"
@@ -181,19 +184,33 @@ def checked(
 ) -> Callable[[Any, str], Any]:
     """Return ``pulumi.get``, by which the SDKs' classes read outputs, for which a missing one is an error.
 
-    An output that no stand-in returns would be None, and the error would be that of the resource that gets it.
+    An output that no stand-in returns would be None, and the error would be that of the resource that gets it. So
+    would an input that the program does not give where AWS chooses a value, as the SDK's type of it says.
     """
 
     def read(holder: Any, name: str) -> Any:
         token = getattr(holder, "_type", "")
-        if token in outputs and name not in outputs[token]:
-            inputs = inspect.signature(holder._internal_init).parameters
-            if name not in inputs:
-                message = f"the stand-in for {token} has no output {name}"
-                raise NotImplementedError(message)
-        return get(holder, name)
+        if token not in outputs or name in outputs[token]:
+            return get(holder, name)
+        if name not in inspect.signature(holder._internal_init).parameters:
+            message = f"the stand-in for {token} has no output {name}"
+            raise NotImplementedError(message)
+        value = get(holder, name)
+        # `Output[Optional[str]]` or `Output[str]`.
+        [kind] = get_args(getattr(type(holder), name).fget.__annotations__["return"])
+        return value if NoneType in get_args(kind) else value.apply(partial(given, token, name))
 
     return read
+
+
+def given(token: str, name: str, value: T) -> T:
+    """Return an input's value. Raises NotImplementedError for one that the program left to AWS."""
+    if value is None:
+        message = (
+            f"the stand-in for {token} has no output {name} unless the program gives it as an input"
+        )
+        raise NotImplementedError(message)
+    return value
 
 
 def noting(

@@ -138,7 +138,6 @@ def test_where_the_container_may_write_the_image_declares_a_volume(engine, progr
 @pytest.mark.parametrize(
     ("kind", "output", "name"),
     [
-        ("aws:s3/bucket:Bucket", "bucket", "UPLOADS_BUCKET"),
         ("aws:s3/bucket:Bucket", "arn", "UPLOADS_BUCKET"),
         ("aws:rds/instance:Instance", "address", "DB_HOST"),
         ("aws:ecr/repository:Repository", "arn", "repository_arn"),

@@ -1,5 +1,6 @@
 """What a program reads of a resource: defaults, ids and outputs in AWS's form; a missing output is an error."""
 
+import asyncio
 import re
 
 import grpc
@@ -34,9 +35,16 @@ def resource(monkeypatch):
     return make
 
 
+def told(output):
+    return asyncio.get_event_loop().run_until_complete(output.future())
+
+
 def test_outputs_and_inputs_are_read_and_a_missing_one_is_named(resource):
-    vpc = resource(Vpc, VPC, arn="arn:vpc", cidr_block="10.0.0.0/16")
-    assert (vpc.arn, vpc.cidr_block, vpc.instance_tenancy) == ("arn:vpc", "10.0.0.0/16", None)
+    given, left_out = map(pulumi.Output.from_input, ("10.0.0.0/16", None))
+    vpc = resource(Vpc, VPC, arn="arn:vpc", cidr_block=given, enable_dns_hostnames=left_out)
+    assert (vpc.arn, told(vpc.cidr_block), vpc.instance_tenancy) == ("arn:vpc", "10.0.0.0/16", None)
+    with pytest.raises(NotImplementedError, match="enable_dns_hostnames unless the program gives"):
+        told(vpc.enable_dns_hostnames)
     with pytest.raises(NotImplementedError, match=f"{VPC} has no output ipv6_association_id"):
         _ = vpc.ipv6_association_id
     assert resource(Subnet, "other:ec2/subnet:Subnet").arn is None
