@@ -13,7 +13,7 @@ from tests.documents.markdown import ROOT
 FILE = ROOT / "local_cloud" / "README.md"
 HEADING = "## Types\n"
 INTRODUCTION = """
-`python -m tests.documents` writes this section. In brackets: a type's outputs besides `id`, `urn` and the inputs that the program gives.
+`python -m tests.documents` writes this section. In brackets: outputs besides `id`, `urn` and the inputs that are given.
 
 | module | types and functions |
 |---|---|
