@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -80,6 +81,11 @@ class RunRequest:
         with child.stdin as pipe, contextlib.suppress(BrokenPipeError):
             json.dump(asdict(self), pipe)
         return child
+
+
+def prepare() -> None:
+    """Start the process whose forks run programs, which imports their packages meanwhile."""
+    forkserver.ensure_running()
 
 
 def fork(target: Callable[..., object], *arguments: Any) -> ForkServerProcess:

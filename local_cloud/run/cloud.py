@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from local_cloud import starter
 from local_cloud.clock import Clock
+from local_cloud.engine import program
 from local_cloud.machine.problems import PROBLEMS
 from local_cloud.paths import Home, find_home
 from local_cloud.run.client import Options
@@ -41,6 +42,9 @@ class Cloud:
 
     def start(self) -> dict[str, Any]:
         """Start every part and return the facts that clients need. Stop all parts when one fails."""
+        if Path(sys.prefix).is_relative_to(starter.current().folder):
+            # The program has this Python. What its forks are of imports while this process does.
+            program.prepare()
         from local_cloud.cloud.plane import DataPlane
         from local_cloud.run.project import local_cloud_environment
         from local_cloud.run.stand_ins import start_api, start_hosts
