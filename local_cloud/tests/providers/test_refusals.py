@@ -73,11 +73,11 @@ def test_an_answer_is_sent_with_its_head_and_a_100_at_once(calls):
     """Else an SDK that closes the connection after the head sends a call, which was done, again."""
     address = urlsplit(calls.access.endpoint)
     head = (
-        f"POST {PUBLIC_KEYS}{SIGNER.kid} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\n"
+        f"POST {PUBLIC_KEYS}{SIGNER.kid} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n"
     )
     with socket.create_connection((address.hostname, address.port), timeout=10) as line:
         for _ in ("a call", "another on the same connection"):
-            line.sendall(f"{head}body".encode())
+            line.sendall(f"{head}a\r\n\r\n".encode())
             answer = line.recv(1 << 16)
             assert answer.startswith(b"HTTP/1.1 200 OK")
             assert answer.endswith(SIGNER.public_key)
