@@ -20,7 +20,7 @@ from local_cloud.engine.find import find_or_get
 from local_cloud.machine.signals import interrupts_left_to_children, run_in_front
 from tools import ROOT
 from tools.cli.changed import shown, touched, using
-from tools.cli.sizes import QUICK, SLOW
+from tools.cli.sizes import ENGINE, QUICK, SLOW
 from tools.command_line import INTERRUPTED
 from tools.rehearsal import careapp
 
@@ -100,7 +100,7 @@ def test(words: tuple[str, ...], everything: bool, changed: bool) -> None:
         )
     small = not (everything or folders or paths)
     whole = everything or (small and not rest)
-    if whole or not set(folders).isdisjoint(SLOW):
+    if whole or not set(folders).isdisjoint(ENGINE):
         find_or_get()  # here its progress is visible
     if whole:
         codes = whole_size() if everything else small_size()
@@ -188,7 +188,7 @@ def small_size() -> dict[str, int]:
 
 def whole_size() -> dict[str, int]:
     """Run all folders. Return their exit codes."""
-    return side_by_side(tests(list(FOLDERS), {*SLOW, *WAITING}, (f"--durations={SLOWEST}",)))
+    return side_by_side(tests(list(FOLDERS), {*ENGINE, *WAITING}, (f"--durations={SLOWEST}",)))
 
 
 def tests(
