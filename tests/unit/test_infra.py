@@ -138,6 +138,7 @@ def test_where_the_container_may_write_the_image_declares_a_volume(engine, progr
 @pytest.mark.parametrize(
     ("kind", "output", "name"),
     [
+        ("aws:s3/bucket:Bucket", "bucket", "UPLOADS_BUCKET"),
         ("aws:s3/bucket:Bucket", "arn", "UPLOADS_BUCKET"),
         ("aws:rds/instance:Instance", "address", "DB_HOST"),
         ("aws:ecr/repository:Repository", "arn", "repository_arn"),
@@ -147,6 +148,7 @@ def test_an_output_without_a_value_is_an_error_and_turns_nothing_off(
     engine, program, monkeypatch, kind, output, name
 ):
     monkeypatch.setitem(ANSWERS, kind, ANSWERS[kind] | {output: None})
+    monkeypatch.delitem(OUTPUTS, kind)  # that of AWS, not of a stand-in, which would be named
     with pytest.raises(ValueError, match=f"no value for {name},"):
         program(ecsEnabled="true", uploadsEnabled="true")
     engine.monitor.finished += engine.unfinished()  # The program ended before these components did.
