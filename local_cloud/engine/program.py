@@ -191,7 +191,7 @@ def checked(
     """Return ``pulumi.get``, by which the SDKs' classes read outputs, for which a missing one is an error.
 
     An output that no stand-in returns would be None, and the error would be that of the resource that gets it. So
-    would an input that the program does not give where AWS chooses a value, as the SDK's type of it says.
+    would an input that the program does not give, as that of `.get`, where AWS has a value, as the SDK's type says.
     """
 
     def read(holder: Any, name: str) -> Any:
@@ -212,9 +212,7 @@ def checked(
 def given(token: str, name: str, value: T) -> T:
     """Return an input's value. Raises NotImplementedError for one that the program left to AWS."""
     if value is None:
-        message = (
-            f"the stand-in for {token} has no output {name} unless the program gives it as an input"
-        )
+        message = f"the stand-in for {token} has {name} only where the program itself gives it"
         raise NotImplementedError(message)
     return value
 

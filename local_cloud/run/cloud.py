@@ -43,7 +43,7 @@ class Cloud:
     def start(self) -> dict[str, Any]:
         """Start every part and return the facts that clients need. Stop all parts when one fails."""
         if Path(sys.prefix).is_relative_to(starter.current().folder):
-            # The program has this Python. What its forks are of imports while this process does.
+            # The program has this Python. The process that it is a fork of imports while this one does.
             program.prepare()
         from local_cloud.cloud.plane import DataPlane
         from local_cloud.run.project import local_cloud_environment

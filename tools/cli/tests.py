@@ -71,7 +71,7 @@ def test(words: tuple[str, ...], everything: bool, changed: bool) -> None:
     """Run the quick tests and one whole rehearsal, or all tests, or those of the named folders.
 
     \b
-      ./careapp test                    before a commit: two minutes; its last lines say what it leaves out
+      ./careapp test                    before a commit: two to three minutes; its last lines say what it leaves out
       ./careapp test --all              all that this machine can run; skipped tests give the reason
       ./careapp test --changed          the quick tests that import what was changed since main, and why
       ./careapp test unit doctor        two folders, whole, of tests/ and of tools/tests/
