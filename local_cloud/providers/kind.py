@@ -202,6 +202,12 @@ def snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
+def camel(name: str) -> str:
+    """Return how Pulumi spells a name of AWS's: ``MultiAZ`` is multiAz, ``VpcId`` vpcId."""
+    first, *words = map(str, re.findall("[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+", name))
+    return first.lower() + "".join(map(str.capitalize, words))
+
+
 def filters(named: Mapping[str, str]) -> list[Values]:
     """Return EC2's filters, each for one value."""
     return [{"Name": name, "Values": [value]} for name, value in named.items()]

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from threading import Event
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 from botocore.model import OperationModel
 
 from local_cloud.calls import Calls, UnknownInput, to_parameters, to_shape
 from local_cloud.providers.kind import CHOSEN, NEVER, Kind, Subject, Values, clean, path
-from local_cloud.providers.reading import current, target
+from local_cloud.providers.reading import complete, current, target, told
 from local_cloud.providers.servicer import Incomplete
 
 
@@ -127,23 +127,38 @@ def existing(
 ) -> Subject:
     """Return the resource of an id. ``state`` has its outputs, which may name it in AWS."""
     known = str({**inputs, **(state or {})}.get(kind.named_by, ""))
-    named: Values = {"identity": identity, "known": known, "inputs": kind.prepared(inputs)}
+    prepared = kind.prepared(inputs) if inputs else clean(state or {})
+    named: Values = {"identity": identity, "known": known, "inputs": prepared}
     return Subject(kind=kind, calls=calls, **named, **more)
 
 
 def read(
     calls: Calls, kind: Kind, identity: str, inputs: Values, state: Values | None = None
 ) -> tuple[Values, Values] | None:
-    """Return the resource's inputs and outputs as they are in AWS, or None when it does not exist."""
-    subject = existing(calls, kind, identity, inputs, state)
-    described = describe(subject)
-    return None if described is None else _refreshed(subject, described, inputs)
+    """Return the resource's inputs and outputs as they are in AWS, or None when it does not exist.
+
+    Without ``inputs`` it is what a program only reads (``Vpc.get``): ``state`` has what the program says of it besides
+    its id. Raises ``UnknownInput`` where the stand-in needs more.
+    """
+    try:
+        subject = existing(calls, kind, identity, inputs, state)
+        described = describe(subject)
+        return None if described is None else _refreshed(subject, described, inputs)
+    except (KeyError, TypeError, ParamValidationError) as lacking:
+        if inputs:
+            raise
+        message = f"the stand-in for {kind.token} finds none by its id {identity} alone"
+        raise UnknownInput(message) from lacking
 
 
 def _refreshed(subject: Subject, described: Values, inputs: Values) -> tuple[Values, Values]:
-    made = _made(subject, described)
-    inputs = current(subject, described, inputs, str(made.get("arn", "")))
-    return inputs, {**clean(inputs), **made}
+    made, found = _made(subject, described), complete(subject, described)
+    if not inputs and (
+        subject.kind.tag_type or ("arn" in made and tagging(subject.calls, subject.kind))
+    ):
+        inputs = {"tags": {}}  # A program reads what another one made.
+    inputs = current(subject, found, inputs, str(made.get("arn", "")))
+    return inputs, {**told(subject, found), **clean(inputs), **made}
 
 
 def describe(subject: Subject) -> Values | None:
@@ -243,7 +258,8 @@ def outputs(subject: Subject, inputs: Values) -> Values:
     described = describe(subject)
     if described is None:
         raise NotReady(f"{subject.identity} does not exist after it was created or changed")
-    return {**clean(inputs), **_made(subject, described)}
+    found = complete(subject, described)
+    return {**told(subject, found), **clean(inputs), **_made(subject, described)}
 
 
 def _made(subject: Subject, described: Values) -> Values:

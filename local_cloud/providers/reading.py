@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from local_cloud.calls import PAIR, SCALARS, member_name, nested_name
-from local_cloud.providers.kind import Subject, Values, path
+from local_cloud.providers.kind import Subject, Values, camel, path
 
 AROUND = frozenset({"ResponseMetadata", "NextToken", "nextToken", "Marker"})
 """The members of an answer that are about the answer."""
@@ -35,17 +35,22 @@ def target(subject: Subject, operation: str, arn: str) -> Values:
     return params | {first: [named] if shape.members[first].type_name == "list" else named}
 
 
-def current(subject: Subject, described: Values, inputs: Values, arn: str) -> Values:
+def complete(subject: Subject, described: Values) -> Values:
+    """Return a resource's description with the answers of the operations that the kind names besides."""
+    found = {**described}
+    for operation in subject.kind.also:
+        answer = subject.call(operation)
+        found |= {name: value for name, value in answer.items() if name not in AROUND}
+    return found
+
+
+def current(subject: Subject, found: Values, inputs: Values, arn: str) -> Values:
     """Return ``inputs`` as AWS has them: the program's own value where AWS's is the same, none where AWS has none.
 
     The provider compares all that it reads with the program (pulumi-terraform-bridge, Diff). Not read are inputs that
     the kind's ``ignored`` and ``unread`` name with a reason.
     """
     kind = subject.kind
-    answers = [subject.call(operation) for operation in kind.also]
-    found = {**described}
-    for answer in answers:
-        found |= {name: value for name, value in answer.items() if name not in AROUND}
     result, apart = {}, {*kind.ignored, *kind.unread}
     for name, declared in inputs.items():
         kept = name.startswith("__") or {name, kind.names.get(name)} & apart
@@ -53,6 +58,33 @@ def current(subject: Subject, described: Values, inputs: Values, arn: str) -> Va
         if value is not None:
             result[name] = value
     return result
+
+
+def told(subject: Subject, found: Values) -> Values:
+    """Return what AWS tells of inputs, given by the program or not: values, lists of values, and policies."""
+    kind = subject.kind
+    names = {name: name for setting in kind.settings for name in setting.inputs}
+    for operation in filter(None, (kind.create, kind.update)):
+        shape = subject.calls.model(kind.service, operation).input_shape
+        names |= {camel(member): member for member in shape.members} if shape else {}
+    names |= kind.names
+    tells = {name: found.get(member_name(found, own) or "") for name, own in names.items()}
+    for name, source in kind.reads.items():
+        tells[name] = source(subject, found) if callable(source) else path(source, found)
+    apart = {*kind.ignored, *kind.unread, "tags"}
+    return {name: _plain(name, tells[name]) for name in tells.keys() - apart}
+
+
+def _plain(name: str, value: Any) -> Any:
+    """Return a value, a policy as its text, or a list of values, whose name has a plural; None for any other."""
+    if isinstance(value, Mapping) and name.lower().endswith("policy"):
+        return json.dumps(value)
+    listed = isinstance(value, list) and name.endswith("s")
+    return (
+        value
+        if all(isinstance(one, str | int | float) for one in (value if listed else [value]))
+        else None
+    )
 
 
 def _input(subject: Subject, found: Values, name: str, declared: Any, arn: str) -> Any:
@@ -82,7 +114,7 @@ def _tags(subject: Subject, found: Values, arn: str) -> Any:
     held = next((found[name] for name in ("Tags", "tags", "TagList") if name in found), None)
     if held is None and operation:
         answer = subject.calls(subject.kind.service, operation, target(subject, operation, arn))
-        held = next(value for name, value in answer.items() if name not in AROUND)
+        held = next((value for name, value in answer.items() if name not in AROUND), [])
         held = held[0]["Tags"] if operation == "describe_tags" else held
     return held or []
 

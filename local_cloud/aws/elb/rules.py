@@ -130,9 +130,28 @@ def install() -> None:
     models.ELBv2Backend.modify_rule = _modified  # type: ignore[method-assign]
 
 
+OFF = (
+    *("access_logs.s3", "connection_logs.s3", "health_check_logs.s3", "waf.fail_open"),
+    *("routing.http.drop_invalid_header_fields", "routing.http.preserve_host_header"),
+    *("routing.http.x_amzn_tls_version_and_cipher_suite", "routing.http.xff_client_port"),
+    "zonal_shift.config",
+)
+NEW = {
+    **{f"{name}.enabled": "false" for name in OFF},
+    **{"client_keep_alive.seconds": "3600", "idle_timeout.timeout_seconds": "60"},
+    **{"load_balancing.cross_zone.enabled": "true", "routing.http2.enabled": "true"},
+    "routing.http.desync_mitigation_mode": "defensive",
+    "routing.http.xff_header_processing.mode": "append",
+}
+"""The attributes of a new Application Load Balancer (API reference, LoadBalancerAttribute)."""
+
+
 def _created_balancer(self: Any, **given: Any) -> Any:
     """Create a load balancer that faces the internet by default (API reference, CreateLoadBalancer, Scheme)."""
-    return _create_balancer(self, **given | {"scheme": given.get("scheme") or "internet-facing"})
+    made = _create_balancer(self, **given | {"scheme": given.get("scheme") or "internet-facing"})
+    if made.type == "application":
+        made.attrs |= NEW
+    return made
 
 
 def _created(self: Any, listener_arn: str, **params: Any) -> Any:

@@ -91,7 +91,7 @@ def current(instance: Any) -> str:
     """Return the current master password, from the managed secret or as declared."""
     managed = getattr(instance, "master_user_secret", None)
     if managed is None:
-        return str(instance.master_user_password)
+        return str(instance._master_user_password)  # moto tells nobody else.
     return str(json.loads(_current_version(managed.secret)["secret_string"])["password"])
 
 

@@ -137,6 +137,7 @@ NAT_GATEWAY = regular(
     "NatGatewayId",
     found="NatGateways[?State!='deleted'] | [0]",
     replaces="subnetId allocationId connectivityType",
+    reads={"allocationId": "NatGatewayAddresses[0].AllocationId"},
     ready=("State", "available"),
     outputs={"publicIp": "NatGatewayAddresses[0].PublicIp"},
     tag_type="natgateway",

@@ -1,5 +1,9 @@
 """Load balancers, target groups, listeners and their rules."""
 
+import json
+from collections.abc import Callable
+from typing import Any
+
 from local_cloud.providers.kind import (
     Setting,
     Subject,
@@ -8,6 +12,7 @@ from local_cloud.providers.kind import (
     clean,
     modify,
     on_change,
+    path,
     paths,
     regular,
 )
@@ -58,6 +63,16 @@ def _attribute(key: str) -> str:
     return f"Attributes[?Key=='{key}'].Value | [0]"
 
 
+def _value(key: str) -> Callable[[Subject, Values], Any]:
+    """Return what reads an attribute as the provider does. ELB tells numbers and switches as texts, too."""
+
+    def read(_: Subject, found: Values) -> Any:
+        text = str(path(_attribute(key), found) or "")
+        return json.loads(text) if text.isdigit() or text in ("true", "false") else text or None
+
+    return read
+
+
 def _log(subject: Subject) -> None:
     """Turn access logs off where `accessLogs` is not set, as the provider does."""
     logs = subject.inputs.get("accessLogs") or {}
@@ -97,7 +112,8 @@ BALANCER = regular(
     ready=("State.Code", "active"),
     also=("describe_load_balancer_attributes",),
     reads={
-        **{name: _attribute(key) for name, key in BALANCER_ATTRIBUTES.items()},
+        **{name: _value(key) for name, key in BALANCER_ATTRIBUTES.items()},
+        "name": "LoadBalancerName",
         "accessLogs": paths(
             {name: _attribute(f"access_logs.s3.{name}") for name in ("bucket", "enabled")}
         ),
@@ -143,7 +159,8 @@ TARGET_GROUP = regular(
     },
     also=("describe_target_group_attributes",),
     reads={
-        **{name: _attribute(key) for name, key in GROUP_ATTRIBUTES.items()},
+        **{name: _value(key) for name, key in GROUP_ATTRIBUTES.items()},
+        "name": "TargetGroupName",
         "healthCheck": paths(HEALTH | {"matcher": "Matcher.HttpCode"}),
     },
 )
@@ -209,6 +226,7 @@ RULE = regular(
     replaces="listenerArn",
     prepare=_rule,
     settings=(on_change(_reorder, "priority"),),
+    reads={"priority": "to_number(Priority)"},
     outputs={"arn": "RuleArn"},
     unread=SECRET,
 )

@@ -117,7 +117,7 @@ def _remove_instance(subject: Subject) -> None:
 
 def _version(subject: Subject, found: Values) -> str:
     """Return the program's version, where RDS runs a version of it (terraform-provider-aws, instance.go, Read)."""
-    declared, held = str(subject.inputs["engineVersion"]), str(found["EngineVersion"])
+    declared, held = str(subject.inputs.get("engineVersion")), str(found["EngineVersion"])
     return declared if f"{held}.".startswith(f"{declared}.") else held
 
 

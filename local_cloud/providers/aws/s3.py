@@ -76,7 +76,7 @@ BUCKET = regular(
     on_delete=_remove,
     ignored={"forceDestroy": "only tells the provider how to delete"},
     settings=(Setting(inputs=("tags",), apply=_tag),),
-    reads={"tags": _tags},
+    reads={"bucket": lambda made, _: made.identity, "tags": _tags},
     autoname="bucket",
     outputs={"arn": lambda subject, _: f"arn:aws:s3:::{subject.identity}"},
     absent=("404", "NoSuchBucket"),

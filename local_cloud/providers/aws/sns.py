@@ -26,6 +26,7 @@ TOPIC = regular(
     replaces="fifoTopic",
     prepare=_topic,
     settings=(on_change(_describe, *ATTRIBUTES, "attributes"),),
+    reads={"name": lambda made, _: made.identity.rpartition(":")[2]},
     autoname="name",
     outputs={"arn": "TopicArn", "owner": "Owner"},
 )

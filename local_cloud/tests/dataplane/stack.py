@@ -168,7 +168,9 @@ class Stack(Declarations):
             **{"sslmode": "verify-full", "sslrootcert": str(authority)},
             **{"connect_timeout": 5, "autocommit": True, **change},
         }
-        return psycopg.connect(**{"password": self.password(name), **settings})
+        if "password" not in change:
+            settings["password"] = self.password(name)
+        return psycopg.connect(**settings)
 
     def closed(self, name: str, port: int, **source: str) -> AbstractContextManager[None]:
         """Remove a rule of ingress from a security group for a while."""

@@ -122,6 +122,23 @@ def test_rotation_changes_the_secret_and_the_server_s_password(stack, arn):
     assert stages == [["AWSCURRENT"], ["AWSPREVIOUS"]], "no version without a label"
 
 
+def test_a_password_of_the_program_is_the_server_s(stack):
+    declared = stack.declared(
+        "database", DBInstanceIdentifier="own", MasterUserPassword="the-first"
+    )
+    del declared["ManageMasterUserPassword"]
+    stack.rds.create_db_instance(**declared)
+    stack.until_database("available", "own")
+    stack.connect("own", password="the-first").close()
+    change = {"DBInstanceIdentifier": "own", "MasterUserPassword": "the-second"}
+    stack.rds.modify_db_instance(**change, ApplyImmediately=True)
+    stack.until_database("available", "own")
+    stack.connect("own", password="the-second").close()
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        stack.connect("own", password="the-first")
+    stack.rds.delete_db_instance(DBInstanceIdentifier="own", SkipFinalSnapshot=True)
+
+
 def test_rotation_is_every_seven_days_and_by_its_schedule_only_if_told(stack, arn):
     secret, before = stack.sm.describe_secret(SecretId=arn), stack.password()
     assert (secret["RotationEnabled"], secret["OwningService"]) == (True, "rds")
