@@ -72,19 +72,19 @@ def told(subject: Subject, found: Values) -> Values:
     for name, source in kind.reads.items():
         tells[name] = source(subject, found) if callable(source) else path(source, found)
     apart = {*kind.ignored, *kind.unread, "tags"}
-    return {name: _plain(name, tells[name]) for name in tells.keys() - apart}
+    plain = {name: _plain(name, tells[name]) for name in tells.keys() - apart}
+    return {name: value for name, value in plain.items() if value is not None}
 
 
 def _plain(name: str, value: Any) -> Any:
-    """Return a value, a policy as its text, or a list of values, whose name has a plural; None for any other."""
+    """Return a value, a policy as its text, or a list of values, whose name has a plural; None for any other.
+
+    An empty list may be of structures, of which Pulumi has one or none.
+    """
     if isinstance(value, Mapping) and name.lower().endswith("policy"):
         return json.dumps(value)
-    listed = isinstance(value, list) and name.endswith("s")
-    return (
-        value
-        if all(isinstance(one, str | int | float) for one in (value if listed else [value]))
-        else None
-    )
+    values = value if isinstance(value, list) and name.endswith("s") else [value]
+    return value if values and all(isinstance(one, str | int | float) for one in values) else None
 
 
 def _input(subject: Subject, found: Values, name: str, declared: Any, arn: str) -> Any:
