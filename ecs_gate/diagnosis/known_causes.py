@@ -379,8 +379,9 @@ KNOWN = (
         "wrong-password",
         r"password authentication failed for user \\?\"(?P<what>[^\"\\]+)",
         title="The database refuses the password of {what}",
-        why="The password in the secret is not the database's, or the task holds an old one.",
-        fix="Start new tasks, which read the secret again; if the error persists, let RDS rotate the password.",
+        why="The task's password is not the database's; it may be from before a change.",
+        fix="Start new tasks, which read the password again; if the error persists, give the database that password, "
+        "or let RDS rotate one that it manages.",
         about="database",
         # RDS may just have changed it: the next task reads the new one.
         explained_by=NO_PASSWORD,

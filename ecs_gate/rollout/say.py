@@ -121,7 +121,7 @@ def running_with_a_cause(
     ``page_worked``: before this update it did.
     """
     head = t(
-        "{revision} runs and its targets are healthy, but the doctor finds a cause that must be removed",
+        "{revision} runs as it should, but the doctor finds a cause that must be removed",
         revision=end.view.revision,
     )
     if end.view.desired == 0:

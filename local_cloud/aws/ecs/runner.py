@@ -17,13 +17,14 @@ from local_cloud.aws.ecs.file_system import container_binds, docker_volumes, res
 from local_cloud.aws.ecs.placement import ContainerState, Placement
 from local_cloud.aws.ecs.plans import Plan, prepare, trust_mounts
 from local_cloud.aws.ecs.start_checks import CannotStart
-from local_cloud.aws.elb.upstream import SHORTEST_TIMEOUT
 from local_cloud.aws.rds.database import database_names
 from local_cloud.building.builder import LocalImage
 from local_cloud.clock import Clock
 from local_cloud.machine.guardian import Guardian
 from local_cloud.machine.processes import unprivileged_account
 
+SHORTEST_CHECK = 5.0
+"""Minimum of real seconds for a check, ECS's usual limit: it starts a program on a machine that others load."""
 SHORTEST_PAUSE = 1.0
 """Minimum of real seconds between two checks: each one starts a program, which takes its own time."""
 
@@ -54,7 +55,7 @@ def watch(
         return
     interval, timeout = float(check.get("interval", 30)), float(check.get("timeout", 5))
     retries, start_period = int(check.get("retries", 3)), float(check.get("startPeriod", 0))
-    limit = min(timeout, max(clock.wall(timeout), SHORTEST_TIMEOUT))
+    limit = min(timeout, max(clock.wall(timeout), SHORTEST_CHECK))
     began, failures, known = clock.monotonic(), 0, "UNKNOWN"
     while not _pause(clock, interval, over):
         passed = running.check(argv, limit) == 0

@@ -28,8 +28,9 @@ POLICY = regular(
     create="put_scaling_policy",
     read="describe_scaling_policies",
     delete="delete_scaling_policy",
-    replaces=f"{PLACE} name",
+    replaces=PLACE,
     names={"name": "policyName"},
+    autoname="name",
     settings=(
         modify("put_scaling_policy", "policyType", "targetTrackingScalingPolicyConfiguration"),
     ),
@@ -42,8 +43,9 @@ ACTION = regular(
     "ScheduledActionName",
     scope=NAMED,
     create="put_scheduled_action",
-    replaces=f"{PLACE} name",
+    replaces=PLACE,
     names={"name": "scheduledActionName"},
+    autoname="name",
     # As the provider, which sends what changed (terraform-provider-aws, appautoscaling/scheduled_action.go).
     settings=tuple(
         modify("put_scheduled_action", name)

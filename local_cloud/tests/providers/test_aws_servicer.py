@@ -5,6 +5,7 @@ import json
 import sys
 from dataclasses import replace
 from importlib import import_module
+from inspect import signature
 from typing import Union, get_args, get_origin
 
 import grpc
@@ -303,11 +304,21 @@ def test_a_vpc_has_its_ipv6_block(engine, aws):
 GIVEN, *DRIFT = recorded("drift").items()
 
 
+def sdk(token):
+    _, module, name = token.split(":")
+    return getattr(import_module(f"pulumi_aws.{module.partition('/')[0]}"), name)
+
+
+def test_a_resource_without_a_name_gets_one_where_the_sdk_asks_for_none():
+    """A record of a zone is named by its program."""
+    named = {each for each in KINDS if "name" in signature(sdk(each)._internal_init).parameters}
+    lacking = {token for token in named if KINDS[token].autoname != "name"}
+    assert lacking == {"aws:route53/record:Record"}
+
+
 def unfit(made):
     """The outputs that do not have the SDK's type: Pulumi ends the program of a list in place of a map."""
-    _, module, name = made.kind.token.split(":")
-    sdk = getattr(import_module(f"pulumi_aws.{module.partition('/')[0]}"), name)
-    types = resource_types(sdk)
+    types = resource_types(sdk(made.kind.token))
     known = made.outputs.keys() & types.keys()
     return {name: value for name in known if not fits(types[name], value := made.outputs[name])}
 
