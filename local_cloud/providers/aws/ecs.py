@@ -45,7 +45,7 @@ PROVIDERS = regular(
     create="put_cluster_capacity_providers",
     identity_from="cluster.clusterName",
     read="describe_clusters",
-    found="clusters[?status=='ACTIVE' && capacityProviders] | [0]",
+    found="clusters[?status=='ACTIVE'] | [0]",
     on_delete=lambda subject: _associate(
         subject, capacityProviders=[], defaultCapacityProviderStrategy=[]
     ),

@@ -4,7 +4,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from local_cloud.calls import Calls
 from local_cloud.providers.kind import (
+    Kind,
     Setting,
     Subject,
     Values,
@@ -16,6 +18,7 @@ from local_cloud.providers.kind import (
     paths,
     regular,
 )
+from local_cloud.providers.lifecycle import call_create
 
 BALANCER_ATTRIBUTES = {
     "desyncMitigationMode": "routing.http.desync_mitigation_mode",
@@ -213,6 +216,18 @@ def _rule(inputs: Values) -> Values:
     return {**inputs, "conditions": conditions}
 
 
+def _add_rule(calls: Calls, kind: Kind, prepared: Values) -> str:
+    """Create a rule, without a priority after all others, as the provider does (listener_rule.go, Create)."""
+    if "priority" not in prepared:
+        named = {"ListenerArn": prepared["listenerArn"]}
+        found = path("Rules[].Priority", calls("elbv2", "describe_rules", named))
+        prepared["priority"] = (
+            max((int(text) for text in found if text != "default"), default=0) + 1
+        )
+    _, answer = call_create(calls, kind, prepared)
+    return str(answer["Rules"][0]["RuleArn"])
+
+
 def _reorder(subject: Subject) -> None:
     priorities = [{"RuleArn": subject.identity, "Priority": int(subject.inputs["priority"])}]
     subject.calls("elbv2", "set_rule_priorities", {"RulePriorities": priorities})
@@ -222,6 +237,7 @@ RULE = regular(
     "aws:lb/listenerRule:ListenerRule",
     "RuleArn",
     noun="rule",
+    on_create=_add_rule,
     update="modify_rule",
     replaces="listenerArn",
     prepare=_rule,
