@@ -2,17 +2,13 @@
 
 It registers the children by the engine's protocol, as the real provider does with Pulumi's Node.js library
 (pulumi-awsx 3.11, ``awsx/ec2/vpc.ts``).
-
-awsx divides the VPC into blocks of ``availabilityZoneCidrMask``, one per zone. In a block each subnet begins at the
-next boundary of its size after the previous subnet (pulumi-awsx, ``awsx/ec2/subnetDistributorNew.ts``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 import grpc
@@ -20,55 +16,13 @@ from pulumi.runtime.proto import provider_pb2 as pb
 from pulumi.runtime.proto import resource_pb2, resource_pb2_grpc
 from pulumi.runtime.rpc import UNKNOWN, _special_resource_sig, _special_sig_key
 
+from local_cloud.providers.awsx_subnets import Subnet, lay_out, mask_of
 from local_cloud.providers.servicer import VERSIONS, Servicer, Values, fail, struct, values
-
-
-@dataclass(frozen=True, kw_only=True)
-class Subnet:
-    """One subnet. ``kind`` is ``Public``, ``Private`` or ``Isolated``."""
-
-    name: str
-    kind: str
-    zone: str
-    cidr: IPv4Network
-    tags: Mapping[str, str]
-
-
-def lay_out(
-    vpc_name: str, zones: Mapping[str, IPv4Network], specs: Sequence[Mapping[str, Any]]
-) -> list[Subnet]:
-    """Return the subnets in the order in which awsx creates them. ``zones`` has the block of each zone.
-
-    Raises ``ValueError`` when they do not fit.
-    """
-    placed: list[Subnet] = []
-    for number, (zone, base) in enumerate(zones.items(), start=1):
-        start = base.network_address
-        for spec in specs:
-            cidr = _next(start, int(spec["cidrMask"]))
-            if not cidr.subnet_of(base):
-                raise ValueError(f"subnet {_label(spec)} of {zone} does not fit into {base}")
-            name = f"{vpc_name}-{_label(spec)}-{number}"
-            tags = spec.get("tags") or {}
-            placed.append(Subnet(name=name, kind=spec["type"], zone=zone, cidr=cidr, tags=tags))
-            start = cidr.broadcast_address + 1
-    return placed
-
-
-def _label(spec: Mapping[str, Any]) -> str:
-    return str(spec.get("name") or str(spec["type"]).lower())
-
-
-def _next(start: IPv4Address, mask: int) -> IPv4Network:
-    """Return the first aligned range of this size at or after ``start``."""
-    size = 1 << (32 - mask)
-    aligned = -(-int(start) // size) * size
-    return IPv4Network((aligned, mask))
-
 
 VPC = "awsx:ec2:Vpc"
 OF_AWSX = {
-    *("availabilityZoneCidrMask", "availabilityZoneNames", "natGateways"),
+    *("availabilityZoneCidrMask", "availabilityZoneNames", "numberOfAvailabilityZones"),
+    *("cidrBlock", "natGateways"),
     *("subnetSpecs", "subnetStrategy", "tags"),
 }
 """The arguments that awsx uses. All others are passed to ``aws:ec2/vpc:Vpc``."""
@@ -111,6 +65,21 @@ class Monitor:
 
     def __exit__(self, *_: object) -> None:
         self._channel.close()
+
+    def zones(self, count: int) -> list[str]:
+        """Return the names of the region's first zones. Raises ``ValueError`` where it has fewer."""
+        answer = self._stub.Invoke(
+            resource_pb2.ResourceInvokeRequest(
+                tok="aws:index/getAvailabilityZones:getAvailabilityZones",
+                args=struct({}),
+                provider=self._providers.get("aws", ""),
+                version=VERSIONS["aws"],
+            )
+        )
+        names: list[str] = values(getattr(answer, "return"))["names"][:count]
+        if len(names) < count:
+            raise ValueError(f"the region has {len(names)} zones, not {count}: {names}")
+        return names
 
     def component(self, request: Any) -> str:
         """Register the component itself and return its URN."""
@@ -172,10 +141,13 @@ class VpcChildren:
             raise ValueError(
                 f"natGateways.strategy: {self.strategy!r} is none of {sorted(STRATEGIES)}"
             )
-        needed = {"availabilityZoneNames", "availabilityZoneCidrMask"}
-        if args.get("subnetStrategy") != "Auto" or needed - set(args):
-            raise ValueError(f"the stand-in knows subnetStrategy Auto with {sorted(needed)} only")
-        self.zones: list[str] = self.args["availabilityZoneNames"]
+        if {"availabilityZoneNames", "numberOfAvailabilityZones"} <= {*args}:
+            raise ValueError(
+                "availabilityZoneNames and numberOfAvailabilityZones: only one of them"
+            )
+        self.zones: list[str] = args.get("availabilityZoneNames") or monitor.zones(
+            int(args.get("numberOfAvailabilityZones") or 3)
+        )
         self.lists: dict[str, list[Child]] = {output: [] for output in OUTPUTS.values()}
 
     def build(self) -> Values:
@@ -184,11 +156,10 @@ class VpcChildren:
         As in the real awsx each child starts when the children that it needs exist. For example, NAT
         gateways do not wait for the internet gateway.
         """
-        own = {key: value for key, value in self.args.items() if key not in OF_AWSX}
-        self.vpc = self.monitor.add(
-            "aws:ec2/vpc:Vpc", self.name, {**own, "tags": self.tags}, self.urn, {}
-        )
         subnets = self.layout()
+        own = {key: value for key, value in self.args.items() if key not in OF_AWSX}
+        own |= {"cidrBlock": self.args.get("cidrBlock", "10.0.0.0/16"), "tags": self.tags}
+        self.vpc = self.monitor.add("aws:ec2/vpc:Vpc", self.name, own, self.urn, {})
         # Each task waits only for earlier ones, so that any number of threads is enough.
         with ThreadPoolExecutor() as pool:
             self.gateway = pool.submit(self.internet_gateway)
@@ -222,11 +193,13 @@ class VpcChildren:
 
     def layout(self) -> list[Subnet]:
         """Return the subnets to register, zone by zone."""
-        cidr = IPv4Network(self.args.get("cidrBlock", "10.0.0.0/16"))
         order = {"Public": 0, "Private": 1, "Isolated": 2}
-        blocks = cidr.subnets(new_prefix=int(self.args["availabilityZoneCidrMask"]))
-        zones = dict(zip(self.zones, blocks, strict=False))
-        subnets = lay_out(self.name, zones, self.args["subnetSpecs"])
+        subnets = lay_out(self.name, self.zones, self.args)
+        kinds = {subnet.kind for subnet in subnets}
+        if self.strategy != "none" and not {"Public"} < kinds:
+            raise ValueError(
+                "natGateways.strategy OnePerAz or Single needs public subnets, and others that use them"
+            )
         return sorted(subnets, key=lambda each: (self.zones.index(each.zone), order[each.kind]))
 
     def subnet(self, subnet: Subnet) -> Child:
@@ -295,8 +268,14 @@ class VpcChildren:
         self.add("aws:ec2/route:Route", subnet.name, everywhere, table.urn, links)
 
     def outputs(self, subnets: list[Subnet]) -> Values:
+        first = [subnet for subnet in subnets if subnet.zone == self.zones[0]]
+        specs = self.args.get("subnetSpecs") or [
+            {"type": subnet.kind, "cidrMask": subnet.cidr.prefixlen} for subnet in first
+        ]
+        masks = [mask_of(spec) for spec in specs]
         layout = [
-            {**spec, "size": 1 << (32 - int(spec["cidrMask"]))} for spec in self.args["subnetSpecs"]
+            {**spec, "cidrMask": mask, "size": mask and 1 << (32 - mask)}
+            for spec, mask in zip(specs, masks, strict=True)
         ]
         children = {
             output: [child.reference() for child in sorted(made, key=lambda child: child.urn)]

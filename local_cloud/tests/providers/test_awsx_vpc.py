@@ -13,7 +13,8 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import provider_pb2, resource_pb2, resource_pb2_grpc
 from pulumi_awsx.ec2 import Vpc
 
-from local_cloud.providers.awsx import AwsxServicer, lay_out
+from local_cloud.providers.awsx import AwsxServicer
+from local_cloud.providers.awsx_subnets import lay_out
 from local_cloud.providers.servicer import struct, values
 
 RECORDED = yaml.safe_load((Path(__file__).parent / "recorded" / "vpc.yaml").read_text())
@@ -60,6 +61,10 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             id=f"${{{short}/{request.name}}}" if request.custom else "",
             object=request.object,
         )
+
+    def Invoke(self, request, _context):
+        assert request.tok.endswith(":getAvailabilityZones")
+        return provider_pb2.InvokeResponse(**{"return": struct({"names": ["z1", "z2", "z3"]})})
 
     def RegisterResourceOutputs(self, request, _context):
         self.outputs.append(values(request.outputs))
@@ -170,7 +175,10 @@ def test_the_outputs_are_those_of_the_sdk_and_depend_on_their_children(monitor):
     ("change", "words"),
     [
         ({"natGateways": {"strategy": "both"}}, r"natGateways\.strategy: 'both' is none of"),
-        ({"subnetStrategy": "Legacy"}, "subnetStrategy Auto"),
+        ({"subnetStrategy": "Exact"}, "subnetStrategy: 'Exact' is none of"),
+        ({"numberOfAvailabilityZones": 2}, "only one of them"),
+        ({"subnetSpecs": [{"type": "Private"}]}, "needs public subnets"),
+        ({"availabilityZoneNames": None, "numberOfAvailabilityZones": 4}, "has 3 zones, not 4"),
     ],
 )
 def test_an_argument_that_is_not_known_is_refused_by_name(monitor, change, words):
@@ -181,15 +189,42 @@ def test_an_argument_that_is_not_known_is_refused_by_name(monitor, change, words
 @pytest.mark.parametrize("zones", [2, 3, 4])
 @pytest.mark.parametrize("cidr", ["10.0.0.0/16", "10.4.0.0/16", "172.16.0.0/17"])
 def test_subnets_stay_inside_the_vpc_and_never_overlap(zones, cidr):
-    blocks = IPv4Network(cidr).subnets(prefixlen_diff=2)
-    named = {f"zone-{number}": next(blocks) for number in range(zones)}
     specs = [{**spec, "cidrMask": spec["cidrMask"] + 1} for spec in ARGS["subnetSpecs"]]
-    placed = [item.cidr for item in lay_out("v", named, specs)]
+    args = {"cidrBlock": cidr, "subnetStrategy": "Auto", "subnetSpecs": specs}
+    placed = [item.cidr for item in lay_out("v", [f"zone-{each}" for each in range(zones)], args)]
     assert len(placed) == 3 * zones
     assert all(net.subnet_of(IPv4Network(cidr)) for net in placed)
     assert not any(a.overlaps(b) for i, a in enumerate(placed) for b in placed[i + 1 :])
 
 
+@pytest.mark.parametrize(("args", "expected"), RECORDED["layouts"])
+def test_subnets_are_where_awsx_places_them(args, expected):
+    named = {"Private": "p", "Public": "o", "Isolated": "i"}
+    specs = [
+        {"type": kind, **({"cidrMask": int(mask)} if mask else {})}
+        for kind, _, mask in (each.partition(" ") for each in args.pop("specs", ()))
+    ]
+    zones = args.pop("zones", ["a"])
+    placed = lay_out("v", zones, {**args, **({"subnetSpecs": specs} if specs else {})})
+    assert [f"{named[each.kind]} {each.cidr}" for each in placed] == expected
+
+
 def test_subnets_that_do_not_fit_are_refused():
-    with pytest.raises(ValueError, match="subnet private of z1 does not fit into"):
-        lay_out("v", {"z1": IPv4Network("10.0.0.0/21")}, ARGS["subnetSpecs"])
+    args = {
+        "cidrBlock": "10.0.0.0/21",
+        "subnetStrategy": "Auto",
+        "subnetSpecs": ARGS["subnetSpecs"],
+    }
+    with pytest.raises(
+        ValueError, match=r"subnet private does not fit into its zone's 10\.0\.0\.0/21"
+    ):
+        lay_out("v", ["a"], args)
+
+
+def test_a_vpc_without_arguments_has_the_region_s_first_three_zones(monitor):
+    everything = dict.fromkeys(ARGS) | {"tags": {}}
+    state = values(construct(monitor, **everything).state)
+    made = [values(each.object) for each in monitor.made if each.type.endswith(":Subnet")]
+    assert {subnet["availabilityZone"] for subnet in made} == {"z1", "z2", "z3"}
+    assert [len(state[f"{kind}Subnets"]) for kind in ("public", "private", "isolated")] == [3, 3, 0]
+    assert state["subnetLayout"][0] == {"type": "Public", "cidrMask": 20, "size": 4096}
