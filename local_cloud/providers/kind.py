@@ -151,14 +151,21 @@ class Kind:
     ready: tuple[str, str] | None = None
     follow: Follow | None = None
 
+    @property
+    def prefix(self) -> str:
+        """Return the input with the beginning of the name that the provider chooses. AWS does not know it."""
+        return f"{self.autoname}Prefix"
+
     def prepared(self, inputs: Values) -> Values:
         """Return ``inputs`` as AWS calls them, without Pulumi's internal entries and without those that are None."""
         given = clean(inputs)
+        given.pop(self.prefix, None)
         return self.prepare({self.names.get(name, name): given[name] for name in given})
 
     def replacing(self, olds: Values, news: Values) -> list[str]:
         """Return the inputs whose change from ``olds`` to ``news`` replaces the resource."""
-        parts = {part for part in self.replaces if path(part, olds) != path(part, news)}
+        replaces = {*self.replaces, self.prefix}
+        parts = {part for part in replaces if path(part, olds) != path(part, news)}
         before, after = (
             {name for name in self.one_of if values.get(name) is not None}
             for values in (olds, news)

@@ -51,7 +51,7 @@ def current(subject: Subject, found: Values, inputs: Values, arn: str) -> Values
     the kind's ``ignored`` and ``unread`` name with a reason.
     """
     kind = subject.kind
-    result, apart = {}, {*kind.ignored, *kind.unread}
+    result, apart = {}, {*kind.ignored, *kind.unread, kind.prefix}
     for name, declared in inputs.items():
         kept = name.startswith("__") or {name, kind.names.get(name)} & apart
         value = declared if kept else _input(subject, found, name, declared, arn)

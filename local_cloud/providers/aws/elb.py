@@ -21,10 +21,13 @@ from local_cloud.providers.kind import (
 from local_cloud.providers.lifecycle import call_create
 
 BALANCER_ATTRIBUTES = {
+    "clientKeepAlive": "client_keep_alive.seconds",
     "desyncMitigationMode": "routing.http.desync_mitigation_mode",
     "dropInvalidHeaderFields": "routing.http.drop_invalid_header_fields.enabled",
     "enableDeletionProtection": "deletion_protection.enabled",
     "enableHttp2": "routing.http2.enabled",
+    "enableWafFailOpen": "waf.fail_open.enabled",
+    "enableZonalShift": "zonal_shift.config.enabled",
     "idleTimeout": "idle_timeout.timeout_seconds",
     "preserveHostHeader": "routing.http.preserve_host_header.enabled",
     "xffHeaderProcessingMode": "routing.http.xff_header_processing.mode",

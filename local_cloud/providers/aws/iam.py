@@ -20,13 +20,44 @@ def _bound(subject: Subject) -> None:
         subject.call("delete_role_permissions_boundary")
 
 
+def _managed(subject: Subject, _: Values) -> list[str]:
+    attached = subject.call("list_attached_role_policies")["AttachedPolicies"]
+    return [policy["PolicyArn"] for policy in attached]
+
+
+def _attach(subject: Subject) -> None:
+    """Attach the policies that the program gives, and no others (terraform-provider-aws, role.go)."""
+    wanted, held = {*subject.inputs["managedPolicyArns"]}, {*_managed(subject, {})}
+    for operation, arns in (("detach", held - wanted), ("attach", wanted - held)):
+        for arn in sorted(arns):
+            subject.call(f"{operation}_role_policy", PolicyArn=arn)
+
+
+def _inline(subject: Subject, _: Values) -> list[Values]:
+    names = subject.call("list_role_policies")["PolicyNames"]
+    found = [subject.call("get_role_policy", PolicyName=name) for name in names]
+    return [{"name": each["PolicyName"], "policy": each["PolicyDocument"]} for each in found]
+
+
+def _put(subject: Subject) -> None:
+    """Put the inline policies that the program gives, and no others."""
+    wanted = {policy["name"]: policy["policy"] for policy in subject.inputs["inlinePolicies"]}
+    for policy in _inline(subject, {}):
+        if policy["name"] not in wanted:
+            subject.call("delete_role_policy", PolicyName=policy["name"])
+    for name, document in wanted.items():
+        subject.call("put_role_policy", PolicyName=name, PolicyDocument=document)
+
+
 def _remove_role(subject: Subject) -> None:
     """Delete the role. As in the provider, policies of others are removed only with ``forceDetachPolicies``."""
-    if subject.inputs.get("forceDetachPolicies"):
-        for name in subject.call("list_role_policies")["PolicyNames"]:
-            subject.call("delete_role_policy", PolicyName=name)
-        for policy in subject.call("list_attached_role_policies")["AttachedPolicies"]:
-            subject.call("detach_role_policy", PolicyArn=policy["PolicyArn"])
+    inputs = subject.inputs
+    if inputs.get("forceDetachPolicies") or inputs.get("inlinePolicies"):
+        for policy in _inline(subject, {}):
+            subject.call("delete_role_policy", PolicyName=policy["name"])
+    if inputs.get("forceDetachPolicies") or inputs.get("managedPolicyArns"):
+        for arn in _managed(subject, {}):
+            subject.call("detach_role_policy", PolicyArn=arn)
     subject.call("delete_role")
 
 
@@ -42,10 +73,16 @@ ROLE = regular(
     settings=(
         on_change(_trust, "assumeRolePolicyDocument"),
         on_change(_bound, "permissionsBoundary"),
+        Setting(inputs=("managedPolicyArns",), apply=_attach),
+        Setting(inputs=("inlinePolicies",), apply=_put),
     ),
     defaults={"forceDetachPolicies": False, "maxSessionDuration": 3600, "path": "/"},
     autoname="name",
-    reads={"permissionsBoundary": "PermissionsBoundary.PermissionsBoundaryArn"},
+    reads={
+        "inlinePolicies": _inline,
+        "managedPolicyArns": _managed,
+        "permissionsBoundary": "PermissionsBoundary.PermissionsBoundaryArn",
+    },
     outputs={"arn": "Arn", "name": "RoleName", "uniqueId": "RoleId"},
 )
 

@@ -103,7 +103,7 @@ class AwsServicer(Servicer):
         inputs, olds = values(request.news), values(request.olds)
         chosen = dict(kind.defaults)
         if kind.autoname:
-            chosen[kind.autoname] = self._name(kind, request, olds)
+            chosen[kind.autoname] = self._name(kind, request, olds, inputs)
         chosen = {name: value for name, value in chosen.items() if inputs.get(name) is None}
         inputs |= {**chosen, CHOSEN: sorted(chosen)}
         failures = []
@@ -117,15 +117,16 @@ class AwsServicer(Servicer):
         return pb.CheckResponse(inputs=struct(inputs), failures=failures)
 
     @staticmethod
-    def _name(kind: Kind, request: Any, olds: Values) -> str:
-        """Return a name for the resource. An existing one keeps it."""
+    def _name(kind: Kind, request: Any, olds: Values, news: Values) -> str:
+        """Return a name, of the program's prefix or of the name of the resource. An existing one keeps it."""
         name, chosen = str(kind.autoname), str(request.urn.rpartition("::")[2])
-        if name in olds.get(CHOSEN, []):
+        prefix = news.get(kind.prefix)
+        if name in olds.get(CHOSEN, []) and prefix == olds.get(kind.prefix):
             return str(olds[name])
-        if kind.joint is not None:
-            seed = request.randomSeed or request.urn.encode()
-            chosen += f"{kind.joint}{hashlib.sha256(seed).hexdigest()[:7]}"
-        return chosen
+        random = hashlib.sha256(request.randomSeed or request.urn.encode()).hexdigest()
+        if prefix:
+            return f"{prefix}{random[:26]}"
+        return chosen if kind.joint is None else f"{chosen}{kind.joint}{random[:7]}"
 
     def Diff(self, request: Any, context: Any) -> Any:
         kind = self._kind(request, context)

@@ -143,6 +143,10 @@ def test_a_missing_name_is_made_from_the_resource_s_and_kept(engine):
     assert len(first["name"]) == len("thing-") + 7
     assert again == first
     assert replacing["name"] != first["name"]
+    ours, failures = engine.check(GROUP, {**given, "namePrefix": "our-"}, olds=first)
+    assert (ours["name"][:4], len(ours["name"]), failures) == ("our-", 30, {})
+    assert engine.check(GROUP, {**given, "namePrefix": "our-"}, ours, b"another seed")[0] == ours
+    assert kind(GROUP).replacing(ours, {**ours, "namePrefix": "other-"}) == ["namePrefix"]
 
 
 def test_an_object_without_a_key_has_the_resource_s_name(engine):
