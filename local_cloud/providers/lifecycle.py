@@ -153,11 +153,11 @@ def read(
 
 def _refreshed(subject: Subject, described: Values, inputs: Values) -> tuple[Values, Values]:
     made, found = _made(subject, described), complete(subject, described)
-    if not inputs and (
-        subject.kind.tag_type or ("arn" in made and tagging(subject.calls, subject.kind))
-    ):
-        inputs = {"tags": {}}  # A program reads what another one made.
-    inputs = current(subject, found, inputs, str(made.get("arn", "")))
+    arn, kind = str(made.get("arn", "")), subject.kind
+    # Without inputs a program reads what another one made.
+    tagged = not inputs and (kind.tag_type or (arn and tagging(subject.calls, kind)))
+    now = current(subject, found, {"tags": {}} if tagged else inputs, arn)
+    inputs = {name: value for name, value in now.items() if value or not tagged}
     return inputs, {**told(subject, found), **clean(inputs), **made}
 
 

@@ -40,10 +40,15 @@ def other_region(own: str, region: str) -> str:
 
 
 def _current_inputs(kind: Kind, request: Any) -> Values:
-    """Return a resource's inputs as they were in AWS at the last update or refresh, which the state's outputs have."""
+    """Return a resource's inputs as they were in AWS at the last update or refresh, which the state's outputs have.
+
+    An input that the program gives only now, as after an import, may be what AWS has already.
+    """
     inputs, state = values(request.old_inputs), values(request.olds)
-    apart = {*kind.ignored, *kind.unread, *kind.outputs} - {*kind.reads}
-    return {**inputs, **{name: state[name] for name in inputs.keys() & state.keys() - apart}}
+    given_now = values(request.news).keys() - inputs.keys()
+    apart = {*kind.ignored, *kind.unread, *({*kind.outputs} - given_now)} - {*kind.reads}
+    names = (inputs.keys() | given_now) & state.keys() - apart
+    return {**inputs, **{name: state[name] for name in names}}
 
 
 def _same_fixed_name(kind: Kind, olds: Values, news: Values) -> bool:

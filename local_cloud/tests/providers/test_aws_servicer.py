@@ -267,6 +267,21 @@ def test_a_change_replaces_the_resource_as_the_provider_does(
     assert (list(answer.replaces), answer.deleteBeforeReplace) == (replaced.split(), first)
 
 
+def test_what_aws_chose_or_an_import_has_read_is_no_change_when_a_program_gives_it(engine, vpc):
+    given = {"vpcId": vpc, "cidrBlock": "10.20.9.0/24"}
+    made, told = engine.create("ec2/subnet", given)
+    imported = {"urn": engine.urn("ec2/subnet"), "inputs": {}, "outputs": struct({})}
+    read = engine.read(made, imported)
+    zone = {"availabilityZone": told["availabilityZone"]}
+    for inputs, state in (
+        (given, engine.state[made]["outputs"]),
+        (values(read.inputs), read.properties),
+    ):
+        same = engine.diff("ec2/subnet", inputs, given | zone, olds=state)
+        other = engine.diff("ec2/subnet", inputs, given | {"availabilityZone": "z"}, olds=state)
+        assert (same.diffs, other.replaces) == ([], ["availabilityZone"])
+
+
 def test_pulumi_s_own_entry_and_an_ignored_change_differ_in_nothing(engine):
     ignored = {"ignoreChanges": ["desiredCount"]}
     for answer in (
