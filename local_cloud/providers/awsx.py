@@ -268,7 +268,8 @@ class VpcChildren:
         self.add("aws:ec2/route:Route", subnet.name, everywhere, table.urn, links)
 
     def outputs(self, subnets: list[Subnet]) -> Values:
-        first = [subnet for subnet in subnets if subnet.zone == self.zones[0]]
+        zone = [subnet for subnet in subnets if subnet.zone == self.zones[0]]
+        first = sorted(zone, key=lambda subnet: subnet.cidr)
         specs = self.args.get("subnetSpecs") or [
             {"type": subnet.kind, "cidrMask": subnet.cidr.prefixlen} for subnet in first
         ]

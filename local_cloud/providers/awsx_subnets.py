@@ -39,22 +39,22 @@ def lay_out(name: str, zones: Sequence[str], args: Mapping[str, Any]) -> list[Su
         mask = int(args.get("availabilityZoneCidrMask") or mask)
     specs = args.get("subnetSpecs") or _usual(mask)
     placed: list[Subnet] = []
-    for number, (zone, base) in enumerate(
-        zip(zones, cidr.subnets(new_prefix=mask), strict=False), start=1
-    ):
-        way = _legacy if strategy == "Legacy" else _auto
-        for spec, block in _given(specs, number) if "cidrBlocks" in specs[0] else way(base, specs):
-            full, tags = f"{name}-{_label(spec)}-{number}", spec.get("tags") or {}
+    for index, (zone, base) in enumerate(zip(zones, cidr.subnets(new_prefix=mask), strict=False)):
+        if "cidrBlocks" in specs[0]:
+            blocks = _given(specs, index)
+        else:
+            blocks = _legacy(base, specs) if strategy == "Legacy" else _auto(base, specs)
+        for spec, block in blocks:
+            full, tags = f"{name}-{_label(spec)}-{index + 1}", spec.get("tags") or {}
             placed.append(Subnet(name=full, kind=spec["type"], zone=zone, cidr=block, tags=tags))
     return placed
 
 
 def mask_of(spec: Spec) -> int | None:
     """Return the mask that a program gives a subnet, also by its number of addresses."""
-    size = int(spec.get("size") or 0)
-    return (
-        int(spec["cidrMask"]) if spec.get("cidrMask") else 33 - size.bit_length() if size else None
-    )
+    if spec.get("cidrMask"):
+        return int(spec["cidrMask"])
+    return 33 - int(spec["size"]).bit_length() if spec.get("size") else None
 
 
 def _usual(mask: int) -> list[Spec]:
@@ -66,14 +66,14 @@ def _usual(mask: int) -> list[Spec]:
     ]
 
 
-def _given(specs: Sequence[Spec], number: int) -> Iterator[tuple[Spec, IPv4Network]]:
+def _given(specs: Sequence[Spec], index: int) -> Iterator[tuple[Spec, IPv4Network]]:
     for spec in specs:
         blocks = spec.get("cidrBlocks") or []
-        if len(blocks) < number:
+        if len(blocks) <= index:
             raise ValueError(
                 f"subnet {_label(spec)} has {len(blocks)} cidrBlocks, not one per zone"
             )
-        yield spec, IPv4Network(blocks[number - 1])
+        yield spec, IPv4Network(blocks[index])
 
 
 def _auto(base: IPv4Network, specs: Sequence[Spec]) -> Iterator[tuple[Spec, IPv4Network]]:

@@ -27,7 +27,10 @@ def _managed(subject: Subject, _: Values) -> list[str]:
 
 def _attach(subject: Subject) -> None:
     """Attach the policies that the program gives, and no others (terraform-provider-aws, role.go)."""
-    wanted, held = {*subject.inputs["managedPolicyArns"]}, {*_managed(subject, {})}
+    given = subject.inputs.get("managedPolicyArns")
+    if given is None:
+        return  # The provider leaves what a program gives no longer.
+    wanted, held = {*given}, {*_managed(subject, {})}
     for operation, arns in (("detach", held - wanted), ("attach", wanted - held)):
         for arn in sorted(arns):
             subject.call(f"{operation}_role_policy", PolicyArn=arn)
@@ -41,7 +44,10 @@ def _inline(subject: Subject, _: Values) -> list[Values]:
 
 def _put(subject: Subject) -> None:
     """Put the inline policies that the program gives, and no others."""
-    wanted = {policy["name"]: policy["policy"] for policy in subject.inputs["inlinePolicies"]}
+    given = subject.inputs.get("inlinePolicies")
+    if given is None:
+        return
+    wanted = {policy["name"]: policy["policy"] for policy in given}
     for policy in _inline(subject, {}):
         if policy["name"] not in wanted:
             subject.call("delete_role_policy", PolicyName=policy["name"])

@@ -227,4 +227,4 @@ def test_a_vpc_without_arguments_has_the_region_s_first_three_zones(monitor):
     made = [values(each.object) for each in monitor.made if each.type.endswith(":Subnet")]
     assert {subnet["availabilityZone"] for subnet in made} == {"z1", "z2", "z3"}
     assert [len(state[f"{kind}Subnets"]) for kind in ("public", "private", "isolated")] == [3, 3, 0]
-    assert state["subnetLayout"][0] == {"type": "Public", "cidrMask": 20, "size": 4096}
+    assert state["subnetLayout"][0] == {"type": "Private", "cidrMask": 19, "size": 8192}
