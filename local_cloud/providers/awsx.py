@@ -22,8 +22,7 @@ from local_cloud.providers.servicer import VERSIONS, Servicer, Values, fail, str
 VPC = "awsx:ec2:Vpc"
 OF_AWSX = {
     *("availabilityZoneCidrMask", "availabilityZoneNames", "numberOfAvailabilityZones"),
-    *("cidrBlock", "natGateways"),
-    *("subnetSpecs", "subnetStrategy", "tags"),
+    *("natGateways", "subnetSpecs", "subnetStrategy", "tags"),
 }
 """The arguments that awsx uses. All others are passed to ``aws:ec2/vpc:Vpc``."""
 STRATEGIES = {"none", "single", "oneperaz"}
@@ -134,9 +133,13 @@ class Monitor:
 
 class VpcChildren:
     def __init__(self, monitor: Monitor, name: str, args: Values, urn: str) -> None:
-        self.monitor, self.name, self.args, self.urn = monitor, name, args, urn
+        self.monitor, self.name, self.urn = monitor, name, urn
+        self.args = {"cidrBlock": "10.0.0.0/16", **args}
         self.tags: Values = {"Name": name, **args.get("tags", {})}
-        self.strategy = str((args.get("natGateways") or {}).get("strategy", "OnePerAz")).lower()
+        nat = {"strategy": "OnePerAz", **(args.get("natGateways") or {})}
+        if others := sorted(nat.keys() - {"strategy"}):
+            raise ValueError(f"natGateways: the stand-in has no {', '.join(others)}")
+        self.strategy = str(nat["strategy"]).lower()
         if self.strategy not in STRATEGIES:
             raise ValueError(
                 f"natGateways.strategy: {self.strategy!r} is none of {sorted(STRATEGIES)}"
@@ -158,8 +161,9 @@ class VpcChildren:
         """
         subnets = self.layout()
         own = {key: value for key, value in self.args.items() if key not in OF_AWSX}
-        own |= {"cidrBlock": self.args.get("cidrBlock", "10.0.0.0/16"), "tags": self.tags}
-        self.vpc = self.monitor.add("aws:ec2/vpc:Vpc", self.name, own, self.urn, {})
+        self.vpc = self.monitor.add(
+            "aws:ec2/vpc:Vpc", self.name, {**own, "tags": self.tags}, self.urn, {}
+        )
         # Each task waits only for earlier ones, so that any number of threads is enough.
         with ThreadPoolExecutor() as pool:
             self.gateway = pool.submit(self.internet_gateway)

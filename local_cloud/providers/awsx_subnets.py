@@ -33,15 +33,18 @@ def lay_out(name: str, zones: Sequence[str], args: Mapping[str, Any]) -> list[Su
     strategy = args.get("subnetStrategy") or "Legacy"
     if strategy not in ("Auto", "Legacy"):
         raise ValueError(f"subnetStrategy: {strategy!r} is none of ['Auto', 'Legacy']")
-    cidr = IPv4Network(args.get("cidrBlock", "10.0.0.0/16"))
+    cidr = IPv4Network(args["cidrBlock"])
     mask = cidr.prefixlen + (len(zones) - 1).bit_length()
     if strategy == "Auto":
         mask = int(args.get("availabilityZoneCidrMask") or mask)
+    bases = list(cidr.subnets(new_prefix=mask))
+    if len(bases) < len(zones):
+        raise ValueError(f"{cidr} has {len(bases)} blocks of /{mask}, not one for each of {zones}")
     specs = args.get("subnetSpecs") or _usual(mask)
     placed: list[Subnet] = []
-    for index, (zone, base) in enumerate(zip(zones, cidr.subnets(new_prefix=mask), strict=False)):
-        if "cidrBlocks" in specs[0]:
-            blocks = _given(specs, index)
+    for index, (zone, base) in enumerate(zip(zones, bases, strict=False)):
+        if any("cidrBlocks" in spec for spec in specs):
+            blocks = _given(specs, index, len(zones))
         else:
             blocks = _legacy(base, specs) if strategy == "Legacy" else _auto(base, specs)
         for spec, block in blocks:
@@ -51,10 +54,15 @@ def lay_out(name: str, zones: Sequence[str], args: Mapping[str, Any]) -> list[Su
 
 
 def mask_of(spec: Spec) -> int | None:
-    """Return the mask that a program gives a subnet, also by its number of addresses."""
-    if spec.get("cidrMask"):
-        return int(spec["cidrMask"])
-    return 33 - int(spec["size"]).bit_length() if spec.get("size") else None
+    """Return the mask that a program gives a subnet, also by its number of addresses.
+
+    Raises ``ValueError`` for a size that no subnet has, and for one that is not its mask's.
+    """
+    mask, size = (int(spec.get(name) or 0) for name in ("cidrMask", "size"))
+    of_size = 33 - size.bit_length()
+    if size and (size & (size - 1) or mask not in (0, of_size)):
+        raise ValueError(f"subnet {_label(spec)} cannot have the size {size}")
+    return mask or (of_size if size else None)
 
 
 def _usual(mask: int) -> list[Spec]:
@@ -66,10 +74,10 @@ def _usual(mask: int) -> list[Spec]:
     ]
 
 
-def _given(specs: Sequence[Spec], index: int) -> Iterator[tuple[Spec, IPv4Network]]:
+def _given(specs: Sequence[Spec], index: int, zones: int) -> Iterator[tuple[Spec, IPv4Network]]:
     for spec in specs:
         blocks = spec.get("cidrBlocks") or []
-        if len(blocks) <= index:
+        if len(blocks) != zones:
             raise ValueError(
                 f"subnet {_label(spec)} has {len(blocks)} cidrBlocks, not one per zone"
             )

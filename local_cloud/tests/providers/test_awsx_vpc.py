@@ -177,6 +177,15 @@ def test_the_outputs_are_those_of_the_sdk_and_depend_on_their_children(monitor):
         ({"natGateways": {"strategy": "both"}}, r"natGateways\.strategy: 'both' is none of"),
         ({"subnetStrategy": "Exact"}, "subnetStrategy: 'Exact' is none of"),
         ({"numberOfAvailabilityZones": 2}, "only one of them"),
+        ({"availabilityZoneCidrMask": 16}, "has 1 blocks of /16, not one for each of"),
+        ({"natGateways": {"elasticIpAllocationIds": ["a"]}}, "has no elasticIpAllocationIds"),
+        ({"subnetSpecs": [{"type": "Public", "size": 300}]}, "public cannot have the size 300"),
+        ({"subnetSpecs": [{"type": "Public", "size": 64, "cidrMask": 25}]}, "the size 64"),
+        (
+            {"subnetSpecs": [{"type": "Public"}, {"type": "Private", "cidrBlocks": ["a", "b"]}]},
+            "public has 0 cidrBlocks",
+        ),
+        ({"subnetSpecs": [{"type": "Public", "cidrBlocks": ["10.0.0.0/24"] * 3}]}, "has 3 cidrBl"),
         ({"subnetSpecs": [{"type": "Private"}]}, "needs public subnets"),
         ({"availabilityZoneNames": None, "numberOfAvailabilityZones": 4}, "has 3 zones, not 4"),
     ],
@@ -202,10 +211,10 @@ def test_subnets_are_where_awsx_places_them(args, expected):
     named = {"Private": "p", "Public": "o", "Isolated": "i"}
     specs = [
         {"type": kind, **({"cidrMask": int(mask)} if mask else {})}
-        for kind, _, mask in (each.partition(" ") for each in args.pop("specs", ()))
+        for kind, _, mask in (each.partition(" ") for each in args.get("specs", ()))
     ]
-    zones = args.pop("zones", ["a"])
-    placed = lay_out("v", zones, {**args, **({"subnetSpecs": specs} if specs else {})})
+    given = {"cidrBlock": "10.0.0.0/16", "subnetSpecs": specs, **args}
+    placed = lay_out("v", args.get("zones", ["a"]), given)
     assert [f"{named[each.kind]} {each.cidr}" for each in placed] == expected
 
 
