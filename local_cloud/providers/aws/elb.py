@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from local_cloud.calls import Calls
 from local_cloud.providers.kind import (
     Kind,
@@ -220,15 +222,23 @@ def _rule(inputs: Values) -> Values:
 
 
 def _add_rule(calls: Calls, kind: Kind, prepared: Values) -> str:
-    """Create a rule, without a priority after all others, as the provider does (listener_rule.go, Create)."""
-    if "priority" not in prepared:
-        named = {"ListenerArn": prepared["listenerArn"]}
-        found = path("Rules[].Priority", calls("elbv2", "describe_rules", named))
-        prepared["priority"] = (
-            max((int(text) for text in found if text != "default"), default=0) + 1
-        )
-    _, answer = call_create(calls, kind, prepared)
-    return str(answer["Rules"][0]["RuleArn"])
+    """Create a rule, without a priority after all others, as the provider does (listener_rule.go, Create).
+
+    Another rule may get that one at the same time.
+    """
+    while True:
+        priority = prepared.get("priority") or _after_all(calls, prepared["listenerArn"])
+        try:
+            _, answer = call_create(calls, kind, {**prepared, "priority": priority})
+            return str(answer["Rules"][0]["RuleArn"])
+        except ClientError as refused:
+            if "priority" in prepared or refused.response["Error"]["Code"] != "PriorityInUse":
+                raise
+
+
+def _after_all(calls: Calls, listener: str) -> int:
+    found = path("Rules[].Priority", calls("elbv2", "describe_rules", {"ListenerArn": listener}))
+    return max((int(text) for text in found if text != "default"), default=0) + 1
 
 
 def _reorder(subject: Subject) -> None:

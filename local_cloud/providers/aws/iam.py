@@ -56,7 +56,10 @@ def _put(subject: Subject) -> None:
 
 
 def _remove_role(subject: Subject) -> None:
-    """Delete the role. As in the provider, policies of others are removed only with ``forceDetachPolicies``."""
+    """Delete the role. As in the provider, policies of others are removed only with ``forceDetachPolicies``.
+
+    Or where the program's own list of them says that there are no others.
+    """
     inputs = subject.inputs
     if inputs.get("forceDetachPolicies") or inputs.get("inlinePolicies"):
         for policy in _inline(subject, {}):

@@ -106,14 +106,16 @@ class AwsServicer(Servicer):
             return pb.CheckResponse(inputs=request.news)
         kind = self._kind(request, context)
         inputs, olds = values(request.news), values(request.olds)
-        chosen = dict(kind.defaults)
+        chosen, failures = dict(kind.defaults), []
+        if inputs.get(kind.prefix) and inputs.get(str(kind.autoname)):
+            reason = f"{kind.prefix} conflicts with {kind.autoname}"
+            failures.append(pb.CheckFailure(property=kind.prefix, reason=reason))
         if kind.autoname:
             chosen[kind.autoname] = self._name(kind, request, olds, inputs)
         chosen = {name: value for name, value in chosen.items() if inputs.get(name) is None}
         inputs |= {**chosen, CHOSEN: sorted(chosen)}
-        failures = []
         if not unknown(inputs):
-            failures = [
+            failures += [
                 pb.CheckFailure(
                     property=name, reason=f"the stand-in for {kind.token} has no {name}"
                 )

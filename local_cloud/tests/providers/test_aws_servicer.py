@@ -17,7 +17,7 @@ from pulumi.runtime.rpc import UNKNOWN
 
 from local_cloud.calls import UnknownInput, to_parameters, to_shape
 from local_cloud.providers import lifecycle
-from local_cloud.providers.aws import KINDS
+from local_cloud.providers.aws import KINDS, elb
 from local_cloud.providers.aws.provider import AwsServicer
 from local_cloud.providers.kind import clean
 from local_cloud.providers.lifecycle import NotReady, until_gone
@@ -146,6 +146,8 @@ def test_a_missing_name_is_made_from_the_resource_s_and_kept(engine):
     ours, failures = engine.check(GROUP, {**given, "namePrefix": "our-"}, olds=first)
     assert (ours["name"][:4], len(ours["name"]), failures) == ("our-", 30, {})
     assert engine.check(GROUP, {**given, "namePrefix": "our-"}, ours, b"another seed")[0] == ours
+    _, failures = engine.check(GROUP, {**given, "name": "one", "namePrefix": "our-"})
+    assert failures == {"namePrefix": "namePrefix conflicts with name"}
     assert kind(GROUP).replacing(ours, {**ours, "namePrefix": "other-"}) == ["namePrefix"]
 
 
@@ -318,6 +320,17 @@ def test_a_vpc_has_its_ipv6_block(engine, aws):
     seen = values(engine.read(made["VpcId"], state).properties)
     [held] = made["Ipv6CidrBlockAssociationSet"]
     assert seen["ipv6CidrBlock"] == held["Ipv6CidrBlock"]
+
+
+def test_a_rule_gets_another_priority_where_one_was_quicker(make, monkeypatch, balancer, group):
+    forward = [{"type": "forward", "targetGroupArn": group}]
+    front = make("lb/listener", loadBalancerArn=balancer, port=80, defaultActions=forward)
+    when = [{"pathPattern": {"values": ["/a"]}}]
+    rule = {"listenerArn": front.id, "actions": forward, "conditions": when}
+    make("lb/listenerRule", priority=1, **rule)
+    read = iter([1, 2])
+    monkeypatch.setattr(elb, "_after_all", lambda *_: next(read))
+    assert make("lb/listenerRule", **rule).outputs["priority"] == 2
 
 
 GIVEN, *DRIFT = recorded("drift").items()
