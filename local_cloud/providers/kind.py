@@ -225,6 +225,13 @@ def path(expression: str, data: Any) -> Any:
     return jmespath.search(expression, data)
 
 
+def value_of(
+    source: str | Callable[[Subject, Values], Any], subject: Subject, found: Values
+) -> Any:
+    """Return what a source of ``reads`` or ``outputs`` has: a path of the description, or what it computes."""
+    return source(subject, found) if callable(source) else path(source, found)
+
+
 def paths(members: Mapping[str, str]) -> str:
     """Return the expression of a structure whose members are at these paths."""
     return f"{{{', '.join(f'{name}: {source}' for name, source in members.items())}}}"

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError, ParamValidationError
 from botocore.model import OperationModel
 
 from local_cloud.calls import Calls, UnknownInput, to_parameters, to_shape
-from local_cloud.providers.kind import CHOSEN, NEVER, Kind, Subject, Values, clean, path
+from local_cloud.providers.kind import CHOSEN, NEVER, Kind, Subject, Values, clean, path, value_of
 from local_cloud.providers.reading import complete, current, target, told
 from local_cloud.providers.servicer import Incomplete
 
@@ -158,7 +158,8 @@ def _refreshed(subject: Subject, described: Values, inputs: Values) -> tuple[Val
     tagged = not inputs and (kind.tag_type or (arn and tagging(subject.calls, kind)))
     now = current(subject, found, {"tags": {}} if tagged else inputs, arn)
     inputs = {name: value for name, value in now.items() if value or not tagged}
-    return inputs, {**told(subject, found), **clean(inputs), **made}
+    given = clean(inputs)
+    return inputs, {**told(subject, found, given), **given, **made}
 
 
 def describe(subject: Subject) -> Values | None:
@@ -258,15 +259,14 @@ def outputs(subject: Subject, inputs: Values) -> Values:
     described = describe(subject)
     if described is None:
         raise NotReady(f"{subject.identity} does not exist after it was created or changed")
-    found = complete(subject, described)
-    return {**told(subject, found), **clean(inputs), **_made(subject, described)}
+    given, found = clean(inputs), complete(subject, described)
+    return {**told(subject, found, given), **given, **_made(subject, described)}
 
 
 def _made(subject: Subject, described: Values) -> Values:
     """Return the region, which pulumi_aws tells of each resource, and what the kind's ``outputs`` take from AWS."""
     return {"region": subject.calls.region} | {
-        name: source(subject, described) if callable(source) else path(source, described)
-        for name, source in subject.kind.outputs.items()
+        name: value_of(source, subject, described) for name, source in subject.kind.outputs.items()
     }
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from local_cloud.calls import PAIR, SCALARS, member_name, nested_name
-from local_cloud.providers.kind import Subject, Values, camel, path
+from local_cloud.providers.kind import Subject, Values, camel, value_of
 
 AROUND = frozenset({"ResponseMetadata", "NextToken", "nextToken", "Marker"})
 """The members of an answer that are about the answer."""
@@ -60,20 +60,25 @@ def current(subject: Subject, found: Values, inputs: Values, arn: str) -> Values
     return result
 
 
-def told(subject: Subject, found: Values) -> Values:
-    """Return what AWS tells of inputs, given by the program or not: values, lists of values, and policies."""
+def told(subject: Subject, found: Values, given: Container[str]) -> Values:
+    """Return what AWS tells of the inputs that are not ``given``: values, lists of values, and policies."""
     kind = subject.kind
     names = {name: name for setting in kind.settings for name in setting.inputs}
     for operation in filter(None, (kind.create, kind.update)):
         shape = subject.calls.model(kind.service, operation).input_shape
         names |= {camel(member): member for member in shape.members} if shape else {}
     names |= kind.names
-    tells = {name: found.get(member_name(found, own) or "") for name, own in names.items()}
-    for name, source in kind.reads.items():
-        tells[name] = source(subject, found) if callable(source) else path(source, found)
-    apart = {*kind.ignored, *kind.unread, "tags"}
-    plain = {name: _plain(name, tells[name]) for name in tells.keys() - apart}
-    return {name: value for name, value in plain.items() if value is not None}
+    result = {}
+    for name in {*names, *kind.reads} - {*kind.ignored, *kind.unread, "tags"}:
+        if name in given:
+            continue
+        if name in kind.reads:
+            value = value_of(kind.reads[name], subject, found)
+        else:
+            value = found.get(member_name(found, names[name]) or "")
+        if (plain := _plain(name, value)) is not None:
+            result[name] = plain
+    return result
 
 
 def _plain(name: str, value: Any) -> Any:
@@ -90,8 +95,7 @@ def _plain(name: str, value: Any) -> Any:
 def _input(subject: Subject, found: Values, name: str, declared: Any, arn: str) -> Any:
     kind, own = subject.kind, subject.kind.names.get(name, name)
     if name in kind.reads:
-        source = kind.reads[name]
-        value = source(subject, found) if callable(source) else path(source, found)
+        value = value_of(kind.reads[name], subject, found)
     elif name == "tags":
         value = _tags(subject, found, arn)
     else:

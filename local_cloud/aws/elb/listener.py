@@ -132,7 +132,6 @@ def redirect_location(config: Mapping[str, Any], request: Request, protocol: str
 
 
 LAST = 1 << 30
-DEFAULT_IDLE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,8 +163,8 @@ def read_view(balancer: Any, listener: Any, network: Map, client: str = "") -> V
             for node in nodes
             for source in clients(network, node, client)
         ),
-        idle_seconds=float(attributes.get("idle_timeout.timeout_seconds", DEFAULT_IDLE_SECONDS)),
-        drop_invalid_headers=attributes.get("routing.http.drop_invalid_header_fields.enabled")
+        idle_seconds=float(attributes["idle_timeout.timeout_seconds"]),
+        drop_invalid_headers=attributes["routing.http.drop_invalid_header_fields.enabled"]
         == "true",
         certificate_names=_names(listener),
     )
