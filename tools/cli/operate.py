@@ -145,7 +145,7 @@ def status(stack: str, as_json: bool, watch: bool) -> None:
 
 LOG_OPTIONS = (
     click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line."),
-    click.option("-f", "--follow", is_flag=True, help="Show new lines until Ctrl-C."),
+    click.option("-f", "--follow", is_flag=True, help="Show the last lines, and new ones until Ctrl-C."),
     click.option("--since", type=Since(),
                  help="Show all lines of the last 90s, 10m, 2h or 1d instead of the last lines."),
     click.option("--task", default="", help="Only lines of the task whose ID begins with this."),
@@ -182,7 +182,7 @@ def logs(
     """Show the app's log, with secrets masked where they can be recognised.
 
     \b
-      ./careapp logs -f                     new lines as they arrive
+      ./careapp logs -f                     the last lines, and new ones as they arrive
       ./careapp logs --previous             why the last task stopped
       ./careapp logs --since 1h --filter '{ $.level = "error" }'
 

@@ -236,20 +236,27 @@ def follow(
     query: LogQuery,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[LogEvent]:
-    """Yield the selected lines, then new ones without end; throttled and lost calls are repeated.
+    """Yield what `read` returns, then new lines without end; throttled and lost calls are repeated.
 
     Raises AwsProblem for a call that cannot succeed later.
     """
     shown: dict[str, None] = {}
     search = Search(session, names, query)
-    edge = search.newest() - (query.since or timedelta(minutes=1))
+    edge = begin = search.newest() - timedelta(minutes=1)
+    begun = False
     while True:
         try:
-            for line in search.since(edge - OVERLAP if shown else edge):
+            lines = (
+                search.since(max(edge - OVERLAP, begin)) if begun else read(session, names, query)
+            )
+            for line in lines:
                 if line.id not in shown:
+                    if not (begun or shown):
+                        begin = line.at  # What came before it was not asked for.
                     shown[line.id] = None
                     edge = max(edge, line.at)
                     yield line
+            begun = True
         except AwsProblem as problem:
             if not problem.temporary:
                 raise

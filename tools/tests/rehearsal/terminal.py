@@ -117,6 +117,7 @@ def check_command(terminal: Terminal, command: Command, locale: str) -> None:
     code, output = terminal.type(command, locale)
     assert code == 0, f"$ {command.words}\n{output}"
     assert printed_as(command.output, output), f"$ {command.words}\n{output}"
+    assert output or not command.interrupted, f"$ {command.words} prints nothing until Ctrl-C"
 
 
 def check(terminal: Terminal, english: Console, japanese: Console) -> None:

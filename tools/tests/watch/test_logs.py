@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from moto.logs.exceptions import InvalidParameterException
 from moto.logs.models import LogsBackend, LogStream
 
+from ecs_gate.aws.errors import AwsProblem
 from ecs_gate.text.masking import visible
 from tools.tests.conftest import NAMES, client
 from tools.watch import events, logs
@@ -245,8 +246,17 @@ def test_a_bad_filter_is_one_sentence_with_aws_s_words_and_a_way_out(run, put, m
     )
 
 
-def test_following_shows_each_line_once(put, session):
-    put("a" * 32, (2, "one"), (1, "two"))
+@pytest.mark.parametrize(
+    ("query", "first"),
+    [
+        (LogQuery(since=timedelta(hours=5)), ["one", "two"]),
+        (LogQuery(last=2), ["one", "two"]),
+        (LogQuery(last=1), ["two"]),
+    ],
+)
+def test_following_shows_the_last_lines_and_each_new_one_once(put, session, query, first):
+    """However long ago the last lines were written; what came before them is not shown later."""
+    put("a" * 32, (200, "one"), (100, "two"))
     slept = []
 
     def sleep(seconds):
@@ -256,8 +266,22 @@ def test_following_shows_each_line_once(put, session):
         if len(slept) == 3:
             raise KeyboardInterrupt
 
-    seen, wanted = [], LogQuery(since=timedelta(minutes=5))
-    found = logs.follow(session, NAMES, wanted, sleep)
+    seen = []
+    found = logs.follow(session, NAMES, query, sleep)
     with pytest.raises(KeyboardInterrupt):
         seen.extend(line.text for line in found)
-    assert seen == ["one", "two", "late"]
+    assert seen == [*first, "late"]
+
+
+def test_following_begins_again_where_its_first_call_was_throttled(put, session, monkeypatch):
+    put("a" * 32, (200, "one"))
+    read, throttled = logs.read, AwsProblem("throttled", "", "")
+
+    def once(*_):
+        monkeypatch.setattr(logs, "read", read)
+        raise throttled
+
+    monkeypatch.setattr(logs, "read", once)
+    waits = iter([None])
+    found = logs.follow(session, NAMES, LogQuery(), lambda _: next(waits))
+    assert next(found).text == "one"
