@@ -32,6 +32,8 @@ FILTER = re.compile("filter '.*?'")
 """What moto says of a filter that it lacks."""
 LACKING = {("service-quotas", "ListServiceQuotas")}
 """Calls that moto answers otherwise than AWS. They are refused by name."""
+READS = ("Describe", "Get", "List")
+"""How the operations begin that change no service's state."""
 PAGE = "page-"
 """How the tokens begin that name the first item of the next page."""
 Params = dict[str, Any]
@@ -69,7 +71,8 @@ class Registry:
     """The hooks of each call, and the region whose backends the rehearsal reads.
 
     ``keys`` has the keys that this local cloud gave by itself. ``callers`` has those of them whose calls are checked
-    against IAM policies. All others may call everything.
+    against IAM policies. All others may call everything. ``changes`` counts the calls of each service that may have
+    changed its state, also those that failed.
     """
 
     before: dict[Call, list[Before]]
@@ -77,10 +80,11 @@ class Registry:
     after: dict[Call, list[Before]]
     callers: dict[str, TaskRole]
     keys: dict[str, Credentials]
+    changes: Counter[str]
     region: str = "ap-northeast-1"
 
 
-registry = Registry({}, {}, {}, {}, {})
+registry = Registry({}, {}, {}, {}, {}, Counter())
 
 
 def _marker(kind: str, service: str, action: str) -> Callable[[H], H]:
@@ -161,7 +165,10 @@ def _add(kind: str, call: Call, handler: Handler) -> None:
 def backend(service: str) -> Any:
     """Return moto's state of one service in the rehearsal's account and region, or its global state."""
     region = "aws" if service in GLOBAL else registry.region
-    return get_backend(service)[ACCOUNT][region]  # type: ignore[call-overload]
+    return _backends(service)[ACCOUNT][region]
+
+
+_backends = cache(get_backend)  # moto looks for the module each time.
 
 
 def service_error(service: str, code: str, message: str) -> ServiceException:
@@ -219,6 +226,9 @@ def _hooked(self: BaseResponse) -> Any:
             log.exception("%s:%s failed", *call)
             words = f"the local cloud's {call[0]}:{call[1]} failed: {type(bug).__name__}: {bug}"
             problem = service_error(call[0], "InternalFailure", words)
+        finally:
+            if not call[1].startswith(READS):
+                registry.changes[call[0]] += 1
         return _refusal(self, problem)
 
 

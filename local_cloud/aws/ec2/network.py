@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
@@ -20,18 +21,23 @@ class NoAddressLeft(Exception):
 def read_map() -> Map:
     """Return the network as it is declared now."""
     with hooks.LOCK:
-        ec2 = hooks.backend("ec2")
-        groups = {
-            str(group.id): Group(
-                ingress=tuple(_rule(ec2, rule) for rule in group.ingress_rules),
-                egress=tuple(_rule(ec2, rule) for rule in group.egress_rules),
-            )
-            for group in ec2.describe_security_groups()
-        }
-        subnets = {str(subnet.id): subnet for subnet in ec2.describe_subnets()}
-        routes = {key: _routes(ec2, subnet) for key, subnet in subnets.items()}
-        networks = {key: subnet.cidr for key, subnet in subnets.items()}
-        return Map(groups, routes, networks, firewall.read(ec2), _without_dns(ec2, subnets))
+        return _map(hooks.backend("ec2"), hooks.registry.changes["ec2"])
+
+
+@lru_cache(maxsize=1)
+def _map(ec2: Any, _changes: int) -> Map:
+    """Read the network after so many changes: each health check and each request asks for it."""
+    groups = {
+        str(group.id): Group(
+            ingress=tuple(_rule(ec2, rule) for rule in group.ingress_rules),
+            egress=tuple(_rule(ec2, rule) for rule in group.egress_rules),
+        )
+        for group in ec2.describe_security_groups()
+    }
+    subnets = {str(subnet.id): subnet for subnet in ec2.describe_subnets()}
+    routes = {key: _routes(ec2, subnet) for key, subnet in subnets.items()}
+    networks = {key: subnet.cidr for key, subnet in subnets.items()}
+    return Map(groups, routes, networks, firewall.read(ec2), _without_dns(ec2, subnets))
 
 
 def _without_dns(ec2: Any, subnets: Mapping[str, Any]) -> dict[str, IPv4Address]:
