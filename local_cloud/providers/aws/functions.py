@@ -6,6 +6,7 @@ from typing import Any
 
 from local_cloud.aws.hooks import ACCOUNT
 from local_cloud.calls import Calls, Values
+from local_cloud.providers.aws.policy_document import policy_document
 from local_cloud.providers.kind import filters, path
 
 Function = Callable[[Calls, Values], Mapping[str, Any]]
@@ -121,7 +122,7 @@ def subnets(calls: Calls, asked: Values) -> Values:
 
 
 def ecr_token(calls: Calls, asked: Values) -> Values:
-    """Answer ``aws.ecr.get_authorization_token``, whose token is user and password of Docker's log-in."""
+    """Answer ``aws.ecr.get_authorization_token`` and ``get_credentials``: user and password of Docker's log-in."""
     only = {"registryIds": [asked["registryId"]]} if asked.get("registryId") else {}
     [found] = calls("ecr", "get_authorization_token", only)["authorizationData"]
     user, _, password = base64.b64decode(found["authorizationToken"]).decode().partition(":")
@@ -204,6 +205,8 @@ FUNCTIONS: Mapping[str, Function] = {
     "aws:ec2/getSubnets:getSubnets": subnets,
     "aws:ec2/getVpc:getVpc": vpc,
     "aws:ecr/getAuthorizationToken:getAuthorizationToken": ecr_token,
+    "aws:ecr/getCredentials:getCredentials": ecr_token,
+    "aws:iam/getPolicyDocument:getPolicyDocument": policy_document,
     "aws:index/getAvailabilityZones:getAvailabilityZones": availability_zones,
     "aws:index/getCallerIdentity:getCallerIdentity": caller_identity,
     "aws:index/getPartition:getPartition": partition,
