@@ -8,6 +8,7 @@ from moto.elbv2 import models
 from moto.elbv2.ssl_policies import SSL_POLICIES
 
 from local_cloud.aws.ec2.rules import elsewhere, internet_gateway
+from local_cloud.aws.elb.metrics import balanced
 from local_cloud.aws.forms import HOST, Form, keeps, network
 from local_cloud.aws.hooks import (
     ACCOUNT,
@@ -124,10 +125,16 @@ _create_balancer = models.ELBv2Backend.create_load_balancer
 
 
 def install() -> None:
-    """Make moto keep login actions as ELB does, and set the default scheme."""
+    """Make moto keep login actions as ELB does, set the default scheme, and forget a group's former balancers."""
     models.ELBv2Backend.create_load_balancer = _created_balancer  # type: ignore[assignment, method-assign]
     models.ELBv2Backend.create_rule = _created  # type: ignore[assignment, method-assign]
     models.ELBv2Backend.modify_rule = _modified  # type: ignore[method-assign]
+    models.FakeTargetGroup.load_balancer_arns = property(_balancers, lambda *_: None)  # type: ignore[assignment]
+
+
+def _balancers(group: models.FakeTargetGroup) -> list[str]:
+    """Return the ARNs of the load balancers that forward to a target group (API reference, LoadBalancerArns)."""
+    return [balancer.arn for balancer, arn in balanced() if arn == group.arn]
 
 
 OFF = (
