@@ -215,11 +215,13 @@ def parse_since(text: str) -> timedelta:
     return timedelta(seconds=int(match[1]) * UNITS[match[2]])
 
 
-def read(session: Session, names: StackNames, query: LogQuery) -> Iterable[LogEvent]:
-    """Return the selected lines, oldest first. Raises AwsProblem."""
+def read(
+    session: Session, names: StackNames, query: LogQuery, back: timedelta | None = None
+) -> Iterable[LogEvent]:
+    """Return the selected lines, oldest first; the last lines are looked for ``back`` in time. Raises AwsProblem."""
     search = Search(session, names, query)
     if query.since is None:
-        return search.latest()
+        return search.latest(search.newest() - back if back else None)
     return search.since(search.newest() - query.since)
 
 
@@ -243,11 +245,15 @@ def follow(
     shown: dict[str, None] = {}
     search = Search(session, names, query)
     edge = begin = search.newest() - timedelta(minutes=1)
+    # CloudWatch takes minutes to look for a word in all that a log has, and new lines would wait.
+    back = timedelta(days=1) if query.pattern else None
     begun = False
     while True:
         try:
             lines = (
-                search.since(max(edge - OVERLAP, begin)) if begun else read(session, names, query)
+                search.since(max(edge - OVERLAP, begin))
+                if begun
+                else read(session, names, query, back)
             )
             for line in lines:
                 if line.id not in shown:

@@ -285,3 +285,16 @@ def test_following_begins_again_where_its_first_call_was_throttled(put, session,
     waits = iter([None])
     found = logs.follow(session, NAMES, LogQuery(), lambda _: next(waits))
     assert next(found).text == "one"
+
+
+@pytest.mark.parametrize(("pattern", "days"), [("refused", 1), ("", 30_000)])
+def test_following_looks_for_a_pattern_in_the_last_day_alone(pattern, days):
+    session = Written()
+
+    def stop(_seconds):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        next(logs.follow(session, NAMES, LogQuery(pattern=pattern), stop))
+    first = min(asked["startTime"] for asked in session.asked)
+    assert first / 1000 == pytest.approx(max(time.time() - 86400 * days, 0), abs=5)
