@@ -218,7 +218,7 @@ def parse_since(text: str) -> timedelta:
 def read(
     session: Session, names: StackNames, query: LogQuery, back: timedelta | None = None
 ) -> Iterable[LogEvent]:
-    """Return the selected lines, oldest first; the last lines are looked for ``back`` in time. Raises AwsProblem."""
+    """Return the selected lines, oldest first; without ``since`` none older than ``back``. Raises AwsProblem."""
     search = Search(session, names, query)
     if query.since is None:
         return search.latest(search.newest() - back if back else None)
