@@ -17,9 +17,6 @@ from tests.support.steps import Story
 
 DOMAIN = {"domainName": "app.example.com", "hostedZoneId": "Z0123456789ABC"}
 NO_DOMAIN = {"domainName": "", "hostedZoneId": ""}
-OFFICE = (datetime.now(ZoneInfo("Asia/Tokyo")) + timedelta(days=3)).replace(hour=10)
-HOURS = f"{OFFICE:%a} 08:00-20:00".lower()
-"""On another day than today: it is night whenever this runs."""
 ARN = "arn:aws:acm:ap-northeast-1:111122223333:certificate/0a"
 
 
@@ -65,6 +62,9 @@ class Entrance(Story):
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Entrance]:
     folder = tmp_path_factory.mktemp("entrance")
+    # Hours of another day than today: it is night whenever this runs.
+    office = (datetime.now(ZoneInfo("Asia/Tokyo")) + timedelta(days=3)).replace(hour=10)
+    hours = f"{office:%a} 08:00-20:00".lower()
     with identity_provider(folder) as provider, local_stack(folder) as stack:
         story = Entrance(stack, Seen.of)
         story.up("plain", ecsEnabled="true")
@@ -73,10 +73,10 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Entrance]:
         story.up("plain again, scaling", maxCount="4", scaleRequestsPerTarget="500", **NO_DOMAIN)
         story.scaler_wants(3)
         more = {"minCount": "2", "maxCount": "6", "scaleCpuTarget": "0"}
-        more |= {"taskMemory": "1024", "cpuArchitecture": "ARM64", "schedule": HOURS}
+        more |= {"taskMemory": "1024", "cpuArchitecture": "ARM64", "schedule": hours}
         story.up("scaled out, hours", **more)
         with hooks.LOCK:  # the stop of the hours falls due
-            schedule.run_due(OFFICE, OFFICE + timedelta(hours=12))
+            schedule.run_due(office, office + timedelta(hours=12))
         story.up("at night", taskMemory="512", cpuArchitecture="X86_64", imageRevision="2")
         story.up("hours off at night", schedule="")
         story.up("scaling off, spot, no nat", maxCount="0", fargateSpot="true", natStrategy="none")

@@ -5,6 +5,9 @@
 # byte code in the standard library (https://github.com/docker-library/python, 3.13/slim-trixie). It comes from the mirror
 # that apt itself uses, and trusts the certificate authorities in BUNDLE: a proxy's own one may be needed for packages.
 set -eu
+# The caller's own would make files that only root reads, and name a folder that the new root lacks.
+umask 022
+unset TMPDIR
 root=$1/root
 # shellcheck disable=SC2016 # apt's own variables
 mirror=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 'Created-By: Packages' | grep -v -- '-security$' | cut -d ' ' -f 1 | head -n 1)

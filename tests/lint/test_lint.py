@@ -5,6 +5,8 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -47,3 +49,33 @@ def _is_of_aws(node: ast.AST) -> bool:
     """Whether it is `aws.NAME` of a package or a function."""
     name = ast.unparse(node) if isinstance(node, ast.Attribute) else ""
     return re.fullmatch(r"aws\.[a-z]\w*", name) is not None
+
+
+DATE = re.compile(r"\.today\(|toordinal|\bRandom\(\)|\$\(date\b")
+CLOCK = re.compile(r"\b(now|utcnow|time|time_ns|monotonic)\(")
+
+
+def test_nothing_chooses_by_the_date_or_by_chance_what_main_is_tested_with():
+    """Only the scheduled workflow draws. What a module reads while it is imported may choose its tests."""
+    listed = subprocess.check_output(("git", "ls-files"), cwd=ROOT, text=True).splitlines()
+    tests = [Path(name) for name in listed if re.search(r"(^|/)tests/.*\.(py|sh)$|^\.ci/", name)]
+    assert len(tests) > 200
+    found = [
+        f"{file}: {line.strip()}"
+        for file in tests
+        for line in [*(ROOT / file).read_text().splitlines(), *_clocks(ROOT / file)]
+        if file.name != Path(__file__).name and DATE.search(line)
+    ]
+    assert found == []
+
+
+def _clocks(file: Path) -> Iterator[str]:
+    """Yield the calls of a clock that importing a module makes, as if each asked for the date."""
+    pending: list[ast.AST] = [ast.parse(file.read_text())] if file.suffix == ".py" else []
+    for node in pending:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            pending += [*node.decorator_list, *node.args.defaults]
+        elif not isinstance(node, ast.Lambda):
+            pending += ast.iter_child_nodes(node)
+            if isinstance(node, ast.Call) and CLOCK.search(f"{ast.unparse(node.func)}("):
+                yield f".today() by {ast.unparse(node)}"

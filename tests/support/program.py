@@ -6,11 +6,15 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from local_cloud.engine.find import find_or_get
 from local_cloud.paths import Home
 from local_cloud.run.client import RunningCloud, find
 from tools.rehearsal.app_page import Page
 
+LIMIT = 300
+"""Seconds for one command: ten times what an update takes."""
 UP = ("up", "--yes", "--skip-preview")
 COMMAND = (sys.executable, "-P", "-m", "local_cloud")
 
@@ -34,13 +38,24 @@ class Program:
 
     def type(self, *words: str, code: int = 0) -> str:
         """Run a command of the local cloud, which ends with this exit code; return its output."""
-        done = subprocess.run(
-            [*self.command, *words],
-            cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300, check=False,
-        )  # fmt: skip
-        assert done.returncode == code, done.stdout
-        return done.stdout
+        done, told = self.ended(*words)
+        assert done == code, told
+        return told
+
+    def ended(self, *words: str) -> tuple[int, str]:
+        """Run a command of the local cloud; return its exit code and its output. It has LIMIT to end."""
+        try:
+            done = subprocess.run(
+                [*self.command, *words],
+                cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=LIMIT, check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as late:
+            told = (late.output or b"").decode(errors="replace")
+            pytest.fail(
+                f"`{' '.join(words)}` had not ended after {LIMIT} s; it had printed: {told}"
+            )
+        return done.returncode, done.stdout
 
     def pulumi(self, *words: str, code: int = 0) -> str:
         return self.type("shell", "--", "pulumi", *words, code=code)

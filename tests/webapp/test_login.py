@@ -3,7 +3,6 @@
 import base64
 import io
 import json
-import time
 import urllib.request
 
 import pytest
@@ -16,6 +15,8 @@ ARN = "arn:aws:elasticloadbalancing:ap-northeast-1:123456789012:loadbalancer/app
 OTHER = ARN.replace("careapp", "mallory")
 CLAIMS = {"sub": "42", "email": "adam@example.com"}
 SIGNER, STRANGER = Signer(), Signer()
+LATER = 4102444800
+"""The year 2100."""
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def page(make_app, monkeypatch):
 
 
 def token(signer=SIGNER, claims=CLAIMS, **changes):
-    header = {"signer": ARN, "client": "c", "iss": "i", "exp": int(time.time()) + 60}
+    header = {"signer": ARN, "client": "c", "iss": "i", "exp": LATER}
     return signer.sign(header | changes, claims).decode()
 
 
@@ -53,7 +54,7 @@ def test_the_page_greets_the_user_in_both_languages(page):
 
 
 def unsigned():
-    parts = ({"alg": "none", "signer": ARN, "kid": SIGNER.kid, "exp": time.time() + 60}, CLAIMS)
+    parts = ({"alg": "none", "signer": ARN, "kid": SIGNER.kid, "exp": LATER}, CLAIMS)
     return ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode() for part in parts)
 
 
@@ -62,8 +63,8 @@ def unsigned():
     [
         token(STRANGER),
         token(signer=SIGNER)[:-8] + "AAAAAAA=",
-        SIGNER.sign({"signer": OTHER, "exp": int(time.time()) + 60}, CLAIMS).decode(),
-        token(exp=int(time.time()) - 1),
+        SIGNER.sign({"signer": OTHER, "exp": LATER}, CLAIMS).decode(),
+        token(exp=1),
         token(kid="../../secrets"),
         token(exp="never"),
         unsigned() + ".",

@@ -7,7 +7,8 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,7 +49,9 @@ APART = {"mistakes"}
 MOST = 8
 """Processes for a folder: each uses up to 1 GB of memory with its local cloud."""
 SLOWEST = 10
-"""The slowest tests of a folder that ``--all`` names."""
+"""The slowest tests that ``--all`` names."""
+DURATION = re.compile(r"^(\d+\.\d+)s (call|setup|teardown) +(\S+)", re.M)
+"""A line of pytest's slowest durations: seconds, what of the test, the test."""
 FAILURE = re.compile(r"^(?:FAILED|ERROR) .*", re.M)
 """A line of pytest's summary."""
 STOPPED, CALLED_WRONGLY, NONE_CHOSEN = 2, 4, 5
@@ -209,9 +212,11 @@ def tests(
 
 
 def side_by_side(together: Sequence[TestRun]) -> dict[str, int]:
-    """Run commands, two at a time. Print what each says and which tests failed; return exit codes."""
+    """Run commands, two at a time. Print what each says, then times and which tests failed; return exit codes."""
     codes: dict[str, int] = {}
     failures: list[str] = []
+    seconds: dict[str, float] = {}
+    durations: list[tuple[str, str, str]] = []
     running: set[str] = set()
     queue = iter(together)
 
@@ -221,6 +226,7 @@ def side_by_side(together: Sequence[TestRun]) -> dict[str, int]:
                 return
             running.add(run.title)
             phase.detail = f"{len(codes)} done, now {' and '.join(sorted(running))}"
+            begun = time.monotonic()
             with tempfile.TemporaryFile() as output:
                 code = subprocess.run(
                     run.command,
@@ -234,6 +240,8 @@ def side_by_side(together: Sequence[TestRun]) -> dict[str, int]:
                 output.seek(0)
                 text = output.read().decode(errors="replace")
             codes[run.title] = code
+            seconds[run.title] = time.monotonic() - begun
+            durations.extend(DURATION.findall(text))
             failures.extend(FAILURE.findall(text))
             running.remove(run.title)
             print(f"== {run.title}\n{text}", flush=True)
@@ -245,9 +253,21 @@ def side_by_side(together: Sequence[TestRun]) -> dict[str, int]:
     ):
         for worker in [pool.submit(go) for _ in range(AT_ONCE)]:
             worker.result()
+    print(*times(seconds, durations), sep="\n")
     if failures:
         print(*failures, sep="\n")
     return codes
+
+
+def times(seconds: Mapping[str, float], durations: Sequence[tuple[str, str, str]]) -> Iterator[str]:
+    """Yield the lines of a table: the seconds of each run, and the slowest of the durations that pytest printed."""
+    yield "seconds  run (two at a time)"
+    for title in sorted(seconds, key=lambda title: -seconds[title]):
+        yield f"{seconds[title]:7.1f}  {title}"
+    slowest = sorted(durations, key=lambda duration: -float(duration[0]))[:SLOWEST]
+    yield from (["seconds  slowest tests"] if slowest else [])
+    for took, part, name in slowest:
+        yield f"{float(took):7.1f}  {name} ({part})"
 
 
 def pytest(folders: Sequence[str], several: int, options: Sequence[str]) -> list[str]:

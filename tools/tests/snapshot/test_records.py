@@ -1,5 +1,6 @@
 """How AWS's answers become records, and how a task's log is read: its newest word about the database counts."""
 
+import functools
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -92,8 +93,12 @@ def test_a_service_is_on_spot_where_all_of_its_tasks_are(strategy, spot):
 GROUP, STREAM = "/ecs/of-a-test", "app/app/{}"
 LOST = '{"level": "error", "message": "database away", "reason": "connection timeout expired"}'
 HALF = task_logs.HEAD
-BEGUN = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
-"""CloudWatch Logs takes no line of another year."""
+
+
+@functools.cache
+def begun():
+    """CloudWatch Logs takes no line of another year."""
+    return datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +106,7 @@ def written(account):
     """Writes a task's log of so many lines, some of them given by number, and reads it."""
     logs = client("logs")
     logs.create_log_group(logGroupName=GROUP)
-    begin = int(BEGUN.timestamp() * 1000)
+    begin = int(begun().timestamp() * 1000)
 
     def write(session, name, count, **said):
         stream = STREAM.format(name * 32)
@@ -164,7 +169,7 @@ def test_where_head_and_tail_meet_no_line_is_missing_or_double(written, session)
         logs = written(session, name, count)
         assert [line.text for line in logs.lines["a" * 32]] == [f"line {n}" for n in range(count)]
         assert logs.resumed == {}
-    assert written(session, "8", 400).resumed == {"a" * 32: BEGUN + timedelta(seconds=400 - HALF)}
+    assert written(session, "8", 400).resumed == {"a" * 32: begun() + timedelta(seconds=400 - HALF)}
 
 
 def test_an_error_before_a_gap_that_nothing_would_take_back_does_not_count():
