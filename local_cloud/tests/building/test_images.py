@@ -393,9 +393,7 @@ def test_a_second_build_runs_nothing_and_a_change_runs_what_comes_after_it(conte
     text = APP + "RUN echo 1 >one\nCOPY requirements.txt .\nRUN echo 2 >two\n" + CMD
     first = built(context, text)
     assert ran == ["echo 1 >one", "echo 2 >two"]
-    began = time.monotonic()
     assert built(context, text) == first
-    assert time.monotonic() - began < 1
     (context / "requirements.txt").write_text("changed")
     other = built(context, text)
     assert ran == ["echo 1 >one", "echo 2 >two", "echo 2 >two"]
