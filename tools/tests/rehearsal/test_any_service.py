@@ -148,7 +148,7 @@ def green(shop: Shop, before: list[str]) -> Shop:
 
 @pytest.mark.parametrize("mistake", TRIED, ids=lambda row: row["mistake"])
 def test_mistake_is_red_at_once_with_its_cause_first_and_goes_as_it_says(
-    green: Shop, mistake: dict[str, str]
+    green: Shop, mistake: dict[str, Any]
 ) -> None:
     with green.mistaken(mistake):
         red = green.pulumi(*UP, code=1)
@@ -156,7 +156,7 @@ def test_mistake_is_red_at_once_with_its_cause_first_and_goes_as_it_says(
     assert first.startswith(f"cause] {mistake['cause']}"), red
     if os.environ.get("RECORD") and mistake["cause"].startswith(PICTURED):
         draw(red)
-    for command in commands(first):
+    for command in commands(first, mistake.get("fix", 0)):
         green.typed(command)
     green.make_green("the printed cure does not cure")
     if "left" in mistake:  # What the cure has made besides the program, a person takes away.
@@ -172,10 +172,10 @@ def draw(red: str) -> None:
     PICTURE.write_text(re.sub(r"@font-face {.*?}\s*", "", drawn, flags=re.S))
 
 
-def commands(finding: str) -> list[str]:
-    """Return the commands of a finding's first fix, as they are printed."""
+def commands(finding: str, fix: int) -> list[str]:
+    """Return the commands of one of a finding's fixes, as they are printed; none where it prints no fix."""
     _, *fixes = re.split(r"^ +Do: ", finding, flags=re.M)
-    return COMMAND.findall(fixes[0]) if fixes else []
+    return COMMAND.findall(fixes[fix]) if fixes else []
 
 
 TAKEN = ("family", "cpu", "memory", "networkMode", "requiresCompatibilities", "executionRoleArn")
