@@ -1,9 +1,16 @@
 """The Pulumi program: settings, components and stack outputs."""
 
 import gc
+import sys
+from pathlib import Path
 
 import pulumi
 
+# A venv that `pulumi install` made knows nothing of the packages beside this program; a copy of it has its own.
+sys.path.insert(0, str(Path(__file__).resolve().parent / "packages" / "ecs-gate"))
+sys.path.insert(0, str(Path(__file__).resolve().parent / "packages" / "careapp"))
+
+from careapp.update.hooks import Update
 from infra import config, guards, login
 from infra.bastion import Bastion
 from infra.database import Database
@@ -16,7 +23,6 @@ from infra.service import Service
 from infra.task import ServiceArgs
 from infra.uploads import Uploads
 from infra.workers import Workers
-from tools.update.hooks import Update
 
 APP_RESOURCES = (Uploads,)
 """The components that settings add for the app: each has the variable, its value and the rights of the tasks."""

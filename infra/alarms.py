@@ -10,12 +10,13 @@ from typing import Any, Literal
 import pulumi
 import pulumi_aws as aws
 
-from infra.component import Component
-from stack.database import DatabaseSettings, connections, free_memory, free_storage
-from stack.monitoring import MonitoringSettings
-from stack.names import DEPLOYMENT, PAGE_ERRORS, RUNNING
-from stack.service import ServiceSettings, task_memory
-from stack.settings import Settings
+from careapp.settings.database import DatabaseSettings, connections, free_memory, free_storage
+from careapp.settings.monitoring import MonitoringSettings
+from careapp.settings.names import DEPLOYMENT, PAGE_ERRORS, RUNNING
+from careapp.settings.service import ServiceSettings, task_memory
+from careapp.settings.settings import Settings
+
+from .component import Component
 
 MINUTE = 60
 ERRORS = f"{DEPLOYMENT}-errors"
@@ -205,7 +206,7 @@ def _unhealthy(balancer: pulumi.Input[str], groups: Groups) -> Alarm:
 
 TELLING_REQUESTS = 20 + 6
 """Requests a minute below which the deployment alarms are OK: 20 of users, for a few do not tell a bad version, and the
-six of the roll-out gate, which requests the page every ten seconds (ecs_gate/rollout/judge.py)."""
+six of the roll-out gate, which requests the page every ten seconds (packages/ecs-gate/ecs_gate/rollout/judge.py)."""
 
 
 def deployment(

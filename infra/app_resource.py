@@ -6,11 +6,12 @@ from typing import ClassVar
 
 import pulumi
 
-from infra.component import Component, required
-from infra.network import Network
-from stack.rules import Key
-from stack.settings import Settings
-from stack.statements import Policy
+from careapp.settings.rules import Key
+from careapp.settings.settings import Settings
+from careapp.settings.statements import Policy
+
+from .component import Component, required
+from .network import Network
 
 
 class AppResource(Component):

@@ -7,13 +7,14 @@ import json
 import pulumi
 import pulumi_aws as aws
 
-from infra.component import Component
-from infra.database import Database
-from infra.iam import bastion_policy, role
-from infra.network import Network, security_group
-from infra.security_groups import SecurityGroupRules
-from stack.settings import Settings
-from stack.statements import trusted
+from careapp.settings.settings import Settings
+from careapp.settings.statements import trusted
+
+from .component import Component
+from .database import Database
+from .iam import bastion_policy, role
+from .network import Network, security_group
+from .security_groups import SecurityGroupRules
 
 INSTANCE_TYPE = "t4g.nano"
 ROOT_GIB = 8

@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from stack.settings import Settings
+from careapp.settings.settings import Settings
 
 INCOMPLETE_UPLOAD_DAYS = 7
 """Parts of an upload that was never completed are billed, and no listing shows them."""

@@ -4,8 +4,8 @@ from typing import Any
 
 import pulumi
 
+from careapp.settings.settings import Settings
 from ecs_gate.text import t
-from stack.settings import Settings
 
 
 class Component(pulumi.ComponentResource):

@@ -5,9 +5,9 @@ from typing import Any
 import pulumi
 from pulumi.runtime.config import CONFIG, is_config_secret
 
-from stack import sizes
-from stack.file import StackError, StackFile
-from stack.settings import Settings
+from careapp.settings import sizes
+from careapp.settings.file import StackError, StackFile
+from careapp.settings.settings import Settings
 
 
 def load() -> Settings:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from stack.container import filled
-from stack.load_balancer import KEEP_ALIVE_SECONDS
-from stack.names import CONTAINER
-from stack.service import ServiceSettings
+from careapp.settings.container import filled
+from careapp.settings.load_balancer import KEEP_ALIVE_SECONDS
+from careapp.settings.names import CONTAINER
+from careapp.settings.service import ServiceSettings
 
 USER = "10001:10001"
 """The container's user and group. Without a group Docker would use root's (Dockerfile reference, USER)."""

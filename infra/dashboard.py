@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from infra.alarms import MINUTE, Alarm, Metric, source
-from infra.notices import rule_name
-from stack.names import StackNames
-from stack.settings import Settings
+from careapp.settings.names import StackNames
+from careapp.settings.settings import Settings
+
+from .alarms import MINUTE, Alarm, Metric, source
+from .notices import rule_name
 
 WIDTH, HEIGHT = 24, 6
 """Columns of a CloudWatch dashboard, and rows of a graph (Dashboard Body Structure)."""

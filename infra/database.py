@@ -9,13 +9,14 @@ import pulumi
 import pulumi_aws as aws
 from pulumi_aws.rds.outputs import InstanceMasterUserSecret
 
+from careapp.settings.database import STRIPED_GB, DatabaseSettings
+from careapp.settings.settings import Settings
+from careapp.settings.statements import trusted
 from ecs_gate.text import t
-from infra.component import Component
-from infra.iam import role
-from infra.network import Network, security_group
-from stack.database import STRIPED_GB, DatabaseSettings
-from stack.settings import Settings
-from stack.statements import trusted
+
+from .component import Component
+from .iam import role
+from .network import Network, security_group
 
 LOGS = ("postgresql", "upgrade")
 """The logs that RDS for PostgreSQL can export to CloudWatch (RDS.36)."""

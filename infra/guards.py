@@ -6,13 +6,14 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from careapp.settings.allowed_cidrs import RULES_QUOTA, USUAL_RULES, weight
+from careapp.settings.network import choose_zones
+from careapp.settings.settings import KEYS, Settings
+from careapp.settings.shifting import ROLLING
 from ecs_gate.text import Refused, Text, joined, t, text_of
-from infra import config
-from infra.component import Component
-from stack.allowed_cidrs import RULES_QUOTA, USUAL_RULES, weight
-from stack.network import choose_zones
-from stack.settings import KEYS, Settings
-from stack.shifting import ROLLING
+
+from . import config
+from .component import Component
 
 
 def begin(settings: Settings) -> dict[str, Any]:

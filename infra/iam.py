@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_aws as aws
 
+from careapp.settings.settings import Settings
+from careapp.settings.statements import Policy, allow, of, policy, trusted
 from ecs_gate.facts.secrets import secret_arn
-from infra.component import Component, required
-from stack.settings import Settings
-from stack.statements import Policy, allow, of, policy, trusted
+
+from .component import Component, required
 
 ECS_TASKS = trusted("ecs-tasks.amazonaws.com")
 """The trust policy of both task roles."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
-from infra import container
-from infra.component import Component
-from infra.iam import role_arn
-from infra.service import Service
-from stack.jobs import Job
-from stack.names import StackNames
-from stack.settings import Settings
-from stack.statements import Policy, allow, policy, trusted
+from careapp.settings.jobs import Job
+from careapp.settings.names import StackNames
+from careapp.settings.settings import Settings
+from careapp.settings.statements import Policy, allow, policy, trusted
+
+from . import container
+from .component import Component
+from .iam import role_arn
+from .service import Service
 
 SCHEDULER, TASKS = "scheduler.amazonaws.com", "ecs-tasks.amazonaws.com"
 KILL_SECONDS = 30

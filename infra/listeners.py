@@ -5,9 +5,10 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
-from infra.component import Component
-from stack.load_balancer import HTTP, HTTPS
-from stack.settings import Settings
+from careapp.settings.load_balancer import HTTP, HTTPS
+from careapp.settings.settings import Settings
+
+from .component import Component
 
 NO_SERVICE = """\
 <!doctype html><html lang="en"><meta charset="utf-8"><title>ECS is off</title>

@@ -7,13 +7,14 @@ from typing import Any, TypeAlias
 import pulumi
 import pulumi_aws as aws
 
+from careapp.settings.load_balancer import IDLE_SECONDS
+from careapp.settings.settings import Settings
 from ecs_gate.facts.clients import EVERYONE
-from infra import listeners
-from infra.component import Component
-from infra.logs import AccessLogs
-from infra.network import Network, security_group
-from stack.load_balancer import IDLE_SECONDS
-from stack.settings import Settings
+
+from . import listeners
+from .component import Component
+from .logs import AccessLogs
+from .network import Network, security_group
 
 Action: TypeAlias = aws.lb.ListenerRuleActionArgsDict
 TARGET_PORT = 80

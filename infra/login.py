@@ -13,21 +13,22 @@ from urllib.parse import urlsplit
 import pulumi
 import pulumi_aws as aws
 
+from careapp.settings.login import LoginSettings
+from careapp.settings.names import DOTS_RULE_PRIORITY, PUBLIC_RULE_PRIORITY
+from careapp.settings.settings import Settings
 from ecs_gate.facts.elb import ports
 from ecs_gate.text import Refused, Text, t, text_of, verbatim
-from infra.component import Component
-from infra.load_balancer import Action, LoadBalancer
-from infra.security_groups import SecurityGroupRules
-from stack.login import LoginSettings
-from stack.names import DOTS_RULE_PRIORITY, PUBLIC_RULE_PRIORITY
-from stack.settings import Settings
+
+from .component import Component
+from .load_balancer import Action, LoadBalancer
+from .security_groups import SecurityGroupRules
 
 DISCOVERY = "/.well-known/openid-configuration"
 """OpenID Connect Discovery 1.0, section 4."""
 DISCOVERY_SECONDS = 10
 LARGEST = 1 << 20
 SECRET_COMES_LATER = "set-by-pulumi-up-from-loginSecretArn"  # noqa: S105 - it stands for the secret
-"""What the state has in the client secret's place; `tools.update.login_secret` sends ELB the secret itself."""
+"""What the state has in the client secret's place; `careapp.update.login_secret` sends ELB the secret itself."""
 SCOPES = "openid email"
 """What the load balancer asks for. Without `openid` the provider sends no ID token, and ELB answers 401."""
 SESSION_SECONDS = 12 * 3600

@@ -5,11 +5,12 @@ import json
 import pulumi
 import pulumi_aws as aws
 
-from infra import buckets
-from infra.component import Component
-from infra.iam import role_arn
-from stack.settings import Settings
-from stack.statements import Policy, allow, let, of, policy, trusted, without_tls
+from careapp.settings.settings import Settings
+from careapp.settings.statements import Policy, allow, let, of, policy, trusted, without_tls
+
+from . import buckets
+from .component import Component
+from .iam import role_arn
 
 DELIVERY = "logdelivery.elasticloadbalancing.amazonaws.com"
 """ELB's log delivery service in every region (Application Load Balancers guide, "Enable access logs")."""

@@ -7,12 +7,13 @@ import json
 import pulumi
 import pulumi_aws as aws
 
-from infra import alarms, dashboard, notices
-from infra.component import Component
-from infra.load_balancer import LoadBalancer
-from infra.notices import Notices
-from infra.service import Service
-from stack.settings import Settings
+from careapp.settings.settings import Settings
+
+from . import alarms, dashboard, notices
+from .component import Component
+from .load_balancer import LoadBalancer
+from .notices import Notices
+from .service import Service
 
 
 class Monitoring(Component):

@@ -10,10 +10,11 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_awsx as awsx
 
+from careapp.settings.settings import Settings
 from ecs_gate.text import t
-from infra.component import Component
-from infra.logs import FlowLogs
-from stack.settings import Settings
+
+from .component import Component
+from .logs import FlowLogs
 
 NAT = {
     "none": awsx.ec2.NatGatewayStrategy.NONE,

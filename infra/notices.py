@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra.component import Component
-from stack.names import CONTAINER
-from stack.settings import Settings
-from stack.statements import Policy, let, policy, without_tls
+from careapp.settings.names import CONTAINER
+from careapp.settings.settings import Settings
+from careapp.settings.statements import Policy, let, policy, without_tls
+
+from .component import Component
 
 DELETION_WINDOW_DAYS = 7
 """The shortest waiting period of KMS before it deletes a key. A key costs nothing in it."""
@@ -76,7 +77,7 @@ def key_policy(account: str, deployer: str) -> Policy:
 
     `deployer` is the name of the role that GitHub Actions deploys the stack with, or empty. It is a principal here,
     because its own policy cannot be limited to this key: a role that may tag new keys may tag every key
-    (delivery/template.yaml). The resource "*" in a key policy is the key itself. There is no condition for
+    (careapp/delivery/template.yaml). The resource "*" in a key policy is the key itself. There is no condition for
     EventBridge, which sends no context key for it.
     """
     principals = [f"arn:aws:iam::{account}:root"]

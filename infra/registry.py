@@ -13,12 +13,13 @@ import pulumi_aws as aws
 import pulumi_docker as docker
 from pulumi.output import UNKNOWN
 
+from careapp.settings.settings import Settings
 from ecs_gate.facts.fargate import PLATFORMS
 from ecs_gate.text import t
-from infra.component import Component
-from infra.container import USER
-from infra.image_tag import choose_tag, hash_sources
-from stack.settings import Settings
+
+from .component import Component
+from .container import USER
+from .image_tag import choose_tag, hash_sources
 
 IMAGE = "docker:index/image:Image"
 UNTAGGED_DAYS = 7

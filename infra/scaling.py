@@ -7,9 +7,10 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from infra.component import Component
-from stack.scaling import ScalingSettings
-from stack.settings import Settings
+from careapp.settings.scaling import ScalingSettings
+from careapp.settings.settings import Settings
+
+from .component import Component
 
 NAMESPACE, DIMENSION = "ecs", "ecs:service:DesiredCount"
 OUT_SECONDS, IN_SECONDS = 60, 300

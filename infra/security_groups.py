@@ -6,13 +6,14 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from careapp.settings.load_balancer import HTTPS
+from careapp.settings.settings import Settings
 from ecs_gate.facts.clients import EVERYONE
-from infra.component import Component
-from infra.database import Database
-from infra.load_balancer import LoadBalancer
-from infra.network import Network, security_group
-from stack.load_balancer import HTTPS
-from stack.settings import Settings
+
+from .component import Component
+from .database import Database
+from .load_balancer import LoadBalancer
+from .network import Network, security_group
 
 
 @dataclass(frozen=True)

@@ -8,17 +8,18 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from infra import alarms
-from infra.component import Component
-from infra.login import Login, authenticate
-from infra.scaling import Scaling
-from infra.security_groups import TaskAccess
-from infra.shifting import Shifting, configuration, listener_rule
-from infra.task import ServiceArgs, Task
-from stack.names import CONTAINER
-from stack.service import ServiceSettings
-from stack.settings import Settings
-from stack.shifting import MAXIMUM_PERCENT, DeploymentSettings
+from careapp.settings.names import CONTAINER
+from careapp.settings.service import ServiceSettings
+from careapp.settings.settings import Settings
+from careapp.settings.shifting import MAXIMUM_PERCENT, DeploymentSettings
+
+from . import alarms
+from .component import Component
+from .login import Login, authenticate
+from .scaling import Scaling
+from .security_groups import TaskAccess
+from .shifting import Shifting, configuration, listener_rule
+from .task import ServiceArgs, Task
 
 ON_DEMAND, SPOT = "FARGATE", "FARGATE_SPOT"
 CONTAINER_INSIGHTS = "disabled"

@@ -8,13 +8,21 @@ from secrets import token_hex
 import pulumi
 import pulumi_aws as aws
 
-from infra.component import Component
-from infra.iam import role_arn
-from infra.load_balancer import Action, LoadBalancer
-from stack.names import RULE_PRIORITY, TEST_HEADER, TEST_RULE_PRIORITY
-from stack.settings import Settings
-from stack.shifting import BLUE_GREEN, CANARY, LINEAR, SHIFT_PERCENT, STRATEGIES, DeploymentSettings
-from stack.statements import Policy, allow, of, policy, trusted
+from careapp.settings.names import RULE_PRIORITY, TEST_HEADER, TEST_RULE_PRIORITY
+from careapp.settings.settings import Settings
+from careapp.settings.shifting import (
+    BLUE_GREEN,
+    CANARY,
+    LINEAR,
+    SHIFT_PERCENT,
+    STRATEGIES,
+    DeploymentSettings,
+)
+from careapp.settings.statements import Policy, allow, of, policy, trusted
+
+from .component import Component
+from .iam import role_arn
+from .load_balancer import Action, LoadBalancer
 
 ECS = trusted("ecs.amazonaws.com")
 """The trust policy of the role for load balancers (ECS developer guide, infrastructure IAM role)."""

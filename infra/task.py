@@ -10,17 +10,18 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from infra import container
-from infra.app_resource import AppResource, allowed
-from infra.component import Component, required
-from infra.database import Database
-from infra.iam import TaskRoles
-from infra.load_balancer import LoadBalancer
-from infra.login import Endpoints
-from infra.network import Network
-from infra.registry import AppImage
-from stack.service import ServiceSettings
-from stack.settings import Settings
+from careapp.settings.service import ServiceSettings
+from careapp.settings.settings import Settings
+
+from . import container
+from .app_resource import AppResource, allowed
+from .component import Component, required
+from .database import Database
+from .iam import TaskRoles
+from .load_balancer import LoadBalancer
+from .login import Endpoints
+from .network import Network
+from .registry import AppImage
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,12 +7,13 @@ import json
 import pulumi
 import pulumi_aws as aws
 
-from infra import buckets
-from infra.app_resource import AppResource
-from infra.network import Network
-from stack.app_resources import UPLOADS_ENABLED
-from stack.settings import Settings
-from stack.statements import Policy, allow, of, policy, without_tls
+from careapp.settings.app_resources import UPLOADS_ENABLED
+from careapp.settings.settings import Settings
+from careapp.settings.statements import Policy, allow, of, policy, without_tls
+
+from . import buckets
+from .app_resource import AppResource
+from .network import Network
 
 OLD_VERSION_DAYS = 30
 """How long a file that was overwritten or deleted can be brought back, where the bucket has versions."""

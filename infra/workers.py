@@ -7,12 +7,13 @@ from dataclasses import replace
 import pulumi
 import pulumi_aws as aws
 
-from infra import container
-from infra.component import Component
-from infra.scaling import Scaling
-from infra.service import Service, deployment_settings
-from stack.settings import Settings
-from stack.workers import Worker
+from careapp.settings.settings import Settings
+from careapp.settings.workers import Worker
+
+from . import container
+from .component import Component
+from .scaling import Scaling
+from .service import Service, deployment_settings
 
 
 class Workers(Component):

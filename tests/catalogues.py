@@ -4,7 +4,7 @@ With ``--add`` it inserts an empty entry for each missing message, after the one
 
 A message without Japanese is shown in English: neither fails a test, so that a change can come in English only.
 
-ecs_gate/ has a catalogue of its own, and careapp has one of what it says beside that.
+ecs_gate has a catalogue of its own, and careapp has one of what it says beside that.
 
 Messages stand in calls of ``t``, ``Invalid`` and REFUSALS, in fields of ROWS, in the help of commands, in templates
 and in the settings.
@@ -23,10 +23,12 @@ from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
 from jinja2 import Environment
 
+import ecs_gate
+import local_cloud
+from careapp import ROOT
+from careapp.settings import LOCALE
+from careapp.settings.settings import KEYS
 from ecs_gate import text
-from local_cloud.paths import ROOT
-from stack import LOCALE
-from stack.settings import KEYS
 
 MARKS = {"t", "Invalid"}
 ROWS = dict.fromkeys(("Known", "replace"), ("title", "why", "fix"))
@@ -39,10 +41,17 @@ REFUSALS = {
 """Errors that are raised with what ``t`` takes, or with a text; in the local cloud Refused is AWS's, too."""
 TEMPLATES: Any = Environment(extensions=["jinja2.ext.i18n"], autoescape=True)
 LITERAL = re.compile(r'"(?:[^"\\]|\\.)*"')
-GATE = (ROOT / "ecs_gate",)
-SOURCES = tuple(
-    ROOT / "tools" / path.name for path in (ROOT / "tools").iterdir() if path.name != "tests"
-) + tuple(ROOT / name for name in ("delivery", "infra", "local_cloud", "stack"))
+GATE = (Path(ecs_gate.__file__).parent,)
+SETTINGS = LOCALE.parent
+OTHERS = ("delivery", "policy", "settings")
+"""Folders beside those of the commands. The policy pack speaks English only."""
+SOURCES = (
+    *(path for path in SETTINGS.parent.iterdir() if path.name not in OTHERS),
+    SETTINGS.with_name("delivery"),
+    ROOT / "infra",
+    Path(local_cloud.__file__).parent,
+    SETTINGS,
+)
 SAID_IN = {
     text.LOCALE / "ja" / "LC_MESSAGES" / "ecs_gate.po": GATE,
     LOCALE / "ja" / "LC_MESSAGES" / "careapp.po": SOURCES,
@@ -56,8 +65,8 @@ def messages(places: Sequence[Path] = (*GATE, *SOURCES)) -> set[str]:
 
 
 def by_file(places: Sequence[Path]) -> Iterator[list[str]]:
-    """Yield the messages of the settings, which ``stack`` has, then those of each file in their order."""
-    if any(place.name == "stack" for place in places):
+    """Yield the messages of the settings, which ``settings`` has, then those of each file in their order."""
+    if SETTINGS in places:
         yield [each for key in KEYS for each in (key.meaning, key.change.text)]
     for place in places:
         for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:

@@ -7,8 +7,8 @@ import botocore.session
 import hypothesis
 import pytest
 
-from tools.cli.sizes import QUICK, SLOW
-from tools.rehearsal import careapp
+from careapp.cli.sizes import QUICK, SLOW
+from careapp.rehearsal import careapp
 
 careapp.use()
 # Each session of botocore would parse its services' models again: a fifth of all the time of tests.

@@ -7,9 +7,11 @@ import subprocess
 from collections import Counter
 from pathlib import PurePosixPath
 
-from local_cloud.paths import ROOT
+from careapp import ROOT
 
-PROGRAM = ("__main__.py", "delivery", "infra", "policy", "stack", "webapp")
+PROGRAM = ("__main__.py", "infra", "policy", "webapp")
+OF_THE_PROGRAM = ("delivery", "policy", "settings")
+"""Folders of careapp's package that the program, or its pipeline, consists of."""
 BEFORE = {
     "program": 11_264,
     "tools": 26_965,
@@ -39,7 +41,10 @@ def part(file: PurePosixPath) -> str | None:
         return "tests"
     if file.parts[0] in PROGRAM:
         return "program"
-    return {"local_cloud": "local cloud", "ecs_gate": "ecs_gate"}.get(file.parts[0], "tools")
+    package = file.parts[2] if file.parts[0] == "packages" else ""
+    if package == "careapp" and file.parts[3] in OF_THE_PROGRAM:
+        return "program"
+    return {"local_cloud": "local cloud", "ecs_gate": "ecs_gate"}.get(package, "tools")
 
 
 def lines() -> Counter[str]:

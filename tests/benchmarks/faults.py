@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from careapp import ROOT
+from careapp.rehearsal.faults import FAULTS
 from local_cloud.console import duration
-from local_cloud.paths import ROOT
-from tools.rehearsal.faults import FAULTS
 
 PAGE = ROOT / "docs" / "faults.md"
 ROW = re.compile(r"^(\| `([\w-]+)` \|.*\n)", re.MULTILINE)
@@ -54,7 +54,7 @@ def rehearse(name: str) -> str:
         how = ["--mend", "--exit", "--tasks", "process", "--port", "0", "--json", str(report)]
         how += ["--speed", SLEEPS.get(name, SPEED)]
         done = subprocess.run(
-            [sys.executable, "-m", "tools.cli", "rehearse", "--break", name, *how],
+            [sys.executable, "-m", "careapp.cli", "rehearse", "--break", name, *how],
             env={**os.environ, "CAREAPP_HOME": folder},
             capture_output=True,
             text=True,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import click
 
-from tools.cli import main
+from careapp.cli import main
 
 PARAGRAPH = re.compile(r"^ *Exit code:? (.*?)(?:\n\n|\Z)", re.DOTALL | re.MULTILINE)
 

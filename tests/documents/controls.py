@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
 
-from policy import CONTROLS
-from policy.controls import Control, left_out, reasons
+from careapp.policy import CONTROLS
+from careapp.policy.controls import Control, left_out, reasons
 
 HEAD = Path(__file__).with_suffix(".txt").read_text()
 MET = "\nMet by both, without a cost:\n\n"

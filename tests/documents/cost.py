@@ -5,14 +5,14 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
+from careapp.command_line import ECS
+from careapp.cost.bill import GROUPS, Assumptions, Bill
+from careapp.cost.prices import PriceBook
+from careapp.cost.rules import bill
+from careapp.cost.screen import Comparison, headline, left_over
+from careapp.rehearsal.cost import compare, file_of, graphs, with_values
 from ecs_gate.text import in_language
 from tests.documents.markdown import ROOT
-from tools.command_line import ECS
-from tools.cost.bill import GROUPS, Assumptions, Bill
-from tools.cost.prices import PriceBook
-from tools.cost.rules import bill
-from tools.cost.screen import Comparison, headline, left_over
-from tools.rehearsal.cost import compare, file_of, graphs, with_values
 
 STACKS = ("poc", "prod")
 PAGES = {

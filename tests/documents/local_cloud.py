@@ -1,4 +1,4 @@
-"""local_cloud/README.md: its last section lists types and functions, written from the stand-ins."""
+"""packages/local-cloud/README.md: its last section lists types and functions, written from the stand-ins."""
 
 import re
 from collections import defaultdict
@@ -10,7 +10,7 @@ from local_cloud.providers.awsx import VPC
 from local_cloud.providers.docker_provider import IMAGE
 from tests.documents.markdown import ROOT
 
-FILE = ROOT / "local_cloud" / "README.md"
+FILE = ROOT / "packages" / "local-cloud" / "README.md"
 HEADING = "## Types\n"
 INTRODUCTION = """
 `python -m tests.documents` writes this section. In brackets: outputs besides `id`, `urn` and the inputs that are given.

@@ -1,4 +1,4 @@
-"""The settings of stack/ in Pulumi.yaml, docs/settings.md and docs/settings.ja.md."""
+"""The settings of careapp.settings in Pulumi.yaml, docs/settings.md and docs/settings.ja.md."""
 
 import json
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
+from careapp.settings.rules import IN_PLACE, Choice, Integer, Key
+from careapp.settings.settings import KEYS
 from ecs_gate.text import LANGUAGES, in_language, translated
-from stack.rules import IN_PLACE, Choice, Integer, Key
-from stack.settings import KEYS
 from tests.documents.markdown import ROOT
 
 PROJECT = ROOT / "Pulumi.yaml"

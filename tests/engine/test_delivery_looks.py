@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 import pytest
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
-from local_cloud.paths import ROOT
+from careapp import ROOT
 from tests.support.delivery import Delivery, deploy_to
 from tests.support.iam_policies import Call, allowed
 from tests.support.local_stack import local_stack
@@ -40,7 +40,7 @@ def call_of(request):
 
 
 def is_the_steps(request):
-    """Whether delivery/ asks if there is a state; it asks nothing else."""
+    """Whether careapp.delivery asks if there is a state; it asks nothing else."""
     lists = "list-type" in parse_qs(request["QUERY_STRING"])
     of_state = request["PATH_INFO"].strip("/") == POC.bucket
     return request.get("HTTP_USER_AGENT", "").startswith("Botocore") and lists and of_state
@@ -68,7 +68,7 @@ class Job:
         return done.stdout
 
     def careapp(self, *words, **more):
-        return self.run(sys.executable, "-m", "tools.cli", "delivery", *words, **more)
+        return self.run(sys.executable, "-m", "careapp.cli", "delivery", *words, **more)
 
     def set_up(self):
         deploy_to(self.stack.calls, POC)

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from careapp.additions.parts.pauses import Pause
+from careapp.settings.app_resources import UPLOADS_ENABLED
 from local_cloud.engine.pulumi import PulumiFailed
 from local_cloud.providers import lifecycle
-from stack.app_resources import UPLOADS_ENABLED
 from tests.support.every_setting import KEPT, ONE_WAY, allow_boundary, changes, left_to_do, values
 from tests.support.local_stack import local_stack
-from tools.additions.parts.pauses import Pause
 
 UPLOADS = UPLOADS_ENABLED.name
 REGION = "us-east-1"

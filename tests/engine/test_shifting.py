@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stack.names import RULE_PRIORITY, TEST_RULE_PRIORITY
+from careapp.settings.names import RULE_PRIORITY, TEST_RULE_PRIORITY
 from tests.support.local_stack import LocalStack, local_stack
 from tests.support.steps import Story
 

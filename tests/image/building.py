@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from local_cloud.paths import ROOT
+from careapp import ROOT
 from tests.image.docker_engine import TAG, Engine
 from tests.webapp.dependencies import free_port
 from tests.webapp.serving import Client

@@ -13,9 +13,9 @@ from local_cloud.aws.ecs.plans import plan
 from local_cloud.building.builder import LocalImage
 from local_cloud.machine.authority import Authority
 from local_cloud.machine.guardian import Guardian
-from local_cloud.tests.memory import EATEN, EATER
 from tests.image.building import Image
 from tests.image.conftest import START_SECONDS, Start
+from tests.memory import EATEN, EATER
 from tests.webapp.conftest import variables_for
 from tests.webapp.dependencies import running
 from tests.webapp.serving import eventually

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local_cloud.paths import ROOT
+from careapp import ROOT
 from tests.image.building import CANARY, STRAY_FILES, WEBAPP, Image, run_once
 from tests.image.docker_engine import TAG, Engine
 

@@ -7,28 +7,28 @@ from typing import Any
 
 import pytest
 
+from careapp import ROOT
+from careapp.rehearsal import fixes
+from careapp.rehearsal.app_page import Page
+from careapp.rehearsal.faults import FAULTS, Edit
+from careapp.rehearsal.rehearse import copy_program
+from careapp.rehearsal.stages import Rehearsal
 from local_cloud.console import print_heading
 from local_cloud.engine.find import find_or_get
 from local_cloud.engine.pulumi import Pulumi, PulumiFailed
-from local_cloud.paths import ROOT
 from local_cloud.run import client
 from local_cloud.run.project import Project
-from local_cloud.tests.dataplane.stack import until
+from tests.dataplane.stack import until
 from tests.image.building import Image
 from tests.image.docker_engine import Engine
-from tools.rehearsal import fixes
-from tools.rehearsal.app_page import Page
-from tools.rehearsal.faults import FAULTS, Edit
-from tools.rehearsal.rehearse import copy_program
-from tools.rehearsal.stages import Rehearsal
-from tools.tests.rehearsal.conftest import Careapp
+from tests.rehearsal.conftest import Careapp
 
 STACK = "poc"
 SPEED = "20"
 REGION = "ap-northeast-1"
 SECRET = f"arn:aws:secretsmanager:{REGION}:999999999999:secret:careapp-poc/flaskr-AbCdEf"
-EXAMPLE = (("appFolder", "examples/flaskr"), ("containerPort", "8080"), ("healthPath", "/up"))
-"""With its variable and its secret, what docs/your-app.md sets for the app in examples/."""
+EXAMPLE = (("appFolder", "docs/examples/flaskr"), ("containerPort", "8080"), ("healthPath", "/up"))
+"""With its variable and its secret, what docs/your-app.md sets for the app in docs/examples/."""
 OF_THE_EXAMPLE = (("appVariables.GREETING", "hello"), ("appSecrets.SECRET_KEY", SECRET))
 SECOND = Edit(
     file="webapp/templates/home.html", old='<p class="lead">', new='<p class="lead" id="second">'

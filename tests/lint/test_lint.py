@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from local_cloud.paths import ROOT
+from careapp import ROOT
 
 CHECKS = ("ruff check .", "ruff format --check .", "mypy", "tests.workflows")
 SLOW = dict.fromkeys(("mypy", "tests.workflows"), pytest.mark.slow)

@@ -14,11 +14,11 @@ from typing import Any
 
 from botocore.model import ListShape, MapShape, StructureShape
 
+from careapp import ROOT
+from careapp.settings.file import read
+from careapp.settings.settings import KEYS
 from local_cloud.calls import Calls, member_name
-from local_cloud.paths import ROOT
 from local_cloud.providers.aws import KINDS
-from stack.file import read
-from stack.settings import KEYS
 from tests.mistakes.account import Act, Resources, acts, chosen, weight
 
 STACKS = ("webapp rolling", "webapp canary", "flaskr rolling", "flaskr canary")
@@ -39,7 +39,7 @@ MOMENTS = {FIRST: 15, UPDATE: 85}
 ACCOUNT_MOMENTS = {FIRST: 10, UPDATE: 30, MIDDLE: 25, AFTER: 35}
 APPS = {
     "webapp": ("webapp", "webapp/__init__.py"),
-    "flaskr": ("examples/flaskr", "examples/flaskr/flaskr/__init__.py"),
+    "flaskr": ("docs/examples/flaskr", "docs/examples/flaskr/flaskr/__init__.py"),
 }
 """The folder of each app's Dockerfile, and the file with its `create_app`."""
 

@@ -14,27 +14,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from careapp import ROOT
+from careapp.rehearsal.rehearse import copy_program
 from local_cloud.calls import Calls
 from local_cloud.engine.find import find_or_get
-from local_cloud.paths import ROOT, Home
+from local_cloud.paths import Home
 from local_cloud.run import client
 from local_cloud.run.project import Project
 from local_cloud.run.shell import CloudFlags
 from tests.mistakes import account
 from tests.mistakes.draws import APPS, FIRST, MIDDLE, UPDATE, Draw, Mistake
 from tests.mistakes.judge import Judge
-from tools.rehearsal.rehearse import copy_program
 
 HERE = Path(__file__).parent
 REGION = "ap-northeast-1"
 UP = ("pulumi", "up", "-s", "poc", "--yes", "--skip-preview")
-DOCTOR = (sys.executable, "-m", "tools.cli", "doctor", "--stack", "poc", "--json")
+DOCTOR = (sys.executable, "-m", "careapp.cli", "doctor", "--stack", "poc", "--json")
 FASTER = {"PULUMI_EXPERIMENTAL": "true", "PULUMI_SKIP_CHECKPOINTS": "true"}
 """The engine writes the state once, which takes a third of an update's time."""
 OF_APP = {
     "webapp": {},
     "flaskr": {
-        **{"appFolder": "examples/flaskr", "containerPort": "8080", "healthPath": "/up"},
+        **{"appFolder": "docs/examples/flaskr", "containerPort": "8080", "healthPath": "/up"},
         **{"appVariables.GREETING": "hello"},
     },
 }

@@ -16,7 +16,9 @@ from typing import Any
 
 import pytest
 
-from local_cloud.paths import ROOT, Home
+from careapp import ROOT
+from careapp.rehearsal.careapp import CAREAPP
+from local_cloud.paths import Home
 from local_cloud.providers.aws import KINDS
 from local_cloud.run import client
 from local_cloud.run.project import local_cloud_environment
@@ -26,7 +28,6 @@ from tests.real_provider.terraform import Terraform, TerraformMissing
 from tests.real_provider.translate import Missing, Resource, chosen, merged, resources, translate
 from tests.real_provider.vary import vary
 from tests.support.local_stack import REGION
-from tools.rehearsal.careapp import CAREAPP
 
 collect_ignore = [] if os.environ.get("TF_MODULES_DIR") else ["test_service.py"]
 """Terraform's modules are in no registry of packages: whoever has them names their folder."""
@@ -59,7 +60,7 @@ class Life:
 def local_cloud(folder: Path) -> Iterator[dict[str, str]]:
     """A local cloud of its own; yields the variables that lead clients to it."""
     home = Home(folder)
-    cloud = [sys.executable, "-m", "tools.cli", "cloud"]
+    cloud = [sys.executable, "-m", "careapp.cli", "cloud"]
     environment = {**os.environ, CAREAPP.home_variable: str(folder)}
     options = ("--region", REGION, "--port", "0", "--speed", "50")
     subprocess.run([*cloud, "start", *options], cwd=ROOT, env=environment, check=True)

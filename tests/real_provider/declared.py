@@ -5,12 +5,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from careapp.rehearsal import careapp
+from careapp.settings.settings import KEYS
 from local_cloud.identity_provider import IdentityProvider
-from stack.settings import KEYS
 from tests.support.every_setting import allow_boundary, changes, values
 from tests.support.identity import identity_provider, login_settings
 from tests.support.local_stack import LocalStack, local_stack
-from tools.rehearsal import careapp
 
 Json = dict[str, Any]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local_cloud.paths import ROOT
+from careapp import ROOT
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from local_cloud.paths import ROOT
+from careapp import ROOT
 from local_cloud.run.project import local_cloud_environment
 from tests.real_provider.terraform import Terraform, plugins
 from tests.support.program import UP, Program, stopped
@@ -41,10 +41,10 @@ MISTAKES = {
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
-    """A local cloud with the image of examples/any_service."""
+    """A local cloud with the image of packages/ecs-gate/examples/any_service."""
     folder = tmp_path_factory.mktemp("service") / "image"
     folder.mkdir()
-    (folder / "app").symlink_to(ROOT / "examples" / "any_service" / "app")
+    (folder / "app").symlink_to(ROOT / "packages" / "ecs-gate" / "examples" / "any_service" / "app")
     (folder / "Pulumi.yaml").write_text("name: image\nruntime: python\n")
     (folder / "__main__.py").write_text(IMAGE)
     program = Program(folder, Path(sys.prefix))

@@ -20,16 +20,16 @@ import pulumi
 from pulumi.runtime import MockResourceArgs
 from pulumi_policy import PolicyCustomTimeouts, PolicyResource, PolicyResourceOptions
 
+from careapp.settings.file import StackError, read
+from careapp.settings.settings import KEYS, Settings
+from careapp.update import health_change, paused_schedules
+from careapp.update import hooks as update
 from infra import image_tag, login
 from local_cloud.engine.program import FORKS, PRELOADED, checked
 from local_cloud.providers.aws import KINDS, OUTPUTS
 from local_cloud.providers.awsx import Child, VpcChildren
-from stack.file import StackError, read
-from stack.settings import KEYS, Settings
 from tests.unit import conftest
 from tests.unit.conftest import ENDPOINTS, Engine, OneMoment
-from tools.update import health_change, paused_schedules
-from tools.update import hooks as update
 
 ROOT = Path(__file__).parents[2]
 VPC = "awsx:ec2:Vpc"

@@ -1,4 +1,4 @@
-"""delivery/template.yaml as CloudFormation would deploy it: parameters put in, conditions decided."""
+"""careapp/delivery/template.yaml as CloudFormation would deploy it: parameters put in, conditions decided."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from cfnlint.decode import cfn_yaml
 
-from local_cloud.paths import ROOT
+from careapp.delivery import cli
 
-TEMPLATE = ROOT / "delivery" / "template.yaml"
+TEMPLATE = Path(cli.__file__).with_name("template.yaml")
 ACCOUNT, REGION = "123456789012", "ap-northeast-1"
 REPOSITORY = "octo-org/careapp"
 NOTHING = object()

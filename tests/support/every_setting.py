@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from local_cloud.paths import ROOT
-from stack.database import DATABASE_STORAGE_GB
-from stack.image import IMAGE_REVISION
-from stack.monitoring import ALARM_EMAIL
-from stack.settings import KEYS, PERMISSIONS_BOUNDARY, Settings
+from careapp import ROOT
+from careapp.settings.database import DATABASE_STORAGE_GB
+from careapp.settings.image import IMAGE_REVISION
+from careapp.settings.monitoring import ALARM_EMAIL
+from careapp.settings.settings import KEYS, PERMISSIONS_BOUNDARY, Settings
 
 if TYPE_CHECKING:
     from tests.support.local_stack import LocalStack

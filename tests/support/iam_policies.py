@@ -13,7 +13,7 @@ from moto.backends import get_backend
 from ecs_gate.aws.errors import IAM_PREFIX
 from local_cloud.aws.policy_evaluation import ALLOWED, Context, Document, decide
 from local_cloud.aws.s3.requests import ACTION_OF
-from local_cloud.tests.authorization_reference import fits, forms, rows
+from tests.authorization_reference import fits, forms, rows
 from tests.support.delivery import ACCOUNT, REGION, arn, iam
 
 READS = ("Describe", "Get", "List", "BatchGet", "BatchCheck", "Head", "Filter")

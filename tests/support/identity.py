@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from careapp.settings.login import CALLBACK_PATH
 from local_cloud.aws import hooks
 from local_cloud.aws.elb.login import OIDC
 from local_cloud.aws.names import trust_variables
 from local_cloud.calls import Calls
 from local_cloud.identity_provider import IdentityProvider
 from local_cloud.machine.authority import Authority
-from stack.login import CALLBACK_PATH
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from typing import Any
 
 from moto.backends import get_backend
 
+from careapp.rehearsal.rehearse import copy_program
 from local_cloud.aws import hooks
 from local_cloud.aws.ecs import records
 from local_cloud.calls import Calls
@@ -25,7 +26,6 @@ from local_cloud.providers.aws import KINDS
 from local_cloud.run.client import RunningCloud
 from local_cloud.run.project import Project, local_cloud_environment
 from local_cloud.run.stand_ins import start_api, start_hosts
-from tools.rehearsal.rehearse import copy_program
 
 Params = dict[str, Any]
 REGION = "ap-northeast-1"
@@ -269,7 +269,7 @@ SPEED = "100"
 ONE_STATE = {"PULUMI_EXPERIMENTAL": "true", "PULUMI_SKIP_CHECKPOINTS": "true"}
 """The engine writes the state at the end of an update, not after each resource: that takes a third of its time.
 
-In tools/tests/rehearsal it writes it as it does for users; there updates are killed, too.
+In packages/careapp/tests/rehearsal it writes it as it does for users; there updates are killed, too.
 """
 
 
@@ -326,7 +326,7 @@ class LocalStack:
     def careapp(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run one of the commands that operate a stack."""
         return subprocess.run(
-            [sys.executable, "-m", "tools.cli", *command, "-s", self.name],
+            [sys.executable, "-m", "careapp.cli", *command, "-s", self.name],
             cwd=self.pulumi.folder,
             env=self.pulumi.environment,
             capture_output=True,

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from careapp.rehearsal.app_page import Page
 from local_cloud.engine.find import find_or_get
 from local_cloud.paths import Home
 from local_cloud.run.client import RunningCloud, find
-from tools.rehearsal.app_page import Page
 
 LIMIT = 300
 """Seconds for one command: ten times what an update takes."""

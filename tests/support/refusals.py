@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
+from careapp.settings.file import StackError
 from ecs_gate.text import LANGUAGES, in_language
-from stack.file import StackError
 from tests.unit.conftest import of
 
 FILE = Path(__file__).parents[1] / "unit" / "recorded" / "refused.yaml"

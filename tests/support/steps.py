@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from local_cloud.engine.pulumi import Changes, PulumiFailed
+from tests import said
 from tests.support.local_stack import LocalStack
-from tools.tests import said
 
 FOLDER = Path(__file__).parents[1] / "engine" / "recorded"
 MANY = 24

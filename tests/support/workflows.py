@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from local_cloud.paths import ROOT
+from careapp import ROOT
 from tests.support.delivery import Delivery
 
 FOLDER = ROOT / ".github" / "workflows"

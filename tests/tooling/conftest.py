@@ -12,12 +12,16 @@ from typing import Any
 
 import pytest
 
+from careapp import ROOT
 from local_cloud.console import Progress
-from local_cloud.paths import ROOT
 
 LOCKS = (
-    *("requirements.txt", "local_cloud/requirements-local-cloud.txt", "requirements-dev.txt"),
-    *("webapp/requirements.txt", "local_cloud/gomod/requirements.txt"),
+    *(
+        "requirements.txt",
+        "packages/local-cloud/requirements-local-cloud.txt",
+        "requirements-dev.txt",
+    ),
+    *("webapp/requirements.txt", "packages/local-cloud/local_cloud/gomod/requirements.txt"),
 )
 PYTHON = getattr(sys, "_base_executable", sys.executable)
 
@@ -27,12 +31,17 @@ def lay_out(folder: Path, program: str) -> Path:
     folder.mkdir(parents=True)
     for name in ("careapp", "pyproject.toml"):
         shutil.copy(ROOT / name, folder)
-    (folder / "local_cloud").mkdir()
+    (folder / "packages" / "local-cloud").mkdir(parents=True)
     for name in LOCKS[:3]:
         (folder / name).write_text(f"# {name}: nothing\n")
-    (folder / "tools").mkdir()
-    (folder / "tools" / "cli.py").write_text(program)
+    commands(folder).parent.mkdir(parents=True)
+    commands(folder).write_text(program)
     return folder
+
+
+def commands(folder: Path) -> Path:
+    """The file of a small careapp's commands."""
+    return folder / "packages" / "careapp" / "careapp" / "cli.py"
 
 
 FAKE_UV = Path(__file__).with_name("uv.sh").read_text()

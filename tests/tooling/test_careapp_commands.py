@@ -11,9 +11,9 @@ import sys
 
 import pytest
 
-from local_cloud.paths import ROOT
+from careapp import ROOT
+from careapp.cli import tests as cli
 from tests.tooling.conftest import Tree, lay_out
-from tools.cli import tests as cli
 
 SHELLS = [shell for shell in ("/bin/sh", "dash", "bash", "busybox") if shutil.which(shell)]
 TELLING = """\
@@ -154,8 +154,8 @@ def test_runs_beside_each_other_share_the_processors_and_slow_ones_wait(
     folders = ("aws", "unit", "dataplane", "doctor")
     small = {run.title: count(run) for run in cli.tests(folders, (), ())}
     assert [*small] == [
-        "local_cloud/tests/dataplane",
-        "tools/tests/aws tools/tests/doctor",
+        "packages/local-cloud/tests/dataplane",
+        "packages/careapp/tests/aws packages/careapp/tests/doctor",
         "tests/unit",
     ]
     assert {*small.values()} == {quick}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tooling.conftest import FAKE_UV, PYTHON, Script, Tree, running
+from tests.tooling.conftest import FAKE_UV, PYTHON, Script, Tree, commands, running
 from tests.webapp.serving import eventually
 
 MINOR = sys.version_info[1]
@@ -67,7 +67,7 @@ def test_a_command_brings_the_locks_of_its_part(tree):
     assert steps(tree) == [CLOUD]
     assert tree.call("--lang", "ja", "test")[0] == 0
     assert steps(tree) == [DEV]
-    (tree.folder / "local_cloud" / CLOUD).write_text("# another\n")
+    (tree.folder / "packages" / "local-cloud" / CLOUD).write_text("# another\n")
     assert tree.call("--lang=ja", "rehearse")[0] == 0
     assert steps(tree) == [CLOUD]
     for command in ("status", "cloud", "cost", "test"):
@@ -80,8 +80,10 @@ def test_another_python_or_another_place_means_another_venv(tree):
     tree.call("test")
     steps(tree)
     notes = tree.folder / ".venv" / ".careapp" / "python"
-    assert notes.read_text() == f"{MINOR} {tree.folder}\n"
-    notes.write_text(f"10 {tree.folder}\n")
+    before = notes.read_text()
+    packages = [f"{tree.folder}/packages/{name}" for name in ("careapp", "ecs-gate", "local-cloud")]
+    assert before.splitlines() == [f"{MINOR} {tree.folder}", *packages]
+    notes.write_text(before.replace(f"{MINOR} ", "10 ", 1))
     tree.call("test")
     assert steps(tree) == [VENV, BASE, CLOUD, DEV]
     tree.folder = tree.folder.rename(tree.base / "moved")
@@ -171,7 +173,7 @@ def test_of_two_at_once_one_makes_it_and_the_other_waits(tree):
 
 @pytest.mark.slow
 def test_a_command_that_runs_on_does_not_hold_the_lock(tree):
-    (tree.folder / "tools" / "cli.py").write_text(
+    commands(tree.folder).write_text(
         "import sys, time; print('up', flush=True); sys.argv[1:] == ['shell'] and time.sleep(60)"
     )
     process = tree.start("shell")

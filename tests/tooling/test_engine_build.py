@@ -164,7 +164,7 @@ def in_another_process(
     environ: dict[str, str], at_start: Callable[[], None] | None = None
 ) -> subprocess.Popen[str]:
     code = (
-        "from tools.rehearsal import careapp; from local_cloud.engine.find import find_or_get; "
+        "from careapp.rehearsal import careapp; from local_cloud.engine.find import find_or_get; "
         "careapp.use(); print(find_or_get())"
     )
     return subprocess.Popen(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pulumi.automation import _cmd
 
+from careapp import ROOT
 from local_cloud.console import Progress, duration
 from local_cloud.engine import build, find
 from local_cloud.engine.build import recipe_version
@@ -210,7 +211,7 @@ def test_asking_for_a_version_leaves_nothing_in_the_home_folder(script, environ)
 
 
 def test_the_recipe_the_minimum_and_the_locked_sdk_belong_together():
-    lock = (Path(build.RECIPE).parents[1] / "requirements.txt").read_text()
+    lock = (ROOT / "requirements.txt").read_text()
     sdk = parse(lock.split("\npulumi==")[1].split()[0])
     assert (sdk.major, sdk.minor) == (MINIMUM.major, MINIMUM.minor)
     assert recipe_version() >= sdk

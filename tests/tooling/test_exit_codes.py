@@ -9,10 +9,10 @@ from unittest.mock import patch
 
 import pytest
 
-from local_cloud.paths import ROOT
+from careapp import ROOT
+from careapp.cli import main
+from careapp.command_line import run
 from tests.documents.commands import exit_codes
-from tools.cli import main
-from tools.command_line import run
 
 CALLS = sorted(set(exit_codes()) - {"test"})  # pytest's own
 OF_A_STACK = [

@@ -8,12 +8,12 @@ from itertools import combinations
 import pytest
 from click.testing import CliRunner
 
+from careapp import ROOT
+from careapp.cli import main
+from careapp.cli.local import dev as command
+from careapp.rehearsal.page import launch
 from local_cloud.aws.elb.balancer import USUAL_PORTS
-from local_cloud.paths import ROOT
 from tests.tooling.conftest import LOCKS
-from tools.cli import main
-from tools.cli.local import dev as command
-from tools.rehearsal.page import launch
 
 
 def test_the_dev_container_is_made_and_forwards_the_app_the_balancer_and_the_page():
@@ -52,7 +52,7 @@ def test_a_lock_has_a_hash_for_each_package_and_names_no_address_and_no_path(loc
 
 
 def test_the_locks_hold_what_pyproject_names_and_agree_with_each_other():
-    both = [ROOT / "pyproject.toml", ROOT / "local_cloud" / "pyproject.toml"]
+    both = [ROOT / "pyproject.toml", ROOT / "packages" / "local-cloud" / "pyproject.toml"]
     ours, local = (tomllib.loads(file.read_text()) for file in both)
     names = [project["project"]["dependencies"] for project in (ours, local)]
     names.append(ours["dependency-groups"]["dev"] + local["dependency-groups"]["test"])

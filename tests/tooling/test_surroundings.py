@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from careapp.cli.git import git
 from local_cloud.machine.processes import copy_for_all
 from local_cloud.paths import cache
 from local_cloud.text import Refused
-from tools.cli.git import git
 
 
 def test_without_git_the_version_has_no_commit(monkeypatch):

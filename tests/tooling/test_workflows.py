@@ -4,12 +4,12 @@ import re
 
 import pytest
 
+from careapp import ROOT
+from careapp.cli.tests import FOLDERS
+from careapp.settings import shifting
 from local_cloud.engine.build import recipe_version
-from local_cloud.paths import ROOT
-from stack import shifting
 from tests.support.delivery import Delivery
 from tests.support.workflows import PAGE, ROLES, calls, jobs, steps, text, used, workflows
-from tools.cli.tests import FOLDERS
 
 HOUR = 3_600
 DEPLOYING = {("deploy", "poc"), ("deploy", "prod")}
@@ -67,7 +67,7 @@ def test_a_role_is_held_for_longer_than_its_job_may_take():
 
 
 def test_a_roll_out_ends_before_the_job_that_deploys_does():
-    """Half an hour is left for the image, a new database and everything else (`stack/shifting.py`)."""
+    """Half an hour is left for the image, a new database and everything else (`careapp.settings.shifting`)."""
     deploying = [job for workflow, name, job in jobs() if (workflow, name) in DEPLOYING]
     assert len(deploying) == len(DEPLOYING)
     assert min(job["timeout-minutes"] for job in deploying) >= shifting.PUSH_MINUTES + 30
@@ -95,14 +95,14 @@ def test_pulumi_is_the_version_that_the_rehearsal_runs():
         for step in used(job, "pulumi/actions")
     }
     assert versions == {str(recipe_version())}, (
-        "pulumi-version of the workflows is that of local_cloud/gomod/go.mod"
+        "pulumi-version of the workflows is that of packages/local-cloud/local_cloud/gomod/go.mod"
     )
 
 
 @pytest.mark.parametrize("step", steps(), ids=lambda step: " ".join(step.key))
 def test_a_step_is_one_command_and_nothing_is_pasted_into_it(step):
     assert re.fullmatch(r"(\./careapp|pulumi|gh|\.venv/bin/python -m) [^\n|&;`]+", step.script), (
-        "a workflow's step is one call of these programs, without a shell's operators: write the rest in delivery/"
+        "a workflow's step is one call of these programs, without a shell's operators: the rest is careapp.delivery's"
     )
     assert "${{" not in step.script
 

@@ -19,11 +19,11 @@ import yaml
 from pulumi.runtime._callbacks import _CallbackServicer
 from pulumi.runtime.mocks import MockMonitor
 
+from careapp.settings.file import StackFile
+from careapp.settings.settings import Settings
+from careapp.update.hooks import Update
 from infra import login
 from infra.login import Endpoints
-from stack.file import StackFile
-from stack.settings import Settings
-from tools.update.hooks import Update
 
 # A servicer lists itself before it has these, and a mocked resource of another thread may look there then.
 _CallbackServicer._transforms = {}

@@ -11,12 +11,12 @@ import pytest
 import yaml
 from pulumi_policy import PolicyResource
 
-from policy import CONTROLS, controls
-from policy.access import Statement, statements
-from policy.controls import left_out, violators
-from stack.app_resources import APP_RESOURCES
-from stack.container import RESERVED
-from stack.settings import KEYS
+from careapp.policy import CONTROLS, controls
+from careapp.policy.access import Statement, statements
+from careapp.policy.controls import left_out, violators
+from careapp.settings.app_resources import APP_RESOURCES
+from careapp.settings.container import RESERVED
+from careapp.settings.settings import KEYS
 from tests.recorded import FOLDER, records, resources, run_of, together
 from tests.support.declared import begun, declared, document, resource, resources_of, variants
 
@@ -178,7 +178,7 @@ def test_every_variable_that_the_stack_sets_is_reserved():
     [made] = json.loads(only(DEFINITION, RESOURCES)["containerDefinitions"])
     assert {
         variable["name"] for variable in (*made["environment"], *made["secrets"])
-    } == RESERVED, "RESERVED of stack/container.py has the variables of infra/container.py"
+    } == RESERVED, "RESERVED of careapp.settings.container has the variables of infra/container.py"
 
 
 def test_an_idle_connection_outlives_the_load_balancer_s():
@@ -290,7 +290,7 @@ def test_what_is_too_wide_is_told(policy, words):
     assert too_wide(resource(ROLE_POLICY, policy=policy)) == [f"RolePolicy it {words}"]
 
 
-# The controls of policy/.
+# The controls of careapp.policy.
 
 
 @cache

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stack.names import StackNames
+from careapp.settings.names import StackNames
 from tests.support.delivery import REGION, Delivery, arn, iam
 from tests.support.iam_policies import permits
 

@@ -7,10 +7,10 @@ import pytest
 from click.testing import CliRunner
 from moto import mock_aws
 
-from delivery import cli as delivery
+from careapp import command_line
+from careapp.cli import main
+from careapp.delivery import cli as delivery
 from tests.support.delivery import REGION
-from tools import command_line
-from tools.cli import main
 
 BUCKET = "careapp-state-poc"
 UP = {"deployment": {"resources": [{"type": "pulumi:pulumi:Stack"}, {"type": "a"}]}}
@@ -161,7 +161,7 @@ def test_the_doctors_words_are_in_the_summary(job, monkeypatch, doctors, code):
     monkeypatch.setattr(delivery.sys, "executable", "doctor")
     job.on_path("doctor", f'echo "1. [cause] $*"; exit {doctors}')
     assert job.run("why", "--stack", "poc").exit_code == code
-    words = "1. [cause] -m tools.cli doctor --stack poc"
+    words = "1. [cause] -m careapp.cli doctor --stack poc"
     assert job.summary.read_text() == f"### Why poc failed\n\n```\n{words}\n```\n"
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 from policy_sentry.querying.actions import get_actions_with_access_level
 
-from local_cloud.tests.authorization_reference import fits, forms, rows, spelled_out
+from tests.authorization_reference import fits, forms, rows, spelled_out
 from tests.support.delivery import ACCOUNT, REGION, Delivery, arn
 from tests.support.iam_policies import listed, permits
 

@@ -1,4 +1,4 @@
-"""delivery/template.yaml by AWS's own rules: cfn-lint's, and the Service Authorization Reference's."""
+"""careapp/delivery/template.yaml by AWS's own rules: cfn-lint's, and the Service Authorization Reference's."""
 
 import json
 import re
@@ -6,8 +6,8 @@ import re
 import pytest
 from cfnlint.api import lint_file
 
-from local_cloud.paths import ROOT
-from local_cloud.tests.authorization_reference import fits, forms, rows, spelled_out
+from careapp import ROOT
+from tests.authorization_reference import fits, forms, rows, spelled_out
 from tests.support.delivery import TEMPLATE, Delivery, iam
 from tests.support.iam_policies import listed
 

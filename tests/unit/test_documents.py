@@ -7,14 +7,14 @@ from urllib.parse import unquote
 import boto3
 import pytest
 
+from careapp.cli import main
+from careapp.settings.container import RESERVED
 from local_cloud.building import dockerfile
-from stack.container import RESERVED
 from tests.documents import local_cloud, settings
 from tests.documents.markdown import ROOT, Page, pages
 from tests.documents.pairs import differences, pairs
 from tests.documents.typed import typed, unknown
 from tests.recorded import FOLDER
-from tools.cli import main
 
 README = Page(ROOT / "README.md")
 
@@ -40,7 +40,9 @@ def test_no_link_is_dead(page):
 
 
 def test_texts_name_pages_and_headings_that_exist():
-    texts = "".join(path.read_text() for path in ROOT.glob("stack/locale/**/*.po"))
+    texts = "".join(
+        path.read_text() for path in ROOT.glob("packages/careapp/careapp/settings/locale/**/*.po")
+    )
     named = set(re.findall(r"docs/[\w.-]+\.md(?:#[\w-]+)?", texts))
     assert len(named) > 5
     assert {link for link in named if dead(README, link)} == set()
@@ -49,10 +51,11 @@ def test_texts_name_pages_and_headings_that_exist():
 @pytest.mark.parametrize("page", pages(), ids=name_of)
 def test_no_page_names_a_page_or_folder_that_is_not_there(page):
     named = re.findall(
-        r"(?<![\w./-])(?:delivery|docs|examples|infra|local_cloud|policy|stack|tests|tools|webapp)/[\w./-]*\w",
+        r"(?<![\w./-])(?:docs|examples|infra|packages|policy|tests|webapp)/[\w./-]*\w",
         "\n".join(page.spans),
     )
-    missing = [name for name in named if not (ROOT / name).exists()]
+    places = (ROOT, page.path.parent)
+    missing = [name for name in named if not any((each / name).exists() for each in places)]
     assert missing == [], f"{name_of(page)} names these between backticks: correct the names"
 
 
@@ -88,7 +91,7 @@ def test_the_gate_s_readme_has_the_block_that_terraform_applies():
     service = (ROOT / "tests" / "real_provider" / "service.tf").read_text()
     _, start, block = service.partition('resource "terraform_data"')
     assert start
-    assert f"{start}{block}" in (ROOT / "ecs_gate" / "README.md").read_text()
+    assert f"{start}{block}" in (ROOT / "packages" / "ecs-gate" / "README.md").read_text()
 
 
 def test_every_command_is_in_the_readme():

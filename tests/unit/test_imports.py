@@ -14,34 +14,52 @@ GROUND = {TEXT, FACTS}
 """What the program and the gate share."""
 SIGNALS = "local_cloud.machine.signals"
 """What the tools use of the local cloud: it imports nothing but Python."""
-APART = {"tools.cli", "local_cloud", "tools.rehearsal", "tools.tests"}
+SETTINGS, POLICY, DELIVERY = "careapp.settings", "careapp.policy", "careapp.delivery"
+PACKAGES = {
+    name.replace("-", "_"): ROOT / "packages" / name
+    for name in ("careapp", "ecs-gate", "local-cloud")
+}
+
+
+def place(name):
+    """The folder of a package, or the path of a module without its ending."""
+    return PACKAGES.get(name.partition(".")[0], ROOT) / name.replace(".", "/")
+
+
+def name_of(path):
+    """The dotted name of a file's module."""
+    above = next((folder for folder in PACKAGES.values() if path.is_relative_to(folder)), ROOT)
+    return ".".join(path.relative_to(above).with_suffix("").parts).removesuffix(".__init__")
+
+
+APART = {"careapp.cli", "local_cloud", "careapp.rehearsal"}
 TOOLS = {
-    f"tools.{path.stem}" for path in (ROOT / "tools").iterdir() if not path.name.startswith("__")
-} - APART
+    f"careapp.{path.stem}" for path in place("careapp").iterdir() if not path.name.startswith("__")
+} - {*APART, SETTINGS, POLICY, DELIVERY}
 """What a person uses on a stack; the program waits for its roll-out with them."""
 MAY = {
-    "__main__": {"infra", "stack", "tools.update"},
-    "infra": {"stack", *GROUND},
-    "stack": GROUND,
-    "policy": {"stack", *GROUND},
-    "delivery": {"stack", *GROUND, GATE, *TOOLS},
+    "__main__": {"infra", SETTINGS, "careapp.update"},
+    "infra": {SETTINGS, *GROUND},
+    SETTINGS: GROUND,
+    POLICY: {SETTINGS, *GROUND},
+    DELIVERY: {SETTINGS, *GROUND, GATE, *TOOLS},
     "webapp": set(),
     TEXT: set(),
     FACTS: {TEXT},
     GATE: GROUND,
     SIGNALS: set(),
     "local_cloud": {SIGNALS},
-    **{tool: {"stack", *GROUND, GATE, *TOOLS, SIGNALS} for tool in sorted(TOOLS)},
-    "tools.rehearsal": {"stack", *GROUND, GATE, *TOOLS, "local_cloud", SIGNALS},
-    "tools.cli": {
-        *("delivery", "stack", *GROUND, GATE, *TOOLS, "local_cloud", SIGNALS, "tools.rehearsal")
+    **{tool: {SETTINGS, *GROUND, GATE, *TOOLS, SIGNALS} for tool in sorted(TOOLS)},
+    "careapp.rehearsal": {SETTINGS, *GROUND, GATE, *TOOLS, "local_cloud", SIGNALS},
+    "careapp.cli": {
+        *(DELIVERY, SETTINGS, *GROUND, GATE, *TOOLS, "local_cloud", SIGNALS, "careapp.rehearsal")
     },
 }
-"""Which others of our packages each may import; of tools/, each folder and file is one."""
+"""Which others of our packages each may import; of careapp, each folder and file is one."""
 PULUMI = {"pulumi", "pulumi_aws", "pulumi_awsx", "pulumi_docker", "pulumi_policy"}
 AWS = {"boto3", "botocore", "moto"}
-NEVER = {"delivery": PULUMI, "infra": AWS, "policy": AWS, "stack": PULUMI | AWS, "webapp": PULUMI}
-OURS = {*MAY, "tests", "tools", "tools.tests"}
+NEVER = {DELIVERY: PULUMI, "infra": AWS, POLICY: AWS, SETTINGS: PULUMI | AWS, "webapp": PULUMI}
+OURS = {*MAY, "careapp", "tests"}
 
 
 def package(module):
@@ -49,11 +67,11 @@ def package(module):
         return module
     if module.startswith(GATE):
         return next((name for name in GROUND if module.startswith(name)), GATE)
-    return ".".join(module.split(".")[: 2 if module.startswith("tools.") else 1])
+    return ".".join(module.split(".")[: 2 if module.startswith("careapp.") else 1])
 
 
 def files_of(name):
-    whole = ROOT / name.replace(".", "/")
+    whole = place(name)
     if not whole.is_dir():
         return [whole.with_suffix(".py")]
     apart = {"tests", "text", "facts"} if name == GATE else {"tests"}
@@ -71,15 +89,21 @@ def imports(path):
     return [(node, id(node) not in unread) for node in every if isinstance(node, kinds)]
 
 
+def module_of(node, path):
+    """The module from which a file imports something, whose name may begin with the file's own package."""
+    package = (*name_of(path).split("."), *(["__init__"] if path.stem == "__init__" else []))
+    above = package[: -node.level] if node.level else ()
+    return ".".join((*above, *filter(None, [node.module])))
+
+
 def imported(path):
     for node, _ in imports(path):
         if isinstance(node, ast.Import):
             yield from (package(alias.name) for alias in node.names)
-        elif node.level == 0:
-            whole = node.module == "tools"
-            yield from {
-                package(f"tools.{name.name}" if whole else node.module) for name in node.names
-            }
+        else:
+            module = module_of(node, path)
+            whole = module == "careapp"
+            yield from {package(f"careapp.{name.name}" if whole else module) for name in node.names}
 
 
 @pytest.mark.parametrize("name", MAY)
@@ -97,19 +121,17 @@ def test_a_package_imports_only_downwards(name):
 def files_read(path, modules):
     for node, runs in imports(path):
         if isinstance(node, ast.ImportFrom) and runs:
+            module = module_of(node, path)
             for alias in node.names:
-                whole = f"{node.module}.{alias.name}"
-                yield whole if whole in modules else node.module
+                whole = f"{module}.{alias.name}"
+                yield whole if whole in modules else module
 
 
 @cache
 def graph():
     """Our modules, each with those that it imports, as paths without a suffix."""
     files = [path for name in MAY for path in files_of(name)]
-    names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in files]
-    modules = {
-        name.removesuffix(".__init__"): path for name, path in zip(names, files, strict=True)
-    }
+    modules = {name_of(path): path for path in files}
     return {
         path: {modules[each] for each in {*files_read(path, modules)} & (modules.keys() - {name})}
         for name, path in modules.items()
@@ -118,14 +140,17 @@ def graph():
 
 @pytest.mark.parametrize("name", ["local_cloud", "ecs_gate"])
 def test_the_tests_of_a_part_that_stands_alone_import_nothing_of_careapp(name):
-    own = {each for each in OURS if each.partition(".")[0] == name}
-    files = (ROOT / name / "tests").rglob("*.py")
+    own = {each for each in OURS if each.partition(".")[0] in (name, "tests")}
+    files = [*(PACKAGES[name] / "tests").rglob("*.py")]
     wrong = {path.name: (OURS - own) & set(imported(path)) for path in files}
     assert {path: names for path, names in wrong.items() if names} == {}
+    used = {name for path in files for name in re.findall(r"\btests\.(\w+)", path.read_text())}
+    found = {path.stem for path in (PACKAGES[name] / "tests").iterdir()}
+    assert used - found == set(), "tests of others"
 
 
 def test_careapp_uses_what_the_local_cloud_names_as_public():
-    page = (ROOT / "local_cloud" / "README.md").read_text().partition("## Public interface")[2]
+    page = (PACKAGES["local_cloud"] / "README.md").read_text().partition("## Public interface")[2]
     public = set(re.findall(r"`([a-z_.]+)`", page.partition("## Types")[0]))
     files = [path for name in MAY if name != "local_cloud" for path in files_of(name)]
     used = set()
@@ -133,7 +158,7 @@ def test_careapp_uses_what_the_local_cloud_names_as_public():
         for module, names in re.findall(
             r"^ *from local_cloud\.?([a-z_.]*) import (.+)", path.read_text(), re.M
         ):
-            folder = (ROOT / "local_cloud" / module.replace(".", "/")).is_dir() and module != "text"
+            folder = place(f"local_cloud.{module}").is_dir() and module != "text"
             several = [name.split()[0] for name in names.split(",")]
             used |= {f"{module}.{name}".lstrip(".") for name in several} if folder else {module}
     assert used - public == set()
@@ -145,7 +170,7 @@ def test_no_files_import_each_other_in_a_circle():
 
 def folder(path):
     """The folder of a file; what lies beside the folders of the gate stands for itself."""
-    return path if path.parent == ROOT / GATE else path.parent
+    return path if path.parent == place(GATE) else path.parent
 
 
 def test_no_folders_import_each_other_in_a_circle():
@@ -162,14 +187,14 @@ def test_no_folders_import_each_other_in_a_circle():
     ("pattern", "readers"),
     [
         # The gate reads the provider's profile, in any program.
-        (r"runtime\.config import|pulumi\.Config\(", {"ecs_gate/pulumi.py", "infra/config.py"}),
+        (r"runtime\.config import|pulumi\.Config\(", {"ecs_gate.pulumi", "infra.config"}),
         # The policy pack's other file is its own: left_out.yaml.
-        (r"yaml\.(safe_)?load\(", {"policy/controls.py", "stack/file.py"}),
+        (r"yaml\.(safe_)?load\(", {f"{POLICY}.controls", f"{SETTINGS}.file"}),
     ],
 )
 def test_a_stack_s_configuration_is_read_in_one_place(pattern, readers):
     found = {
-        str(path.relative_to(ROOT))
+        name_of(path)
         for name in MAY
         for path in files_of(name)
         if re.search(pattern, path.read_text())

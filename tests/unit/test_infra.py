@@ -10,6 +10,7 @@ import pytest
 from moto.events.models import EventPattern
 from pulumi_aws.rds.outputs import InstanceMasterUserSecret
 
+from careapp.settings.scaling import hours
 from infra.container import USER
 from infra.database import secret_arn_of
 from infra.guards import adding_tags
@@ -17,7 +18,6 @@ from infra.listeners import NO_SERVICE
 from infra.network import InternetGatewayFirst, no_public_ips, protect_subnets
 from infra.notices import failed_run_pattern
 from local_cloud.providers.aws import OUTPUTS
-from stack.scaling import hours
 from tests.support.declared import ROOT
 from tests.unit.conftest import ANSWERS, NAME
 

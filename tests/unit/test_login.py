@@ -7,8 +7,8 @@ import urllib.request
 import pulumi
 import pytest
 
+from careapp.settings.login import MOST_WILDCARDS, covers
 from infra import login
-from stack.login import MOST_WILDCARDS, covers
 from tests.unit.conftest import ENDPOINTS, LOGIN
 
 ISSUER = LOGIN["loginIssuer"]

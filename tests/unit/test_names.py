@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from stack.file import StackError, names_of, project_of, read
-from stack.names import StackNames
-from stack.settings import Settings
+from careapp.settings.file import StackError, names_of, project_of, read
+from careapp.settings.names import StackNames
+from careapp.settings.settings import Settings
 from tests.support.declared import begun
 from tests.support.delivery import Delivery
 from tests.support.every_setting import ON

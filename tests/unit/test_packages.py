@@ -9,11 +9,11 @@ from importlib.metadata import packages_distributions
 import pytest
 
 from tests.tooling.test_repository import LOCKS, distribution, locked
-from tests.unit.test_imports import APART, MAY, ROOT, files_of, imports
+from tests.unit.test_imports import APART, MAY, PACKAGES, ROOT, files_of, imports, name_of
 
 ON_AWS, LOCAL_CLOUD, *_ = map(locked, LOCKS)
-WITH_LOCAL_CLOUD = {"local_cloud", "tools.rehearsal"}
-OURS = {path.name.removesuffix(".py") for path in ROOT.iterdir()}
+WITH_LOCAL_CLOUD = {"local_cloud", "careapp.rehearsal"}
+OURS = {*PACKAGES, *(path.name.removesuffix(".py") for path in ROOT.iterdir())}
 OWNERS = cache(packages_distributions)
 
 
@@ -61,7 +61,7 @@ for name in sorted(modules):
 
 import pulumi
 from tests.unit.conftest import Engine
-from tools.update.hooks import Update
+from careapp.update.hooks import Update
 
 asyncio.set_event_loop(asyncio.new_event_loop())
 engine = Engine()
@@ -80,12 +80,12 @@ TESTS = {"pytest", "pluggy", "iniconfig", "packaging", "pygments"}
 @pytest.mark.slow
 def test_program_and_tools_run_with_requirements_txt_alone():
     modules = [
-        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        name_of(path)
         for package in MAY.keys() - APART - {"__main__", "webapp"} | {"ecs_gate.text"}
         for path in files_of(package)
         if path.name != "__main__.py"
     ]
-    modules += [f"tools.cli.{name}" for name in ("database", "operate")]
+    modules += [f"careapp.cli.{name}" for name in ("database", "operate")]
     words = [sys.executable, "-c", ALONE, ",".join({*ON_AWS, *TESTS}), ",".join(modules)]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from careapp.settings.statements import policy
 from ecs_gate.facts import policy_evaluation as doctors
 from ecs_gate.facts.policy_evaluation import decide, trusts
 from local_cloud.aws import policy_evaluation as local_clouds
-from stack.statements import policy
 
 READ = "secretsmanager:GetSecretValue"
 RDS_SECRET = "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:rds!db-1-AbCdEf"

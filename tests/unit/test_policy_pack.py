@@ -9,13 +9,13 @@ import yaml
 from pulumi_policy import ResourceValidationArgs, StackValidationArgs, StackValidationPolicy
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
 
+from careapp.policy import CONTROLS, controls
+from careapp.policy.controls import as_policy, left_out
+from careapp.rehearsal.stages import Rehearsal
 from local_cloud.engine.pulumi import Changes, Pulumi
 from local_cloud.run.client import RunningCloud
-from policy import CONTROLS, controls
-from policy.controls import as_policy, left_out
 from tests.documents.controls import page
 from tests.support.declared import ROOT, document, resource
-from tools.rehearsal.stages import Rehearsal
 
 BY_ID = {control.id: control for control in CONTROLS}
 
@@ -126,7 +126,7 @@ def single(control_id, props, stack="prod"):
 
 def test_every_control_has_an_example():
     assert BY_ID.keys() == EXAMPLES.keys() | STACKS.keys(), (
-        "each control of policy/ has a good and a bad resource in controls.yaml or control_stacks.yaml"
+        "each control of careapp.policy has a good and a bad resource in controls.yaml or control_stacks.yaml"
     )
 
 
@@ -200,7 +200,9 @@ def test_what_is_left_out_somewhere_is_a_control():
     named = {*written["every stack"]}
     for part in ("stacks", "settings"):
         named |= {control for section in written[part].values() for control in section}
-    assert named - BY_ID.keys() == set(), "policy/left_out.yaml names controls that policy/ has not"
+    assert named - BY_ID.keys() == set(), (
+        "policy/left_out.yaml names controls that careapp.policy has not"
+    )
 
 
 def test_the_page_is_what_the_pack_says():

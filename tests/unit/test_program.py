@@ -4,7 +4,7 @@ import grpc
 import pulumi
 import pytest
 
-from stack.settings import KEYS
+from careapp.settings.settings import KEYS
 from tests.unit.conftest import ZONES
 
 KEPT = {

@@ -6,13 +6,13 @@ from dataclasses import fields, is_dataclass
 
 import pytest
 
+from careapp.settings.app_resources import APP_RESOURCES
+from careapp.settings.container import RESERVED
+from careapp.settings.file import StackError, StackFile
+from careapp.settings.image import LOCK_TIMEOUT
+from careapp.settings.scaling import Hours
+from careapp.settings.settings import KEYS, Settings
 from ecs_gate.facts.clients import Allowed
-from stack.app_resources import APP_RESOURCES
-from stack.container import RESERVED
-from stack.file import StackError, StackFile
-from stack.image import LOCK_TIMEOUT
-from stack.scaling import Hours
-from stack.settings import KEYS, Settings
 from tests.documents.markdown import pages
 from tests.documents.typed import typed
 from tests.support.declared import with_another

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from stack.jobs import Job, checked_schedule, runs
-from stack.workers import Worker
+from careapp.settings.jobs import Job, checked_schedule, runs
+from careapp.settings.workers import Worker
 
 MAIL = {"command": "celery -A app worker"}
 REPORT = {"command": "flask report --yesterday", "schedule": "cron(0 3 * * ? *)"}

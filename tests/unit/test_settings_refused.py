@@ -8,10 +8,10 @@ import boto3
 import pulumi_aws.config
 import pytest
 
-from stack.allowed_cidrs import weight
-from stack.file import OTHER_CREDENTIALS, StackError
-from stack.rules import Choice, Integer
-from stack.settings import KEYS
+from careapp.settings.allowed_cidrs import weight
+from careapp.settings.file import OTHER_CREDENTIALS, StackError
+from careapp.settings.rules import Choice, Integer
+from careapp.settings.settings import KEYS
 from tests.support.refusals import cases, said
 
 

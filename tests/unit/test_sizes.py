@@ -1,4 +1,4 @@
-"""The largest roll-out of a stack file against the limits of AWS; the tables in stack/ are those of AWS."""
+"""The largest roll-out of a stack file against the limits of AWS; the tables in careapp.settings are those of AWS."""
 
 import gzip
 import json
@@ -11,10 +11,10 @@ import cfnlint
 import moto.ec2
 import pytest
 
+from careapp.settings import database, sizes
+from careapp.settings.file import StackError
+from careapp.settings.service import LOG_DAYS
 from ecs_gate.facts.fargate import MEMORY_BY_CPU
-from stack import database, sizes
-from stack.file import StackError
-from stack.service import LOG_DAYS
 
 ROOT = Path(__file__).parents[2]
 LARGE = {"databaseInstanceClass": "db.r7g.2xlarge", "appConnections": "2"}
@@ -47,7 +47,7 @@ def test_the_peak_counts_old_and_new_tasks_with_all_their_connections(configured
 def test_connections_are_those_of_the_task_s_variables_also_of_another_app(configured):
     service = configured(taskCpu="4096", taskMemory="8192", appConnections="3").service
     assert (service.workers, service.connections) == (4, 3)
-    found = configured(appFolder="examples/flaskr", desiredCount="5").sizes
+    found = configured(appFolder="docs/examples/flaskr", desiredCount="5").sizes
     assert found.connections == 10 * 4 + 2
 
 

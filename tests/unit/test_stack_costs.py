@@ -6,13 +6,13 @@ import pulumi
 import pytest
 from pulumi.runtime import MockCallArgs
 
-from stack.file import StackError
-from stack.settings import Settings
+from careapp.cost.bill import Assumptions
+from careapp.rehearsal.cost import compare, file_of, graphs, with_values
+from careapp.rehearsal.declared import Answers
+from careapp.settings.file import StackError
+from careapp.settings.settings import Settings
 from tests.documents import cost
 from tests.documents.markdown import ROOT
-from tools.cost.bill import Assumptions
-from tools.rehearsal.cost import compare, file_of, graphs, with_values
-from tools.rehearsal.declared import Answers
 
 pytestmark = pytest.mark.slow
 JOBS = {

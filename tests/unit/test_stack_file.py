@@ -6,12 +6,12 @@ import pulumi
 import pytest
 import yaml
 
+from careapp.settings.app_resources import APP_RESOURCES
+from careapp.settings.file import StackError, read
+from careapp.settings.settings import KEYS, Settings
 from ecs_gate.facts.secrets import secret_arn, secret_key
 from infra import config
 from local_cloud.engine.version import BELOW, MINIMUM
-from stack.app_resources import APP_RESOURCES
-from stack.file import StackError, read
-from stack.settings import KEYS, Settings
 
 REGION = "ap-northeast-1"
 

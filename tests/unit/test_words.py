@@ -1,4 +1,4 @@
-"""ecs_gate/ speaks to anybody with an ECS service: no word of careapp, and of Pulumi only where it belongs to it."""
+"""ecs_gate speaks to anybody with an ECS service: no word of careapp, and of Pulumi only where it belongs to it."""
 
 import ast
 import os
@@ -8,26 +8,22 @@ import sys
 
 import pytest
 
-from local_cloud.paths import ROOT
-from stack.settings import KEYS
+from careapp import ROOT
+from careapp.settings.settings import KEYS
 from tests.catalogues import GATE, messages
 
 CAREAPP = re.compile(
     r"(?i)careapp|stack file|pulumi config|infra/|webapp|docs/[\w-]+\.md|deploy ?command\b"
 )
 OF_PULUMI = {"pulumi.py", "pulumi_remedies.py", "waiting.py", "deletions.py"}
-FILES = [
-    file
-    for file in sorted((ROOT / "ecs_gate").rglob("*.py"))
-    if "tests" not in file.relative_to(ROOT).parts
-]
+FILES = [file for file in sorted(GATE[0].rglob("*.py"))]
 AWS_S = {"containerPort"}
 """Settings of careapp that are fields of AWS, too."""
 SETTINGS = re.compile(rf"\b({'|'.join(sorted({key.name for key in KEYS} - AWS_S))})\b")
 
 
 def name_of(file):
-    return str(file.relative_to(ROOT / "ecs_gate"))
+    return str(file.relative_to(GATE[0]))
 
 
 def words(file):
@@ -58,14 +54,14 @@ def test_the_gate_s_texts_name_no_setting_of_careapp():
 
 
 def test_its_japanese_names_nothing_of_careapp():
-    text = (ROOT / "ecs_gate/text/locale/ja/LC_MESSAGES/ecs_gate.po").read_text()
+    text = (ROOT / "packages/ecs-gate/ecs_gate/text/locale/ja/LC_MESSAGES/ecs_gate.po").read_text()
     text = re.sub(r"\{\w+\}", "", text)
     assert CAREAPP.findall(text) == []
     assert {name for name in SETTINGS.findall(text) if re.search("[A-Z]", name)} == set()
 
 
 def test_the_gate_speaks_japanese_without_careapp():
-    code = "import sys; from ecs_gate.aws.errors import log_in; print(log_in(None), 'stack' in sys.modules)"
+    code = "import sys; from ecs_gate.aws.errors import log_in; print(log_in(None), 'careapp' in sys.modules)"
     command, env = [sys.executable, "-c", code], {**os.environ, "ECS_GATE_LANG": "ja"}
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
     assert "ログインし直すか" in done.stdout

@@ -11,8 +11,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from careapp.settings.load_balancer import KEEP_ALIVE_SECONDS
 from local_cloud.machine.authority import Authority
-from stack.load_balancer import KEEP_ALIVE_SECONDS
 from tests.webapp.dependencies import HOST, Postgres, Vault, open_vault, running
 from tests.webapp.serving import Server, eventually, serving
 from webapp import create_app, db

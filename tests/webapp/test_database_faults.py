@@ -13,13 +13,13 @@ import psycopg
 import pytest
 from psycopg_pool import PoolTimeout
 
+from careapp.settings.image import LOCK_TIMEOUT
+from careapp.settings.names import RESERVED, StackNames
 from ecs_gate.checks import connections
 from ecs_gate.diagnosis.known_causes import logged_cause
 from ecs_gate.diagnosis.log_lines import LOCK_WAIT
 from ecs_gate.parts.task_logs import REFUSED, UNMIGRATED
 from local_cloud.machine.authority import Authority
-from stack.image import LOCK_TIMEOUT
-from stack.names import RESERVED, StackNames
 from tests.webapp.dependencies import HOST, Postgres
 from tests.webapp.serving import (
     BACK,

@@ -1,4 +1,4 @@
-"""The pictures of examples/flaskr, in a bucket in memory; tools/tests/rehearsal runs them in a task."""
+"""The pictures of docs/examples/flaskr, in a bucket in memory; packages/careapp/tests/rehearsal runs them in a task."""
 
 import io
 import re
@@ -7,7 +7,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from local_cloud.paths import ROOT
+from careapp import ROOT
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(100)
 
@@ -19,7 +19,7 @@ def client(monkeypatch):
     for name, value in (given | keys | {"AWS_DEFAULT_REGION": "ap-northeast-1"}).items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    monkeypatch.syspath_prepend(str(ROOT / "examples" / "flaskr"))
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "examples" / "flaskr"))
     import flaskr
     from flaskr import pictures
 

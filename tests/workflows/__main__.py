@@ -7,11 +7,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+from careapp import ROOT
+from careapp.rehearsal import careapp
 from local_cloud.console import Progress
 from local_cloud.engine.build import Failed, find_go, run
 from local_cloud.engine.version import EngineUnavailable
-from local_cloud.paths import ROOT, cache
-from tools.rehearsal import careapp
+from local_cloud.paths import cache
 
 RECIPE = Path(__file__).parent
 PACKAGE = "github.com/rhysd/actionlint/cmd/actionlint"

@@ -1,6 +1,0 @@
-"""The data plane of the local cloud's own tests."""
-
-from local_cloud.tests.dataplane.conftest import (  # noqa: F401 - fixtures
-    pytest_collection_modifyitems,
-    running,
-)
