@@ -16,6 +16,8 @@ pytestmark = pytest.mark.slow
 
 REGION = "ap-northeast-1"
 MAIN = """\
+from pathlib import Path
+
 import pulumi
 
 
@@ -23,7 +25,7 @@ def make(kind, name, **inputs):
     return pulumi.CustomResource(f"aws:{kind}", name, inputs)
 
 
-word = pulumi.Config().get("word") or ""
+word = Path(__file__).with_name("word").read_text()
 vpc = make("ec2/vpc:Vpc", "net", cidrBlock="10.0.0.0/16")
 subnets = [
     make("ec2/subnet:Subnet", zone, vpcId=vpc.id, cidrBlock=f"10.0.{number}.0/24",
@@ -43,14 +45,17 @@ make("lb/listener:Listener", "http", loadBalancerArn=balancer.id, port=80, proto
 """
 """Without pulumi_aws, whose import takes a second each time."""
 ROUND = """\
-up="pulumi up --yes --skip-preview --config"
-$up word=first
-$up word=second
-$up word=killed & sleep $0; kill -9 $! || true; wait $! || pulumi cancel --yes
-$up word=one & $up word=another || true; wait $! || true
+up="pulumi up --yes --skip-preview"
+echo first >"$1"; $up
+echo second >"$1"; $up
+echo killed >"$1"; $up & sleep $0; kill -9 $! || true; wait $! || pulumi cancel --yes
+echo one >"$1"; $up & echo another >"$1"; $up || true; wait $! || true
 pulumi destroy --yes --skip-preview
 """
-"""Five stages: made, changed, a change whose `pulumi` is killed, two clients at once, destroyed."""
+"""Five stages: made, changed, a change whose `pulumi` is killed, two clients at once, destroyed.
+
+The word is no configuration: a `pulumi` that is killed while it writes the stack file leaves half of it.
+"""
 
 
 @pytest.fixture
@@ -104,10 +109,10 @@ def test_twenty_five_stages_end_with_what_there_was_after_five(small: Program) -
     options = ("--region", REGION, "--tasks", "process", "--port", "0")
     begin = f"pulumi stack init dev && pulumi config set aws:region {REGION}"
     small.type("shell", *options, "--", "sh", "-c", begin)
-    listed, uses = held(small.facts), []
+    listed, uses, word = held(small.facts), [], str(small.folder / "word")
     for number in range(5):
         # The kill comes at another moment each time.
-        small.type("shell", "--", "sh", "-ec", ROUND, str(number / 4))
+        small.type("shell", "--", "sh", "-ec", ROUND, str(number / 4), word)
         assert held(small.facts) == listed
         if number in (0, 4):
             uses.append(at_rest(small))
