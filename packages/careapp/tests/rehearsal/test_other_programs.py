@@ -35,14 +35,14 @@ import pulumi
 import pulumi_aws as aws
 
 try:
-    import stack
+    import careapp
 except ModuleNotFoundError:
-    stack = None
+    careapp = None
 aws.s3.Bucket("goods")
 pulumi.export("python", sys.prefix)
 pulumi.export("beside", Path("../app/Dockerfile").read_text())
 pulumi.export("read", repr(sys.stdin.read()))
-pulumi.export("ofCareapp", stack is not None)
+pulumi.export("ofCareapp", careapp is not None)
 pulumi.export("word", pulumi.Config().require_secret("word"))
 """
 LACKING = """
