@@ -98,9 +98,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     no other Python.
     """
     folder = tmp_path_factory.mktemp("any")
-    (folder / "ecs_gate").symlink_to(GATE / "ecs_gate")
-    shutil.copytree(GATE / "examples" / "any_service", folder / "examples" / "shop")
     home = folder / "examples" / "shop"
+    shutil.copytree(GATE / "examples" / "any_service", home)
+    for needed in ("pyproject.toml", "README.md", "ecs_gate"):  # of the example's ../..
+        (folder / needed).symlink_to(GATE / needed)
     program = Shop(home, home / "venv", installed(folder))
     (program.make_venv() / "shared.pth").write_text(PACKAGES)
     pip = (sys.executable, "-m", "pip", "--python", program.venv / "bin" / "python")
