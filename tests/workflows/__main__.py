@@ -1,11 +1,14 @@
-"""Checks .github/workflows/ with actionlint and zizmor: `python -m tests.workflows`."""
+"""Checks .github/workflows/ and the action of ecs-gate with actionlint and zizmor: `python -m tests.workflows`."""
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+import yaml
 
 from careapp import ROOT
 from careapp.rehearsal import careapp
@@ -17,6 +20,7 @@ from local_cloud.paths import cache
 RECIPE = Path(__file__).parent
 PACKAGE = "github.com/rhysd/actionlint/cmd/actionlint"
 WORKFLOWS = ROOT / ".github" / "workflows"
+ACTION = ROOT / "packages" / "ecs-gate" / "action.yml"
 
 
 def actionlint() -> Path:
@@ -40,6 +44,36 @@ def actionlint() -> Path:
     return kept
 
 
+def caller(action: Path) -> str:
+    """A workflow that calls an action with all its inputs, and one that has its steps: actionlint reads no action."""
+    content = yaml.safe_load(action.read_text())
+    name, inputs, steps = content["name"], content["inputs"], content["runs"]["steps"]
+    given = {key: f"${{{{ inputs.{key} }}}}" for key in inputs}
+    job = {"runs-on": "ubuntu-24.04"}
+    whole = {
+        "on": {"workflow_call": {"inputs": {key: {"type": "string"} for key in inputs}}},
+        "jobs": {
+            "calls": {**job, "steps": [{"uses": f"./{name}", "with": given}]},
+            "steps": {**job, "steps": steps},
+        },
+    }
+    return yaml.safe_dump(whole)
+
+
+def lint_action(checker: Path, action: Path) -> int:
+    """What actionlint says of an action, in a project of its own that calls it."""
+    with tempfile.TemporaryDirectory() as folder:
+        project = Path(folder)
+        (project / ".git").mkdir()
+        workflow = project / ".github" / "workflows" / "caller.yml"
+        workflow.parent.mkdir(parents=True)
+        workflow.write_text(caller(action))
+        called = project / yaml.safe_load(action.read_text())["name"]
+        called.mkdir()
+        shutil.copy(action, called)
+        return subprocess.run([checker, "-no-color"], cwd=project, check=False).returncode
+
+
 def main() -> int:
     """0 when neither has anything to say."""
     careapp.use()
@@ -52,9 +86,10 @@ def main() -> int:
     zizmor = Path(sys.executable).with_name("zizmor")
     checks = (
         [str(checker), "-no-color", *files],
-        [str(zizmor), "--offline", "--quiet", "--persona", "pedantic", *files],
+        [str(zizmor), "--offline", "--quiet", "--persona", "pedantic", *files, str(ACTION)],
     )
-    return max(subprocess.run(check, cwd=ROOT, check=False).returncode for check in checks)
+    codes = [subprocess.run(check, cwd=ROOT, check=False).returncode for check in checks]
+    return max(*codes, lint_action(checker, ACTION))
 
 
 if __name__ == "__main__":

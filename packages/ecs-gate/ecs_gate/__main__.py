@@ -7,11 +7,12 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TextIO
 from urllib.parse import urlsplit
 
 import click
 
+from ecs_gate import github as on_github
 from ecs_gate.aws.errors import problem_of
 from ecs_gate.diagnosis.findings import Diagnosis
 from ecs_gate.diagnosis.screen import as_dict, lines
@@ -62,11 +63,25 @@ class Printed:
     """The log of a command: each line is printed, on standard error where standard output is JSON."""
 
     as_json: bool
+    github: bool = False
+    """Whether the end is shown on GitHub, too."""
+
+    @property
+    def out(self) -> TextIO:
+        return sys.stderr if self.as_json else sys.stdout
 
     def moment(self, text: Text) -> None:
-        print(mask(str(text)), file=sys.stderr if self.as_json else sys.stdout, flush=True)
+        print(mask(str(text)), file=self.out, flush=True)
 
     lasting = moment
+
+    def end(self, data: dict[str, Any]) -> None:
+        """Print the end where it is to be JSON, and show it on GitHub where that is asked for."""
+        masked = mask_data(data)
+        if self.as_json:
+            _print_json(masked)
+        if self.github:
+            on_github.show(masked, self.out)
 
     def warning(self, text: Text) -> None:
         self.moment(t("warning: {text}", text=text))
@@ -145,16 +160,25 @@ def main() -> None:
     help="Let ECS take a version back whose tasks are healthy and whose page fails, and end a deployment whose tasks "
     "fail without end. Without it nothing is changed.",
 )
-def wait(cluster: str, service: str, as_json: bool, roll_back: bool, **given: Any) -> None:
+@click.option(
+    "--github",
+    is_flag=True,
+    help="In a workflow of GitHub: show the cause as an annotation, and all of it in the job's summary.",
+)
+def wait(
+    cluster: str, service: str, as_json: bool, roll_back: bool, github: bool, **given: Any
+) -> None:
     """Wait until a roll-out has ended. It is red as soon as that is certain, with the cause first."""
-    sys.exit(ended(lambda: _wait(_wanted(cluster, service, given), as_json, roll_back), as_json))
+    printed = Printed(as_json, github)
+    sys.exit(ended(lambda: _wait(_wanted(cluster, service, given), printed, roll_back), printed))
 
 
 @main.command(epilog=CODES)
 @service_options
 def doctor(cluster: str, service: str, as_json: bool, **given: Any) -> None:
     """Say what is wrong with a service: causes first, with their cures. It changes nothing."""
-    sys.exit(ended(lambda: _diagnose(_wanted(cluster, service, given), as_json), as_json))
+    wanted = _wanted(cluster, service, given)
+    sys.exit(ended(lambda: _diagnose(wanted, as_json), Printed(as_json)))
 
 
 @main.command()
@@ -181,26 +205,25 @@ def _wanted(cluster: str, service: str, given: dict[str, Any]) -> Wanted:
     )
 
 
-def _wait(wanted: Wanted, as_json: bool, acts: bool) -> int:
+def _wait(wanted: Wanted, printed: Printed, acts: bool) -> int:
     """Follow the roll-out, print its end and return the exit code. Raises AwsProblem and Refused."""
     asked = Doctor()
     reader = reader_of(wanted, acts=acts, doctor=asked)
     expected = reader.expected
-    end, why = asyncio.run(follow(reader, Printed(as_json)))
+    end, why = asyncio.run(follow(reader, printed))
     replaced = end.verdict.outcome is Outcome.REPLACED
     code = REPLACED if replaced else FAILED if why else RUNS
-    if as_json:
-        diagnosis = end.verdict.diagnosis or next(iter(asked.last), None)
-        _print_json(
-            {
-                **{"cluster": expected.names.cluster, "service": expected.names.service},
-                **{"revision": expected.revision, "outcome": end.verdict.outcome.name.lower()},
-                **{"exitCode": code, "text": why or str(end.verdict.text)},
-                "diagnosis": as_dict(diagnosis) if diagnosis else None,
-            }
-        )
-    elif why:
+    if why and not printed.as_json:
         display([Line(line) for line in why.splitlines()])
+    diagnosis = end.verdict.diagnosis or next(iter(asked.last), None)
+    printed.end(
+        {
+            **{"cluster": expected.names.cluster, "service": expected.names.service},
+            **{"revision": expected.revision, "outcome": end.verdict.outcome.name.lower()},
+            **{"exitCode": code, "text": why or str(end.verdict.text)},
+            "diagnosis": as_dict(diagnosis) if diagnosis else None,
+        }
+    )
     return code
 
 
@@ -208,34 +231,33 @@ def _diagnose(wanted: Wanted, as_json: bool) -> int:
     """Print the diagnosis and return its exit code. Raises AwsProblem and Refused."""
     diagnosis = ask_doctor(wanted.asked()[0])
     if as_json:
-        _print_json(as_dict(diagnosis))
+        _print_json(mask_data(as_dict(diagnosis)))
     else:
         display(lines(diagnosis))
     return diagnosis.exit_code
 
 
-def ended(work: Callable[[], int], as_json: bool) -> int:
+def ended(work: Callable[[], int], printed: Printed) -> int:
     """Run a command and return its exit code. What AWS or the command refuses is printed, and its own mistakes."""
     try:
         return work()
     except Refused as refusal:
-        return _refused(str(refusal.text), refusal.exit_code, as_json)
+        return _refused(str(refusal.text), refusal.exit_code, printed)
     except KeyboardInterrupt:
         print(str(t("not following any more: ECS goes on")), file=sys.stderr)
         return INTERRUPTED
     except Exception as error:
-        return _refused(problem_of(error).as_text(), NOT_READ, as_json)
+        return _refused(problem_of(error).as_text(), NOT_READ, printed)
 
 
-def _refused(text: str, code: int, as_json: bool) -> int:
+def _refused(text: str, code: int, printed: Printed) -> int:
     print(f"ecs-gate: {mask(text)}", file=sys.stderr)
-    if as_json:
-        _print_json({"exitCode": code, "text": text})
+    printed.end({"exitCode": code, "text": text})
     return code
 
 
 def _print_json(data: object) -> None:
-    print(json.dumps(mask_data(data), ensure_ascii=False, indent=2))
+    print(json.dumps(data, ensure_ascii=False, indent=2))
 
 
 def run() -> None:

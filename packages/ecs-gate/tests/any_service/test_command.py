@@ -85,6 +85,25 @@ def test_exit_code_tells_how_it_ended(shop, run, ends, outcome, why, cause, code
     assert "tasks 0 of 1 running" in progress
 
 
+def test_github_gets_the_annotation_and_the_summary(shop, run, ends, calls, tmp_path, monkeypatch):
+    summary = tmp_path / "summary"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    ends(Outcome.GAVE_UP, "The image is not in ECR\n\nPush it.")
+    code, shown, _ = run("wait", *NAMED, "--github")
+    line = "::error title=ecs-gate%3A web (goods)::The image is not in ECR%0A%0APush it."
+    assert (code, shown.splitlines()[-1]) == (1, line)
+    assert summary.read_text() == (
+        "### ecs-gate: web (goods)\n\nThe image is not in ECR\n\n```\nPush it.\n```\n\n"
+    )
+    _, shown, progress = run("wait", *NAMED, "--github", "--json")
+    assert json.loads(shown)["exitCode"] == 1
+    assert line in progress.splitlines()
+    calls.answers["describe_services"] = AwsProblem("denied", t("no right"), t("Allow it."))
+    code, shown, _ = run("wait", *NAMED, "--github")
+    assert (code, shown) == (2, "::error title=ecs-gate::no right Allow it.\n")
+    assert summary.read_text().endswith("### ecs-gate\n\nno right Allow it.\n\n")
+
+
 @pytest.mark.parametrize(
     "words",
     [

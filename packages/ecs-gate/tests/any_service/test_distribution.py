@@ -9,11 +9,14 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
+
+from tests.any_service.test_github import BASH
 
 FOLDER = Path(__file__).parents[2]
 LOCK = FOLDER / "requirements-ecs-gate.txt"
 PACKAGES = {"botocore", "click", "httpx", "rich"}
-ITS_OWN = {"tests", "boto3", "jmespath", "moto", "pytest"}
+ITS_OWN = {"tests", "boto3", "jmespath", "moto", "pytest", "yaml"}
 """What its tests import besides."""
 
 
@@ -45,12 +48,11 @@ def test_its_lock_has_what_it_declares_and_no_pulumi():
 
 
 @pytest.mark.slow
-def test_it_is_installed_into_an_empty_environment(tmp_path):
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
-    pip = [tmp_path / "venv" / "bin" / "python", "-m", "pip", "install", "-q"]
-    subprocess.run([*pip, "--require-hashes", "-r", LOCK], check=True)
-    subprocess.run([*pip, "--no-deps", FOLDER], check=True)
-    command = tmp_path / "venv" / "bin" / "ecs-gate"
+def test_the_action_installs_it_into_an_empty_environment(tmp_path):
+    install, _ = yaml.safe_load((FOLDER / "action.yml").read_text())["runs"]["steps"]
+    where = {"RUNNER_TEMP": str(tmp_path), "GITHUB_ACTION_PATH": str(FOLDER)}
+    subprocess.run([*BASH, install["run"]], env={**os.environ, **where}, check=True)
+    command = tmp_path / "ecs-gate" / "bin" / "ecs-gate"
     names = ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_ENDPOINT_URL", "PYTHONPATH")
     plain = {name: value for name, value in os.environ.items() if name not in names}
 
