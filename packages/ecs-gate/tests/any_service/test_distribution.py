@@ -47,6 +47,12 @@ def test_its_lock_has_what_it_declares_and_no_pulumi():
     assert [package for package in locked if package.startswith(("pulumi", "grpc", "boto3"))] == []
 
 
+def test_the_readme_takes_the_action_at_the_tag_of_this_version():
+    version = tomllib.loads((FOLDER / "pyproject.toml").read_text())["project"]["version"]
+    taken = re.findall(r"packages/ecs-gate@(\S+)", (FOLDER / "README.md").read_text())
+    assert taken == [f"v{version}"]
+
+
 @pytest.mark.slow
 def test_the_action_installs_it_into_an_empty_environment(tmp_path):
     install, _ = yaml.safe_load((FOLDER / "action.yml").read_text())["runs"]["steps"]

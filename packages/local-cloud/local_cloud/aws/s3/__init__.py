@@ -1,1 +1,1 @@
-"""VPCs: AWS's rules that moto lacks, and which connections the network allows."""
+"""S3: AWS's rules that moto lacks, the policies of buckets, and who may send a request."""
