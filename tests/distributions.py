@@ -1,0 +1,47 @@
+"""Builds what a release publishes, and checks it: `python -m tests.distributions FOLDER`."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from careapp import ROOT
+
+DISTRIBUTIONS = {
+    "ecs-gate": "ecs_gate",
+    "local-cloud": "local_cloud",
+}
+"""Folders of `packages/` with the package that each of them distributes."""
+
+
+def date() -> str:
+    """The time of the last commit in seconds, which archives of it have for all files (reproducible-builds.org)."""
+    show = ("git", "log", "-1", "--format=%ct")
+    return subprocess.check_output(show, cwd=ROOT, text=True).strip()
+
+
+def build(name: str, out: Path, *options: str) -> None:
+    """Build a source distribution, and of that a wheel, by the packages of `.venv`: nothing is downloaded.
+
+    With ``--wheel`` the wheel is built of the folder, as pip does.
+    """
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), *options]
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": date()}
+    subprocess.run([*command, ROOT / "packages" / name], env=environment, check=True)
+
+
+def check(files: list[Path]) -> None:
+    """Check what PyPI shows and what a wheel has. Raises CalledProcessError."""
+    wheels = [file for file in files if file.suffix == ".whl"]
+    for command in (("twine", "check", "--strict", *files), ("check_wheel_contents", *wheels)):
+        subprocess.run([sys.executable, "-m", *command], check=True)
+
+
+def main(out: Path) -> None:
+    for name in DISTRIBUTIONS:
+        build(name, out)
+    check(sorted(out.iterdir()))
+
+
+if __name__ == "__main__":
+    main(Path(*sys.argv[1:]))
