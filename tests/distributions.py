@@ -1,8 +1,9 @@
-"""Builds what a release publishes, and checks it: `python -m tests.distributions FOLDER`."""
+"""Builds what a release publishes, and checks it: `python -m tests.distributions FOLDER [TAG]`."""
 
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 from careapp import ROOT
@@ -37,11 +38,23 @@ def check(files: list[Path]) -> None:
         subprocess.run([sys.executable, "-m", *command], check=True)
 
 
-def main(out: Path) -> None:
+def version(name: str) -> str:
+    file = ROOT / "packages" / name / "pyproject.toml"
+    return str(tomllib.loads(file.read_text())["project"]["version"])
+
+
+def main(out: Path, tag: str = "") -> str | None:
+    """Return what forbids a release by this tag; None where everything is built and checked."""
     for name in DISTRIBUTIONS:
+        if tag and tag != f"v{version(name)}":
+            return (
+                f"{tag} is not the version of {name}, {version(name)}: a release has one version. Correct it in "
+                f"packages/{name}/pyproject.toml, or tag the commit that has it."
+            )
         build(name, out)
     check(sorted(out.iterdir()))
+    return None
 
 
 if __name__ == "__main__":
-    main(Path(*sys.argv[1:]))
+    sys.exit(main(Path(sys.argv[1]), *sys.argv[2:]))

@@ -3,14 +3,13 @@
 import re
 import subprocess
 import tarfile
-import tomllib
 from email import message_from_bytes
 from zipfile import ZipFile
 
 import pytest
 
 from careapp import ROOT
-from tests.distributions import DISTRIBUTIONS, build, check
+from tests.distributions import DISTRIBUTIONS, build, check, main, version
 from tests.documents.markdown import Page
 
 pytestmark = pytest.mark.slow
@@ -95,10 +94,8 @@ def test_the_page_at_pypi_is_the_readme_with_whole_addresses(built):
 
 def test_the_changelog_begins_with_the_version(built):
     name, *_ = built
-    folder = ROOT / "packages" / name
-    version = tomllib.loads((folder / "pyproject.toml").read_text())["project"]["version"]
-    log = (folder / "CHANGELOG.md").read_text()
-    assert re.findall(r"^## (\S+?),? ", log, re.M)[0] == version
+    log = (ROOT / "packages" / name / "CHANGELOG.md").read_text()
+    assert re.findall(r"^## (\S+?),? ", log, re.M)[0] == version(name)
 
 
 def test_twine_and_check_wheel_contents_have_nothing_to_say(built):
@@ -112,6 +109,13 @@ def test_the_same_commit_is_built_to_the_same_bytes(built, tmp_path):
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {
         file.name: file.read_bytes() for file in out.iterdir()
     }
+
+
+def test_a_tag_that_is_not_the_version_releases_nothing(tmp_path):
+    first = next(iter(DISTRIBUTIONS))
+    said = main(tmp_path, "v99.0.0") or ""
+    assert said.startswith(f"v99.0.0 is not the version of {first}, {version(first)}: ")
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_the_hook_that_adds_the_licence_is_the_same_in_each():

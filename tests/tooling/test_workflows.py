@@ -16,13 +16,15 @@ DEPLOYING = {("deploy", "poc"), ("deploy", "prod")}
 
 
 def test_no_workflow_has_a_right_and_each_job_has_the_least():
-    assert [content["permissions"] for content in workflows().values()] == [{}] * 7
+    assert [content["permissions"] for content in workflows().values()] == [{}] * 8
     for workflow, name, job in jobs():
         expected = {"contents": "read"}
         if (workflow, name) in ROLES:
             expected["id-token"] = "write"
         if workflow == "comment":
             expected = {"pull-requests": "write"}
+        if (workflow, name) == ("release", "publish"):
+            expected = {"id-token": "write"}
         assert job["permissions"] == expected, (workflow, name)
     for _, _, job in calls():
         called = "comment" if job["uses"].endswith("/comment.yml") else "ci"
@@ -117,7 +119,7 @@ ONE_AT_A_TIME = {
 VARIABLES = {
     name: value for stack in ("poc", "prod") for name, value in Delivery.of(stack).variables.items()
 }
-SWITCH = "CAREAPP_NIGHTLY_DESTROY"
+SWITCH, PUBLISHES = "CAREAPP_NIGHTLY_DESTROY", "CAREAPP_PYPI"
 
 
 def test_a_job_in_aws_is_skipped_until_the_repository_has_its_role():
@@ -126,8 +128,10 @@ def test_a_job_in_aws_is_skipped_until_the_repository_has_its_role():
         (workflow, name): set(re.findall(r"vars\.(\w+)", str(job.get("if"))))
         for workflow, name, job in jobs()
     }
-    found = {key: names - {SWITCH} for key, names in deciding.items() if names}
-    assert found == {key: {role} for key, role in ROLES.items()}
+    found = {key: names - {SWITCH, PUBLISHES} for key, names in deciding.items()}
+    assert {key: names for key, names in found.items() if names} == {
+        key: {role} for key, role in ROLES.items()
+    }
     assert "--env" not in PAGE.read_text()
 
 
@@ -157,6 +161,20 @@ def test_ci_runs_every_folder_of_tests_and_a_rehearsal():
     assert sorted(listed.split(", ")) == sorted(FOLDERS), "CONTRIBUTING.md has each folder once"
 
 
+def test_a_tag_publishes_what_ci_passed_by_a_job_that_runs_nothing_of_the_repository():
+    """Whatever runs beside the token of PyPI could publish: the job has no step of its own, and an environment."""
+    release = workflows()["release"]
+    assert release["on"] == {"push": {"tags": ["v*"]}}
+    build, publish = (release["jobs"][name] for name in ("build", "publish"))
+    assert release["jobs"]["ci"]["uses"] == "./.github/workflows/ci.yml"
+    assert (build["needs"], publish["needs"], publish["environment"]) == ("ci", "build", "pypi")
+    assert publish["if"] == f"vars.{PUBLISHES} == 'true'"
+    actions = [step["uses"].partition("@")[0] for step in publish["steps"]]
+    assert actions == ["actions/download-artifact", "pypa/gh-action-pypi-publish"]
+    page = (ROOT / "CONTRIBUTING.md").read_text().partition("## Release")[2]
+    assert f"gh variable set {PUBLISHES} --body true" in page
+
+
 def test_one_run_per_stack_at_a_time_and_none_is_cancelled():
     found = {
         (workflow, name): job["concurrency"]
@@ -183,7 +201,7 @@ def test_ci_of_main_cancels_no_other_deploys_ci():
 def test_prod_waits_for_poc_and_an_approval():
     prod = workflows()["deploy"]["jobs"]["prod"]
     assert (prod["needs"], prod["environment"]) == ("poc", "prod")
-    assert {job.get("environment") for _, _, job in jobs()} == {None, "prod"}
+    assert {job.get("environment") for _, _, job in jobs()} == {None, "prod", "pypi"}
 
 
 def test_the_nightly_destroy_is_off_until_a_variable_says_otherwise_and_never_prod():
@@ -193,7 +211,7 @@ def test_the_nightly_destroy_is_off_until_a_variable_says_otherwise_and_never_pr
 
 
 def test_the_template_puts_out_every_variable_of_the_workflows():
-    assert set(re.findall(r"vars\.(\w+)", text())) == {*VARIABLES, SWITCH}
+    assert set(re.findall(r"vars\.(\w+)", text())) == {*VARIABLES, SWITCH, PUBLISHES}
     assert f"gh variable set {SWITCH} --body true" in PAGE.read_text()
 
 
