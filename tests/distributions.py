@@ -9,10 +9,18 @@ from pathlib import Path
 from careapp import ROOT
 
 DISTRIBUTIONS = {
+    "careapp": "careapp",
     "ecs-gate": "ecs_gate",
     "local-cloud": "local_cloud",
 }
 """Folders of `packages/` with the package that each of them distributes."""
+
+
+def outside(name: str) -> tuple[dict[str, str], list[str]]:
+    """What the package has from elsewhere in the repository, by the origin, and what is left out of it."""
+    file = ROOT / "packages" / name / "pyproject.toml"
+    built = tomllib.loads(file.read_text())["tool"]["hatch"]["build"]
+    return built["hooks"]["custom"].get("outside", {}), built.get("exclude", [])
 
 
 def date() -> str:

@@ -4,12 +4,13 @@ import re
 import subprocess
 import tarfile
 from email import message_from_bytes
+from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
 
 from careapp import ROOT
-from tests.distributions import DISTRIBUTIONS, build, check, main, version
+from tests.distributions import DISTRIBUTIONS, build, check, main, outside, version
 from tests.documents.markdown import Page
 
 pytestmark = pytest.mark.slow
@@ -39,19 +40,27 @@ def files_of(wheel):
         }
 
 
-def sources_of(name):
-    """Every file of a package that Git has, or would add."""
-    listed = subprocess.check_output(
-        ("git", "ls-files", "--cached", "--others", "--exclude-standard", DISTRIBUTIONS[name]),
-        cwd=ROOT / "packages" / name,
+def listed(folder):
+    """The files below a folder that Git has, or would add."""
+    names = subprocess.check_output(
+        ("git", "ls-files", "--cached", "--others", "--exclude-standard", "."),
+        cwd=folder,
         text=True,
     )
+    return [folder / name for name in names.splitlines() if (folder / name).exists()]
+
+
+def sources_of(name):
+    """Every file of a package, with those that it has from elsewhere, without what is left out."""
     folder = ROOT / "packages" / name
-    return {
-        file: (folder / file).read_bytes()
-        for file in listed.splitlines()
-        if (folder / file).exists()
-    }
+    added, left_out = outside(name)
+    places = {DISTRIBUTIONS[name]: DISTRIBUTIONS[name], **added}
+    found = {}
+    for origin, target in places.items():
+        path = (folder / origin).resolve()
+        files = listed(path) if path.is_dir() else [path]
+        found |= {str(Path(target, file.relative_to(path))): file.read_bytes() for file in files}
+    return {file: content for file, content in found.items() if file not in left_out}
 
 
 def test_a_wheel_has_every_file_of_its_package_and_nothing_else(built):
@@ -73,7 +82,8 @@ def test_wheels_and_the_source_distribution_have_the_licence_of_the_repository(b
     with tarfile.open(only(folders[0], "*.tar.gz")) as content:
         [licence] = [file for file in content if file.name.endswith("/LICENSE")]
         assert content.extractfile(licence).read() == LICENSE
-        assert [file for file in content.getnames() if "/tests/" in file] == []
+        own = [file for file in content.getnames() if "/template/" not in file]
+        assert [file for file in own if "/tests/" in file] == []
 
 
 def test_the_page_at_pypi_is_the_readme_with_whole_addresses(built):

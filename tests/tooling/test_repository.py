@@ -52,12 +52,12 @@ def test_a_lock_has_a_hash_for_each_package_and_names_no_address_and_no_path(loc
 
 
 def test_the_locks_hold_what_pyproject_names_and_agree_with_each_other():
-    both = [ROOT / "pyproject.toml", ROOT / "packages" / "local-cloud" / "pyproject.toml"]
-    ours, local = (tomllib.loads(file.read_text()) for file in both)
+    places = [ROOT / "packages" / "careapp", ROOT / "packages" / "local-cloud", ROOT]
+    ours, local, top = (tomllib.loads((each / "pyproject.toml").read_text()) for each in places)
     names = [project["project"]["dependencies"] for project in (ours, local)]
-    names.append(ours["dependency-groups"]["dev"] + local["dependency-groups"]["test"])
+    names.append(top["dependency-groups"]["dev"] + local["dependency-groups"]["test"])
     for lock, packages in zip(LOCKS, names, strict=False):
-        assert named(packages) - locked(lock).keys() == set()
+        assert named(packages) - {"ecs-gate"} - locked(lock).keys() == set()
     for one, other in combinations(map(locked, LOCKS[: len(names)]), 2):
         both = one.keys() & other.keys()
         assert both

@@ -34,7 +34,9 @@ def name_of(path):
 
 APART = {"careapp.cli", "local_cloud", "careapp.rehearsal"}
 TOOLS = {
-    f"careapp.{path.stem}" for path in place("careapp").iterdir() if not path.name.startswith("__")
+    f"careapp.{path.stem}"
+    for path in place("careapp").iterdir()
+    if not path.name.startswith(("__", "py."))
 } - {*APART, SETTINGS, POLICY, DELIVERY}
 """What a person uses on a stack; the program waits for its roll-out with them."""
 MAY = {
@@ -74,7 +76,8 @@ def files_of(name):
     whole = place(name)
     if not whole.is_dir():
         return [whole.with_suffix(".py")]
-    apart = {"tests", "text", "facts"} if name == GATE else {"tests"}
+    # The template is a project of one's own, which imports what is installed there.
+    apart = {"tests", "template", *({"text", "facts"} if name == GATE else ())}
     return [file for file in whole.rglob("*.py") if not apart & {*file.relative_to(whole).parts}]
 
 

@@ -134,7 +134,14 @@ SHA256 = "7dbb082bbe632b8a25b598fd194ce5ff96e46c09a40bf8c606dc803884e3cb5d"
 CERTIFICATES = x509.load_pem_x509_certificates(RDS_BUNDLE.read_bytes())
 
 
-@pytest.mark.parametrize("file", ["webapp/certs/rds-ca.pem", "docs/examples/flaskr/rds.pem"])
+@pytest.mark.parametrize(
+    "file",
+    [
+        "webapp/certs/rds-ca.pem",
+        "docs/examples/flaskr/rds.pem",
+        "packages/careapp/careapp/project/template/app/rds-ca.pem",
+    ],
+)
 def test_the_file_is_the_one_that_was_reviewed(file):
     content = (RDS_BUNDLE.parents[2] / file).read_bytes()
     assert hashlib.sha256(content).hexdigest() == SHA256

@@ -6,40 +6,51 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from careapp import ROOT
 from careapp.settings.container import PASSWORD
 from careapp.settings.settings import Settings
 from ecs_gate.pulumi_remedies import PULUMI, PulumiRemedies
 from ecs_gate.target import Names
-from ecs_gate.text import Text, t, verbatim
+from ecs_gate.text import Text, joined, t, verbatim
 
 if TYPE_CHECKING:
     from ecs_gate.diagnosis.case import Case
 
+
+def _component(module: str) -> Text:
+    """Return where a component is: the file of the project, or without it the module of the installed package."""
+    own = (ROOT / "infra" / f"{module}.py").exists()
+    return verbatim(f"infra/{module}.py" if own else f"careapp.infra.{module}")
+
+
 PLACES = {
-    "access": verbatim("task_policy, infra/iam.py"),
+    "access": joined(", ", (verbatim("task_policy"), _component("iam"))),
     "authority": t("DB_SSLROOTCERT; in webapp certs/rds-ca.pem"),
-    "container": verbatim("infra/container.py"),
+    "container": _component("container"),
     "files": verbatim("S3 (uploadsEnabled)"),
-    "image": verbatim("infra/registry.py"),
+    "image": _component("registry"),
     "leak": t("docs/repair.md#a-task-is-unhealthy says how to tell, and how to find it"),
-    "listeners": verbatim("infra/listeners.py"),
-    "load_balancer": verbatim("infra/load_balancer.py"),
-    "login": verbatim("infra/login.py"),
+    "listeners": _component("listeners"),
+    "load_balancer": _component("load_balancer"),
+    "login": _component("login"),
     "migrations": verbatim('`pulumi config set deployCommand "flask db upgrade"`'),
-    "network": verbatim("infra/network.py"),
+    "network": _component("network"),
     "packages": t("in webapp: requirements.in, then `make lock`"),
-    "rules": verbatim("infra/security_groups.py"),
+    "rules": _component("security_groups"),
     "run": verbatim("./careapp run -- "),
     "secret": t("appSecrets, docs/your-app.md"),
-    "service": verbatim("infra/service.py"),
-    "task": verbatim("infra/task.py"),
-    "trust": verbatim("infra/iam.py"),
+    "service": _component("service"),
+    "task": _component("task"),
+    "trust": _component("iam"),
     "variable": t(
-        "`pulumi config set --path appVariables.NAME VALUE`, or infra/container.py where the stack sets it"
+        "`pulumi config set --path appVariables.NAME VALUE`, or {place} where the stack sets it",
+        place=_component("container"),
     ),
 }
 """The files, commands and settings of what a cure may have to change."""
 
+OF_WEBAPP = ("authority", "packages")
+"""What is in the app that comes along; of another app only AWS's own words are known."""
 WORKERS_OWN = {
     "appCommand": "command",
     "desiredCount": "count",
@@ -86,6 +97,8 @@ class StackRemedies(PulumiRemedies):
         self.options = f" -s {self.stack}"
 
     def place(self, what: str) -> Text:
+        if what in OF_WEBAPP and not self.settings.webapp:
+            return super().place(what)
         return PLACES[what]
 
     def called(self, key: str) -> Text:

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import fields
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from careapp.project.app import health_route
 from careapp.settings.container import RESERVED
 from careapp.settings.file import StackFile
 from careapp.settings.image import APP_CONNECTIONS, APP_FOLDER
@@ -47,11 +49,17 @@ def target_of(settings: Settings, url: str = "", others: Iterable[Names] = ()) -
         page=_page(settings, url),
         login=_alike(Login, settings.login),
         check=None if settings.guessed else _alike(HealthCheck, settings.health),
-        app=WEBAPP if settings.webapp else App(),
+        app=WEBAPP if settings.webapp else _app(settings),
         plan=_plan(settings),
         public_words=frozenset({settings.names.prefix, settings.project}),
         others=tuple(others),
     )
+
+
+def _app(settings: Settings) -> App:
+    """Return what the sources of another app say, where they are at hand."""
+    found = health_route(Path(settings.image.folder), settings.health.path)
+    return App(health_path=found)
 
 
 def _alike(kind: type[T], settings: object, **others: Any) -> T:

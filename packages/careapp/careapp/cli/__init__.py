@@ -5,19 +5,21 @@ from __future__ import annotations
 import importlib
 import tomllib
 from collections.abc import Iterator, Mapping
+from importlib.metadata import version as installed
 
 import click
 
-from careapp import ROOT
+from careapp import IN_CHECKOUT, ROOT
 from careapp.cli.git import git
 from careapp.command_line import Program, translate_help
-from ecs_gate.text import verbatim
+from ecs_gate.text import Refused, verbatim
 
 MODULES = {
     "cost": "careapp.rehearsal.cost",
     "db": "careapp.cli.database",
     "delivery": "careapp.delivery.cli",
-    "test": "careapp.cli.tests",
+    "test": "careapp.cli.tests" if IN_CHECKOUT else "careapp.cli.project_tests",
+    **dict.fromkeys(("lock", "new"), "careapp.cli.project"),
     **dict.fromkeys(("cloud", "dev", "rehearse", "shell"), "careapp.cli.local"),
     **dict.fromkeys(
         (
@@ -35,7 +37,12 @@ class Commands(Mapping[str, click.Command]):
 
     def __getitem__(self, name: str) -> click.Command:
         """Import the command and translate its help. Raises KeyError."""
-        command: click.Command = getattr(importlib.import_module(MODULES[name]), name)
+        try:
+            command: click.Command = getattr(importlib.import_module(MODULES[name]), name)
+        except ModuleNotFoundError as missing:
+            if str(missing.name).partition(".")[0] != "local_cloud":
+                raise
+            command = without_rehearsal(name)
         translate_help(command)
         return command
 
@@ -46,12 +53,32 @@ class Commands(Mapping[str, click.Command]):
         return len(MODULES)
 
 
+def without_rehearsal(name: str) -> click.Command:
+    """Return the command in place of one of the local cloud, where that is not installed."""
+
+    @click.command(name, context_settings={"ignore_unknown_options": True})
+    @click.argument("_words", nargs=-1, type=click.UNPROCESSED, metavar="…")
+    def command(_words: tuple[str, ...]) -> None:
+        """Not installed: in a project it comes with `careapp[rehearsal]` of requirements-dev.in."""
+        raise Refused(
+            "{name} needs the local cloud: run it by ./careapp in a project, or install careapp[rehearsal]",
+            name=name,
+        )
+
+    return command
+
+
 def version(context: click.Context, _option: click.Parameter, asked: bool) -> None:
-    """Print the version in pyproject.toml, and the commit when this folder is the root of a repository."""
+    """Print the version, and the commit when this folder is the root of a repository."""
     if not asked:
         return
-    number = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    own = git(ROOT, "rev-parse", "--show-prefix") == ""
+    file = ROOT / "packages" / "careapp" / "pyproject.toml"
+    number = (
+        tomllib.loads(file.read_text())["project"]["version"]
+        if IN_CHECKOUT
+        else installed("careapp")
+    )
+    own = IN_CHECKOUT and git(ROOT, "rev-parse", "--show-prefix") == ""
     commit = git(ROOT, "rev-parse", "--short", "HEAD") if own else None
     click.echo(verbatim(f"careapp {number}{f' ({commit})' if commit else ''}"))
     context.exit()

@@ -11,7 +11,6 @@ from typing import Any
 import psycopg
 from psycopg.pq import Conninfo
 
-from careapp import ROOT
 from careapp.additions.parts import restores
 from careapp.additions.parts.pauses import pause_of
 from careapp.database.tunnel import Tunnel
@@ -23,8 +22,8 @@ from ecs_gate.parts.rds import Database
 from ecs_gate.parts.records import read_part
 from ecs_gate.text import Refused, Text, t
 
-BUNDLE = ROOT / "webapp" / "certs" / "rds-ca.pem"
-"""The certificates by which the app, too, knows its database: AWS's own bundle (webapp/certs)."""
+BUNDLE = Path(__file__).parents[1] / "project" / "template" / "app" / "rds-ca.pem"
+"""The certificates by which the app, too, knows its database: AWS's own bundle."""
 
 CONNECT_SECONDS = 10
 

@@ -23,7 +23,12 @@ from careapp import ROOT
 from careapp.settings.settings import Settings
 
 GUIDE = "https://docs.aws.amazon.com/securityhub/latest/userguide"
-LEFT_OUT = ROOT / "policy" / "left_out.yaml"
+LEFT_OUT = next(
+    file
+    for file in (ROOT / "policy" / "left_out.yaml", Path(__file__).with_name("left_out.yaml"))
+    if file.exists()
+)
+"""The project's own file, or without one that of careapp, which the wheel carries."""
 ANYWHERE = {"0.0.0.0/0", "::/0"}
 """The CIDR ranges of the whole internet."""
 

@@ -41,7 +41,7 @@ def serve(port: int, log_level: str, source: Path = ROOT) -> int:
     with Progress().phase(t("the app's packages")):
         webapp = source / "webapp"
         programs = plain.venv(["--require-hashes", "-r", str(webapp / "requirements.txt")])
-    with terminations_raise(), _database() as variables:
+    with terminations_raise(), database() as variables:
         console.print_heading(verbatim(f"http://localhost:{port}"))
         console.print_line(
             t(
@@ -86,7 +86,7 @@ def _check_free(port: int) -> None:
 
 
 @contextmanager
-def _database() -> Iterator[dict[str, str]]:
+def database() -> Iterator[dict[str, str]]:
     """Run a PostgreSQL server during the block. Yield the variables with which the app connects to it."""
     folder = Path(tempfile.mkdtemp(prefix="careapp-dev-"))
     folder.chmod(0o711)
@@ -105,6 +105,8 @@ def _database() -> Iterator[dict[str, str]]:
             "DB_USER": USER,
             "DB_PASSWORD": password,
             "DB_SSLROOTCERT": str(authority.path),
+            "PGSSLMODE": "verify-full",
+            "PGSSLROOTCERT": str(authority.path),
             "PGHOSTADDR": ADDRESS,
         }
     finally:

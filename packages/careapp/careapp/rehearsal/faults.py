@@ -89,6 +89,11 @@ class Fault:
     shows_later: bool = False
     corrected: Mapping[str, str] = field(default_factory=dict)
 
+    def lacks(self, project: Path) -> list[str]:
+        """Return the files that it changes and the project has not."""
+        files = dict.fromkeys(edit.file for edit in self.edits)
+        return [file for file in files if not (project / file).exists()]
+
     @property
     def needs_webapp(self) -> bool:
         """Whether it works only with the app in webapp/."""
@@ -303,8 +308,8 @@ def container(**fields: Any) -> Edit:
     return after(CONTAINER, end, f" | {fields!r}")
 
 
-ANOTHER_RELEASE = variable("RELEASE", "another")
-"""A harmless edit, for mistakes that lie outside of the version, in whatever app."""
+ANOTHER_RELEASE = {"appVariables.RELEASE": "another"}
+"""A harmless update, for mistakes that lie outside of the version, in whatever app."""
 
 CANARY = {"deployStrategy": "canary", "bakeMinutes": "1"}
 """The settings of a canary."""
@@ -330,8 +335,9 @@ def update(name: str, mistake: Text, *edits: Edit) -> Fault:
 
 def by_hand(name: str, cause: str, mistake: Text, change: ManualChange) -> Fault:
     """Return a mistake that a person made in AWS before a harmless update of a healthy version."""
-    edits = (ANOTHER_RELEASE,)
-    return Fault(name, cause, mistake, manual_change=change, edits=edits, second_release=True)
+    return Fault(
+        name, cause, mistake, manual_change=change, config=ANOTHER_RELEASE, second_release=True
+    )
 
 
 def job(name: str, cause: str, mistake: Text, command: str = "python -V", **more: Any) -> Fault:

@@ -221,23 +221,37 @@ def rehearse(plan: Plan, flags: CloudFlags) -> int:
     another rehearsal uses the folder.
     """
     settings = check_settings(read(plan.stack, ROOT), plan.config)
-    if plan.fault and plan.fault.needs_webapp and not settings.webapp:
-        raise StackError(_not_webapp(plan.fault, settings.image.folder))
+    if plan.fault:
+        _check_fault(plan.fault, settings)
     home = find_home()
     with hold_folder(home):
         return _rehearse(plan, settings, flags, home)
 
 
-def _not_webapp(fault: Fault, folder: Path) -> Text:
-    others = ", ".join(sorted(name for name, each in FAULTS.items() if not each.needs_webapp))
-    return t(
-        "--break {name} is a mistake of the app in {webapp}/, and the stack runs the app in {folder}/. "
-        "Rehearse it with -c appFolder={webapp}, or choose one that fits every app: {others}",
-        name=fault.name,
-        webapp=APP_FOLDER.default,
-        folder=str(folder),
-        others=others,
+def _check_fault(fault: Fault, settings: Settings) -> None:
+    """Raise ``StackError`` for a mistake that this project, or the stack's app, cannot have."""
+    fitting = (
+        name
+        for name, each in sorted(FAULTS.items())
+        if not each.lacks(ROOT) and (settings.webapp or not each.needs_webapp)
     )
+    if lacking := fault.lacks(ROOT):
+        raise StackError(
+            "--break {name} is an edit of {files}, which this project has not. Choose one that is made "
+            "without: {others}",
+            name=fault.name,
+            files=", ".join(lacking),
+            others=", ".join(fitting),
+        )
+    if fault.needs_webapp and not settings.webapp:
+        raise StackError(
+            "--break {name} is a mistake of the app in {webapp}/, and the stack runs the app in {folder}/. "
+            "Rehearse it with -c appFolder={webapp}, or choose one that fits every app: {others}",
+            name=fault.name,
+            webapp=APP_FOLDER.default,
+            folder=str(settings.image.folder),
+            others=", ".join(fitting),
+        )
 
 
 def check_settings(file: StackFile, given: Sequence[tuple[str, str]]) -> Settings:

@@ -26,6 +26,16 @@ _CHOSEN: ContextVar[str] = ContextVar("language", default="")
 Value: TypeAlias = "str | int | float | Text"
 
 
+DOCUMENT = re.compile(r"\bdocs/(?=[a-z-]+\.md)")
+"""How a text names a document of the program that it is about."""
+_DOCUMENTS = ["docs/"]
+
+
+def set_documents(address: str) -> None:
+    """Name the program's documents by an address instead of a folder that is not there."""
+    _DOCUMENTS[0] = address
+
+
 def add_catalogue(locale: Path, domain: str, variable: str) -> None:
     """Translate the messages of a program, too; its environment ``variable`` chooses the language."""
     _CATALOGUES.append((locale, domain))
@@ -59,9 +69,9 @@ class Text:
     def __str__(self) -> str:
         values = dict(self.values)
         template = translated(self.template)
-        if self.plural and template == self.template and values["count"] != 1:
+        if self.plural and template == _placed(self.template) and values["count"] != 1:
             # Japanese has one form, and the catalogue has it under the singular.
-            template = self.plural
+            template = _placed(self.plural)
         return mask(template.format(**values))
 
     def filled(self, **values: Value) -> Text:
@@ -111,7 +121,11 @@ def translated(text: str) -> str:
     """Translate a message or a template into the current language; what no catalogue has stays English."""
     chosen = language()
     texts = (catalogue(domain, chosen, locale).get(text) for locale, domain in _CATALOGUES)
-    return next(filter(None, texts), text)
+    return _placed(next(filter(None, texts), text))
+
+
+def _placed(text: str) -> str:
+    return DOCUMENT.sub(_DOCUMENTS[0], text)
 
 
 def language(environ: Mapping[str, str] | None = None) -> str:
