@@ -16,6 +16,8 @@ from careapp import ROOT
 from tests.support.delivery import Delivery
 
 FOLDER = ROOT / ".github" / "workflows"
+TEMPLATE = ROOT / "packages/careapp/careapp/project/template" / ".github" / "workflows"
+"""Those of a project of one's own."""
 PAGE = ROOT / "docs" / "delivery.md"
 ROLES = {
     ("preview", "preview"): "CAREAPP_PREVIEW_ROLE",
@@ -61,11 +63,11 @@ class Step:
         }
 
 
-def workflows() -> dict[str, dict[str, Any]]:
+def workflows(folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
     """By file name without its ending. YAML takes the key `on` for the word true."""
     return {
         path.stem: {("on" if key is True else key): value for key, value in read(path).items()}
-        for path in sorted(FOLDER.glob("*.yml"))
+        for path in sorted(folder.glob("*.yml"))
     }
 
 
@@ -79,13 +81,27 @@ def jobs() -> Iterator[tuple[str, str, dict[str, Any]]]:
     return (job for job in _jobs() if "steps" in job[2])
 
 
-def calls() -> Iterator[tuple[str, str, dict[str, Any]]]:
+def calls(folder: Path = FOLDER) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Of every job that is another workflow."""
-    return (job for job in _jobs() if "uses" in job[2])
+    return (job for job in _jobs(folder) if "uses" in job[2])
 
 
-def _jobs() -> Iterator[tuple[str, str, dict[str, Any]]]:
-    for workflow, content in workflows().items():
+def called(job: Mapping[str, Any]) -> str:
+    """The name of the workflow that a job is, by which `workflows` has it."""
+    return Path(job["uses"].partition("@")[0]).stem
+
+
+def asked(workflow: str) -> dict[str, str]:
+    """The rights that a workflow's jobs ask for, with those of the workflows that it calls. Its caller grants them."""
+    rights: dict[str, str] = {}
+    for job in workflows()[workflow]["jobs"].values():
+        more = asked(called(job)) if "uses" in job else job["permissions"]
+        rights |= {name: right for name, right in more.items() if rights.get(name) != "write"}
+    return rights
+
+
+def _jobs(folder: Path = FOLDER) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for workflow, content in workflows(folder).items():
         for name, job in content["jobs"].items():
             yield workflow, name, job
 

@@ -9,14 +9,25 @@ from careapp.cli.tests import FOLDERS
 from careapp.settings import shifting
 from local_cloud.engine.build import recipe_version
 from tests.support.delivery import Delivery
-from tests.support.workflows import PAGE, ROLES, calls, jobs, steps, text, used, workflows
+from tests.support.workflows import (
+    PAGE,
+    ROLES,
+    asked,
+    called,
+    calls,
+    jobs,
+    steps,
+    text,
+    used,
+    workflows,
+)
 
 HOUR = 3_600
 DEPLOYING = {("deploy", "poc"), ("deploy", "prod")}
 
 
 def test_no_workflow_has_a_right_and_each_job_has_the_least():
-    assert [content["permissions"] for content in workflows().values()] == [{}] * 8
+    assert [content["permissions"] for content in workflows().values()] == [{}] * 10
     for workflow, name, job in jobs():
         expected = {"contents": "read"}
         if (workflow, name) in ROLES:
@@ -26,10 +37,8 @@ def test_no_workflow_has_a_right_and_each_job_has_the_least():
         if (workflow, name) == ("release", "publish"):
             expected = {"id-token": "write"}
         assert job["permissions"] == expected, (workflow, name)
-    for _, _, job in calls():
-        called = "comment" if job["uses"].endswith("/comment.yml") else "ci"
-        expected = {"pull-requests": "write"} if called == "comment" else {"contents": "read"}
-        assert job["permissions"] == expected
+    for workflow, name, job in calls():
+        assert job["permissions"] == asked(called(job)), (workflow, name)
 
 
 def test_the_way_into_aws_is_a_role_of_the_job_and_no_stored_key():
@@ -76,7 +85,7 @@ def test_a_roll_out_ends_before_the_job_that_deploys_does():
 
 
 def test_a_forks_pull_request_gets_no_credentials():
-    assert list(workflows()["preview"]["on"]) == ["pull_request"]
+    assert list(workflows()["preview"]["on"]) == ["pull_request", "workflow_call"]
     assert "pull_request_target" not in "".join(
         str(content["on"]) for content in workflows().values()
     )
@@ -136,11 +145,12 @@ def test_a_job_in_aws_is_skipped_until_the_repository_has_its_role():
 
 
 def test_nothing_is_deployed_that_ci_did_not_pass():
-    deploy = workflows()["deploy"]["jobs"]
-    assert deploy["ci"]["uses"] == "./.github/workflows/ci.yml"
-    assert deploy["poc"]["needs"] == "ci"
-    for name in ("ci", "poc"):  # a condition like always() would deploy what is red
-        assert "(" not in deploy[name].get("if", "")
+    ci, deploy = (workflows()["main"]["jobs"][name] for name in ("ci", "deploy"))
+    assert ci["uses"] == "./.github/workflows/ci.yml"
+    assert (deploy["uses"], deploy["needs"]) == ("./.github/workflows/deploy.yml", "ci")
+    assert list(workflows()["deploy"]["on"]) == ["workflow_call"]
+    for job in (ci, deploy, workflows()["deploy"]["jobs"]["poc"]):
+        assert "(" not in job.get("if", ""), "a condition like always() would deploy what is red"
     assert set(workflows()["ci"]["on"]) == {"pull_request", "workflow_call"}
     checks = [f"`{job['name']}`" for workflow, _, job in jobs() if workflow == "ci"]
     assert [check for check in checks if check not in PAGE.read_text()] == [], (
