@@ -1,4 +1,7 @@
-"""Checks .github/workflows/ and the action of ecs-gate with actionlint and zizmor: `python -m tests.workflows`."""
+"""Checks the workflows and the action of ecs-gate with actionlint and zizmor: `python -m tests.workflows`.
+
+The workflows are those of .github/workflows/, and those that a project of one's own has.
+"""
 
 import os
 import re
@@ -16,11 +19,13 @@ from local_cloud.console import Progress
 from local_cloud.engine.build import Failed, find_go, run
 from local_cloud.engine.version import EngineUnavailable
 from local_cloud.paths import cache
+from tests.support.workflows import FOLDER, TEMPLATE
 
 RECIPE = Path(__file__).parent
 PACKAGE = "github.com/rhysd/actionlint/cmd/actionlint"
-WORKFLOWS = ROOT / ".github" / "workflows"
 ACTION = ROOT / "packages" / "ecs-gate" / "action.yml"
+CALLED = re.compile(r"(uses: )OWNER/careapp/(\S+)@\S+")
+"""A workflow of this repository, as a project calls it."""
 
 
 def actionlint() -> Path:
@@ -74,6 +79,20 @@ def lint_action(checker: Path, action: Path) -> int:
         return subprocess.run([checker, "-no-color"], cwd=project, check=False).returncode
 
 
+def lint_projects(checker: Path) -> int:
+    """What actionlint says of a project's workflows, in a copy of this repository: it reads no other one."""
+    with tempfile.TemporaryDirectory() as folder:
+        project = Path(folder)
+        (project / ".git").mkdir()
+        beside = shutil.copytree(FOLDER.parent, project / ".github") / FOLDER.name
+        files = []
+        for file in sorted(TEMPLATE.glob("*.yml")):
+            copy = beside / f"project-{file.name}"
+            copy.write_text(CALLED.sub(r"\1./\2", file.read_text()))
+            files.append(str(copy))
+        return subprocess.run([checker, "-no-color", *files], cwd=project, check=False).returncode
+
+
 def main() -> int:
     """0 when neither has anything to say."""
     careapp.use()
@@ -82,14 +101,14 @@ def main() -> int:
     except (EngineUnavailable, Failed) as problem:
         print(f"actionlint cannot be had: {problem}")
         return 1
-    files = sorted(map(str, WORKFLOWS.glob("*.yml")))
+    files = [str(file) for folder in (FOLDER, TEMPLATE) for file in sorted(folder.glob("*.yml"))]
     zizmor = Path(sys.executable).with_name("zizmor")
     checks = (
         [str(checker), "-no-color", *files],
         [str(zizmor), "--offline", "--quiet", "--persona", "pedantic", *files, str(ACTION)],
     )
     codes = [subprocess.run(check, cwd=ROOT, check=False).returncode for check in checks]
-    return max(*codes, lint_action(checker, ACTION))
+    return max(*codes, lint_action(checker, ACTION), lint_projects(checker))
 
 
 if __name__ == "__main__":
