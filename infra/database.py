@@ -20,8 +20,6 @@ from .network import Network, security_group
 
 LOGS = ("postgresql", "upgrade")
 """The logs that RDS for PostgreSQL can export to CloudWatch (RDS.36)."""
-MONITORING_SECONDS = 60
-"""The interval of Enhanced Monitoring: 1, 5, 10, 15, 30 or 60. Its log is billed by the gigabyte."""
 FREE_DAYS = 7
 """Retention of Performance Insights that is free of charge."""
 ENHANCED = "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
@@ -45,14 +43,18 @@ class Database(Component):
     RDS creates the master password, stores it in Secrets Manager and rotates it every 7 days. It is
     never in code, configuration or state. The app connects as the master user: another one would need
     a second secret and a rotation function. The security group has no rules: each client's component
-    adds its own.
+    adds its own. ``monitoring_seconds`` is the interval of Enhanced Monitoring (1, 5, 10, 15, 30 or 60), whose log is
+    billed by the gigabyte.
     """
 
     port = PORT
     username = USER
 
-    def __init__(self, name: str, settings: Settings, network: Network) -> None:
+    def __init__(
+        self, name: str, settings: Settings, network: Network, *, monitoring_seconds: int = 60
+    ) -> None:
         super().__init__(name, settings)
+        self.monitoring_seconds = monitoring_seconds
         self.network, self.db_name = network, settings.names.database_name
         text = "The database; tasks are let in one by one"
         group = security_group(f"{name}-database", text, network, self)
@@ -111,7 +113,7 @@ class Database(Component):
             opts=self.child,
         )
         return {
-            "monitoring_interval": MONITORING_SECONDS,
+            "monitoring_interval": self.monitoring_seconds,
             # Known only after the role has its policy.
             "monitoring_role_arn": pulumi.Output.all(monitoring_role.arn, attached.id)[0],
             "performance_insights_enabled": True,

@@ -23,15 +23,13 @@ TARGET_PORT = 80
 It differs from the container's port on purpose: that port can then change without replacing the
 target group, whose name is fixed and which a listener rule refers to.
 """
-DEREGISTRATION_SECONDS = 15
-"""How long a task that is being stopped has to finish its requests."""
 
 
 class LoadBalancer(Component):
     """An internet-facing load balancer whose default action is a 503 page.
 
     Stage 2 adds a listener rule that forwards to the tasks. The default action stays, so that turning
-    ECS on only adds resources.
+    ECS on only adds resources. A task that is being stopped has ``deregistration_seconds`` to finish its requests.
     """
 
     listener_arn: pulumi.Output[str]
@@ -45,9 +43,11 @@ class LoadBalancer(Component):
         second = [self.alternate.arn_suffix] if self.alternate else []
         return [self.target_group_suffix, *second]
 
-    def __init__(self, name: str, settings: Settings, network: Network) -> None:
+    def __init__(
+        self, name: str, settings: Settings, network: Network, *, deregistration_seconds: int = 15
+    ) -> None:
         super().__init__(name, settings)
-        self.network = network
+        self.network, self.deregistration_seconds = network, deregistration_seconds
         security_group = self._security_group(name)
         balancer = self._balancer(name, security_group)
         self.arn, self.dns_name = balancer.arn, balancer.dns_name
@@ -126,7 +126,7 @@ class LoadBalancer(Component):
             protocol="HTTP",
             port=TARGET_PORT,
             vpc_id=self.network.vpc_id,
-            deregistration_delay=DEREGISTRATION_SECONDS,
+            deregistration_delay=self.deregistration_seconds,
             health_check={
                 "enabled": True,
                 "protocol": "HTTP",

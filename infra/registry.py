@@ -23,8 +23,6 @@ from .image_tag import choose_tag, hash_sources
 
 IMAGE = "docker:index/image:Image"
 UNTAGGED_DAYS = 7
-IMAGES_KEPT = 30
-"""Tagged images that ECR keeps to go back to. Each failed release pushes one, too: the running one must stay."""
 DECLARES_TMP = re.compile(r"(?im)^\s*VOLUME\b.*(?<![\w/])/tmp(?![\w/])")
 
 
@@ -33,13 +31,20 @@ class AppImage(Component):
 
     Unchanged sources are not built again: the tag is that of the state, whose resources are ``before``. Changed
     sources, also a return to earlier ones, get a new tag and a digest, which the task definition names. Tags are
-    immutable in ECR.
+    immutable in ECR. The newest ``images_kept`` stay there to go back to; each failed release pushes one, too, and the
+    running one must stay.
     """
 
     def __init__(
-        self, name: str, settings: Settings, before: Mapping[str, Mapping[str, Any]]
+        self,
+        name: str,
+        settings: Settings,
+        before: Mapping[str, Mapping[str, Any]],
+        *,
+        images_kept: int = 30,
     ) -> None:
         super().__init__(name, settings)
+        self.images_kept = images_kept
         image = settings.image
         dockerfile = image.folder / image.file
         build, last = self._build(), _last_tag(before, f"{name}-app")
@@ -67,7 +72,7 @@ class AppImage(Component):
         aws.ecr.LifecyclePolicy(
             f"{name}-app",
             repository=repository.name,
-            policy=json.dumps(lifecycle()),
+            policy=json.dumps(lifecycle(self.images_kept)),
             opts=self.child,
         )
         return repository
@@ -131,7 +136,7 @@ def _check_tmp_volume(file: Path) -> None:
         pulumi.log.warn(str(message))
 
 
-def lifecycle() -> dict[str, object]:
+def lifecycle(images_kept: int) -> dict[str, object]:
     """Return the ECR lifecycle policy, which deletes untagged images by age and tagged ones by number."""
     untagged = {
         "tagStatus": "untagged",
@@ -143,7 +148,7 @@ def lifecycle() -> dict[str, object]:
         "tagStatus": "tagged",
         "tagPatternList": ["*"],
         "countType": "imageCountMoreThan",
-        "countNumber": IMAGES_KEPT,
+        "countNumber": images_kept,
     }
     return {
         "rules": [

@@ -22,8 +22,6 @@ from .shifting import Shifting, configuration, listener_rule
 from .task import ServiceArgs, Task
 
 ON_DEMAND, SPOT = "FARGATE", "FARGATE_SPOT"
-CONTAINER_INSIGHTS = "disabled"
-"""Or `enabled`: metrics of each task, which are billed by the metric. Without it ECS reports CPU and memory."""
 
 
 def deployment_settings(settings: ServiceSettings) -> dict[str, Any]:
@@ -74,7 +72,8 @@ class Service(Component):
 
     A deployment starts new tasks before it stops old ones, and rolls back automatically when the new
     ones do not become healthy. Only the ECS service is protected: the other resources are its
-    dependencies, and updates must be able to replace task definitions and rules.
+    dependencies, and updates must be able to replace task definitions and rules. ``container_insights``
+    are metrics of each task, billed by the metric; without them ECS reports CPU and memory.
     """
 
     network: aws.ecs.ServiceNetworkConfigurationArgsDict
@@ -86,9 +85,11 @@ class Service(Component):
     login_rule_arns: Sequence[pulumi.Output[str]] = ()
     """The listener rules with which users log in; none without a login."""
 
-    def __init__(self, name: str, settings: Settings, args: ServiceArgs) -> None:
+    def __init__(
+        self, name: str, settings: Settings, args: ServiceArgs, *, container_insights: bool = False
+    ) -> None:
         super().__init__(name, settings)
-        self.args, self.workers = args, {}
+        self.args, self.workers, self.container_insights = args, {}, container_insights
         cluster, database, balancer = self._cluster(name), args.database, args.balancer
         access = TaskAccess(name, settings, args.network, balancer, database, self.child)
         self.task, self.cluster_arn = Task(name, settings, args, self.child), cluster.arn
@@ -114,7 +115,12 @@ class Service(Component):
         return aws.ecs.Cluster(
             f"{name}-cluster",
             name=self.settings.names.cluster,
-            settings=[{"name": "containerInsights", "value": CONTAINER_INSIGHTS}],
+            settings=[
+                {
+                    "name": "containerInsights",
+                    "value": "enabled" if self.container_insights else "disabled",
+                }
+            ],
             opts=self.options(delete_before_replace=True),
         )
 

@@ -109,7 +109,7 @@ class Task(Component):
             DB_SECRET_ARN=database.secret_arn,
             DB_USER=database.username,
             LOAD_BALANCER_ARN=self.args.balancer.arn,
-            **{resource.key.variable: resource.value for resource in self.args.resources},
+            **{resource.variable: resource.value for resource in self.args.resources},
         )
         return required(
             image=image.digest,

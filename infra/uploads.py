@@ -32,7 +32,7 @@ class Uploads(AppResource):
     public ones (VPC User Guide, "Gateway endpoints"), so the tasks' rule for HTTPS allows them.
     """
 
-    key, output = UPLOADS_ENABLED, "uploadsBucket"
+    key, variable, output = UPLOADS_ENABLED, UPLOADS_ENABLED.variable, "uploadsBucket"
 
     def __init__(self, name: str, settings: Settings, network: Network) -> None:
         super().__init__(name, settings, network)

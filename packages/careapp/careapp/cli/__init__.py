@@ -19,7 +19,7 @@ MODULES = {
     "db": "careapp.cli.database",
     "delivery": "careapp.delivery.cli",
     "test": "careapp.cli.tests" if IN_CHECKOUT else "careapp.cli.project_tests",
-    **dict.fromkeys(("lock", "new"), "careapp.cli.project"),
+    **dict.fromkeys(("eject", "lock", "new"), "careapp.cli.project"),
     **dict.fromkeys(("cloud", "dev", "rehearse", "shell"), "careapp.cli.local"),
     **dict.fromkeys(
         (

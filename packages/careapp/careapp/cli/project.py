@@ -1,4 +1,4 @@
-"""The commands ``careapp new`` and ``./careapp lock``."""
+"""The commands ``careapp new``, ``./careapp lock`` and ``./careapp eject``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from careapp import ROOT
+from careapp.project import eject as ejecting
 from careapp.project import lock as locking
 from careapp.project import new as making
 from ecs_gate.text import t
@@ -79,3 +80,23 @@ def lock(upgrade: bool) -> None:
     Exit code 0: requirements.txt and requirements-dev.txt are written. 1: both are as before.
     """
     locking.lock(ROOT, *(["--upgrade"] if upgrade else []))
+
+
+@click.group()
+def eject() -> None:
+    """Make a part of careapp the project's own, to be changed there."""
+
+
+@eject.command()
+def infra() -> None:
+    """Copy the components to infra/, and let the program import them from there.
+
+    The types and names in Pulumi's state stay, so `pulumi preview` shows no change. From then on a new version of
+    careapp brings settings and commands, and no change of a component: compare them yourself.
+
+    Exit code 0: infra/ is there. 1: nothing was changed.
+    """
+    ejecting.eject(ROOT)
+    click.echo(
+        str(t("infra/ is the project's own now; a new version of careapp does not change it."))
+    )

@@ -92,7 +92,10 @@ def test_a_name_that_cannot_be_used_writes_nothing(locked, tmp_path, name, said)
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        ({"main": "print('no app')\n"}, "has no Dockerfile, and no file in it has `app = Flask(…)`"),
+        (
+            {"main": "print('no app')\n"},
+            "has no Dockerfile, and no file in it has `app = Flask(…)`",
+        ),
         ({"main": FLASK}, "neither requirements.txt nor pyproject.toml names its packages"),
     ],
 )

@@ -5,6 +5,7 @@ import gc
 import pulumi
 
 from careapp.infra import config, guards, login
+from careapp.infra.app_resource import wanted
 from careapp.infra.bastion import Bastion
 from careapp.infra.database import Database
 from careapp.infra.jobs import Jobs
@@ -19,7 +20,7 @@ from careapp.infra.workers import Workers
 from careapp.update.hooks import Update
 
 APP_RESOURCES = (Uploads,)
-"""The components that settings add for the app: each has the variable, its value and the rights of the tasks."""
+"""What the app has besides the database: each has the tasks' variable, its value and their rights. Add your own."""
 
 # The garbage collector would take a fifth of a preview to scan the SDK's objects, which are never freed.
 gc.set_threshold(500_000)
@@ -35,8 +36,7 @@ database = Database(name, settings, network)
 image = AppImage(name, settings, before)
 balancer = LoadBalancer(name, settings, network)
 monitoring = Monitoring(name, settings, balancer)
-on = [each for each in APP_RESOURCES if each.key in settings.app_resources]
-resources = [each(name, settings, network) for each in on]
+resources = [each(name, settings, network) for each in wanted(APP_RESOURCES, settings)]
 parts: list[pulumi.Resource] = [network, database, image, balancer, monitoring, *resources]
 pulumi.export("kept", kept)
 pulumi.export("stage", 2 if settings.ecs_enabled else 1)

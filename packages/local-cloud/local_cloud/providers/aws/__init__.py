@@ -19,13 +19,14 @@ from local_cloud.providers.aws import (
     scheduler,
     secrets,
     sns,
+    sqs,
     ssm,
 )
 from local_cloud.providers.kind import Kind, snake
 
 MODULES = (
     *(cloudwatch, domains, ec2, ecr, ecs, elb, groups),
-    *(iam, kms, rds, routes, s3, scaling, scheduler, secrets, sns, ssm),
+    *(iam, kms, rds, routes, s3, scaling, scheduler, secrets, sns, sqs, ssm),
 )
 KINDS: Mapping[str, Kind] = {kind.token: kind for module in MODULES for kind in module.KINDS}
 """Every resource type that the stand-in can create, by its Pulumi type token."""
