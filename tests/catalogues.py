@@ -35,6 +35,7 @@ ROWS = dict.fromkeys(("Known", "replace"), ("title", "why", "fix"))
 """Records, and what copies one with other fields, whose fields of these names are messages."""
 REFUSALS = {
     *("Refused", "StackError", "Missing", "NoPrice", "RehearsalFailed", "FaultError", "DevFailed"),
+    "NotLocked",
     *("CloudError", "EngineError", "NoInterpreter", "NoSuchProgram", "PostgresFailed"),
     *("DockerfileError", "RunFailed", "NoDocker"),
 }
@@ -70,7 +71,7 @@ def by_file(places: Sequence[Path]) -> Iterator[list[str]]:
         yield [each for key in KEYS for each in (key.meaning, key.change.text)]
     for place in places:
         for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
-            if "tests" in file.relative_to(place).parts:
+            if not {"tests", "template"}.isdisjoint(file.relative_to(place).parts):
                 continue
             tree = ast.parse(file.read_text())
             names = MARKS | REFUSALS - ({"Refused"} if place.name == "local_cloud" else set())

@@ -148,5 +148,7 @@ def test_settings_of_the_pulumi_commands_on_all_pages_are_settings():
         if words[0] == "config" and words[1] in ("set", "rm")
     }
     assert len(keys) > 20
-    foreign = {key for key in keys if re.fullmatch(r"(?!careapp:)\w+:\w+|KEY|[A-Z]+|careapp:\w+", key)}
+    foreign = {
+        key for key in keys if re.fullmatch(r"(?!careapp:)\w+:\w+|KEY|[A-Z]+|careapp:\w+", key)
+    }
     assert keys - foreign - {key.name for key in KEYS} == set()
