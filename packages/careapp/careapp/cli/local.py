@@ -144,10 +144,10 @@ def shell(command: tuple[str, ...], stack: str | None, region: str | None, **how
     help="debug shows health checks, too.",
 )
 def dev(port: int, log_level: str) -> None:
-    """Run only the web app with its own database, and restart it after every change of webapp/.
+    """Run only the web app with its own database, and restart it after every change of its folder.
 
-    Without an AWS account and Docker: the image's command with the packages of its lock file, and PostgreSQL
-    with TLS.
+    Without an AWS account and Docker: the image's command, after deployCommand, with the packages of the app's
+    requirements.txt, the appVariables of the stack poc, and PostgreSQL with TLS.
 
     Exit code 0: stopped by Ctrl-C. 1: the app could not start, or it exited.
     """

@@ -63,18 +63,22 @@ def app(tmp_path):
     shutil.rmtree(temporary)
 
 
-def test_app_in_another_folder_is_refused_with_what_runs_it(tmp_path):
+def test_the_app_of_the_stack_poc_is_the_one(tmp_path):
     (tmp_path / "Pulumi.yaml").write_text("name: careapp\n")
     for stack, folder in (("poc", "shop"), ("prod", "webapp")):
         (tmp_path / f"Pulumi.{stack}.yaml").write_text(f"config:\n  careapp:appFolder: {folder}\n")
-    dev._check_app(tmp_path)
-    (tmp_path / "Pulumi.prod.yaml").unlink()
-    with pytest.raises(dev.DevFailed) as refused:
-        dev.serve(1, "info", tmp_path)
-    assert str(refused.value) == (
-        "./careapp dev runs webapp/, and the app of the stack poc is in shop/: `./careapp rehearse -c "
-        "appFolder=shop` runs that one as on AWS"
-    )
+    shutil.copytree(ROOT / "docs" / "examples" / "flaskr", tmp_path / "shop")
+    app = dev.app_of(tmp_path)
+    assert app.working_folder == tmp_path / "shop"
+    assert app.packages == ["-r", str(tmp_path / "shop" / "requirements.txt")]
+    assert app.command[-1].startswith("exec gunicorn --bind ")
+    (tmp_path / "shop" / "requirements.txt").unlink()
+    with pytest.raises(dev.DevFailed, match=r"needs .*requirements\.txt, the app's packages"):
+        _ = app.packages
+
+
+def test_the_working_folder_is_the_one_that_the_image_has():
+    assert dev.app_of(ROOT).working_folder == ROOT
 
 
 @pytest.mark.slow
