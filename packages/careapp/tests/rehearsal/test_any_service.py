@@ -100,8 +100,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     folder = tmp_path_factory.mktemp("any")
     home = folder / "examples" / "shop"
     shutil.copytree(GATE / "examples" / "any_service", home)
-    for needed in ("pyproject.toml", "README.md", "ecs_gate"):  # of the example's ../..
+    for needed in ("pyproject.toml", "README.md", "hatch_build.py", "ecs_gate"):  # its ../..
         (folder / needed).symlink_to(GATE / needed)
+    shutil.copy(ROOT / "LICENSE", folder)
     program = Shop(home, home / "venv", installed(folder))
     (program.make_venv() / "shared.pth").write_text(PACKAGES)
     pip = (sys.executable, "-m", "pip", "--python", program.venv / "bin" / "python")

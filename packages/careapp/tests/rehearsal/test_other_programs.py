@@ -46,7 +46,8 @@ pulumi.export("ofCareapp", careapp is not None)
 pulumi.export("word", pulumi.Config().require_secret("word"))
 """
 LACKING = """
-queue = aws.sqs.Queue("orders")
+queue = aws.dynamodb.Table("orders", hash_key="id", billing_mode="PAY_PER_REQUEST",
+                           attributes=[{"name": "id", "type": "S"}])
 aws.s3.Bucket("more", tags={"queue": queue.arn})
 aws.lightsail.Instance("old", availability_zone="eu-west-1a", blueprint_id="x", bundle_id=queue.id)
 """
@@ -101,7 +102,7 @@ def test_program_runs_in_the_local_cloud_with_its_own_python(shop: Program) -> N
     assert bucket in subprocess.run(words, env=without, stdout=subprocess.PIPE, text=True).stdout
     (shop.folder / "__main__.py").write_text(MAIN + LACKING)
     said = shop.pulumi("preview", code=1)
-    assert "no stand-in for aws:sqs/queue:Queue, aws:lightsail/instance:Instance" in said
+    assert "no stand-in for aws:dynamodb/table:Table, aws:lightsail/instance:Instance" in said
     assert "Traceback" not in said
     there = {path.name for path in shop.folder.iterdir()}
     assert there - {"__pycache__"} == {
